@@ -1,0 +1,1 @@
+"""Nightly anomaly detection for API keys: usage spikes, dormant keys that wake, test/live mismatches."""

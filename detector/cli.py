@@ -1,0 +1,414 @@
+"""The command line. Results go to stdout, everything else to stderr; heavy imports wait until needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from detector.errors import ConfigError, DetectorError
+
+if TYPE_CHECKING:
+    from detector.config import Config
+    from detector.pipeline import Job
+
+
+FINDINGS = 3
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+
+
+class _RunByDefault(click.Group):
+    """A group whose bare call, with or without options, is ``run``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _verbatim_epilog(self, formatter)
+
+
+class _Command(click.Command):
+    """A command whose examples are printed as written."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _verbatim_epilog(self, formatter)
+
+
+def _verbatim_epilog(command: click.Command, formatter: click.HelpFormatter) -> None:
+    if command.epilog:
+        formatter.write_paragraph()
+        formatter.write(
+            "\n".join(line.strip() and f"  {line.strip()}" for line in command.epilog.splitlines()) + "\n"
+        )
+
+
+class _Day(click.ParamType[date]):
+    """A night, as YYYY-MM-DD."""
+
+    name = "night"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day; write it as YYYY-MM-DD", param, ctx)
+
+
+DAY = _Day()
+
+
+def _configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that go with every command."""
+    command = click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override a configuration value, as in --set detection.minimum_requests=50. Repeatable.",
+    )(command)
+    return click.option(
+        "--config",
+        "path",
+        type=click.Path(path_type=Path),
+        default=Path("config.yaml"),
+        show_default=True,
+        help="The configuration file.",
+    )(command)
+
+
+@click.group(
+    cls=_RunByDefault,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""Examples:
+      python -m detector                                  judge last night with config.yaml
+      python -m detector demo                             a made-up organization and its report
+      python -m detector run --night 2026-11-22 --fail-on high
+      python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv
+
+    Exit codes: 0 done, 1 failure, 2 bad usage or configuration, 3 findings at or above --fail-on,
+    4 partial (report written, a part failed), 75 try later.""",
+)
+@click.version_option(package_name="detector")
+def cli() -> None:
+    """Find API keys that behave unlike themselves: spikes, wakes, test keys in production.
+
+    Without a command, judges last night.
+    """
+
+
+@cli.command(
+    cls=_Command,
+    epilog="""Examples:
+      python -m detector run
+      python -m detector run --night 2026-11-22 --format json
+      python -m detector run --config /etc/detector.yaml --fail-on high""",
+)
+@click.option("--night", type=DAY, help="The night to judge; last night by default.")
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 with a finding of this severity or above."
+)
+@click.option("--no-deliver", is_flag=True, help="Write the reports and send nothing.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="What stdout shows."
+)
+@_configured
+def run(
+    path: Path, overrides: Sequence[str], night: date | None, fail_on: str | None, no_deliver: bool, form: str
+) -> None:
+    """Judge one night and write its reports.
+
+    Pulls what the history lacks first: on a new installation the last 120 nights.
+    """
+    from jobs.nightly import nightly
+
+    with _watched("Pulling") as progress:
+        outcome = nightly(_load(path, overrides), night=night, now=datetime.now(UTC), progress=progress)
+    if form == "json":
+        from detector.reports import reporter
+
+        click.echo(reporter("json").render(outcome.report), nl=False)
+    else:
+        from detector.reports.text import render
+
+        click.echo(render(outcome.report, outcome.files))
+    for failure in outcome.report.coverage.failures:
+        click.echo(f"detector: {_safe(failure)}", err=True)
+    reached = fail_on and any(
+        finding.severity.rank >= SEVERITIES.index(fail_on)
+        for finding in outcome.report.findings
+        if finding.status.value not in ("resolved", "muted")
+    )
+    sys.exit(FINDINGS if reached else outcome.exit_code)
+
+
+@cli.command(
+    cls=_Command,
+    epilog="""Examples:
+      python -m detector usage
+      python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv > usage.csv""",
+)
+@click.option("--from", "first", type=DAY, help="First night; last night by default.")
+@click.option("--to", "last", type=DAY, help="Last night, included; --from by default.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    help="Shape of the answer.",
+)
+@_configured
+def usage(path: Path, overrides: Sequence[str], first: date | None, last: date | None, form: str) -> None:
+    """Print the by-key usage of a period, most requests first, keys without requests included."""
+    from detector.pull import usage_between
+    from detector.reports import usage as rendering
+
+    job = _job(path, overrides)
+    first = first or last or _last_night(job.config)
+    last = last or first
+    _require_order(first, last)
+    _pull(job, first, last)
+    records = usage_between(job.history, first, last)
+    click.echo(rendering.RENDERINGS[form](records), nl=False)
+    for fault in job.history.notes(last).faults:
+        click.echo(f"detector: {fault.count:,} × {_safe(fault.reason)}", err=True)
+    for key in records.loc[~records["active"] & (records["request_count"] > 0), "key_id"]:
+        click.echo(f"detector: revoked key {_safe(key)} has requests; it is not in the answer", err=True)
+
+
+@cli.command(
+    cls=_Command,
+    epilog="""Example:
+      python -m detector backfill --from 2026-01-01 --to 2026-11-22""",
+)
+@click.option("--from", "first", type=DAY, required=True, help="First night.")
+@click.option("--to", "last", type=DAY, required=True, help="Last night, included.")
+@_configured
+def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> None:
+    """Pull past nights into the history without judging them. Nights already there are kept."""
+    _require_order(first, last)
+    pulled = _pull(_job(path, overrides), first, last)
+    total = (last - first).days + 1
+    click.echo(f"{len(pulled):,} of {total:,} nights pulled, {total - len(pulled):,} were there already.")
+
+
+@cli.command(
+    cls=_Command,
+    epilog="""Example:
+      python -m detector backtest --from 2026-09-01 --to 2026-11-22 --out /tmp/backtest""",
+)
+@click.option("--from", "first", type=DAY, required=True, help="First judged night.")
+@click.option("--to", "last", type=DAY, required=True, help="Last judged night, included.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results."
+)
+@_configured
+def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out: Path) -> None:
+    """Replay past nights, each with only what was known then.
+
+    Writes findings.ndjson, scores.csv and summary.json, and leaves the state database alone.
+    """
+    import json
+
+    from detector.backtest import backtest as replay
+
+    _require_order(first, last)
+    job = _job(path, overrides)
+    _pull(job, first - timedelta(days=job.config.history.first_pull_nights), last)
+    with _watched("Judging") as progress:
+        summary = replay(job.config, job.history, first, last, out, progress)
+    click.echo(json.dumps(summary, indent=2))
+
+
+@cli.command(
+    cls=_Command,
+    epilog="""Examples:
+      python -m detector report 2026-11-22 --out report.html
+      python -m detector report 2026-11-22 --format json""",
+)
+@click.argument("night", type=DAY)
+@click.option(
+    "--format", "form", type=click.Choice(["html", "json"]), default="html", help="Which rendering."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default."
+)
+@_configured
+def report(path: Path, overrides: Sequence[str], night: date, form: str, out: Path | None) -> None:
+    """Render the report of a past night from the history, as it would be judged today."""
+    from detector.files import write_atomically
+    from detector.pipeline import build_report, judge_night
+    from detector.reports import reporter
+
+    job = _job(path, overrides)
+    _require_stored(job, night)
+    text = reporter(form).render(build_report(job, judge_night(job, night), run_id="report"))
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    write_atomically(out, text.encode())
+    click.echo(out)
+
+
+@cli.command(
+    cls=_Command,
+    epilog="""Example:
+      python -m detector explain key_7f3a --night 2026-11-22""",
+)
+@click.argument("key")
+@click.option("--night", type=DAY, help="The night to explain; the latest in the history by default.")
+@_configured
+def explain(path: Path, overrides: Sequence[str], key: str, night: date | None) -> None:
+    """Show what is known of a key, its baseline, and why each detector fired or did not."""
+    from detector.pipeline import judge_night
+    from detector.reports.explain import render
+
+    job = _job(path, overrides)
+    stored = job.history.nights()
+    if not stored:
+        raise ConfigError("the history is empty; pull some nights with `run` or `backfill` first")
+    night = night or stored[-1]
+    _require_stored(job, night)
+    judged = judge_night(job, night)
+    if key not in judged.panel.keys:
+        raise ConfigError(
+            f"no key {_safe(key)!r} is active or in use on {night}{_similar(key, list(judged.panel.keys))}"
+        )
+    click.echo(render(judged, key))
+
+
+@cli.command(
+    cls=_Command,
+    epilog="""Example:
+      python -m detector check --config config.yaml""",
+)
+@_configured
+def check(path: Path, overrides: Sequence[str]) -> None:
+    """Try the configuration, the source, the history and the state, and say what is there."""
+    job = _job(path, overrides)
+    register, watermark = job.source.keys(), job.source.watermark()
+    nights = job.history.nights()
+    last = job.state.last_run()
+    click.echo(f"configuration  {path}: valid")
+    click.echo(
+        f"source         {job.config.source.name} ({job.config.source.kind}, {job.config.source.shape}): readable"
+    )
+    click.echo(
+        f"keys           {len(register):,} in the register"
+        if len(register)
+        else "keys           no register; the keys are those seen"
+    )
+    click.echo(
+        f"data reach to  {watermark:%Y-%m-%d %H:%M:%S} UTC" if watermark else "data reach to  nothing found"
+    )
+    click.echo(
+        f"history        {len(nights):,} nights" + (f", {nights[0]} to {nights[-1]}" if nights else "")
+    )
+    click.echo(
+        f"last run       {last['night']} ({last['message'] or 'did not finish'})"
+        if last
+        else "last run       none yet"
+    )
+    if watermark is None:
+        raise DetectorError(
+            "the source is readable but holds no usable request; check source.usage and source.columns"
+        )
+
+
+@cli.command(
+    cls=_Command,
+    epilog="""Examples:
+      python -m detector demo
+      python -m detector demo --out /tmp/demo""",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder to fill.",
+)
+def demo(out: Path) -> None:
+    """Make a seeded organization of about 300 keys with planted incidents, and judge one night of it."""
+    from detector.demo import NIGHT, make
+    from detector.reports.text import render
+    from jobs.nightly import nightly
+
+    with _watched("Making") as progress:
+        config_path = make(out, progress)
+    with _watched("Pulling") as progress:
+        outcome = nightly(_load(config_path, ()), night=NIGHT, now=datetime.now(UTC), progress=progress)
+    click.echo(render(outcome.report, outcome.files))
+    click.echo(f"\nLook around: python -m detector usage --config {config_path} --from {NIGHT}")
+    sys.exit(outcome.exit_code)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error the operator can act on becomes one line and its exit code."""
+    try:
+        cli.main(args=list(arguments) if arguments is not None else None, prog_name="python -m detector")
+    except DetectorError as error:
+        click.echo(f"detector: {_safe(str(error))}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _load(path: Path, overrides: Sequence[str]) -> Config:
+    from detector.config import load
+
+    return load(path, overrides)
+
+
+def _job(path: Path, overrides: Sequence[str]) -> Job:
+    from detector.pipeline import Job
+
+    return Job.assemble(_load(path, overrides), datetime.now(UTC))
+
+
+def _pull(job: Job, first: date, last: date) -> list[date]:
+    from detector.pull import pull
+
+    with _watched("Pulling") as progress:
+        return pull(job.config, job.source, job.history, first, last, now=job.now, progress=progress)
+
+
+def _watched(title: str) -> Any:
+    from detector.progress import watched
+
+    return watched(title)
+
+
+def _last_night(config: Config) -> date:
+    from detector.model import Night
+
+    return Night.last_complete(datetime.now(UTC), config.zone).day
+
+
+def _require_order(first: date, last: date) -> None:
+    if first > last:
+        raise ConfigError(f"--from {first} lies after --to {last}")
+
+
+def _require_stored(job: Job, night: date) -> None:
+    if night not in job.history.nights():
+        raise ConfigError(
+            f"the night {night} is not in the history; `run --night {night}` or `backfill` pulls it"
+        )
+
+
+def _similar(key: str, keys: list[str]) -> str:
+    import difflib
+
+    match = difflib.get_close_matches(key, keys, n=1)
+    return f"; did you mean {_safe(match[0])!r}?" if match else ""
+
+
+def _safe(text: str) -> str:
+    """Text that a customer or a server may have chosen, safe to print on a terminal."""
+    from detector.reports import visible
+
+    return visible(text)

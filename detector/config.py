@@ -1,0 +1,313 @@
+"""The configuration: typed once, strict, and the single truth for the reference table in the docs.
+
+An unknown key is an error that names its path and the nearest allowed one. ``${NAME}`` reads the
+environment, the only place for secrets. Relative paths are relative to the config file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from detector.errors import ConfigError
+
+DEFAULT_PATH = Path("config.yaml")
+
+USAGE_FIELDS = {
+    "events": ("timestamp", "key_id", "endpoint", "status", "error", "deployment", "client", "event_id"),
+    "daily": ("day", "key_id", "endpoint", "deployment", "request_count", "error_count", "last_activity"),
+}
+REGISTER_FIELDS = (
+    "key_id",
+    "name",
+    "environment",
+    "team",
+    "application",
+    "organization",
+    "created_at",
+    "revoked_at",
+)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"'{name}' is not a time zone; use a name such as Europe/Berlin or UTC") from None
+    return name
+
+
+def _database_url(url: str) -> str:
+    try:
+        make_url(url)
+    except ArgumentError:
+        raise ValueError("not a SQLAlchemy URL, such as sqlite:///var/state.db") from None
+    return url
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceBase(Section):
+    """What every source has."""
+
+    name: str = Field(
+        "main", min_length=1, description="Part of every finding's identity, so files may move."
+    )
+    shape: Literal["events", "daily"] = Field("events", description="One row a request, or a daily rollup.")
+    columns: dict[str, str] = Field(default_factory=dict, description="Our name for a column: theirs.")
+    deployment: str | None = Field(
+        None, description="Where all traffic of this source was seen, for sources that do not say."
+    )
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> SourceBase:
+        allowed = {*USAGE_FIELDS[self.shape], *REGISTER_FIELDS}
+        for name in self.columns:
+            if name not in allowed:
+                raise ValueError(
+                    f"columns.{name} is not a column of the {self.shape} shape or the register"
+                    f"{_nearest(name, allowed)}; allowed: {', '.join(sorted(allowed))}"
+                )
+        return self
+
+
+class FilesSource(SourceBase):
+    """Log or export files, read through DuckDB."""
+
+    kind: Literal["files"] = "files"
+    usage: str | tuple[str, ...] = Field(
+        description="Path or glob, or a list: CSV, JSON lines, Parquet; .gz too."
+    )
+    keys: str | None = Field(
+        None, description="The key register, a file; without one the keys are those seen."
+    )
+    preset: str | None = Field(
+        None, description="A known log format that brings its own columns: cloudtrail."
+    )
+
+
+class SqlSource(SourceBase):
+    """Tables of any database that SQLAlchemy speaks to."""
+
+    kind: Literal["sql"] = "sql"
+    url: DatabaseUrl = Field(description="SQLAlchemy URL; take the password from ${NAME}.")
+    usage: str = Field(description="Table with the usage, as name or schema.name.")
+    keys: str | None = Field(None, description="Table with the key register, as name or schema.name.")
+
+
+Source = Annotated[FilesSource | SqlSource, Field(discriminator="kind")]
+
+
+class History(Section):
+    """Where the nights already pulled are kept."""
+
+    path: str = Field("var/history", description="Folder of the nightly Parquet files.")
+    first_pull_nights: int = Field(120, ge=1, description="Nights pulled before the first judged one.")
+    keep_nights: int = Field(400, ge=60, description="Nights kept; older ones may be pruned.")
+
+
+class State(Section):
+    """Where runs and findings are remembered."""
+
+    url: DatabaseUrl = Field(
+        "sqlite:///var/state.db", description="SQLAlchemy URL: SQLite, or PostgreSQL for teams."
+    )
+
+
+class Detection(Section):
+    """What counts as unusual."""
+
+    method: Literal["zscore"] = Field("zscore", description="How volume is scored.")
+    baseline_nights: int = Field(
+        56, ge=8, description="Nights before the judged one that form a key's baseline."
+    )
+    minimum_nights: int = Field(
+        8, ge=3, description="Observed nights below which a key is too young to judge."
+    )
+    alerts_per_1000_keys: float = Field(
+        1, gt=0, le=100, description="Alarms per 1,000 keys that an ordinary night may raise by chance."
+    )
+    minimum_requests: int = Field(10, ge=0, description="A spike has at least this many requests.")
+    dormant_after_nights: int = Field(
+        30, ge=1, description="Observed silent nights after which a key is dormant."
+    )
+    deployments: dict[str, Literal["live", "test"]] = Field(
+        default_factory=lambda: {"production": "live", "staging": "test"},
+        description="Which environment belongs in which deployment, by name or shell-style pattern.",
+    )
+    endpoints_per_key: int = Field(
+        200, ge=1, description="Endpoints kept per key and night; the rest is (other)."
+    )
+
+
+class Report(Section):
+    """What is written for a night."""
+
+    directory: str = Field("var/reports", description="Folder of the nightly reports.")
+    formats: tuple[Literal["html", "json"], ...] = Field(("html", "json"), description="Formats written.")
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC", description="Whose midnight bounds a night."
+    )
+    organization: str | None = Field(None, description="Only this organization's keys are ever visible.")
+    source: Source
+    history: History = History()
+    state: State = State()
+    detection: Detection = Detection()
+    report: Report = Report()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The configured timezone."""
+        return ZoneInfo(self.timezone)
+
+
+def load(path: Path, overrides: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> Config:
+    """Read, override, fill in the environment, resolve paths and validate.
+
+    ``overrides`` are ``a.b=value`` texts, values in YAML. Raises ConfigError naming the path of the fault.
+    """
+    document = _read(path)
+    for override in overrides:
+        _override(document, override)
+    try:
+        config = Config.model_validate(_substitute(document, environment, ""))
+    except ValidationError as error:
+        raise ConfigError(f"{path}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
+    return _resolve(config, path.resolve().parent)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"no configuration at {path}; name one with --config, or try `python -m detector demo`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path} must hold a mapping with at least a source")
+    return document
+
+
+def _override(document: dict[str, Any], text: str) -> None:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"--set {text}: write it as section.key=value")
+    *sections, last = name.strip().split(".")
+    place = document
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {text}: {section} is a value, not a section")
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {text}: the value is not valid YAML") from None
+
+
+def _substitute(value: Any, environment: Mapping[str, str], path: str) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _substitute(item, environment, f"{path}.{key}".lstrip(".")) for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_substitute(item, environment, f"{path}[{index}]") for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def read(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in environment:
+            raise ConfigError(f"{path}: the environment variable {name} is not set")
+        return environment[name]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", read, value)
+
+
+def _explain(problem: Any) -> str:
+    """One pydantic problem in our words. The offending value is not repeated: it may be a secret."""
+    kinds = {kind.__name__ for kind in get_args(get_args(Source)[0])}
+    place = [part for part in problem["loc"] if part not in ("files", "sql") and part not in kinds]
+    path = ".".join(str(part) for part in place)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {path}{_nearest(str(place[-1]), _siblings(problem['loc']))}"
+    if problem["type"] == "missing":
+        return f"{path} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{path}: {message[0].lower()}{message[1:]}" if path else message
+
+
+def _siblings(location: Sequence[Any]) -> list[str]:
+    """The keys allowed beside the one at this location."""
+    section: Any = Config
+    for part in location[:-1]:
+        if part == "source":
+            continue
+        if part in ("files", "sql"):
+            section = FilesSource if part == "files" else SqlSource
+        elif isinstance(section, type) and part in section.model_fields:
+            section = section.model_fields[part].annotation
+    return list(section.model_fields)
+
+
+def _nearest(name: str, allowed: Sequence[str] | set[str]) -> str:
+    match = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.5)
+    return f", did you mean {match[0]}?" if match else f"; allowed: {', '.join(sorted(allowed))}"
+
+
+def _resolve(config: Config, base: Path) -> Config:
+    source: FilesSource | SqlSource = config.source
+    changes: dict[str, Any]
+    if isinstance(source, FilesSource):
+        patterns = (source.usage,) if isinstance(source.usage, str) else source.usage
+        usage = tuple(_absolute(pattern, base) for pattern in patterns)
+        changes = {"usage": usage, "keys": source.keys and _absolute(source.keys, base)}
+    else:
+        changes = {"url": _absolute_url(source.url, base)}
+    return config.model_copy(
+        update={
+            "source": source.model_copy(update=changes),
+            "history": config.history.model_copy(update={"path": _absolute(config.history.path, base)}),
+            "state": config.state.model_copy(update={"url": _absolute_url(config.state.url, base)}),
+            "report": config.report.model_copy(
+                update={"directory": _absolute(config.report.directory, base)}
+            ),
+        }
+    )
+
+
+def _absolute(path: str, base: Path) -> str:
+    return path if "://" in path else str(base / Path(path).expanduser())
+
+
+def _absolute_url(url: str, base: Path) -> str:
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in ("sqlite", "duckdb") or parsed.database in (None, "", ":memory:"):
+        return url
+    resolved = parsed.set(database=_absolute(str(parsed.database), base))
+    return resolved.render_as_string(hide_password=False)

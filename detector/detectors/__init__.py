@@ -1,0 +1,109 @@
+"""What looks unusual. A detector is one file here, one line in ``DETECTORS`` and one case file in the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from importlib import import_module
+from typing import ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.config import Detection
+from detector.model import Panel, Severity
+
+DETECTORS = {
+    "usage_spike": "detector.detectors.usage_spike:UsageSpike",
+    "dormant_wake": "detector.detectors.dormant_wake:DormantWake",
+    "environment_mismatch": "detector.detectors.environment_mismatch:EnvironmentMismatch",
+}
+"""Type of finding: where its detector is."""
+
+JUDGEMENT_COLUMNS = ("score", "observed", "expected", "low", "high", "eligible", "not_judged")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a person needs to know about one key that a detector named."""
+
+    title: str
+    reason: str
+    severity: Severity
+    severity_reasons: tuple[str, ...]
+    confidence: str
+    actions: tuple[str, ...]
+    changes: tuple[str, ...] = ()
+
+
+class Detector(Protocol):
+    """Scores keys; what becomes of the scores is the policy's business.
+
+    ``judge`` returns a frame indexed by key id with ``JUDGEMENT_COLUMNS``: score (float, higher is
+    stranger, NaN where the key cannot be judged, with the reason in ``not_judged``), observed, expected,
+    low and high in the units of what was observed, and ``eligible``, False where no score however high
+    should raise a finding. A rule (``statistical`` False) raises where the score is above zero; a
+    statistic raises above the threshold that the alert budget gives.
+    """
+
+    kind: ClassVar[str]
+    statistical: ClassVar[bool]
+
+    def judge(self, panel: Panel) -> pd.DataFrame:
+        """Score every key of the panel for its last night."""
+
+    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
+        """Explain the given keys, which this detector named."""
+
+
+class StatisticalDetector(Detector, Protocol):
+    """A detector whose threshold comes from what its score was on the fleet's own past nights."""
+
+    def past_scores(self, panel: Panel) -> NDArray[np.float64]:
+        """Scores of judged key-nights before the last night, in no particular order."""
+
+
+def all_detectors(settings: Detection) -> list[Detector]:
+    """One of each registered detector."""
+    detectors: list[Detector] = []
+    for place in DETECTORS.values():
+        module, name = place.split(":")
+        detectors.append(getattr(import_module(module), name)(settings))
+    return detectors
+
+
+def judgement(
+    panel: Panel,
+    score: NDArray[np.float64],
+    *,
+    observed: NDArray[np.float64],
+    expected: NDArray[np.float64] | float = np.nan,
+    low: NDArray[np.float64] | float = np.nan,
+    high: NDArray[np.float64] | float = np.nan,
+    eligible: NDArray[np.bool_] | bool = True,
+    not_judged: NDArray[np.object_] | None = None,
+) -> pd.DataFrame:
+    """The frame that ``Detector.judge`` returns."""
+    return pd.DataFrame(
+        {
+            "score": score,
+            "observed": observed,
+            "expected": expected,
+            "low": low,
+            "high": high,
+            "eligible": eligible,
+            "not_judged": not_judged,
+        },
+        index=panel.keys,
+    )
+
+
+def owner_of(record: pd.Series) -> str:
+    """Whom to ask about a key, as words in a sentence."""
+    return "the key's owner" if pd.isna(record["team"]) else f"team {record['team']}"
+
+
+def day_in_words(day: date) -> str:
+    """A day as people write it: 4 November 2026."""
+    return f"{day.day} {day:%B %Y}"

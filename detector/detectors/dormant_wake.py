@@ -1,0 +1,127 @@
+"""Dormant keys that wake: long silence, then a request."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.aggregation import local_days
+from detector.config import Detection
+from detector.detectors import Description, day_in_words, judgement, owner_of
+from detector.model import Panel, Severity
+
+RHYTHM_GAPS = 5
+RHYTHM_QUANTILE = 0.9
+
+
+class DormantWake:
+    """A key with requests tonight after at least ``dormant_after_nights`` observed silent nights.
+
+    A key that has been silent five times or more must also exceed the 90th percentile of its own
+    silences, so that a monthly job is not dormant on day 29. Nights that nobody saw do not count as
+    silent: an outage is no dormancy and the recovery after it no wake. A registered key never seen used
+    counts its observed nights. Score: silent nights over what would be usual for the key; 0 for no wake.
+    """
+
+    kind: ClassVar[str] = "dormant_wake"
+    statistical: ClassVar[bool] = False
+
+    def __init__(self, settings: Detection) -> None:
+        self.settings = settings
+
+    def judge(self, panel: Panel) -> pd.DataFrame:
+        """Score every active key by how long it was silent before tonight's first request."""
+        silent, known = silent_nights(panel)
+        least = self.settings.dormant_after_nights
+        score = np.where(known, 0.0, np.nan)
+        used = (panel.requests[:, -1] > 0) & panel.records["active"].to_numpy()
+        for row in np.flatnonzero(used & known & (silent >= least)):
+            rhythm = _rhythm(panel, row)
+            score[row] = silent[row] / max(least, rhythm) if silent[row] > rhythm else 0.0
+        if panel.missing[-1]:
+            score[:] = np.nan
+        return judgement(
+            panel,
+            score,
+            observed=panel.requests[:, -1].astype(float),
+            expected=0.0,
+            low=0.0,
+            high=0.0,
+            not_judged=self._excuses(panel, known),
+        )
+
+    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
+        """How long each key was silent, and how unusual that is."""
+        silent, _ = silent_nights(panel)
+        rows = panel.keys.get_indexer(pd.Index(keys))
+        return {
+            key: self._describe(panel, int(silent[row]), panel.records.iloc[row])
+            for key, row in zip(keys, rows, strict=True)
+        }
+
+    def _excuses(self, panel: Panel, known: NDArray[np.bool_]) -> NDArray[np.object_]:
+        excuses = np.full(len(panel.keys), None, dtype=object)
+        excuses[~known] = (
+            f"dormancy unknown: no use seen, and fewer than {self.settings.dormant_after_nights} nights"
+        )
+        if panel.missing[-1]:
+            excuses[:] = "no data for the night"
+        return excuses
+
+    def _describe(self, panel: Panel, silent: int, record: pd.Series) -> Description:
+        requests = f"{record['request_count']:,} {'request' if record['request_count'] == 1 else 'requests'}"
+        first_use = pd.isna(record["last_seen"])
+        if first_use:
+            reason = f"{requests}: the first use of this key; no use seen for at least {silent:,} nights."
+            changes = ("First use ever seen.",)
+        else:
+            last = record["last_seen"].astimezone(panel.timezone).date()
+            reason = f"{requests} after {silent:,} silent nights; its longest silence before was {record['longest_silence']:,}."
+            changes = (f"First use since {day_in_words(last)}.",)
+        live = record["environment"] == "live"
+        return Description(
+            title="Unused key woke" if first_use else "Dormant key woke",
+            reason=reason,
+            severity=Severity.HIGH if live and not first_use else Severity.MEDIUM,
+            severity_reasons=(
+                f"{'a live' if live else 'not a live'} key",
+                "never used before" if first_use else f"silent for {silent:,} nights",
+            ),
+            confidence="certain",
+            actions=(
+                f"Ask {owner_of(record)} who uses this key again, and why now.",
+                "Disable it unless someone claims it today: a sleeping key is a favourite for moving sideways.",
+            ),
+            changes=changes,
+        )
+
+
+def silent_nights(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Per key the observed silent nights before tonight, and whether that is known at all.
+
+    Known is what follows a last use that history or source report, or at least the whole life of a
+    registered key within the panel. Nights nobody saw are taken off.
+    """
+    last_days = local_days(panel.records["last_seen"], panel.night)
+    used = ~np.isnat(last_days)
+    nights = panel.nights[:-1]
+    since = (panel.nights[-1] - last_days).astype("timedelta64[D]").astype("float64") - 1
+    seen_from = int(np.argmin(panel.missing)) if not panel.missing.all() else len(panel.missing)
+    gaps = panel.missing[:-1] & (np.arange(len(nights)) >= seen_from)
+    unseen = ((nights[None, :] > last_days[:, None]) & gaps[None, :]).sum(axis=1)
+    observed = panel.observed[:, :-1].sum(axis=1)
+    silent = np.where(used, since - unseen, observed)
+    registered = panel.records["registered"].to_numpy(dtype=bool)
+    return np.maximum(np.nan_to_num(silent), 0).astype(np.int64), used | registered
+
+
+def _rhythm(panel: Panel, row: int) -> float:
+    """The 90th percentile of a key's own silences in nights; 0 while it has had fewer than five."""
+    uses = np.flatnonzero((panel.requests[row, :-1] > 0) & panel.observed[row, :-1])
+    unseen = np.cumsum(panel.missing)
+    silences = np.diff(uses) - 1 - (unseen[uses[1:]] - unseen[uses[:-1]] if len(uses) else 0)
+    silences = silences[silences > 0]
+    return float(np.quantile(silences, RHYTHM_QUANTILE)) if len(silences) >= RHYTHM_GAPS else 0.0

@@ -1,0 +1,135 @@
+"""Test keys in production, live keys in staging: requests where the key does not belong."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.aggregation import ENVIRONMENTS, explode
+from detector.baseline import anscombe
+from detector.config import Detection
+from detector.detectors import Description, day_in_words, judgement, owner_of
+from detector.model import Panel, Severity
+
+
+class EnvironmentMismatch:
+    """Any request of a test key in a live deployment, or of a live key in a test one.
+
+    ``deployments`` in the configuration says which environment belongs where, by name or shell-style
+    pattern; an exact name wins over a pattern, an earlier pattern over a later one. Deployments that
+    it does not name, and keys of unknown environment, are not judged on this ground. Score: the stray
+    requests on the Anscombe scale, 0 for none.
+    """
+
+    kind: ClassVar[str] = "environment_mismatch"
+    statistical: ClassVar[bool] = False
+
+    def __init__(self, settings: Detection) -> None:
+        self.settings = settings
+
+    def judge(self, panel: Panel) -> pd.DataFrame:
+        """Score every key by its requests in deployments that are not for its environment."""
+        rows = self._placed(panel)
+        strays = _sum_by_key(rows[rows["stray"]], panel.keys)
+        unplaced = panel.requests[:, -1] - _sum_by_key(rows[rows["belongs"].notna()], panel.keys)
+        excuses = self._excuses(panel, unplaced)
+        fully_excused = (excuses != None) & (strays == 0)  # noqa: E711 - elementwise
+        score = np.where(fully_excused, np.nan, anscombe(strays) - anscombe(np.zeros(1)))
+        return judgement(
+            panel, score, observed=strays.astype(float), expected=0.0, low=0.0, high=0.0, not_judged=excuses
+        )
+
+    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
+        """Where each key was seen, how much of it, and since when."""
+        rows = self._placed(panel)
+        earlier = panel.maps("deployments", keys)
+        answers = {}
+        for key in keys:
+            strays = rows[(rows["key_id"] == key) & rows["stray"]]
+            places = strays.sort_values("request_count", ascending=False)["deployments"].tolist()
+            before = [
+                (night, sum(places_then.get(key, {}).get(place, 0) for place in places))
+                for night, places_then in zip(panel.nights[:-1], earlier, strict=True)
+            ]
+            seen = [night.item() for night, count in before if count]
+            answers[key] = self._describe(
+                panel.records.loc[key], places, int(judged.loc[key, "observed"]), seen
+            )
+        return answers
+
+    def belongs(self, deployment: str) -> str | None:
+        """The environment whose keys belong in a deployment; None where the policy does not name it."""
+        policy = self.settings.deployments
+        if deployment in policy:
+            return policy[deployment]
+        return next((kind for pattern, kind in policy.items() if fnmatchcase(deployment, pattern)), None)
+
+    def _placed(self, panel: Panel) -> pd.DataFrame:
+        """Tonight's requests as rows of key_id, deployments, request_count, belongs, stray."""
+        rows = explode(panel.records, "deployments")
+        homes = {name: self.belongs(name) for name in rows["deployments"].unique()}
+        belongs = rows["deployments"].map(homes).astype("object")
+        environment = rows["key_id"].map(panel.records["environment"]).astype("object")
+        judged = belongs.notna() & environment.isin(ENVIRONMENTS)
+        return rows.assign(belongs=belongs, stray=judged & (belongs != environment))
+
+    def _excuses(self, panel: Panel, unplaced: NDArray[np.int64]) -> NDArray[np.object_]:
+        excuses = np.full(len(panel.keys), None, dtype=object)
+        used = panel.requests[:, -1] > 0
+        excuses[used & (unplaced > 0)] = "requests in deployments that the policy does not name, or in none"
+        excuses[used & ~panel.records["environment"].isin(ENVIRONMENTS).to_numpy()] = (
+            "environment of the key unknown"
+        )
+        if panel.missing[-1]:
+            excuses[:] = "no data for the night"
+        return excuses
+
+    def _describe(self, record: pd.Series, places: list[str], strays: int, seen: list[object]) -> Description:
+        total, environment = int(record["request_count"]), record["environment"]
+        share = strays / max(total, 1)
+        severity, reasons = _severity(environment, strays, share, first=not seen)
+        where = " and ".join(places[:3])
+        home = "staging" if environment == "test" else "production"
+        return Description(
+            title="Test key in production" if environment == "test" else "Live key outside production",
+            reason=f"{strays:,} of {total:,} requests came through {where}; this is a {environment} key.",
+            severity=severity,
+            severity_reasons=reasons,
+            confidence="certain",
+            changes=(
+                f"First seen in {where} on {day_in_words(seen[0])}."
+                if seen
+                else f"Never seen in {where} before.",  # type: ignore[arg-type]
+            ),
+            actions=(
+                f"Ask {owner_of(record)} which service sends this key to {where}.",
+                f"Give that service its own {'live' if environment == 'test' else 'test'} key; "
+                f"this one belongs in {home} only.",
+            ),
+        )
+
+
+def _severity(environment: str, strays: int, share: float, first: bool) -> tuple[Severity, tuple[str, ...]]:
+    level, reasons = (
+        1,
+        ["a test key in a live deployment" if environment == "test" else "a live key in a test deployment"],
+    )
+    if share >= 0.5 and strays >= 100:
+        level += 1
+        reasons.append("most of its requests, and at least 100")
+    elif strays < 3:
+        level -= 1
+        reasons.append("only one or two requests")
+    if first:
+        reasons.append("for the first time")
+    return (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[level], tuple(reasons)
+
+
+def _sum_by_key(rows: pd.DataFrame, keys: pd.Index) -> NDArray[np.int64]:
+    totals = rows.groupby("key_id")["request_count"].sum()
+    counts: NDArray[np.int64] = totals.reindex(keys).fillna(0).to_numpy(dtype=np.int64)
+    return counts

@@ -1,0 +1,138 @@
+"""Usage spikes: a key makes far more requests than its own history leads us to expect."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.baseline import Baseline, anscombe, baseline, counts_of, night_view
+from detector.config import Detection
+from detector.detectors import Description, judgement, owner_of
+from detector.model import Panel, Severity
+
+CALIBRATION_NIGHTS = 28
+CALIBRATION_KEYS = 5_000
+BAND = 2.0
+"""The usual range of a key is its mean plus or minus this many SD, about 95 of 100 ordinary nights."""
+
+
+class UsageSpike:
+    """The night z-score.
+
+    On the Anscombe scale ``t``, ``z = (t(tonight) - mean) / SD`` over the key's own baseline nights, with an
+    SD of at least 1; then centred and scaled across all keys of the night, so that a night on which the
+    whole fleet moves does not name every key. A key is named only with at least ``minimum_requests``, and
+    only when it was in use during the last ``dormant_after_nights``: else its waking is what is unusual.
+    """
+
+    kind: ClassVar[str] = "usage_spike"
+    statistical: ClassVar[bool] = True
+
+    def __init__(self, settings: Detection) -> None:
+        self.settings = settings
+
+    def judge(self, panel: Panel) -> pd.DataFrame:
+        """Score the last night of every active key."""
+        last = panel.requests.shape[1] - 1
+        usual = self._baseline(panel, last, slice(None))
+        score = self._night(panel, last, slice(None), usual)
+        return judgement(
+            panel,
+            score,
+            observed=panel.requests[:, last].astype(float),
+            expected=counts_of(usual.mean),
+            low=counts_of(usual.mean - BAND * usual.spread),
+            high=counts_of(usual.mean + BAND * usual.spread),
+            eligible=self._recently_used(panel) & (panel.requests[:, last] >= self.settings.minimum_requests),
+            not_judged=self._excuses(panel, usual),
+        )
+
+    def past_scores(self, panel: Panel) -> NDArray[np.float64]:
+        """Scores of the seen nights before, for a fixed sample of at most ``CALIBRATION_KEYS`` keys."""
+        step = slice(None, None, max(len(panel.keys) // CALIBRATION_KEYS, 1))
+        nights = [night for night in range(len(panel.nights) - 1) if not panel.missing[night]]
+        scores = [np.empty(0)]
+        for night in nights[-CALIBRATION_NIGHTS:]:
+            usual = self._baseline(panel, night, step)
+            in_use = panel.requests[step, self._window(night)].any(axis=1)
+            scores.append(self._night(panel, night, step, usual)[in_use])
+        past = np.concatenate(scores)
+        return past[~np.isnan(past)]
+
+    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
+        """What is unusual about each key's volume."""
+        return {key: self._describe(judged.loc[key], panel.records.loc[key]) for key in keys}
+
+    def _window(self, night: int) -> slice:
+        return slice(max(night - self.settings.baseline_nights, 0), night)
+
+    def _baseline(self, panel: Panel, night: int, rows: slice) -> Baseline:
+        window = self._window(night)
+        return baseline(panel.requests[rows, window], panel.observed[rows, window])
+
+    def _night(self, panel: Panel, night: int, rows: slice, usual: Baseline) -> NDArray[np.float64]:
+        """Scores of one night (an index into the panel's nights) against the nights before it."""
+        active = panel.records["active"].to_numpy()[rows]
+        enough = (usual.nights >= self.settings.minimum_nights) & panel.observed[rows, night] & active
+        z = np.where(enough, (anscombe(panel.requests[rows, night]) - usual.mean) / usual.spread, np.nan)
+        centre, scale = night_view(z)
+        return (z - centre) / scale
+
+    def _recently_used(self, panel: Panel) -> NDArray[np.bool_]:
+        recent: NDArray[np.bool_] = panel.requests[:, -1 - self.settings.dormant_after_nights : -1].any(
+            axis=1
+        )
+        return recent
+
+    def _excuses(self, panel: Panel, usual: Baseline) -> NDArray[np.object_]:
+        excuses = np.full(len(panel.keys), None, dtype=object)
+        excuses[usual.nights < self.settings.minimum_nights] = (
+            f"too young: fewer than {self.settings.minimum_nights} observed nights"
+        )
+        excuses[~panel.records["active"].to_numpy()] = "revoked"
+        if panel.missing[-1]:
+            excuses[:] = "no data for the night"
+        return excuses
+
+    def _describe(self, judged: pd.Series, record: pd.Series) -> Description:
+        times = judged["observed"] / max(judged["expected"], 1.0)
+        severity, reasons = _severity(times, record["environment"])
+        return Description(
+            title="Usage spike",
+            reason=(
+                f"{judged['observed']:,.0f} requests, {_times(times)} its usual {judged['expected']:,.0f} "
+                f"(range {judged['low']:,.0f} to {judged['high']:,.0f})."
+            ),
+            severity=severity,
+            severity_reasons=reasons,
+            confidence="high" if judged["score"] >= 8 else "medium",
+            actions=(
+                f"Ask {owner_of(record)} whether a new job or release explains the extra requests.",
+                "If nobody expected it, rotate the key. Revoking it stops every caller at once: find them first.",
+                "Read the access log of this key for the night: new addresses, endpoints and errors.",
+            ),
+        )
+
+
+def _severity(times: float, environment: str) -> tuple[Severity, tuple[str, ...]]:
+    steps, reasons = 1, []
+    if times >= 10:
+        steps += 1
+        reasons.append("ten times its usual volume or more")
+    elif times < 3:
+        steps -= 1
+        reasons.append("less than three times its usual volume")
+    if environment == "test":
+        steps -= 1
+        reasons.append("a test key")
+    elif environment == "live":
+        reasons.append("a live key")
+    level = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[max(steps, 0)]
+    return level, tuple(reasons)
+
+
+def _times(times: float) -> str:
+    return f"{times:,.0f} times" if times >= 10 else f"{times:,.1f} times"

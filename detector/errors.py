@@ -1,0 +1,29 @@
+"""The errors the program raises on purpose; each knows the exit code it ends with."""
+
+from typing import ClassVar
+
+
+class DetectorError(Exception):
+    """Something the operator can act on; its text says what, where and what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(DetectorError):
+    """The configuration or the command line asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class SourceError(DetectorError):
+    """A source could not be read; nothing of the night was stored."""
+
+    exit_code = 4
+
+
+class HistoryError(DetectorError):
+    """A stored night cannot be read or written."""
+
+
+class StateError(DetectorError):
+    """The state database cannot be used, or was written by a newer version."""

@@ -1,0 +1,137 @@
+"""One night judged: from the panel to its findings. Pure; the pipeline, the backtest and `explain` share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from detector import policy
+from detector.completeness import Problem, assess, is_complete
+from detector.config import Config
+from detector.detectors import Description, Detector, StatisticalDetector, all_detectors
+from detector.explanation import changes
+from detector.model import Finding, Panel, Sighting
+from detector.policy import Threshold
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Everything known of a judged night; ``judgements`` and ``thresholds`` are by type of finding."""
+
+    panel: Panel
+    problems: list[Problem]
+    judgements: Mapping[str, pd.DataFrame]
+    thresholds: Mapping[str, Threshold]
+    findings: list[Finding]
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the night's data are all there."""
+        return is_complete(self.problems)
+
+
+def judge(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> Judged:
+    """Score, decide and explain the panel's last night.
+
+    ``earlier`` holds the latest sighting of every finding before that night. A detector that fails is
+    recorded in ``failures`` and the others go on.
+    """
+    problems = assess(panel)
+    judgements: dict[str, pd.DataFrame] = {}
+    thresholds: dict[str, Threshold] = {}
+    findings = _data_quality(panel, problems, config, earlier)
+    failures: list[str] = []
+    for detector in all_detectors(config.detection):
+        try:
+            judgements[detector.kind] = detector.judge(panel)
+            if detector.statistical:
+                thresholds[detector.kind] = _threshold(detector, panel, config)
+            findings += _findings(detector, panel, judgements[detector.kind], thresholds, config, earlier)
+        except Exception as error:  # one failing detector must not silence the others
+            failures.append(f"{detector.kind} failed: {type(error).__name__}: {error}")
+    present = {finding.finding_id for finding in findings}
+    complete = is_complete(problems) and not failures
+    findings += policy.resolved(earlier, present, panel, complete)
+    return Judged(panel, problems, judgements, thresholds, policy.order(findings), failures)
+
+
+def _threshold(detector: StatisticalDetector, panel: Panel, config: Config) -> Threshold:
+    return policy.calibrate(detector.past_scores(panel), config.detection.alerts_per_1000_keys)
+
+
+def _findings(
+    detector: Detector,
+    panel: Panel,
+    judged: pd.DataFrame,
+    thresholds: Mapping[str, Threshold],
+    config: Config,
+    earlier: Mapping[str, Sighting],
+) -> list[Finding]:
+    threshold = thresholds.get(detector.kind)
+    keys = policy.named(judged, threshold.score if threshold else 0.0)
+    if not keys:
+        return []
+    descriptions, changed = detector.describe(panel, keys, judged), changes(panel, keys)
+    found = []
+    for key in keys:
+        identity = policy.finding_id(detector.kind, config.source.name, key, config.organization)
+        score = float(judged.at[key, "score"])
+        found.append(
+            policy.build(
+                panel,
+                detector.kind,
+                identity,
+                earlier.get(identity),
+                descriptions[key],
+                key_id=key,
+                judged=judged.loc[key].to_dict(),
+                changes=changed[key].sentences,
+                prevalence=_prevalence(len(keys), len(judged), threshold, score),
+                endpoints_usual=changed[key].endpoints_usual,
+                endpoints_tonight=changed[key].endpoints_tonight,
+            )
+        )
+    return found
+
+
+def _prevalence(named: int, keys: int, threshold: Threshold | None, score: float) -> str:
+    others = "no other key" if named == 1 else f"{named:,} of {keys:,} keys"
+    if threshold is None or not threshold.calibrated:
+        return f"{others} tonight"
+    nights = 1 / max(threshold.rate(score), 1e-6)
+    rounded = round(nights, 1 - int(np.floor(np.log10(nights))))
+    return f"about once in {rounded:,.0f} key-nights{' or rarer' if nights >= 1e6 else ''}; {others} tonight"
+
+
+def _data_quality(
+    panel: Panel, problems: list[Problem], config: Config, earlier: Mapping[str, Sighting]
+) -> list[Finding]:
+    """All that is wrong with the night's data, as one finding on the fleet."""
+    if not problems:
+        return []
+    worst, *others = problems
+    description = Description(
+        title="Data incomplete" if not is_complete(problems) else "Data quality",
+        reason=worst.text,
+        severity=worst.severity,
+        severity_reasons=("what was not seen cannot be judged",) if worst.withholding else (),
+        confidence="certain",
+        actions=(worst.action,),
+        changes=tuple(problem.text for problem in others),
+    )
+    identity = policy.finding_id("data_quality", config.source.name, None, config.organization)
+    return [
+        policy.build(
+            panel,
+            "data_quality",
+            identity,
+            earlier.get(identity),
+            description,
+            key_id=None,
+            judged={"observed": float(panel.requests[:, -1].sum())},
+        )
+    ]

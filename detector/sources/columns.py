@@ -1,0 +1,57 @@
+"""Columns: what a source's columns are called, checked against what is really there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+
+from detector.config import REGISTER_FIELDS, USAGE_FIELDS, SourceBase
+from detector.errors import SourceError
+
+REQUIRED = {"events": ("timestamp", "key_id"), "daily": ("day", "key_id")}
+FALSE_TEXTS = ("", "0", "0.0", "f", "false", "n", "no", "none", "null", "off", "-")
+"""What an ``error`` column says where there was none; anything else is an error."""
+
+
+def usage_columns(config: SourceBase, available: Collection[str], place: str) -> dict[str, str]:
+    """Our name of a usage column: theirs. Mapped and required columns must be there, others may be.
+
+    Columns of the register in the map do not count here.
+    """
+    mapped = {name: theirs for name, theirs in config.columns.items() if name in USAGE_FIELDS[config.shape]}
+    wanted = {**{name: name for name in REQUIRED[config.shape]}, **mapped}
+    _demand(wanted, available, place, config.name)
+    return {name: name for name in USAGE_FIELDS[config.shape] if name in available} | wanted
+
+
+def register_columns(config: SourceBase, available: Collection[str], place: str) -> dict[str, str]:
+    """Our name of a register column: theirs.
+
+    The key id may carry the name it has in the usage, or plain ``key_id``.
+    """
+    mapped = {name: theirs for name, theirs in config.columns.items() if name in REGISTER_FIELDS}
+    if mapped.get("key_id") not in available and "key_id" in available:
+        mapped["key_id"] = "key_id"
+    wanted = {"key_id": "key_id", **mapped}
+    _demand(wanted, available, place, config.name)
+    return {name: name for name in REGISTER_FIELDS if name in available} | wanted
+
+
+def missing(name: str, theirs: str, available: Collection[str], place: str, source: str) -> SourceError:
+    """The error for a column that is not there: which, where, and what may have been meant."""
+    return SourceError(
+        f"source {source}: {place} has no column '{theirs}' for {name}{nearest(theirs, available)}; "
+        f"name the right one under source.columns.{name}. It has: {', '.join(sorted(available)) or 'none'}"
+    )
+
+
+def nearest(name: str, allowed: Collection[str]) -> str:
+    """``, did you mean x?`` where something comes close, else nothing."""
+    match = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.5)
+    return f", did you mean '{match[0]}'?" if match else ""
+
+
+def _demand(wanted: Mapping[str, str], available: Collection[str], place: str, source: str) -> None:
+    for name, theirs in wanted.items():
+        if theirs not in available:
+            raise missing(name, theirs, available, place, source)

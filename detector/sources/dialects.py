@@ -1,0 +1,237 @@
+"""What differs between databases: how a column becomes an instant, a day or a count, and how one only reads.
+
+Typed databases are taken at their word. SQLite columns hold anything, so there values go through small
+functions that the connection brings along; instants are whole microseconds since 1970 then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Date,
+    DateTime,
+    Engine,
+    Integer,
+    Numeric,
+    String,
+    and_,
+    case,
+    cast,
+    event,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from detector.model import INSTANT
+from detector.sources.columns import FALSE_TEXTS
+from detector.sources.lenient import count_of, day_of, from_micros, micros_of, number_of, to_micros
+from detector.sources.windows import EARLIEST, LARGEST_COUNT, LATEST
+
+READ_ONLY = {
+    "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "mysql": "SET TRANSACTION READ ONLY",
+    "sqlite": "PRAGMA query_only = ON",
+}
+"""Dialect: the statement after which a transaction can only read. One snapshot, where that can be had."""
+
+UTC_SESSION = {"postgresql": "SET LOCAL TIME ZONE 'UTC'", "mysql": "SET time_zone = '+00:00'"}
+"""Dialect: the statement that makes the session's time zone UTC, for columns that depend on it."""
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "detector_micros": micros_of,
+    "detector_day": day_of,
+    "detector_count": count_of,
+    "detector_number": number_of,
+}
+
+
+@dataclass(frozen=True)
+class Times:
+    """How a column tells instants: its expression, how a bound is written, and how answers are read."""
+
+    expression: ColumnElement[Any]
+    write: Callable[[datetime], Any]
+    certain: bool
+    """Whether every value is a time, so that none need be looked for that is not."""
+
+    def before(self, column: ColumnElement[Any], bound: datetime) -> ColumnElement[bool]:
+        """Whether the column, which holds the expression, lies before the bound."""
+        return column < literal(self.write(bound), self.expression.type)
+
+    def inside(self, column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
+        """Whether the column lies in ``[start, end)``."""
+        return and_(column >= literal(self.write(start), self.expression.type), self.before(column, end))
+
+    def plausible(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Whether the column holds a time that can be meant."""
+        return self.inside(column, EARLIEST, LATEST)
+
+    def read(self, values: pd.Series) -> pd.Series:
+        """A column of the answer as instants."""
+        if isinstance(self.expression.type, DateTime):
+            return pd.to_datetime(values, utc=True).astype(INSTANT)
+        return pd.to_datetime(values.astype("Int64"), unit="us", utc=True).astype(INSTANT)
+
+    def read_one(self, value: Any) -> datetime | None:
+        """One instant of the answer."""
+        if value is None or not isinstance(value, datetime):
+            return None if value is None else from_micros(int(value))
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class _Reader(FunctionElement[Any]):
+    """One value through a function of the connection, which only SQLite has and needs."""
+
+    inherit_cache = True
+    name = "reader"
+
+
+class Micros(_Reader):
+    """Microseconds since 1970."""
+
+    inherit_cache = True
+    name = "detector_micros"
+    type = BigInteger()
+
+
+class Day(_Reader):
+    """A date as ISO text."""
+
+    inherit_cache = True
+    name = "detector_day"
+    type = String()
+
+
+class Count(_Reader):
+    """A whole number."""
+
+    inherit_cache = True
+    name = "detector_count"
+    type = BigInteger()
+
+
+class Number(_Reader):
+    """A finite number."""
+
+    inherit_cache = True
+    name = "detector_number"
+    type = Numeric()
+
+
+@compiles(_Reader, "sqlite")
+def _call(element: _Reader, compiler: Any, **options: Any) -> str:
+    return f"{element.name}({compiler.process(element.clauses, **options)})"
+
+
+def prepare(engine: Engine) -> None:
+    """Give every SQLite connection the reading functions."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def add_functions(connection: Any, _record: Any) -> None:
+        for name, function in _READERS.items():
+            connection.create_function(name, 1, function, deterministic=True)
+
+
+def only_read(connection: Connection) -> None:
+    """Make the transaction that begins here unable to write, and independent of the session's time zone."""
+    for statements in (READ_ONLY, UTC_SESSION):
+        if connection.dialect.name in statements:
+            connection.execute(text(statements[connection.dialect.name]))
+
+
+def times(column: ColumnElement[Any], dialect: str) -> Times:
+    """The instants of a column. Naive ones are UTC; numbers are since 1970, scaled by their size."""
+    if dialect == "sqlite":
+        return Times(Micros(column), to_micros, certain=False)
+    certain = not getattr(column, "nullable", True)
+    if isinstance(column.type, DateTime):
+        aware = bool(column.type.timezone)
+        return Times(column, _aware if aware else _naive, certain)
+    if isinstance(column.type, Date):
+        return Times(cast(column, DateTime()), _naive, certain)
+    if isinstance(column.type, Integer | Numeric):
+        return Times(_scaled(column), to_micros, certain=False)
+    return Times(cast(column, DateTime(timezone=True)), _aware, certain)
+
+
+def day(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
+    """The local day that a column states, as a date (ISO text in SQLite)."""
+    if dialect == "sqlite":
+        return Day(column)
+    if isinstance(column.type, Date) and not isinstance(column.type, DateTime):
+        return column
+    return cast(func.substr(column, 1, 10) if isinstance(column.type, String) else column, Date())
+
+
+def day_bound(bound: date, dialect: str) -> ColumnElement[Any]:
+    """A date to compare ``day`` with."""
+    return literal(bound.isoformat(), String()) if dialect == "sqlite" else literal(bound, Date())
+
+
+def count(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
+    """The column as a count; null where it is none."""
+    if dialect == "sqlite":
+        return Count(column)
+    number = column if isinstance(column.type, Integer | Numeric) else cast(column, Numeric())
+    whole: ColumnElement[bool] = number.between(0, LARGEST_COUNT)
+    if not isinstance(column.type, Integer):
+        whole = and_(whole, number == func.floor(number))
+    return case((whole, cast(number, BigInteger())), else_=null())
+
+
+def words(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The column as text without blanks around it; null where nothing is left."""
+    return func.nullif(func.trim(column if isinstance(column.type, String) else cast(column, String())), "")
+
+
+def says_error(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether an ``error`` column says that there was one."""
+    return func.lower(func.coalesce(words(column), "")).not_in(FALSE_TEXTS)
+
+
+def is_error_status(column: ColumnElement[Any], dialect: str) -> ColumnElement[bool]:
+    """Whether an HTTP status is 400 or above."""
+    if dialect == "sqlite":
+        return Number(column) >= 400
+    return or_(column.like("4__"), column.like("5__")) if isinstance(column.type, String) else column >= 400
+
+
+def unreadable_status(column: ColumnElement[Any], dialect: str) -> ColumnElement[bool]:
+    """Whether a status is there and no number; elsewhere than in SQLite its type says that it is one."""
+    return and_(words(column).is_not(None), Number(column).is_(None)) if dialect == "sqlite" else false()
+
+
+def _scaled(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    micros = case(
+        (column < 1e8, null()),
+        (column < 1e11, column * 1_000_000),
+        (column < 1e14, column * 1_000),
+        (column < 1e17, column),
+        (column < 1e20, column / 1_000),
+        else_=null(),
+    )
+    return cast(micros, BigInteger())
+
+
+def _aware(instant: datetime) -> datetime:
+    return instant
+
+
+def _naive(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,208 @@
+"""What the job remembers between runs: a log of runs, the nights judged and what was found on each.
+
+SQLAlchemy Core on SQLite or PostgreSQL. Migrations are named functions recorded in a table; a state
+written by a newer version is refused, never guessed at. The life of a finding is not stored but follows
+from the sightings of earlier nights, so that an old night can be judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from detector.errors import StateError
+from detector.model import Finding, Severity, Sighting
+
+metadata = MetaData()
+
+migrations = Table(
+    "detector_migrations",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("applied_at", DateTime(timezone=True), nullable=False),
+)
+runs = Table(
+    "detector_runs",
+    metadata,
+    Column("run_id", String(36), primary_key=True),
+    Column("night", Date, nullable=False, index=True),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("exit_code", Integer),
+    Column("message", String(2000)),
+)
+judged_nights = Table(
+    "detector_judged_nights",
+    metadata,
+    Column("night", Date, primary_key=True),
+    Column("complete", Boolean, nullable=False),
+)
+sightings = Table(
+    "detector_sightings",
+    metadata,
+    Column("night", Date, primary_key=True),
+    Column("finding_id", String(64), primary_key=True, index=True),
+    Column("type", String(64), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("key_id", String),
+    Column("severity", String(16), nullable=False),
+    Column("score", Float),
+    Column("episode", Integer, nullable=False),
+    Column("first_seen", Date, nullable=False),
+    Column("nights", Integer, nullable=False),
+)
+
+
+def _create_first_tables(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[runs, judged_nights, sightings])
+
+
+MIGRATIONS: dict[str, Callable[[Connection], None]] = {"0001_runs_and_sightings": _create_first_tables}
+"""In order; a name once released never changes."""
+
+
+class State:
+    """The state database behind one URL; made and migrated on first use."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        try:
+            with self._engine.begin() as connection:
+                _migrate(connection)
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot use the state database {_shown(url)}: {_first_line(error)}") from error
+
+    def begin_run(self, run_id: str, night: date, started_at: datetime) -> None:
+        """Log that a run has started."""
+        self._write(insert(runs).values(run_id=run_id, night=night, started_at=started_at))
+
+    def end_run(self, run_id: str, finished_at: datetime, exit_code: int, message: str) -> None:
+        """Log how a run ended."""
+        done = {"finished_at": finished_at, "exit_code": exit_code, "message": message[:2000]}
+        self._write(update(runs).where(runs.c.run_id == run_id).values(done))
+
+    def record(self, night: date, complete: bool, findings: Iterable[Finding]) -> None:
+        """Store what was found on a night, replacing what an earlier judgement of it found."""
+        rows = [_row(finding) for finding in findings]
+        replace = [delete(sightings).where(sightings.c.night == night)]
+        replace.append(delete(judged_nights).where(judged_nights.c.night == night))
+        replace.append(insert(judged_nights).values(night=night, complete=complete))
+        self._write(*replace, rows=rows)
+
+    def earlier(self, night: date) -> dict[str, Sighting]:
+        """The latest sighting of every finding before a night, by finding id."""
+        before = sightings.c.night < night
+        latest = select(sightings.c.finding_id, func.max(sightings.c.night).label("night")).where(before)
+        newest = latest.group_by(sightings.c.finding_id).subquery()
+        joined = sightings.join(
+            newest, (sightings.c.finding_id == newest.c.finding_id) & (sightings.c.night == newest.c.night)
+        )
+        last_complete = select(func.max(judged_nights.c.night)).where(
+            judged_nights.c.night < night, judged_nights.c.complete
+        )
+        with self._engine.connect() as connection:
+            closed_by = connection.execute(last_complete).scalar()
+            rows = connection.execute(select(sightings).select_from(joined)).mappings().all()
+        return {row["finding_id"]: _sighting(row, closed_by) for row in rows}
+
+    def last_run(self) -> Mapping[str, Any] | None:
+        """The most recently started run; None before the first."""
+        with self._engine.connect() as connection:
+            row = (
+                connection.execute(select(runs).order_by(runs.c.started_at.desc()).limit(1))
+                .mappings()
+                .first()
+            )
+        return dict(row) if row else None
+
+    def _write(self, *statements: Any, rows: list[dict[str, Any]] | None = None) -> None:
+        try:
+            with self._engine.begin() as connection:
+                for statement in statements:
+                    connection.execute(statement)
+                if rows:
+                    connection.execute(insert(sightings), rows)
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot write the state database: {_first_line(error)}") from error
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    names = (
+        "night",
+        "finding_id",
+        "type",
+        "title",
+        "key_id",
+        "severity",
+        "score",
+        "episode",
+        "first_seen",
+        "nights",
+    )
+    return {name: getattr(finding, name) for name in names} | {"severity": finding.severity.value}
+
+
+def _sighting(row: Any, closed_by: date | None) -> Sighting:
+    fields = {name: row[name] for name in Sighting.__dataclass_fields__ if name != "open"}
+    is_open = closed_by is None or closed_by <= row["night"]
+    return Sighting(**{**fields, "severity": Severity(row["severity"]), "open": is_open})
+
+
+def _migrate(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[migrations])
+    applied = set(connection.execute(select(migrations.c.name)).scalars())
+    if unknown := applied - set(MIGRATIONS):
+        raise StateError(
+            f"the state database was written by a newer version of detector ({', '.join(sorted(unknown))}); "
+            "upgrade detector, or point state.url at another database"
+        )
+    for name, apply in MIGRATIONS.items():
+        if name not in applied:
+            apply(connection)
+            connection.execute(insert(migrations).values(name=name, applied_at=datetime.now(UTC)))
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed)
+    if parsed.database in (None, "", ":memory:"):
+        return create_engine(parsed, poolclass=StaticPool)
+    try:
+        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"cannot make the folder of the state database: {error}") from error
+    return create_engine(parsed)
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

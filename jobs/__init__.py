@@ -1,0 +1,1 @@
+"""What a scheduler runs; each job is callable alone."""

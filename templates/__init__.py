@@ -1,0 +1,1 @@
+"""The page and mail templates, found by path from this package."""

@@ -1,0 +1,63 @@
+"""Hand-written stand-ins for the parts at the rim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+
+import pandas as pd
+
+from detector.aggregation import by_key, clean_register, empty
+from detector.errors import SourceError
+from detector.history import days
+from detector.model import DAY, INSTANT, MEASURED, REGISTER, TEXT, Fault
+
+
+class FakeSource:
+    """A source that holds its usage in memory: night to rows of GROUP_COLUMNS."""
+
+    def __init__(
+        self,
+        usage: Mapping[date, pd.DataFrame],
+        register: Sequence[Mapping[str, object]] = (),
+        faults: tuple[Fault, ...] = (),
+        before: pd.DataFrame | None = None,
+        watermark: datetime | None = None,
+    ) -> None:
+        self.nights = dict(usage)
+        self.register = register
+        self.noted = faults
+        self.before = before
+        self.reach = watermark
+        self.asked: list[tuple[date, date]] = []
+        self.broken_from: date | None = None
+
+    def keys(self) -> pd.DataFrame:
+        if not self.register:
+            return empty(REGISTER)
+        return clean_register(pd.DataFrame(list(self.register)))[0]
+
+    def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
+        self.asked.append((first, last))
+        for night in days(first, last):
+            if self.broken_from is not None and night >= self.broken_from:
+                raise SourceError("source main: the connection was closed")
+            yield night, by_key(self.nights[night]) if night in self.nights else empty(MEASURED)
+
+    def faults(self, night: date) -> tuple[Fault, ...]:
+        return self.noted
+
+    def watermark(self) -> datetime | None:
+        return self.reach
+
+    def activity_before(self, night: date) -> pd.DataFrame:
+        if self.before is not None:
+            return self.before
+        return empty({"key_id": TEXT, "first_seen": DAY, "last_seen": INSTANT})
+
+
+def groups(**requests: int) -> pd.DataFrame:
+    """One night's usage: requests per key, all on one endpoint in production."""
+    rows = [(key, "GET /v1/things", "production", count, 0) for key, count in requests.items()]
+    frame = pd.DataFrame(rows, columns=["key_id", "endpoint", "deployment", "request_count", "error_count"])
+    return frame.astype({"request_count": "int64", "error_count": "int64"})

@@ -1,0 +1,92 @@
+"""Laws that every detector obeys, as functions that raise AssertionError where one does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from detector.detectors import JUDGEMENT_COLUMNS, Detector
+from detector.model import Panel
+
+
+def check_shape(detector: Detector, panel: Panel) -> None:
+    """A judgement has one row a key, in the panel's order, and a reason wherever there is no score."""
+    judged = detector.judge(panel)
+    assert list(judged.index) == list(panel.keys)
+    assert tuple(judged.columns) == JUDGEMENT_COLUMNS
+    assert judged["not_judged"].notna()[judged["score"].isna()].all()
+    assert np.isfinite(judged["score"].dropna()).all()
+
+
+def check_repeatable(detector: Detector, panel: Panel) -> None:
+    """The same input gives the same output, and is left as it was."""
+    before = panel.requests.copy(), panel.errors.copy(), panel.records.copy()
+    first, second = detector.judge(panel), detector.judge(panel)
+    pd.testing.assert_frame_equal(first, second)
+    assert np.array_equal(before[0], panel.requests)
+    assert np.array_equal(before[1], panel.errors)
+    pd.testing.assert_frame_equal(before[2], panel.records)
+
+
+def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
+    """Shuffling the keys shuffles the scores with them."""
+    order = np.random.default_rng(1).permutation(len(panel.keys))
+    shuffled = replace(
+        panel,
+        keys=panel.keys[order],
+        requests=panel.requests[order],
+        errors=panel.errors[order],
+        known=panel.known[order],
+        records=panel.records.iloc[order],
+    )
+    straight, mixed = detector.judge(panel)["score"], detector.judge(shuffled)["score"]
+    pd.testing.assert_series_equal(straight, mixed.reindex(straight.index))
+
+
+def check_names_do_not_matter(detector: Detector, panel: Panel) -> None:
+    """Renaming the keys changes no score."""
+    names = pd.Index([f"renamed-{key}" for key in panel.keys], name="key_id", dtype=object)
+    renamed = replace(
+        panel, keys=names, records=panel.records.assign(key_id=names.to_numpy()).set_index(names)
+    )
+    assert np.array_equal(
+        detector.judge(panel)["score"].to_numpy(), detector.judge(renamed)["score"].to_numpy(), equal_nan=True
+    )
+
+
+def check_shift_in_time(detector: Detector, panel: Panel) -> None:
+    """Moving everything by a whole number of weeks changes no score."""
+    week = pd.Timedelta(days=28)
+    records = panel.records.assign(last_seen=panel.records["last_seen"] + week)
+    later = replace(
+        panel,
+        nights=panel.nights + np.timedelta64(28, "D"),
+        last_uses=panel.last_uses + np.timedelta64(28, "D"),
+        records=records,
+    )
+    assert np.array_equal(
+        detector.judge(panel)["score"].to_numpy(), detector.judge(later)["score"].to_numpy(), equal_nan=True
+    )
+
+
+def check_nothing_to_say_without_history(detector: Detector, panel: Panel) -> None:
+    """With the judged night unseen, no key has a score."""
+    blind = replace(
+        panel,
+        missing=np.append(panel.missing[:-1], True),
+        requests=np.column_stack([panel.requests[:, :-1], np.zeros(len(panel.keys), np.int64)]),
+        records=panel.records.assign(request_count=0, deployments=None, endpoint_distribution=None),
+    )
+    assert detector.judge(blind)["score"].isna().all()
+
+
+LAWS = (
+    check_shape,
+    check_repeatable,
+    check_order_does_not_matter,
+    check_names_do_not_matter,
+    check_shift_in_time,
+    check_nothing_to_say_without_history,
+)

@@ -1,0 +1,100 @@
+"""Small panels for tests: a few keys, a few nights, everything else sensible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from detector.aggregation import conform
+from detector.model import RECORD_COLUMNS, Fault, Panel
+
+NIGHT = date(2026, 3, 17)
+UTC_ZONE = ZoneInfo("UTC")
+
+
+def panel(
+    counts: Mapping[str, Sequence[int]],
+    *,
+    errors: Mapping[str, Sequence[int]] | None = None,
+    environment: Mapping[str, str] | None = None,
+    deployments: Mapping[str, Mapping[str, int]] | None = None,
+    earlier_deployments: Mapping[str, Mapping[str, int]] | None = None,
+    endpoints: Mapping[str, Mapping[str, int]] | None = None,
+    last_seen: Mapping[str, date | None] | None = None,
+    registered: Sequence[str] | None = None,
+    unborn: Mapping[str, int] | None = None,
+    missing: Sequence[int] = (),
+    faults: tuple[Fault, ...] = (),
+    team: str | None = "payments",
+    night: date = NIGHT,
+) -> Panel:
+    """A panel from counts a night per key, the judged night last.
+
+    ``unborn`` says for how many first nights a key did not exist; ``missing`` lists nights nobody saw as
+    indices. ``last_seen`` is derived from the counts unless given.
+    """
+    keys = sorted(counts)
+    requests = np.array([counts[key] for key in keys], dtype=np.int64).reshape(len(keys), -1)
+    length = requests.shape[1]
+    nights = np.array(
+        [night - timedelta(days=length - 1 - index) for index in range(length)], dtype="datetime64[D]"
+    )
+    known = np.ones(requests.shape, dtype=bool)
+    for key, first in (unborn or {}).items():
+        known[keys.index(key), :first] = False
+    absent = np.isin(np.arange(length), np.array(missing, dtype=int) % max(length, 1))
+    seen = {key: _last_seen(requests[row], nights) for row, key in enumerate(keys)} | dict(last_seen or {})
+    past = earlier_deployments or {}
+    return Panel(
+        keys=pd.Index(keys, name="key_id", dtype=object),
+        nights=nights,
+        requests=requests,
+        errors=np.array([(errors or {}).get(key, [0] * length) for key in keys], dtype=np.int64).reshape(
+            requests.shape
+        ),
+        known=known,
+        missing=absent,
+        records=_records(keys, requests[:, -1], environment, deployments, endpoints, seen, registered, team),
+        last_uses=np.where(requests.any(axis=0), nights + np.timedelta64(23, "h"), np.datetime64("NaT")),
+        timezone=UTC_ZONE,
+        maps=lambda column, wanted: [
+            {key: dict(past.get(key, {})) for key in wanted if column == "deployments"}
+            for _ in range(length - 1)
+        ],
+        watermark=datetime(2026, 3, 18, 1, tzinfo=UTC),
+        pulled_at=datetime(2026, 3, 18, 2, tzinfo=UTC),
+        faults=faults,
+    )
+
+
+def _last_seen(counts: np.ndarray, nights: np.ndarray) -> date | None:
+    used = np.flatnonzero(counts[:-1])
+    return nights[used[-1]].item() if len(used) else None
+
+
+def _records(keys, tonight, environment, deployments, endpoints, last_seen, registered, team) -> pd.DataFrame:
+    def instants(days: list[date | None]) -> list[datetime | None]:
+        return [day and datetime(day.year, day.month, day.day, 12, tzinfo=UTC) for day in days]
+
+    frame = pd.DataFrame(
+        {
+            "key_id": keys,
+            "name": [f"service {key}" for key in keys],
+            "environment": [(environment or {}).get(key, "live") for key in keys],
+            "team": team,
+            "registered": [registered is None or key in registered for key in keys],
+            "active": True,
+            "request_count": tonight,
+            "error_count": 0,
+            "endpoint_distribution": [list((endpoints or {}).get(key, {}).items()) for key in keys],
+            "deployments": [list((deployments or {}).get(key, {}).items()) for key in keys],
+            "last_seen": instants([last_seen[key] for key in keys]),
+            "longest_silence": 0,
+        },
+        index=pd.Index(keys, name="key_id", dtype=object),
+    )
+    return conform(frame, RECORD_COLUMNS)

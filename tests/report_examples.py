@@ -1,0 +1,587 @@
+"""Example nights for the tests of every report format: invented keys, numbers that agree with each other.
+
+Each builder returns a fresh ``RunReport``. ``findings_night`` has a spike, a key that woke, a test key in
+production, two findings on one key, an ongoing and a resolved one; ``clear_night`` has nothing to report;
+``not_judged_night`` has no usable data; ``hostile_night`` is the findings night of customers who try to
+break the page with the names they choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from detector.aggregation import conform
+from detector.model import (
+    RECORD_COLUMNS,
+    Budget,
+    Coverage,
+    Fault,
+    Finding,
+    Fleet,
+    Night,
+    NotJudged,
+    RunReport,
+    Severity,
+    SourceStatus,
+    Status,
+    Summary,
+    Trends,
+)
+
+DAY = date(2026, 11, 22)
+NIGHT = Night(DAY, ZoneInfo("UTC"))
+NIGHTS = 56
+MISSING = DAY - timedelta(days=20)
+
+Rename = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the example organization: who owns it and what it did on every night."""
+
+    key_id: str
+    name: str
+    environment: str
+    team: str | None
+    requests: tuple[int, ...]
+    error_rate: float = 0.004
+    endpoints: tuple[tuple[str, float], ...] = (("GET /v1/items", 0.7), ("POST /v1/items", 0.3))
+    deployments: tuple[tuple[str, float], ...] = (("production", 1.0),)
+    last_used: datetime | None = None
+    known_for: int = NIGHTS
+
+    @property
+    def tonight(self) -> int:
+        return self.requests[-1]
+
+
+def findings_night() -> RunReport:
+    """Six open findings on five keys, one resolved; one night of the past is missing."""
+    keys = fleet_keys()
+    findings = example_findings()
+    return assemble(keys, findings, outcome="findings", verdict="Five keys need a look, three of them today")
+
+
+def clear_night() -> RunReport:
+    """Everything judged, nothing to report."""
+    report = assemble(ordinary_keys(), (), outcome="clear", verdict="Nothing to look at tonight")
+    coverage = replace(
+        report.coverage, not_judged=(), unregistered_keys=(), revoked_keys_in_use=(), missing_nights=()
+    )
+    coverage = replace(coverage, keys_judged=coverage.keys_active)
+    summary = replace(
+        report.summary, subline="All 60 keys stayed within what their own past leads us to expect."
+    )
+    trends = replace(report.trends, missing=np.zeros(NIGHTS, dtype=bool))
+    sources = (replace(report.sources[0], faults=()),)
+    return replace(report, coverage=coverage, summary=summary, trends=trends, sources=sources)
+
+
+def not_judged_night() -> RunReport:
+    """The source failed: no usage, no verdict on any key, and that is said first."""
+    before = datetime(2026, 11, 21, 23, 58, tzinfo=UTC)
+    keys = [
+        replace(key, requests=(*key.requests[:-1], 0), last_used=before if key.tonight else key.last_used)
+        for key in ordinary_keys()
+    ]
+    report = assemble(keys, (), outcome="not_judged", verdict="We could not judge tonight")
+    problem = "The source main did not answer; nothing of 22 November was read."
+    coverage = replace(
+        report.coverage,
+        complete=False,
+        problems=(problem,),
+        keys_judged=0,
+        not_judged=(NotJudged("usage_spike", "no data for the night", len(keys), ids(keys)),),
+        withheld=("silence", "dormancy", "resolution"),
+        failures=("source main: connection refused after 3 attempts",),
+    )
+    summary = replace(
+        report.summary, subline="No usage reached us, so silence here does not mean all is well."
+    )
+    source = SourceStatus("main", "sql", "events", None, error="connection refused after 3 attempts")
+    missing = report.trends.missing.copy()
+    missing[-1] = True
+    trends = replace(report.trends, missing=missing)
+    return replace(report, coverage=coverage, summary=summary, sources=(source,), trends=trends)
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; onmouseover='alert(1)",
+    "</title></svg></style><b>",
+    "{{ 7 * 7 }}{% raw %}",
+    "invoice\u202efdp.exe",
+    "bell\x07\x1b[31m\x9b2J",
+    "lone\ud800half",
+    "&lt;already&gt; &#x3c;",
+    "]]>--><!--",
+    "javascript:alert(1)",
+    "a b\tc\nd",
+)
+
+
+def hostile_night() -> RunReport:
+    """The findings night, every name, endpoint, team and fault replaced by something that tries to break out."""
+    return renamed(findings_night(), lambda text: HOSTILE[len(text) % len(HOSTILE)] + text)
+
+
+def renamed(report: RunReport, rename: Rename) -> RunReport:
+    """The same night with everything a customer can name passed through ``rename``."""
+    usage = report.usage.copy()
+    for column in ("name", "team", "application"):
+        usage[column] = [None if pd.isna(text) else storable(rename(text)) for text in usage[column]]
+    for column in ("endpoint_distribution", "deployments"):
+        usage[column] = [[(storable(rename(name)), count) for name, count in cell] for cell in usage[column]]
+    return replace(
+        report,
+        organization=rename(report.organization or ""),
+        findings=tuple(_renamed_finding(finding, rename) for finding in report.findings),
+        usage=conform(usage, RECORD_COLUMNS),
+        sources=tuple(replace(source, faults=_renamed_faults(source, rename)) for source in report.sources),
+        policy={rename(pattern): environment for pattern, environment in report.policy.items()},
+        coverage=replace(report.coverage, problems=tuple(rename(text) for text in report.coverage.problems)),
+    )
+
+
+def storable(text: str) -> str:
+    """Text as an Arrow column can hold it: without halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _renamed_finding(finding: Finding, rename: Rename) -> Finding:
+    def maybe(text: str | None) -> str | None:
+        return None if text is None else rename(text)
+
+    return replace(
+        finding,
+        name=maybe(finding.name),
+        team=maybe(finding.team),
+        application=maybe(finding.application),
+        reason=rename(finding.reason),
+        changes=tuple(rename(text) for text in finding.changes),
+        actions=tuple(rename(text) for text in finding.actions),
+        endpoints_usual={rename(name): count for name, count in finding.endpoints_usual.items()},
+        endpoints_tonight={rename(name): count for name, count in finding.endpoints_tonight.items()},
+    )
+
+
+def _renamed_faults(source: SourceStatus, rename: Rename) -> tuple[Fault, ...]:
+    return tuple(
+        replace(fault, reason=rename(fault.reason), samples=tuple(rename(text) for text in fault.samples))
+        for fault in source.faults
+    )
+
+
+def ordinary_keys() -> list[Key]:
+    """Sixty keys with weekly rhythm, six of them silent tonight, two of those never seen used."""
+    teams = ("data", "search", "mobile", "growth", "payments", "platform")
+    products = (
+        "ingest",
+        "catalogue",
+        "web",
+        "partner",
+        "mobile",
+        "reports",
+        "export",
+        "sync",
+        "billing",
+        "maps",
+    )
+    keys = []
+    for i in range(54):
+        name = f"{products[i % 10]}-{('eu', 'us', 'asia')[i % 3]}-{i // 10 + 1}"
+        environment = "test" if i % 9 == 8 else "live"
+        level = 48_000 / (1 + i) ** 1.15 + 12
+        where = (("staging", 1.0),) if environment == "test" else (("production", 1.0),)
+        error_rate = (0.002, 0.004, 0.011)[i % 3]
+        keys.append(
+            Key(
+                f"key_{i:04x}",
+                name,
+                environment,
+                teams[i % 6],
+                steady(level, i),
+                error_rate,
+                deployments=where,
+            )
+        )
+    for i in range(6):
+        used = None if i < 2 else datetime(2026, 11, 3, 4, 10, tzinfo=UTC) - timedelta(days=17 * i)
+        keys.append(
+            Key(f"key_9{i:03x}", f"qa-nightly-{i + 1}", "test", "platform", (0,) * NIGHTS, last_used=used)
+        )
+    return keys
+
+
+def fleet_keys() -> list[Key]:
+    """The ordinary keys and the five that the findings are about."""
+    spike = (("GET /v1/invoices", 0.12), ("GET /v1/customers/{id}", 0.06), ("POST /v1/bulk/lookup", 0.82))
+    billing = steady(1_150, 101)[:-1] + (18_240,)
+    legacy = (3, 3, 2, 3) + (0,) * (NIGHTS - 5) + (41,)
+    staging = steady(240, 103)[:-1] + (230,)
+    crawler = steady(640, 104)[:-1] + (2_912,)
+    young = (0,) * (NIGHTS - 12) + steady(90, 105)[-12:-1] + (880,)
+    admin = (("GET /v1/admin/users", 0.93), ("GET /v1/export", 0.07))
+    mixed = (("production", 0.92), ("staging", 0.08))
+    return [
+        *ordinary_keys(),
+        Key("key_7f3a", "billing-prod-07", "live", "payments", billing, 0.011, spike),
+        Key("key_02c9", "legacy-export", "live", None, legacy, 0.927, admin),
+        Key("key_b81d", "checkout-staging", "test", "checkout", staging, 0.002, deployments=mixed),
+        Key("key_55e0", "catalogue-crawler", "live", "search", crawler, 0.31),
+        Key("key_c410", "partner-onboarding", "live", "growth", young, known_for=12),
+    ]
+
+
+def steady(level: float, seed: int) -> tuple[int, ...]:
+    """Nightly requests with a weekly rhythm and the scatter of counts, the same for a seed every time."""
+    chance = np.random.default_rng(seed)
+    nights = [DAY - timedelta(days=NIGHTS - 1 - i) for i in range(NIGHTS)]
+    rhythm = np.array([0.62 if night.weekday() >= 5 else 1.1 for night in nights])
+    wobble = chance.normal(1.0, 0.08, NIGHTS).clip(0.6, 1.4)
+    counts = chance.poisson(level * rhythm * wobble)
+    return tuple(0 if night == MISSING else int(n) for night, n in zip(nights, counts, strict=True))
+
+
+def example_findings() -> tuple[Finding, ...]:
+    """Open findings, most severe first, then the resolved one."""
+    return (
+        finding(
+            "f-7f3a-spike",
+            "usage_spike",
+            "Usage spike",
+            "key_7f3a",
+            "billing-prod-07",
+            "payments",
+            severity=Severity.HIGH,
+            observed=18_240,
+            expected=1_150,
+            low=632,
+            high=1_668,
+            score=14.2,
+            reason="18,240 requests, 16 times its usual 1,150 (range 632 to 1,668). No other key moved like this.",
+            changes=("POST /v1/bulk/lookup never used before: 14,957 requests", "Errors 1.1 %, as usual"),
+            actions=(
+                "Ask team payments whether a job was started on 22 November.",
+                "If not, rotate the key. Revoking stops callers at once: three services use it.",
+                "Read the access log for this key.",
+            ),
+            prevalence="about once in 4,000 key-nights",
+            severity_reasons=("a live key", "a new endpoint takes most of the requests"),
+            endpoints_usual={"GET /v1/invoices": 45_000, "GET /v1/customers/{id}": 19_400},
+            endpoints_tonight={
+                "GET /v1/invoices": 2_189,
+                "GET /v1/customers/{id}": 1_094,
+                "POST /v1/bulk/lookup": 14_957,
+            },
+        ),
+        finding(
+            "f-02c9-woke",
+            "dormant_wake",
+            "Dormant key woke",
+            "key_02c9",
+            "legacy-export",
+            None,
+            severity=Severity.HIGH,
+            observed=41,
+            expected=0,
+            low=0,
+            high=0,
+            score=9.8,
+            reason="41 requests after 51 silent nights; its longest silence before was 3.",
+            changes=(
+                "First use since 1 October",
+                "403 on 38 of 41 requests (93 %)",
+                "Endpoints under /v1/admin never used before",
+            ),
+            actions=(
+                "Nobody owns this key: find who created it (12 March 2024).",
+                "Disable it unless someone claims it today.",
+            ),
+            prevalence="1 of 65 keys",
+            severity_reasons=("nobody owns it", "most requests were refused"),
+        ),
+        finding(
+            "f-55e0-errors",
+            "error_surge",
+            "Error surge",
+            "key_55e0",
+            "catalogue-crawler",
+            "search",
+            severity=Severity.MEDIUM,
+            observed=903,
+            expected=12,
+            low=3,
+            high=24,
+            score=8.1,
+            reason="903 of 2,912 requests failed (31 %); usually about 0.4 %.",
+            changes=("Most failures are 404 on GET /v1/items",),
+            actions=("Ask team search what changed in the crawler.",),
+            prevalence="about once in 2,500 key-nights",
+        ),
+        finding(
+            "f-55e0-spike",
+            "usage_spike",
+            "Usage spike",
+            "key_55e0",
+            "catalogue-crawler",
+            "search",
+            severity=Severity.MEDIUM,
+            observed=2_912,
+            expected=655,
+            low=430,
+            high=930,
+            score=6.4,
+            confidence="medium",
+            reason="2,912 requests, 4.4 times its usual 655 (range 430 to 930).",
+            changes=("Volume and errors rose together",),
+            actions=("Check whether it retries without a pause.",),
+            prevalence="about once in 1,200 key-nights",
+        ),
+        finding(
+            "f-b81d-mismatch",
+            "environment_mismatch",
+            "Test key in production",
+            "key_b81d",
+            "checkout-staging",
+            "checkout",
+            severity=Severity.MEDIUM,
+            status=Status.ONGOING,
+            environment="test",
+            nights=3,
+            first_seen=date(2026, 11, 20),
+            observed=212,
+            expected=0,
+            low=0,
+            high=0,
+            score=None,
+            confidence="certain",
+            reason="212 of 230 requests came through production; this key is for staging.",
+            changes=("First seen in production on 20 November", "Volume as usual"),
+            actions=("Give the service its live key; this finding then closes by itself.",),
+        ),
+        finding(
+            "f-c410-burst",
+            "new_key_burst",
+            "Young key among the heaviest",
+            "key_c410",
+            "partner-onboarding",
+            "growth",
+            severity=Severity.LOW,
+            status=Status.ONGOING,
+            nights=2,
+            first_seen=date(2026, 11, 21),
+            observed=880,
+            expected=90,
+            low=55,
+            high=140,
+            score=5.2,
+            confidence="low",
+            reason="880 requests on its 12th night; keys of this age usually send 90 (range 55 to 140).",
+            changes=("Endpoint mix as on its first nights",),
+            actions=("Confirm the expected volume with team growth.",),
+            prevalence="2 of 65 keys in the last month",
+        ),
+        finding(
+            "f-0003-spike",
+            "usage_spike",
+            "Usage spike",
+            "key_0003",
+            "partner-eu-1",
+            "growth",
+            severity=Severity.MEDIUM,
+            status=Status.RESOLVED,
+            nights=3,
+            first_seen=date(2026, 11, 19),
+            last_seen=date(2026, 11, 21),
+            observed=None,
+            expected=None,
+            low=None,
+            high=None,
+            score=None,
+            reason="Back to its usual volume after three nights.",
+        ),
+    )
+
+
+def finding(
+    finding_id: str,
+    kind: str,
+    title: str,
+    key_id: str | None,
+    name: str | None,
+    team: str | None,
+    **facts: Any,
+) -> Finding:
+    """A finding of the example night; whatever is not given is the ordinary thing."""
+    usual: dict[str, Any] = {
+        "episode": 1,
+        "status": Status.NEW,
+        "severity": Severity.MEDIUM,
+        "confidence": "high",
+        "environment": "live",
+        "application": None,
+        "night": DAY,
+        "score": 5.0,
+        "observed": 1,
+        "expected": 0,
+        "low": 0,
+        "high": 0,
+        "reason": title,
+        "first_seen": DAY,
+        "last_seen": DAY,
+        "nights": 1,
+    }
+    return Finding(
+        finding_id=finding_id,
+        type=kind,
+        title=title,
+        key_id=key_id,
+        name=name,
+        team=team,
+        **{**usual, **facts},
+    )
+
+
+def assemble(keys: list[Key], findings: tuple[Finding, ...], *, outcome: str, verdict: str) -> RunReport:
+    """A whole report around keys and findings, with counts that follow from them."""
+    keys = sorted(keys, key=lambda key: (-key.tonight, key.key_id))
+    usage = usage_frame(keys)
+    return RunReport(
+        night=NIGHT,
+        organization="Acme",
+        generated_at=datetime(2026, 11, 23, 2, 31, 7, tzinfo=UTC),
+        run={
+            "run_id": "run-2026-11-22-01",
+            "started_at": datetime(2026, 11, 23, 2, 30, tzinfo=UTC),
+            "seconds": 67.4,
+        },
+        sources=(example_source(),),
+        coverage=example_coverage(keys),
+        summary=summary_of(findings, usage, outcome, verdict),
+        findings=findings,
+        usage=usage,
+        trends=trends_of(keys),
+        policy={"production": "live", "staging": "test"},
+    )
+
+
+def example_source() -> SourceStatus:
+    faults = (Fault("row without a key", 3, ("2026-11-22T04:10:00Z,,GET /v1/items,200",)),)
+    return SourceStatus(
+        "main", "files", "events", datetime(2026, 11, 22, 23, 59, 51, tzinfo=UTC), faults=faults
+    )
+
+
+def example_coverage(keys: list[Key]) -> Coverage:
+    young = NotJudged("usage_spike", "fewer than 8 nights of history", 1, ("key_0035",))
+    unnamed = NotJudged(
+        "environment_mismatch",
+        "the policy does not name the deployment edge-lab",
+        2,
+        ("key_0002", "key_0007"),
+    )
+    return Coverage(
+        complete=True,
+        problems=(),
+        keys_active=len(keys),
+        keys_judged=len(keys) - 1,
+        not_judged=(young, unnamed),
+        baseline_nights=NIGHTS,
+        missing_nights=(MISSING,),
+        unregistered_keys=("key_0021",),
+        revoked_keys_in_use=("key_dead",),
+        withheld=(),
+    )
+
+
+def summary_of(findings: tuple[Finding, ...], usage: pd.DataFrame, outcome: str, verdict: str) -> Summary:
+    opened = [f for f in findings if f.status not in (Status.RESOLVED, Status.MUTED)]
+    total = int(usage["request_count"].sum())
+    return Summary(
+        outcome=outcome,
+        verdict=verdict,
+        subline="A spike of 16 times and a key that woke after 51 silent nights are new. "
+        "A test key is in production for the third night.",
+        open=len(opened),
+        raised=sum(f.status.raised for f in opened),
+        resolved=len(findings) - len(opened),
+        by_severity=count(str(f.severity) for f in opened),
+        by_type=count(f.type for f in opened),
+        by_status=count(str(f.status) for f in findings),
+        budget=Budget(
+            1.0,
+            0.06,
+            sum(f.type in ("usage_spike", "error_surge") for f in opened),
+            {"usage_spike": 4.4},
+            True,
+        ),
+        fleet=Fleet(total, int(usage["error_count"].sum()), 101_000.0, 92_000.0, 131_000.0),
+    )
+
+
+def count(words: Any) -> Mapping[str, int]:
+    """How often each word occurs, in the order of first sight."""
+    counted: dict[str, int] = {}
+    for word in words:
+        counted[word] = counted.get(word, 0) + 1
+    return counted
+
+
+def usage_frame(keys: list[Key]) -> pd.DataFrame:
+    """The active keys in by-key order with every column a report may read."""
+    return conform(pd.DataFrame([_record(key) for key in keys]), RECORD_COLUMNS)
+
+
+def _record(key: Key) -> dict[str, Any]:
+    used = datetime(2026, 11, 22, 23, 54, 7, tzinfo=UTC) if key.tonight else None
+    return {
+        "key_id": key.key_id,
+        "name": key.name,
+        "environment": key.environment,
+        "team": key.team,
+        "application": None,
+        "organization": "acme",
+        "created_at": datetime(2024, 3, 12, 9, 0, tzinfo=UTC),
+        "revoked_at": None,
+        "registered": True,
+        "active": True,
+        "request_count": key.tonight,
+        "error_count": round(key.tonight * key.error_rate),
+        "endpoint_distribution": split(key.tonight, key.endpoints),
+        "deployments": split(key.tonight, key.deployments),
+        "source_count": 3,
+        "last_used": used,
+        "last_activity": used or key.last_used,
+        "first_seen": date(2024, 3, 14) if used or key.last_used else None,
+        "last_seen": key.last_used,
+        "longest_silence": 3,
+    }
+
+
+def split(total: int, parts: tuple[tuple[str, float], ...]) -> list[tuple[str, int]]:
+    """``total`` divided by shares, the last part taking what rounding leaves."""
+    if not total:
+        return []
+    counts = [int(total * share) for _, share in parts[:-1]]
+    return [(name, n) for (name, _), n in zip(parts, [*counts, total - sum(counts)], strict=True)]
+
+
+def trends_of(keys: list[Key]) -> Trends:
+    nights = tuple(DAY - timedelta(days=NIGHTS - 1 - i) for i in range(NIGHTS))
+    known = np.array([[i >= NIGHTS - key.known_for for i in range(NIGHTS)] for key in keys])
+    requests = np.array([key.requests for key in keys], dtype=np.int64)
+    return Trends(nights, ids(keys), requests, known, np.array([night == MISSING for night in nights]))
+
+
+def ids(keys: list[Key]) -> tuple[str, ...]:
+    return tuple(key.key_id for key in keys)
