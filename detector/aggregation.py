@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from detector.model import (
     COUNT_MAP,
+    DAY,
     GROUP_COLUMNS,
     INSTANT,
     KNOWN,
@@ -204,7 +205,7 @@ def period_records(nights: Sequence[pd.DataFrame], end: datetime) -> pd.DataFram
 def known_after(records: pd.DataFrame, night: Night) -> pd.DataFrame:
     """What is known of every key after a night: key_id and ``KNOWN``, to be frozen into the next one."""
     used = records["request_count"] > 0
-    today = pd.Series([night.day] * len(records), index=records.index, dtype=KNOWN["first_seen"])
+    today = pd.Series([night.day] * len(records), index=records.index, dtype=DAY)
     last_night = local_days(records["last_seen"], night)
     silence = (np.datetime64(night.day) - last_night).astype("timedelta64[D]").astype("float64") - 1
     longest = records["longest_silence"].where(~(used & (silence > records["longest_silence"])), silence)

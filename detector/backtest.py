@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -101,12 +101,13 @@ def backtest(
 def _replay(
     config: Config, history: History, first: date, last: date, progress: Progress
 ) -> Iterator[Judged]:
-    state, total = State("sqlite://"), (last - first).days + 1
-    for done, night in enumerate(days(first, last), start=1):
-        judged = judge(history.panel(night, panel_depth(config)), config, state.earlier(night))
-        state.record(night, judged.complete, open_findings(judged))
-        progress(night, done, total)
-        yield judged
+    total = (last - first).days + 1
+    with closing(State("sqlite://")) as state:
+        for done, night in enumerate(days(first, last), start=1):
+            judged = judge(history.panel(night, panel_depth(config)), config, state.earlier(night))
+            state.record(night, judged.complete, open_findings(judged))
+            progress(night, done, total)
+            yield judged
 
 
 def _write_findings(file: IO[bytes], findings: list[Finding]) -> None:

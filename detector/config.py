@@ -149,7 +149,7 @@ class Detection(Section):
         30, ge=1, description="Observed silent nights after which a key is dormant."
     )
     deployments: dict[str, Literal["live", "test"]] = Field(
-        default_factory=lambda: {"production": "live", "staging": "test"},
+        default={"production": "live", "staging": "test"},
         description="Which environment belongs in which deployment, by name or shell-style pattern.",
     )
     endpoints_per_key: int = Field(
@@ -264,14 +264,16 @@ def _explain(problem: Any) -> str:
 
 def _siblings(location: Sequence[Any]) -> list[str]:
     """The keys allowed beside the one at this location."""
-    section: Any = Config
+    kinds: dict[Any, type[Section]] = {"files": FilesSource, "sql": SqlSource}
+    section: type[Section] = Config
     for part in location[:-1]:
-        if part == "source":
-            continue
-        if part in ("files", "sql"):
-            section = FilesSource if part == "files" else SqlSource
-        elif isinstance(section, type) and part in section.model_fields:
-            section = section.model_fields[part].annotation
+        if part in kinds:
+            section = kinds[part]
+        elif part != "source":
+            annotation = section.model_fields[part].annotation
+            section = (
+                annotation if isinstance(annotation, type) and issubclass(annotation, Section) else section
+            )
     return list(section.model_fields)
 
 

@@ -34,7 +34,7 @@ def changes(panel: Panel, keys: list[str]) -> dict[str, Change]:
 
 
 def _change(panel: Panel, key: str, usual: Counter[str], places: Counter[str]) -> Change:
-    record = panel.records.loc[key]
+    record = panel.record(key)
     tonight = map_of(record["endpoint_distribution"])
     sentences = [*_endpoint_sentences(usual, tonight), *_error_sentences(panel, key, record)]
     if places and (new := [name for name in map_of(record["deployments"]) if name not in places]):

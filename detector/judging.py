@@ -13,7 +13,7 @@ from detector.completeness import Problem, assess, is_complete
 from detector.config import Config
 from detector.detectors import Description, Detector, StatisticalDetector, all_detectors
 from detector.explanation import changes
-from detector.model import Finding, Panel, Sighting
+from detector.model import Finding, Panel, Sighting, row_of
 from detector.policy import Threshold
 
 
@@ -48,7 +48,7 @@ def judge(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> Judg
     for detector in all_detectors(config.detection):
         try:
             judgements[detector.kind] = detector.judge(panel)
-            if detector.statistical:
+            if isinstance(detector, StatisticalDetector):
                 thresholds[detector.kind] = _threshold(detector, panel, config)
             findings += _findings(detector, panel, judgements[detector.kind], thresholds, config, earlier)
         except Exception as error:  # one failing detector must not silence the others
@@ -79,7 +79,7 @@ def _findings(
     found = []
     for key in keys:
         identity = policy.finding_id(detector.kind, config.source.name, key, config.organization)
-        score = float(judged.at[key, "score"])
+        row = row_of(judged, key)
         found.append(
             policy.build(
                 panel,
@@ -88,9 +88,9 @@ def _findings(
                 earlier.get(identity),
                 descriptions[key],
                 key_id=key,
-                judged=judged.loc[key].to_dict(),
+                judged=row,
                 changes=changed[key].sentences,
-                prevalence=_prevalence(len(keys), len(judged), threshold, score),
+                prevalence=_prevalence(len(keys), len(judged), threshold, float(row["score"])),
                 endpoints_usual=changed[key].endpoints_usual,
                 endpoints_tonight=changed[key].endpoints_tonight,
             )
@@ -102,9 +102,10 @@ def _prevalence(named: int, keys: int, threshold: Threshold | None, score: float
     others = "no other key" if named == 1 else f"{named:,} of {keys:,} keys"
     if threshold is None or not threshold.calibrated:
         return f"{others} tonight"
-    nights = 1 / max(threshold.rate(score), 1e-6)
+    nights = 1 / max(threshold.rate(score), 1 / threshold.past)
     rounded = round(nights, 1 - int(np.floor(np.log10(nights))))
-    return f"about once in {rounded:,.0f} key-nights{' or rarer' if nights >= 1e6 else ''}; {others} tonight"
+    words = "rarer than once in" if nights >= threshold.past else "about once in"
+    return f"{words} {rounded:,.0f} key-nights; {others} tonight"
 
 
 def _data_quality(
@@ -132,6 +133,6 @@ def _data_quality(
             earlier.get(identity),
             description,
             key_id=None,
-            judged={"observed": float(panel.requests[:, -1].sum())},
+            judged=pd.Series({"observed": float(panel.requests[:, -1].sum())}),
         )
     ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -144,6 +144,12 @@ class Fault:
 NO_KEY = "no key id"
 """How the reason of a fault begins that counts requests which carry no key, and so belong to none."""
 
+
+def row_of(frame: pd.DataFrame, key: str) -> pd.Series[Any]:
+    """The one row of a frame that is indexed by key id."""
+    return cast("pd.Series[Any]", frame.loc[key])
+
+
 MapReader = Callable[[str, Sequence[str]], list[dict[str, dict[str, int]]]]
 """``read(column, key_ids)``: per night of the panel but the last, key id to map; keys without one are left out."""
 
@@ -177,6 +183,10 @@ class Panel:
     def night(self) -> Night:
         """The judged night."""
         return Night(self.nights[-1].item(), self.timezone)
+
+    def record(self, key: str) -> pd.Series[Any]:
+        """The judged night's row of one key."""
+        return row_of(self.records, key)
 
     @property
     def observed(self) -> NDArray[np.bool_]:

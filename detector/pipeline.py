@@ -92,7 +92,7 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
         error=job.failures[0] if job.failures else None,
         faults=judged.panel.faults,
     )
-    run = {"run_id": run_id, "started_at": job.now, "detector": "detector"}
+    run = {"run_id": run_id, "started_at": job.now}
     return assemble(judged, config, [status], run=run, generated_at=job.now, failures=job.failures)
 
 

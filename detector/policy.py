@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,8 +28,8 @@ class Threshold:
     """The score from which a statistical detector raises.
 
     ``rate(s)`` is the share of ordinary key-nights expected beyond a score: an exponential tail that
-    starts with ``share`` at ``start`` and falls by e every ``slope``. ``calibrated`` is False for the
-    default that serves while there is little past.
+    starts with ``share`` at ``start`` and falls by e every ``slope``. ``past`` is the number of key-nights
+    it rests on. ``calibrated`` is False for the default that serves while there is little past.
     """
 
     score: float
@@ -36,6 +37,7 @@ class Threshold:
     share: float
     slope: float
     calibrated: bool
+    past: int = 0
 
     def rate(self, score: float) -> float:
         """The share of ordinary key-nights beyond a score."""
@@ -51,8 +53,8 @@ def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Thresho
     """The threshold that an ordinary night exceeds at the budgeted rate.
 
     An exponential tail through the 85th and 95th percentile of the past scores is carried on to the
-    rate. It is fitted below the top because the top holds the very incidents it is to find: up to one
-    key-night in twenty may be an incident without moving it.
+    rate. It is fitted below the top because the top holds the very incidents it is to find: were one
+    key-night in a hundred an incident of any size, the threshold would rise by less than a sixth.
     """
     if len(past) < FEWEST_SCORES:
         return Threshold(
@@ -60,7 +62,7 @@ def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Thresho
         )
     low, high = np.quantile(past, [TAIL_FROM, TAIL_TO])
     slope = max(float(high - low) / np.log((1 - TAIL_FROM) / (1 - TAIL_TO)), SMALLEST_SLOPE)
-    tail = Threshold(np.nan, float(high), 1 - TAIL_TO, slope, calibrated=True)
+    tail = Threshold(np.nan, float(high), 1 - TAIL_TO, slope, calibrated=True, past=len(past))
     return replace(tail, score=tail.at(alerts_per_1000_keys))
 
 
@@ -130,7 +132,7 @@ def build(
     description: Description,
     *,
     key_id: str | None,
-    judged: Mapping[str, float],
+    judged: pd.Series[Any],
     changes: Sequence[str] = (),
     prevalence: str | None = None,
     endpoints_usual: Mapping[str, int] | None = None,
@@ -149,12 +151,12 @@ def build(
         key_id=key_id,
         night=panel.night.day,
         **_register(panel, key_id),
-        **{name: _number(judged.get(name)) for name in ("score", "observed", "expected", "low", "high")},
+        **_numbers(judged),
         reason=description.reason,
         first_seen=first_seen,
         last_seen=panel.night.day,
         nights=nights,
-        changes=(*description.changes, *changes),
+        changes=tuple(dict.fromkeys((*description.changes, *changes))),
         actions=description.actions,
         prevalence=prevalence,
         severity_reasons=description.severity_reasons,
@@ -187,7 +189,7 @@ def _resolved(sighting: Sighting, panel: Panel) -> Finding:
     )
 
 
-def _register(panel: Panel, key_id: str | None) -> dict[str, str | None]:
+def _register(panel: Panel, key_id: str | None) -> dict[str, Any]:
     names = ("name", "environment", "team", "application")
     if key_id is None or key_id not in panel.records.index:
         return dict.fromkeys(names)
@@ -195,5 +197,6 @@ def _register(panel: Panel, key_id: str | None) -> dict[str, str | None]:
     return {name: None if pd.isna(record[name]) else str(record[name]) for name in names}
 
 
-def _number(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
+def _numbers(judged: pd.Series[Any]) -> dict[str, Any]:
+    numbers = judged.reindex(["score", "observed", "expected", "low", "high"]).astype(float)
+    return {str(name): float(value) if np.isfinite(value) else None for name, value in numbers.items()}

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from detector.errors import StateError
 from detector.model import Finding, Severity, Sighting
@@ -97,6 +97,10 @@ class State:
         except SQLAlchemyError as error:
             raise StateError(f"cannot use the state database {_shown(url)}: {_first_line(error)}") from error
 
+    def close(self) -> None:
+        """Let go of the database; a state in memory is gone with it."""
+        self._engine.dispose()
+
     def begin_run(self, run_id: str, night: date, started_at: datetime) -> None:
         """Log that a run has started."""
         self._write(insert(runs).values(run_id=run_id, night=night, started_at=started_at))
@@ -109,10 +113,12 @@ class State:
     def record(self, night: date, complete: bool, findings: Iterable[Finding]) -> None:
         """Store what was found on a night, replacing what an earlier judgement of it found."""
         rows = [_row(finding) for finding in findings]
-        replace = [delete(sightings).where(sightings.c.night == night)]
-        replace.append(delete(judged_nights).where(judged_nights.c.night == night))
-        replace.append(insert(judged_nights).values(night=night, complete=complete))
-        self._write(*replace, rows=rows)
+        self._write(
+            delete(sightings).where(sightings.c.night == night),
+            delete(judged_nights).where(judged_nights.c.night == night),
+            insert(judged_nights).values(night=night, complete=complete),
+            rows=rows,
+        )
 
     def earlier(self, night: date) -> dict[str, Sighting]:
         """The latest sighting of every finding before a night, by finding id."""
@@ -190,14 +196,14 @@ def _migrate(connection: Connection) -> None:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed)
+        return create_engine(parsed, poolclass=NullPool)
     if parsed.database in (None, "", ":memory:"):
         return create_engine(parsed, poolclass=StaticPool)
     try:
         Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StateError(f"cannot make the folder of the state database: {error}") from error
-    return create_engine(parsed)
+    return create_engine(parsed, poolclass=NullPool)
 
 
 def _shown(url: str) -> str:

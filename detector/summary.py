@@ -79,9 +79,8 @@ def assemble(
 def _coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Coverage:
     panel, records = judged.panel, judged.panel.records
     window = slice(-1 - config.detection.baseline_nights, -1)
-    unregistered = records[
-        ~records["registered"] & (records["request_count"] > 0) & records["registered"].any()
-    ]
+    has_register = bool(records["registered"].any())
+    unregistered = records[~records["registered"] & (records["request_count"] > 0) & has_register]
     revoked = records[~records["active"] & (records["request_count"] > 0)]
     return Coverage(
         complete=judged.complete,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pandas as pd
 
@@ -42,7 +42,9 @@ class FakeSource:
         for night in days(first, last):
             if self.broken_from is not None and night >= self.broken_from:
                 raise SourceError("source main: the connection was closed")
-            yield night, by_key(self.nights[night]) if night in self.nights else empty(MEASURED)
+            noon = datetime(night.year, night.month, night.day, 12, tzinfo=UTC)
+            rows = self.nights.get(night)
+            yield night, empty(MEASURED) if rows is None else by_key(rows.assign(last_used=noon))
 
     def faults(self, night: date) -> tuple[Fault, ...]:
         return self.noted

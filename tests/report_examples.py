@@ -77,9 +77,7 @@ def clear_night() -> RunReport:
         report.coverage, not_judged=(), unregistered_keys=(), revoked_keys_in_use=(), missing_nights=()
     )
     coverage = replace(coverage, keys_judged=coverage.keys_active)
-    summary = replace(
-        report.summary, subline="All 60 keys stayed within what their own past leads us to expect."
-    )
+    summary = replace(report.summary, subline="All 60 keys stayed within what their own past leads us to expect.")
     trends = replace(report.trends, missing=np.zeros(NIGHTS, dtype=bool))
     sources = (replace(report.sources[0], faults=()),)
     return replace(report, coverage=coverage, summary=summary, trends=trends, sources=sources)
@@ -103,9 +101,7 @@ def not_judged_night() -> RunReport:
         withheld=("silence", "dormancy", "resolution"),
         failures=("source main: connection refused after 3 attempts",),
     )
-    summary = replace(
-        report.summary, subline="No usage reached us, so silence here does not mean all is well."
-    )
+    summary = replace(report.summary, subline="No usage reached us, so silence here does not mean all is well.")
     source = SourceStatus("main", "sql", "events", None, error="connection refused after 3 attempts")
     missing = report.trends.missing.copy()
     missing[-1] = True
@@ -130,7 +126,7 @@ HOSTILE = (
 
 
 def hostile_night() -> RunReport:
-    """The findings night, every name, endpoint, team and fault replaced by something that tries to break out."""
+    """The findings night, with names, endpoints, teams and faults that try to break out."""
     return renamed(findings_night(), lambda text: HOSTILE[len(text) % len(HOSTILE)] + text)
 
 
@@ -216,22 +212,20 @@ def ordinary_keys() -> list[Key]:
         )
     for i in range(6):
         used = None if i < 2 else datetime(2026, 11, 3, 4, 10, tzinfo=UTC) - timedelta(days=17 * i)
-        keys.append(
-            Key(f"key_9{i:03x}", f"qa-nightly-{i + 1}", "test", "platform", (0,) * NIGHTS, last_used=used)
-        )
+        keys.append(Key(f"key_9{i:03x}", f"qa-nightly-{i + 1}", "test", "platform", (0,) * NIGHTS, last_used=used))
     return keys
 
 
 def fleet_keys() -> list[Key]:
     """The ordinary keys and the five that the findings are about."""
     spike = (("GET /v1/invoices", 0.12), ("GET /v1/customers/{id}", 0.06), ("POST /v1/bulk/lookup", 0.82))
-    billing = steady(1_150, 101)[:-1] + (18_240,)
+    billing = (*steady(1_150, 101)[:-1], 18_240)
     legacy = (3, 3, 2, 3) + (0,) * (NIGHTS - 5) + (41,)
-    staging = steady(240, 103)[:-1] + (230,)
-    crawler = steady(640, 104)[:-1] + (2_912,)
+    staging = (*steady(240, 103)[:-1], 230)
+    crawler = (*steady(640, 104)[:-1], 2_912)
     young = (0,) * (NIGHTS - 12) + steady(90, 105)[-12:-1] + (880,)
     admin = (("GET /v1/admin/users", 0.93), ("GET /v1/export", 0.07))
-    mixed = (("production", 0.92), ("staging", 0.08))
+    mixed = (("production", 0.924), ("staging", 0.076))
     return [
         *ordinary_keys(),
         Key("key_7f3a", "billing-prod-07", "live", "payments", billing, 0.011, spike),
@@ -268,8 +262,8 @@ def example_findings() -> tuple[Finding, ...]:
             low=632,
             high=1_668,
             score=14.2,
-            reason="18,240 requests, 16 times its usual 1,150 (range 632 to 1,668). No other key moved like this.",
-            changes=("POST /v1/bulk/lookup never used before: 14,957 requests", "Errors 1.1 %, as usual"),
+            reason="18,240 requests, 16 times its usual 1,150 (range 632 to 1,668). No other key did this.",
+            changes=("POST /v1/bulk/lookup never used before: 14,958 requests", "Errors 1.1 %, as usual"),
             actions=(
                 "Ask team payments whether a job was started on 22 November.",
                 "If not, rotate the key. Revoking stops callers at once: three services use it.",
@@ -279,9 +273,9 @@ def example_findings() -> tuple[Finding, ...]:
             severity_reasons=("a live key", "a new endpoint takes most of the requests"),
             endpoints_usual={"GET /v1/invoices": 45_000, "GET /v1/customers/{id}": 19_400},
             endpoints_tonight={
-                "GET /v1/invoices": 2_189,
+                "GET /v1/invoices": 2_188,
                 "GET /v1/customers/{id}": 1_094,
-                "POST /v1/bulk/lookup": 14_957,
+                "POST /v1/bulk/lookup": 14_958,
             },
         ),
         finding(
@@ -477,9 +471,7 @@ def assemble(keys: list[Key], findings: tuple[Finding, ...], *, outcome: str, ve
 
 def example_source() -> SourceStatus:
     faults = (Fault("row without a key", 3, ("2026-11-22T04:10:00Z,,GET /v1/items,200",)),)
-    return SourceStatus(
-        "main", "files", "events", datetime(2026, 11, 22, 23, 59, 51, tzinfo=UTC), faults=faults
-    )
+    return SourceStatus("main", "files", "events", datetime(2026, 11, 22, 23, 59, 51, tzinfo=UTC), faults=faults)
 
 
 def example_coverage(keys: list[Key]) -> Coverage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -43,12 +43,10 @@ class Detector(Protocol):
     ``judge`` returns a frame indexed by key id with ``JUDGEMENT_COLUMNS``: score (float, higher is
     stranger, NaN where the key cannot be judged, with the reason in ``not_judged``), observed, expected,
     low and high in the units of what was observed, and ``eligible``, False where no score however high
-    should raise a finding. A rule (``statistical`` False) raises where the score is above zero; a
-    statistic raises above the threshold that the alert budget gives.
+    should raise a finding. A rule raises where the score is above zero.
     """
 
     kind: ClassVar[str]
-    statistical: ClassVar[bool]
 
     def judge(self, panel: Panel) -> pd.DataFrame:
         """Score every key of the panel for its last night."""
@@ -57,8 +55,9 @@ class Detector(Protocol):
         """Explain the given keys, which this detector named."""
 
 
+@runtime_checkable
 class StatisticalDetector(Detector, Protocol):
-    """A detector whose threshold comes from what its score was on the fleet's own past nights."""
+    """A detector that raises above a threshold, set by the alert budget from its own past scores."""
 
     def past_scores(self, panel: Panel) -> NDArray[np.float64]:
         """Scores of judged key-nights before the last night, in no particular order."""
@@ -99,7 +98,7 @@ def judgement(
     )
 
 
-def owner_of(record: pd.Series) -> str:
+def owner_of(record: pd.Series[Any]) -> str:
     """Whom to ask about a key, as words in a sentence."""
     return "the key's owner" if pd.isna(record["team"]) else f"team {record['team']}"
 

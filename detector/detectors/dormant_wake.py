@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,6 @@ class DormantWake:
     """
 
     kind: ClassVar[str] = "dormant_wake"
-    statistical: ClassVar[bool] = False
 
     def __init__(self, settings: Detection) -> None:
         self.settings = settings
@@ -71,7 +70,7 @@ class DormantWake:
             excuses[:] = "no data for the night"
         return excuses
 
-    def _describe(self, panel: Panel, silent: int, record: pd.Series) -> Description:
+    def _describe(self, panel: Panel, silent: int, record: pd.Series[Any]) -> Description:
         requests = f"{record['request_count']:,} {'request' if record['request_count'] == 1 else 'requests'}"
         first_use = pd.isna(record["last_seen"])
         if first_use:
@@ -118,7 +117,7 @@ def silent_nights(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return np.maximum(np.nan_to_num(silent), 0).astype(np.int64), used | registered
 
 
-def _rhythm(panel: Panel, row: int) -> float:
+def _rhythm(panel: Panel, row: np.intp) -> float:
     """The 90th percentile of a key's own silences in nights; 0 while it has had fewer than five."""
     uses = np.flatnonzero((panel.requests[row, :-1] > 0) & panel.observed[row, :-1])
     unseen = np.cumsum(panel.missing)

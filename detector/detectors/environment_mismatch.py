@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
 from fnmatch import fnmatchcase
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from detector.aggregation import ENVIRONMENTS, explode
 from detector.baseline import anscombe
 from detector.config import Detection
 from detector.detectors import Description, day_in_words, judgement, owner_of
-from detector.model import Panel, Severity
+from detector.model import Panel, Severity, row_of
 
 
 class EnvironmentMismatch:
@@ -26,7 +27,6 @@ class EnvironmentMismatch:
     """
 
     kind: ClassVar[str] = "environment_mismatch"
-    statistical: ClassVar[bool] = False
 
     def __init__(self, settings: Detection) -> None:
         self.settings = settings
@@ -57,7 +57,7 @@ class EnvironmentMismatch:
             ]
             seen = [night.item() for night, count in before if count]
             answers[key] = self._describe(
-                panel.records.loc[key], places, int(judged.loc[key, "observed"]), seen
+                panel.record(key), places, int(row_of(judged, key)["observed"]), seen
             )
         return answers
 
@@ -88,7 +88,9 @@ class EnvironmentMismatch:
             excuses[:] = "no data for the night"
         return excuses
 
-    def _describe(self, record: pd.Series, places: list[str], strays: int, seen: list[object]) -> Description:
+    def _describe(
+        self, record: pd.Series[Any], places: list[str], strays: int, seen: list[date]
+    ) -> Description:
         total, environment = int(record["request_count"]), record["environment"]
         share = strays / max(total, 1)
         severity, reasons = _severity(environment, strays, share, first=not seen)
@@ -103,7 +105,7 @@ class EnvironmentMismatch:
             changes=(
                 f"First seen in {where} on {day_in_words(seen[0])}."
                 if seen
-                else f"Never seen in {where} before.",  # type: ignore[arg-type]
+                else f"Never seen in {where} before.",
             ),
             actions=(
                 f"Ask {owner_of(record)} which service sends this key to {where}.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detector.baseline import Baseline, anscombe, baseline, counts_of, night_view
 from detector.config import Detection
 from detector.detectors import Description, judgement, owner_of
-from detector.model import Panel, Severity
+from detector.model import Panel, Severity, row_of
 
 CALIBRATION_NIGHTS = 28
 CALIBRATION_KEYS = 5_000
@@ -29,7 +29,6 @@ class UsageSpike:
     """
 
     kind: ClassVar[str] = "usage_spike"
-    statistical: ClassVar[bool] = True
 
     def __init__(self, settings: Detection) -> None:
         self.settings = settings
@@ -64,7 +63,7 @@ class UsageSpike:
 
     def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
         """What is unusual about each key's volume."""
-        return {key: self._describe(judged.loc[key], panel.records.loc[key]) for key in keys}
+        return {key: self._describe(row_of(judged, key), panel.record(key)) for key in keys}
 
     def _window(self, night: int) -> slice:
         return slice(max(night - self.settings.baseline_nights, 0), night)
@@ -82,10 +81,9 @@ class UsageSpike:
         return (z - centre) / scale
 
     def _recently_used(self, panel: Panel) -> NDArray[np.bool_]:
-        recent: NDArray[np.bool_] = panel.requests[:, -1 - self.settings.dormant_after_nights : -1].any(
-            axis=1
-        )
-        return recent
+        recent = panel.requests[:, -1 - self.settings.dormant_after_nights : -1]
+        in_use: NDArray[np.bool_] = recent.sum(axis=1) > 0
+        return in_use
 
     def _excuses(self, panel: Panel, usual: Baseline) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
@@ -97,7 +95,7 @@ class UsageSpike:
             excuses[:] = "no data for the night"
         return excuses
 
-    def _describe(self, judged: pd.Series, record: pd.Series) -> Description:
+    def _describe(self, judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
         times = judged["observed"] / max(judged["expected"], 1.0)
         severity, reasons = _severity(times, record["environment"])
         return Description(

@@ -89,9 +89,7 @@ def nights_chart(series: Series, label: str, chart_id: str) -> Markup:
 
     ``label`` says whose requests they are; ``chart_id`` is unique on the page.
     """
-    return Markup("").join(
-        _bars(series.last(f.nights), f, label, f"{chart_id}-{f.name}") for f in (WIDE, NARROW)
-    )
+    return Markup("").join(_bars(series.last(f.nights), f, label, f"{chart_id}-{f.name}") for f in (WIDE, NARROW))
 
 
 def summary(series: Series) -> str:
@@ -263,7 +261,8 @@ def _bar(series: Series, i: int, count: int, y: _Scale) -> str:
     kind = "judged" if i == len(series.nights) - 1 else "bar"
     return (
         f'<rect class="{kind}" x="{width * (i + 0.1):.2f}%" width="{width * 0.8:.2f}%" '
-        f'y="{y(0) - height:.1f}" height="{height:.1f}"><title>{short_day(series.nights[i])}: {count:,}</title></rect>'
+        f'y="{y(0) - height:.1f}" height="{height:.1f}">'
+        f"<title>{short_day(series.nights[i])}: {count:,}</title></rect>"
     )
 
 

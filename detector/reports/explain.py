@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from detector.judging import Judged
-from detector.model import Panel, Status
+from detector.model import Panel, Status, row_of
 from detector.reports import visible
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -16,10 +16,10 @@ NIGHTS = 56
 def render(judged: Judged, key: str) -> str:
     """Everything that decided what became of a key on the judged night."""
     panel = judged.panel
-    record, row = panel.records.loc[key], panel.keys.get_loc(key)
+    record, row = panel.record(key), panel.keys.get_indexer(pd.Index([key]))[0]
     lines = [*_known(panel, record), "", *_chart(panel, int(row)), ""]
     for kind, frame in judged.judgements.items():
-        lines += _detector(judged, kind, frame.loc[key], key)
+        lines += _detector(judged, kind, row_of(frame, key), key)
     return "\n".join(visible(line) for line in lines)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +131,13 @@ class Facet:
     values: list[tuple[str, str, int]]
 
 
+def _banner(report: RunReport) -> str:
+    """The title over what must be known before anything else is believed; none when all is in order."""
+    if not report.coverage.complete:
+        return "The data is not complete"
+    return "A part of the run failed" if report.coverage.failures else ""
+
+
 def page(report: RunReport) -> dict[str, Any]:
     """Everything the template says, in the order it says it."""
     opened = [f for f in report.findings if f.status not in (Status.RESOLVED, Status.MUTED)]
@@ -140,7 +146,7 @@ def page(report: RunReport) -> dict[str, Any]:
     return {
         **_assets(),
         "report": report,
-        "alarmed": not report.coverage.complete or bool(report.coverage.failures or report.coverage.problems),
+        "banner": _banner(report),
         "facts": list(_facts(report)),
         "facets": [facet for facet in facets if len(facet.values) > 1],
         "cards": _cards(report, alarms, facets),
@@ -367,9 +373,7 @@ def _facet_values(finding: Finding) -> list[tuple[str, str]]:
     ]
 
 
-def _key_series(
-    report: RunReport, group: Sequence[Finding], positions: Mapping[str, int]
-) -> charts.Series | None:
+def _key_series(report: RunReport, group: Sequence[Finding], positions: Mapping[str, int]) -> charts.Series | None:
     """The key's nights, with the range of the first finding that is about their number.
 
     None for the fleet, which has its own chart further down, and for keys that are not active.
@@ -397,8 +401,8 @@ def _fleet(report: RunReport) -> Markup:
     trends, fleet = report.trends, report.summary.fleet
     if not trends.key_ids:
         return Markup("")
-    sums, known = trends.requests.sum(axis=0).tolist(), trends.known.any(axis=0).tolist()
-    totals = [count if there else None for count, there in zip(sums, known, strict=True)]
+    born = int(np.argmax(trends.known.any(axis=0)))
+    totals = [None] * born + [int(count) for count in trends.requests.sum(axis=0)[born:]]
     limits = (fleet.expected, fleet.low, fleet.high)
     series = charts.Series(trends.nights, totals, trends.missing.tolist(), *limits)
     return charts.nights_chart(series, "Requests of all keys per night", "fleet-chart")
@@ -512,15 +516,14 @@ def _ages(instants: pd.Series, night: Night) -> list[tuple[str, int]]:
 # Environment policy and receipt
 
 
-def _deployments(report: RunReport) -> list[tuple[str, int, int, int]]:
+def _deployments(report: RunReport) -> list[tuple[str, list[int]]]:
     """Requests by deployment from live, test and other keys: what the policy was held against."""
     seen: dict[str, list[int]] = {}
     columns = {"live": 0, "test": 1}
     for environment, cell in zip(report.usage["environment"], report.usage["deployments"], strict=True):
         for deployment, count in map_of(cell).items():
             seen.setdefault(deployment, [0, 0, 0])[columns.get(_text(environment), 2)] += count
-    rows = sorted(seen.items(), key=lambda item: (-sum(item[1]), item[0]))
-    return [(name, *counts) for name, counts in islice(rows, DEPLOYMENTS)]  # type: ignore[misc]
+    return sorted(seen.items(), key=lambda item: (-sum(item[1]), item[0]))[:DEPLOYMENTS]
 
 
 def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:

@@ -111,7 +111,7 @@ def _number(value: float) -> float | None:
 @plain.register(datetime)
 def _instant(value: datetime) -> str | None:
     """RFC 3339 with ``Z``; a time without a zone is UTC."""
-    if value is pd.NaT:
+    if pd.isna(value):
         return None
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")

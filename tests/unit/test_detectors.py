@@ -8,7 +8,7 @@ import pytest
 
 from detector import policy
 from detector.config import Detection
-from detector.detectors import DETECTORS, Detector, all_detectors
+from detector.detectors import DETECTORS, Detector, StatisticalDetector, all_detectors
 from tests.cases import Case
 from tests.cases.usage_spike import fleet, with_last
 from tests.laws import LAWS
@@ -22,7 +22,7 @@ def names(detector: Detector, case: Case) -> set[str]:
     """The keys a detector names at the default settings."""
     subject = case.panel()
     threshold = 0.0
-    if detector.statistical:
+    if isinstance(detector, StatisticalDetector):
         threshold = policy.calibrate(detector.past_scores(subject), 1).score
     return set(policy.named(detector.judge(subject), threshold))
 

@@ -1,0 +1,164 @@
+"""The page in a real browser: quiet on the network and the console, and its controls work."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from detector.model import RunReport
+from detector.reports.html import HtmlReporter
+from tests import report_examples
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.fail("The page is tested in Chromium, and there is no `chromium` on PATH: install it.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """One opened page, with everything it asked for and complained about."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def visible(self, selector: str) -> int:
+        return sum(element.is_visible() for element in self.page.query_selector_all(selector))
+
+
+@pytest.fixture
+def visit(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
+    contexts = []
+
+    def open_page(report: RunReport, *, anchor: str = "", width: int = 1160, script: bool = True) -> Visit:
+        path = HtmlReporter().write(report, tmp_path)
+        context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script)
+        contexts.append(context)
+        opened = Visit(context.new_page())
+        opened.page.goto(path.as_uri() + anchor)
+        return opened
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("width", [1160, 400])
+@pytest.mark.parametrize(
+    "build",
+    [
+        report_examples.findings_night,
+        report_examples.clear_night,
+        report_examples.not_judged_night,
+        report_examples.hostile_night,
+    ],
+)
+def test_page_loads_itself_alone_and_without_complaint(visit, build, width):
+    """One request, no console message, no page wider than the screen, on any night and width."""
+    seen = visit(build(), width=width)
+    assert [url.split("/")[-1] for url in seen.requests] == ["report.html"]
+    assert seen.complaints == []
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_filters_narrow_the_findings_together(visit):
+    """Chips of different kinds are combined, a second click lifts one, and the reset lifts all."""
+    seen = visit(report_examples.findings_night())
+    assert seen.visible(".card") == 5
+    seen.page.click("button[data-facet=Severity]:has-text('Medium')")
+    assert seen.visible(".card") == 2
+    seen.page.click("button[data-facet=Team]:has-text('search')")
+    assert seen.visible(".card") == 1
+    assert seen.page.inner_text("#showing") == "2 of 6 findings match"
+    seen.page.click("button[data-facet=Severity]:has-text('Medium')")
+    seen.page.click("#reset")
+    assert seen.visible(".card") == 5
+    assert seen.page.inner_text("#showing") == "All 6 findings"
+
+
+def test_link_to_a_filtered_finding_brings_it_back(visit):
+    """A deep link never leads to something hidden."""
+    seen = visit(report_examples.findings_night())
+    seen.page.click("button[data-facet=Severity]:has-text('Low')")
+    seen.page.evaluate("location.hash = '#f-7f3a-spike'")
+    seen.page.wait_for_selector("#f-7f3a-spike", state="visible", timeout=5000)
+
+
+def first_keys(seen: Visit, column: int = 1) -> list[str]:
+    cells = seen.page.query_selector_all(f"#usage-table tbody tr:not([hidden]) > :nth-child({column})")
+    return [cell.inner_text().split("\n")[0] for cell in cells[:3]]
+
+
+def test_columns_sort_both_ways_over_all_rows(visit):
+    """Sorting covers the rows that are not shown yet and tells assistive technology the order."""
+    seen = visit(report_examples.findings_night())
+    assert first_keys(seen, 4) == ["30,656", "18,240", "12,250"]
+    seen.page.click("#usage-table th button:has-text('Requests')")
+    assert first_keys(seen, 4) == ["0", "0", "0"]
+    assert seen.page.get_attribute("#usage-table thead th:nth-child(4)", "aria-sort") == "ascending"
+    seen.page.click("#usage-table th button:has-text('Errors')")
+    assert first_keys(seen, 5) == ["92.7%", "31.0%", "1.2%"]
+    seen.page.click("#usage-table th button:has-text('Key')")
+    assert first_keys(seen)[0] == "billing-asia-1"
+
+
+def test_table_shows_25_rows_then_all_and_finds_any(visit):
+    """Long tables open on demand; the search looks through every row."""
+    seen = visit(report_examples.findings_night())
+    assert seen.visible("#usage-table tbody tr") == 25
+    seen.page.fill("#search input", "qa-nightly")
+    assert seen.visible("#usage-table tbody tr") == 6
+    seen.page.fill("#search input", "")
+    seen.page.click("#usage-all")
+    assert seen.visible("#usage-table tbody tr") == 65
+
+
+def test_without_script_everything_can_be_read(visit):
+    """No control that would do nothing, all cards visible, further rows behind a native disclosure."""
+    seen = visit(report_examples.findings_night(), script=False)
+    assert seen.visible("button") == 0
+    assert seen.visible("#search") == 0
+    assert seen.visible(".card") == 5
+    assert seen.visible("#usage-table tbody tr") == 25
+    seen.page.click("#usage-more > summary")
+    assert seen.visible("#usage-more tbody tr") == 40
+
+
+@pytest.mark.parametrize(("width", "kind"), [(1160, "wide"), (400, "narrow")])
+def test_one_drawing_fits_the_screen_and_its_letters_are_not_scaled(visit, width, kind):
+    """Each chart shows one of its two drawings, with letters of about the size of the text."""
+    seen = visit(report_examples.findings_night(), width=width)
+    assert seen.visible("#findings svg.nights") == seen.visible(f"#findings svg.nights.{kind}") == 5
+    label = seen.page.query_selector(f"#findings svg.nights.{kind} text.last")
+    assert 11 <= label.bounding_box()["height"] <= 18
+
+
+def test_hostile_names_run_nothing(visit):
+    """No dialog opens and no script of theirs leaves a trace."""
+    dialogs = []
+    seen = visit(report_examples.hostile_night())
+    seen.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    seen.page.mouse.move(300, 600)
+    assert dialogs == []
+    assert seen.page.query_selector("img") is None

@@ -1,0 +1,217 @@
+"""A night from source to report, through every real part but the source."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from detector import detectors, reports
+from detector.config import load
+from detector.history import History
+from detector.pipeline import DONE, PARTIAL, Job, Outcome, run_night
+from detector.state import State
+from tests.fakes import FakeSource, groups
+
+NIGHT = date(2026, 3, 17)
+NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
+REGISTER = [{"key_id": f"k{number}", "environment": "live", "team": "payments"} for number in range(5)]
+
+
+def history_of(counts: Mapping[str, Sequence[int]], last: date = NIGHT) -> dict[date, pd.DataFrame]:
+    """Usage of consecutive nights up to ``last``; a zero is no row, None a night without any row."""
+    length = max(len(values) for values in counts.values())
+    usage = {}
+    for index in range(length):
+        rows = {key: values[index] for key, values in counts.items() if values[index]}
+        if rows:
+            usage[last - timedelta(days=length - 1 - index)] = groups(**rows)
+    return usage
+
+
+STEADY = {f"k{number}": [40 + number, 42 + number, 38 + number] * 30 + [41 + number] for number in range(5)}
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    """Run a night over a source in a folder of its own; later calls go on in the same folder."""
+    (tmp_path / "config.yaml").write_text(
+        "source: {kind: files, usage: none.csv}\nhistory: {first_pull_nights: 91}\n"
+    )
+    config = load(tmp_path / "config.yaml")
+
+    def _run(source: FakeSource, night: date = NIGHT, now: datetime = NOW) -> Outcome:
+        with closing(State(config.state.url)) as state:
+            return run_night(
+                Job(config, source, History(Path(config.history.path), config.zone), state, now), night
+            )
+
+    return _run
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    """The report.json of a run."""
+    (path,) = [path for path in outcome.files if path.name == "report.json"]
+    loaded: dict[str, Any] = json.loads(path.read_text())
+    return loaded
+
+
+def types(outcome: Outcome) -> list[tuple[str, str | None, str]]:
+    """Type, key and status of every finding."""
+    return [(item["type"], item["key_id"], item["status"]) for item in document(outcome)["findings"]]
+
+
+def test_an_ordinary_night_is_an_all_clear_that_says_what_it_looked_at(run) -> None:
+    """Every key judged, nothing found."""
+    outcome = run(FakeSource(history_of(STEADY), REGISTER))
+    assert outcome.exit_code == DONE
+    assert outcome.report.summary.outcome == "clear"
+    assert outcome.report.summary.verdict == "Nothing to look at tonight"
+    assert outcome.report.coverage.keys_judged == 5
+
+
+def test_a_second_run_writes_the_same_bytes(run) -> None:
+    """Outside report_id, generated_at and run."""
+    counts = STEADY | {"k0": [*STEADY["k0"][:-1], 900]}
+    first = run(FakeSource(history_of(counts), REGISTER))
+    texts = [path.read_text() for path in first.files]
+    second = run(FakeSource(history_of(counts), REGISTER), now=NOW + timedelta(hours=3))
+    assert [path.read_text() for path in second.files] != texts
+    for before, path in zip(texts, second.files, strict=True):
+        assert _timeless(path.read_text(), second) == _timeless(before, first)
+
+
+def _timeless(text: str, outcome: Outcome) -> str:
+    """The text without what names the run."""
+    text = text.replace(str(outcome.report.run["run_id"]), "RUN")
+    return re.sub(
+        r"18 Mar(ch)? 2026,? \d\d:\d\d|2026-03-18T\d\d:\d\d:\d\dZ|2026-03-18 \d\d:\d\d", "WHEN", text
+    )
+
+
+def test_a_finding_lives_from_new_to_resolved_to_reopened(run) -> None:
+    """Its identity stays, its episode counts."""
+    spike, counts = [*STEADY["k0"][:-1], 900], dict(STEADY)
+    nights = [NIGHT + timedelta(days=offset) for offset in range(4)]
+    counts["k0"] = [*spike, 40, 900, 41]
+    for key in ("k1", "k2", "k3", "k4"):
+        counts[key] = [*STEADY[key], 41, 41, 41]
+    source = FakeSource(history_of(counts, last=nights[-1]), REGISTER)
+    seen = []
+    for offset, night in enumerate(nights):
+        findings = document(run(source, night, NOW + timedelta(days=offset)))["findings"]
+        seen.append([(item["status"], item["episode"]) for item in findings if item["key_id"] == "k0"])
+    assert seen == [[("new", 1)], [("resolved", 1)], [("reopened", 2)], [("resolved", 2)]]
+
+
+def test_an_empty_night_is_an_alarm_and_not_an_all_clear(run) -> None:
+    """Nobody was judged, and the report says so."""
+    outcome = run(
+        FakeSource(
+            history_of({key: values[:-1] for key, values in STEADY.items()}, NIGHT - timedelta(days=1)),
+            REGISTER,
+        )
+    )
+    assert outcome.report.summary.verdict == "We could not judge tonight"
+    assert outcome.report.summary.outcome == "not_judged"
+    assert types(outcome) == [("data_quality", None, "new")]
+    assert outcome.report.coverage.withheld == ("silence", "dormancy", "resolution")
+
+
+def test_a_source_that_fails_still_gives_a_report(run) -> None:
+    """Exit 4, could not judge, and the source's error in it."""
+    source = FakeSource(history_of(STEADY), REGISTER)
+    run(source)
+    source.broken_from = NIGHT + timedelta(days=1)
+    outcome = run(source, NIGHT + timedelta(days=1), NOW + timedelta(days=1))
+    assert outcome.exit_code == PARTIAL
+    assert outcome.report.summary.outcome == "not_judged"
+    assert document(outcome)["sources"][0]["error"] == "source main: the connection was closed"
+    assert document(outcome)["usage"]["total_keys"] == 5
+
+
+class Broken:
+    """A detector with a fault in it."""
+
+    kind = "broken"
+
+    def __init__(self, settings: object) -> None:
+        pass
+
+    def judge(self, panel: object) -> pd.DataFrame:
+        raise ZeroDivisionError("spread of zero")
+
+
+def test_a_detector_that_fails_does_not_silence_the_others(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named in the report, and the run is partial."""
+    monkeypatch.setitem(detectors.DETECTORS, "broken", f"{__name__}:Broken")
+    outcome = run(FakeSource(history_of(STEADY | {"k0": [*STEADY["k0"][:-1], 900]}), REGISTER))
+    assert outcome.exit_code == PARTIAL
+    assert ("usage_spike", "k0", "new") in types(outcome)
+    assert outcome.report.coverage.failures == ("broken failed: ZeroDivisionError: spread of zero",)
+
+
+class FullDisk:
+    """A reporter whose disk is full."""
+
+    def write(self, report: object, directory: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_format_that_fails_does_not_cost_the_others(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The JSON is there, and the run is partial."""
+    monkeypatch.setitem(reports.REPORTERS, "html", f"{__name__}:FullDisk")
+    outcome = run(FakeSource(history_of(STEADY), REGISTER))
+    assert outcome.exit_code == PARTIAL
+    assert [path.name for path in outcome.files] == ["report.json"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "register", "verdict"),
+    [
+        ({}, [], "We could not judge tonight"),
+        ({}, REGISTER, "We could not judge tonight"),
+        ({NIGHT: groups(k0=5)}, [], "We could not judge tonight"),
+        (history_of({"k0": [20] * 91}), [], "Nothing to look at tonight"),
+        (history_of({"k0": [20] * 90 + [300]}), [], "One key needs a look"),
+        (history_of({"k0": [20] * 40 + [0] + [20] * 50}), [], "Nothing to look at tonight"),
+        (history_of({"k0": [1] * 91, "zero": [0] * 91}), [{"key_id": "k0"}, {"key_id": "zero"}], "Nothing to look at tonight"),
+    ],
+    ids=["empty source", "empty source with a register", "one key, one day", "one constant key", "one key that spikes",
+         "a day missing in the middle", "an all-zero history"],
+)  # fmt: skip
+def test_a_poor_history_gives_a_true_statement(run, usage, register, verdict: str) -> None:
+    """No crash, and no all-clear over nothing."""
+    outcome = run(FakeSource(usage, register))
+    assert outcome.report.summary.verdict == verdict
+    assert {path.name for path in outcome.files} == {"report.html", "report.json"}
+
+
+def test_a_missing_night_is_named_in_the_report(run) -> None:
+    """A gap is shown, not counted as silence."""
+    outcome = run(FakeSource(history_of({"k0": [20] * 40 + [0] + [20] * 50}), []))
+    assert outcome.report.coverage.missing_nights == (NIGHT - timedelta(days=50),)
+
+
+def test_a_key_that_nobody_registered_is_a_fact_of_the_report(run) -> None:
+    """It is in the answer and in a finding, not dropped."""
+    outcome = run(FakeSource(history_of(STEADY | {"ghost": [0] * 90 + [12]}), REGISTER))
+    assert outcome.report.coverage.unregistered_keys == ("ghost",)
+    assert "ghost" in document(outcome)["findings"][0]["reason"]
+    answer = {key["key_id"]: key for key in document(outcome)["usage"]["keys"]}
+    assert (answer["ghost"]["request_count"], answer["ghost"]["environment"]) == (12, "unknown")
+
+
+def test_a_revoked_key_in_use_is_kept_aside_and_reported(run) -> None:
+    """It is not in the answer, but nobody can miss it."""
+    register = [{**REGISTER[0], "revoked_at": "2026-03-01"}, *REGISTER[1:]]
+    outcome = run(FakeSource(history_of(STEADY), register))
+    assert outcome.report.coverage.revoked_keys_in_use == ("k0",)
+    assert "k0" not in {key["key_id"] for key in document(outcome)["usage"]["keys"]}

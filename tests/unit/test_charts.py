@@ -1,0 +1,143 @@
+"""Charts: zero is zero, missing is a gap, and the picture has words."""
+
+from datetime import date, timedelta
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.reports import charts
+from detector.reports.charts import Series
+
+LAST = date(2026, 11, 22)
+
+
+def series(counts, missing=(), **limits):
+    nights = [LAST - timedelta(days=len(counts) - 1 - i) for i in range(len(counts))]
+    return Series(nights, counts, [i in missing for i in range(len(counts))], **limits)
+
+
+def drawn(data, label="Requests", chart_id="c"):
+    """The two drawings, wide and narrow, as parsed elements."""
+    return list(ElementTree.fromstring(f"<p>{charts.nights_chart(data, label, chart_id)}</p>"))
+
+
+def of_class(svg, name):
+    return [element for element in svg.iter() if element.get("class") == name]
+
+
+def test_judged_night_is_the_only_coloured_bar():
+    """One bar carries the judged class, and it is the last one."""
+    wide, _ = drawn(series([5, 6, 7, 40]))
+    assert len(of_class(wide, "bar")) == 3
+    [judged] = of_class(wide, "judged")
+    assert judged[0].text == "22 Nov: 40"
+
+
+def test_zero_has_no_bar_and_one_request_can_be_seen():
+    """Zero is the zero line; the smallest count is at least a pixel."""
+    wide, _ = drawn(series([0, 1, 100_000]))
+    [bar] = of_class(wide, "bar")
+    assert float(bar.get("height")) == 1.0
+
+
+def test_missing_night_is_marked_and_has_no_bar():
+    """A night that nobody saw is a dotted line whatever number stands there."""
+    wide, _ = drawn(series([5, 99, 7], missing={1}))
+    assert len(of_class(wide, "gap")) == 1
+    assert [bar[0].text for bar in of_class(wide, "bar")] == ["20 Nov: 5"]
+
+
+def test_nights_before_the_key_existed_are_empty():
+    """No bar, no gap mark and no zero line left of a key's first night."""
+    wide, _ = drawn(series([None, None, 5, 7], missing={0}))
+    assert not of_class(wide, "gap")
+    assert of_class(wide, "floor")[0].get("x1") == "50.00%"
+
+
+def test_missing_judged_night_shows_no_value():
+    """Where tonight was not seen the chart does not claim a count."""
+    data = series([5, 6, 0], missing={2})
+    wide, _ = drawn(data)
+    assert not of_class(wide, "value")
+    assert "The judged night: no data." in charts.summary(data)
+
+
+def test_band_is_drawn_only_where_there_is_a_range():
+    """The band needs both ends, and a range of nothing but zero is not drawn."""
+    assert of_class(drawn(series([5, 6], low=4, high=8, expected=5))[0], "band")
+    assert not of_class(drawn(series([5, 6]))[0], "band")
+    assert not of_class(drawn(series([5, 6], low=0, high=0, expected=0))[0], "band")
+
+
+def test_phone_gets_fewer_bars_and_larger_letters():
+    """The narrow drawing has half the nights and a larger type, not a scaled picture."""
+    wide, narrow = drawn(series([5] * 80))
+    assert [len(of_class(svg, "bar")) + 1 for svg in (wide, narrow)] == [56, 28]
+    assert int(narrow.get("font-size")) > int(wide.get("font-size"))
+    assert wide.get("viewBox") is None
+
+
+def test_chart_tells_its_story_in_words():
+    """Title and description are referred to and hold the numbers."""
+    wide, _ = drawn(series([4, 9, 40], low=2, high=12, expected=6), label="Requests of <b>&\u202e")
+    title, text = wide[0], wide[1]
+    assert wide.get("role") == "img"
+    assert wide.get("aria-labelledby") == f"{title.get('id')} {text.get('id')}"
+    assert title.text == "Requests of <b>&[U+202E]"
+    assert text.text == (
+        "3 nights to 22 November 2026. The judged night: 40 requests. "
+        "Expected between 2 and 12. Nights before: 4 to 9."
+    )
+
+
+@given(st.floats(min_value=1, max_value=1e12))
+def test_axis_has_few_round_steps_that_stay_below_the_top(top):
+    """From one request to a trillion: zero and one to three steps, whole numbers, none above the top."""
+    steps = charts.ticks(top)
+    assert steps[0] == 0
+    assert 2 <= len(steps) <= 4
+    assert steps[-1] <= top
+    assert all(step == int(step) for step in steps)
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 10**9)), min_size=1, max_size=70),
+    st.sets(st.integers(0, 69)),
+    st.one_of(st.none(), st.floats(0, 1e9)),
+)
+def test_any_series_can_be_drawn(counts, missing, high):
+    """No history is too short, too empty or too large for well-formed drawings."""
+    data = series(counts, missing, low=None if high is None else 0.0, high=high)
+    assert len(drawn(data)) == 2
+    ElementTree.fromstring(charts.sparkline(data))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0, "0"), (950, "950"), (1500, "1.5k"), (20_000, "20k"), (3e6, "3M"), (4e9, "4bn")]
+)
+def test_axis_labels_are_short(value, words):
+    """Thousands and more are abbreviated."""
+    assert charts.compact(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, "–"), (float("nan"), "–"), (18240, "18,240"), (0.06, "0.06"), (4.44, "4.4"), (1150.4, "1,150")],
+)
+def test_numbers_are_grouped_and_not_overprecise(value, words):
+    """Thousands separators, decimals only where they matter, a dash for nothing."""
+    assert charts.number(value) == words
+
+
+def test_mix_adds_up_and_marks_the_endpoint_never_used_before():
+    """Shares of both rows sum to one; a new endpoint carries the judged colour."""
+    usual = {f"GET /{i}": 100 - i for i in range(9)}
+    shares = charts.shares(usual, {"GET /0": 10, "POST /new": 90})
+    assert sum(share.usual for share in shares) == pytest.approx(1)
+    assert sum(share.tonight for share in shares) == pytest.approx(1)
+    assert [share.endpoint for share in shares if share.new] == ["POST /new"]
+    assert shares[-1].endpoint == "all others"
+    svg = ElementTree.fromstring(charts.mix_chart(shares, "Endpoints", "m"))
+    assert len(of_class(svg, "judged")) == 2

@@ -1,0 +1,125 @@
+"""The configuration: strict, typed, with the environment for secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detector.config import FilesSource, SqlSource, load
+from detector.errors import ConfigError
+
+MINIMAL = "source: {kind: files, usage: data/*.csv}\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """Write a configuration and return its path."""
+
+    def _write(text: str) -> Path:
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        return path
+
+    return _write
+
+
+def test_a_source_alone_is_a_configuration(write) -> None:
+    """Everything else has a default."""
+    config = load(write(MINIMAL))
+    assert config.timezone == "UTC"
+    assert config.detection.alerts_per_1000_keys == 1
+    assert config.detection.deployments == {"production": "live", "staging": "test"}
+
+
+def test_relative_paths_are_relative_to_the_file(write, tmp_path: Path) -> None:
+    """Files, folders and SQLite databases alike."""
+    config = load(write(MINIMAL + "state: {url: 'sqlite:///x.db'}\n"))
+    assert isinstance(config.source, FilesSource)
+    assert config.source.usage == (str(tmp_path / "data/*.csv"),)
+    assert config.history.path == str(tmp_path / "var/history")
+    assert config.state.url == f"sqlite:///{tmp_path}/x.db"
+
+
+def test_an_unknown_key_names_its_path_and_the_nearest_allowed_one(write) -> None:
+    """A typo is an error, with a hint."""
+    with pytest.raises(ConfigError, match=r"detection\.baseline_night, did you mean baseline_nights\?"):
+        load(write(MINIMAL + "detection: {baseline_night: 3}\n"))
+    with pytest.raises(ConfigError, match=r"source\.colums, did you mean columns\?"):
+        load(write("source: {kind: files, usage: a.csv, colums: {}}\n"))
+    with pytest.raises(ConfigError, match=r"unknown key sorce, did you mean source\?"):
+        load(write(MINIMAL + "sorce: {}\n"))
+
+
+def test_an_unknown_column_names_the_allowed_ones(write) -> None:
+    """Column maps are checked too."""
+    with pytest.raises(ConfigError, match=r"columns\.timestam .* did you mean timestamp\?"):
+        load(write("source: {kind: files, usage: a.csv, columns: {timestam: ts}}\n"))
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("timezone: Mars/Olympus\n", "timezone: 'Mars/Olympus' is not a time zone"),
+        ("detection: {alerts_per_1000_keys: -1}\n", "detection.alerts_per_1000_keys"),
+        ("detection: {deployments: {production: prod}}\n", "detection.deployments.production"),
+        ("state: {url: not-a-url}\n", "state.url: not a SQLAlchemy URL"),
+        ("report: {formats: [pdf]}\n", "report.formats.0"),
+    ],
+)
+def test_a_wrong_value_names_its_path(write, extra: str, message: str) -> None:
+    """The path comes first, then what is wrong."""
+    with pytest.raises(ConfigError) as caught:
+        load(write(MINIMAL + extra))
+    assert message in str(caught.value)
+
+
+def test_secrets_come_from_the_environment(write) -> None:
+    """``${NAME}`` is replaced; a name that is not set is an error that names the place."""
+    path = write("source: {kind: sql, url: 'postgresql+psycopg://me:${DB_PASSWORD}@db/usage', usage: requests}\n")
+    config = load(path, environment={"DB_PASSWORD": "s3cret"})
+    assert isinstance(config.source, SqlSource)
+    assert "s3cret" in config.source.url
+    with pytest.raises(ConfigError, match=r"source\.url: the environment variable DB_PASSWORD is not set"):
+        load(path, environment={})
+
+
+def test_an_error_never_repeats_a_value(write) -> None:
+    """The wrong value may be a secret."""
+    with pytest.raises(ConfigError) as caught:
+        load(write(MINIMAL + "history: {first_pull_nights: hunter2}\n"))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_set_overrides_the_file(write) -> None:
+    """Values are YAML; nested sections are made where they are missing."""
+    config = load(write(MINIMAL), ["detection.minimum_requests=50", "timezone=Europe/Berlin", "report.formats=[json]"])
+    assert config.detection.minimum_requests == 50
+    assert config.timezone == "Europe/Berlin"
+    assert config.report.formats == ("json",)
+
+
+@pytest.mark.parametrize("text", ["novalue", "=3", "timezone.deep=3"])
+def test_a_malformed_override_is_refused(write, text: str) -> None:
+    """The message repeats the option as it was given."""
+    with pytest.raises(ConfigError, match="--set"):
+        load(write("timezone: UTC\n" + MINIMAL), [text])
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: [", "\x00"])
+def test_a_broken_file_is_one_clear_error(write, text: str) -> None:
+    """Empty, a list, broken YAML, binary."""
+    with pytest.raises(ConfigError):
+        load(write(text))
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    """The demo needs no configuration, so it is the way in."""
+    with pytest.raises(ConfigError, match=r"--config.*demo"):
+        load(tmp_path / "none.yaml")
+
+
+def test_the_sample_at_the_root_is_valid() -> None:
+    """config.yaml is the first thing people copy."""
+    config = load(Path(__file__).parents[2] / "config.yaml")
+    assert config.source.name == "main"

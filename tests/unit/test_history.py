@@ -1,0 +1,195 @@
+"""The history: nights stored whole, and what was known before each."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detector import pull as pulling
+from detector.config import Config, load
+from detector.errors import ConfigError, HistoryError, SourceError
+from detector.history import History, days
+from detector.model import Fault
+from tests.fakes import FakeSource, groups
+
+UTC_ZONE = ZoneInfo("UTC")
+FIRST = date(2026, 1, 1)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "config.yaml").write_text("source: {kind: files, usage: none.csv}\n")
+    return load(tmp_path / "config.yaml")
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(tmp_path / "history", UTC_ZONE)
+
+
+def night(number: int) -> date:
+    """The n-th night, from zero."""
+    return FIRST + timedelta(days=number)
+
+
+def pull(config: Config, source: FakeSource, history: History, first: int, last: int) -> list[date]:
+    """Pull nights by number."""
+    return pulling.pull(config, source, history, night(first), night(last), now=NOW)
+
+
+def contents(history: History) -> dict[date, pd.DataFrame]:
+    """Every stored night."""
+    return {day: history.read(day) for day in history.nights()}
+
+
+def known(history: History, number: int, key: str) -> pd.Series:
+    """What was frozen of a key into a night."""
+    frame = history.read(night(number)).set_index("key_id")
+    return frame.loc[key, ["first_seen", "last_seen", "longest_silence"]]
+
+
+def test_a_night_comes_back_as_it_was_stored(config: Config, history: History) -> None:
+    """Counts, maps, register and notes."""
+    fault = Fault("broken line", 2, ("line 7",), dated=False)
+    register = [{"key_id": "a", "environment": "live", "team": "payments"}, {"key_id": "idle", "environment": "test"}]
+    source = FakeSource({night(0): groups(a=5, stranger=2)}, register, faults=(fault,), watermark=NOW)
+    pull(config, source, history, 0, 0)
+    records = history.read(night(0)).set_index("key_id")
+    assert records["request_count"].to_dict() == {"a": 5, "idle": 0, "stranger": 2}
+    assert records.loc["a", "endpoint_distribution"] == [("GET /v1/things", 5)]
+    assert records["registered"].to_dict() == {"a": True, "idle": True, "stranger": False}
+    assert history.notes(night(0)).faults == (fault,)
+    assert history.notes(night(0)).watermark == NOW
+
+
+def test_only_missing_nights_are_pulled(config: Config, history: History) -> None:
+    """Each stretch of missing nights is one question to the source."""
+    source = FakeSource({night(number): groups(a=1) for number in range(10)})
+    pull(config, source, history, 3, 4)
+    source.asked.clear()
+    pull(config, source, history, 0, 9)
+    assert source.asked == [(night(0), night(2)), (night(5), night(9))]
+    assert history.nights() == [night(number) for number in range(10)]
+
+
+def test_an_empty_last_night_is_looked_at_again(config: Config, history: History) -> None:
+    """Its data may have come since."""
+    source = FakeSource({night(0): groups(a=1)})
+    pull(config, source, history, 0, 1)
+    source.nights[night(1)] = groups(a=9)
+    assert pull(config, source, history, 0, 1) == [night(1)]
+    assert history.read(night(1))["request_count"].sum() == 9
+    assert pull(config, source, history, 0, 1) == []
+
+
+def test_what_was_known_before_a_night_is_frozen_into_it(config: Config, history: History) -> None:
+    """First use, last use and longest silence, as of the start of the night."""
+    source = FakeSource({night(0): groups(a=1), night(4): groups(a=1), night(6): groups(a=1)})
+    pull(config, source, history, 0, 7)
+    assert known(history, 0, "a").isna().tolist() == [True, True, False]
+    assert known(history, 4, "a")["longest_silence"] == 0
+    assert known(history, 5, "a")["longest_silence"] == 3
+    assert known(history, 7, "a")["first_seen"] == night(0)
+    assert known(history, 7, "a")["last_seen"].date() == night(6)
+
+
+def test_older_nights_pulled_later_leave_the_same_history(config: Config, tmp_path: Path) -> None:
+    """The order of pulling does not matter."""
+    usage = {night(number): groups(a=1, **({"b": 2} if number in (1, 8) else {})) for number in range(10)}
+    in_order, out_of_order = History(tmp_path / "one", UTC_ZONE), History(tmp_path / "two", UTC_ZONE)
+    pull(config, FakeSource(usage), in_order, 0, 9)
+    pull(config, FakeSource(usage), out_of_order, 5, 9)
+    pull(config, FakeSource(usage), out_of_order, 0, 4)
+    expected, found = contents(in_order), contents(out_of_order)
+    assert list(expected) == list(found)
+    for day, frame in expected.items():
+        pd.testing.assert_frame_equal(frame, found[day])
+
+
+def test_the_source_is_asked_what_happened_before_the_first_night(config: Config, history: History) -> None:
+    """So that a key asleep for longer than the history is known to be."""
+    before = pd.DataFrame({"key_id": ["old"], "first_seen": [date(2025, 1, 1)], "last_seen": [datetime(2025, 6, 1, tzinfo=UTC)]})
+    pull(config, FakeSource({night(0): groups(a=1)}, before=before), history, 0, 0)
+    assert known(history, 0, "old")["last_seen"].date() == date(2025, 6, 1)
+
+
+def test_a_source_that_fails_leaves_whole_nights(config: Config, history: History) -> None:
+    """What was stored before stays, nothing of the failing night is there, and the next pull goes on."""
+    source = FakeSource({night(number): groups(a=1) for number in range(5)})
+    source.broken_from = night(3)
+    with pytest.raises(SourceError):
+        pull(config, source, history, 0, 4)
+    assert history.nights() == [night(0), night(1), night(2)]
+    source.broken_from = None
+    pull(config, source, history, 0, 4)
+    assert history.nights() == [night(number) for number in range(5)]
+
+
+def test_only_the_organizations_own_keys_are_visible(tmp_path: Path, history: History) -> None:
+    """Other organizations' keys are not stored; requests of unregistered ones are counted, their ids are not."""
+    (tmp_path / "config.yaml").write_text("organization: acme\nsource: {kind: files, usage: none.csv}\n")
+    config = load(tmp_path / "config.yaml")
+    register = [{"key_id": "mine", "organization": "acme"}, {"key_id": "theirs", "organization": "other"}]
+    pull(config, FakeSource({night(0): groups(mine=1, theirs=5, nobody=7)}, register), history, 0, 0)
+    assert history.read(night(0))["key_id"].tolist() == ["mine"]
+    (fault,) = history.notes(night(0)).faults
+    assert fault.count == 7
+    assert "nobody" not in str(fault)
+
+
+def test_an_organization_needs_a_register_that_names_it(tmp_path: Path, history: History) -> None:
+    """Showing everything instead would be a leak."""
+    (tmp_path / "config.yaml").write_text("organization: acme\nsource: {kind: files, usage: none.csv}\n")
+    with pytest.raises(ConfigError, match="names no organization"):
+        pull(load(tmp_path / "config.yaml"), FakeSource({}), history, 0, 0)
+
+
+def test_a_panel_has_every_night_and_says_which_are_missing(config: Config, history: History) -> None:
+    """A night that is not stored is a gap, whatever its place."""
+    source = FakeSource({night(number): groups(a=number + 1) for number in range(9)})
+    pull(config, source, history, 0, 3)
+    pull(config, source, history, 5, 8)
+    panel = history.panel(night(8), depth=9)
+    assert panel.requests[0].tolist() == [0, 1, 2, 3, 4, 0, 6, 7, 8, 9]
+    assert np.flatnonzero(panel.missing).tolist() == [0, 5]
+
+
+def test_a_panel_of_a_night_that_was_never_pulled_knows_the_keys(config: Config, history: History) -> None:
+    """The report must be able to say that nobody could be judged."""
+    pull(config, FakeSource({night(0): groups(a=1)}, [{"key_id": "a", "environment": "live"}]), history, 0, 0)
+    panel = history.panel(night(2), depth=5)
+    assert panel.keys.tolist() == ["a"]
+    assert panel.missing[-1]
+    assert panel.records["environment"].tolist() == ["live"]
+
+
+def test_a_panel_of_an_empty_history_is_empty(history: History) -> None:
+    """Nothing known, nothing claimed."""
+    panel = history.panel(night(0), depth=5)
+    assert len(panel.keys) == 0
+    assert panel.missing.all()
+
+
+def test_a_damaged_night_is_named(config: Config, history: History) -> None:
+    """The message says which file and what to do."""
+    pull(config, FakeSource({night(0): groups(a=1)}), history, 0, 0)
+    (history.root / "day=2026-01-01" / "usage.parquet").write_bytes(b"not parquet")
+    with pytest.raises(HistoryError, match=r"day=2026-01-01.*delete it"):
+        History(history.root, UTC_ZONE).read(night(0))
+
+
+def test_no_temporary_file_stays_behind(config: Config, history: History) -> None:
+    """Only the nights are there."""
+    pull(config, FakeSource({night(0): groups(a=1)}), history, 0, 3)
+    assert {path.name for path in history.root.rglob("*") if path.is_file()} == {"usage.parquet"}
+
+
+def test_days_are_both_included() -> None:
+    """First and last."""
+    assert list(days(night(0), night(2))) == [night(0), night(1), night(2)]

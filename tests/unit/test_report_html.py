@@ -1,0 +1,232 @@
+"""report.html: everything is said, nothing a customer chose can act."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from detector.model import RunReport, Severity, Status
+from detector.reports import UNSEEN, html, visible
+from detector.reports.html import HtmlReporter
+from tests import report_examples
+
+NIGHTS = {
+    "findings": report_examples.findings_night,
+    "clear": report_examples.clear_night,
+    "not judged": report_examples.not_judged_night,
+    "hostile": report_examples.hostile_night,
+}
+FREE = {"aria-label", "content", "data-value"}
+"""Attributes that carry text; of all others the value counts too."""
+
+
+class Page(HTMLParser):
+    """The page as a browser without script reads it: its elements, its text, its ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.structure: list[tuple] = []
+        self.words: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self._silent = 0
+        self.feed(text)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        kept = [(name, None if name in FREE else value) for name, value in attrs]
+        self.structure.append((tag, tuple(kept)))
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        self._silent += tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self.structure.append(("/" + tag,))
+        self._silent -= tag in ("script", "style")
+
+    def handle_comment(self, data):
+        self.structure.append(("comment",))
+
+    def handle_data(self, data):
+        if not self._silent:
+            self.words.append(data)
+
+
+def shown(report: RunReport) -> Page:
+    return Page(HtmlReporter().render(report))
+
+
+@pytest.mark.parametrize("prefix", report_examples.HOSTILE)
+def test_hostile_names_build_the_same_page_as_harmless_ones(prefix):
+    """Names, teams, endpoints and faults change the text and never the elements or their attributes."""
+    report = report_examples.findings_night()
+    harmless = shown(report_examples.renamed(report, lambda text: "calm " + text))
+    hostile = shown(report_examples.renamed(report, lambda text: prefix + text))
+    assert hostile.structure == harmless.structure
+
+
+def test_invisible_characters_are_spelled_out_everywhere():
+    """No control or bidi character reaches the page, in text or in an attribute."""
+    text = HtmlReporter().render(report_examples.hostile_night())
+    text.encode("utf-8")
+    assert not UNSEEN.search(text)
+    assert "invoice[U+202E]fdp.exe" in text
+    assert "lone[U+D800]half" in text
+
+
+def test_overlong_name_is_cut():
+    """One name cannot fill the page."""
+    assert len(visible("x" * 100_000)) == 1000
+
+
+@pytest.mark.parametrize("build", NIGHTS.values(), ids=NIGHTS.keys())
+def test_page_asks_nothing_of_the_network(build):
+    """No element loads anything, and the policy would forbid it."""
+    page = shown(build())
+    loading = {"src", "srcset", "action", "poster", "data", "background", "style"}
+    assert not [a for a in page.attributes if a[1] in loading or a[1].startswith("on")]
+    assert all(value.startswith("#") for _, name, value in page.attributes if name == "href")
+    [policy] = [v for tag, name, v in page.attributes if tag == "meta" and v and v.startswith("default-src")]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("build", NIGHTS.values(), ids=NIGHTS.keys())
+def test_every_finding_is_told_without_script(build: Callable[[], RunReport]):
+    """Reason, changes, steps, owner and numbers of every finding are plain text on the page."""
+    report = build()
+    page = shown(report)
+    for finding in report.findings:
+        told = [finding.name, finding.title, finding.reason, *finding.changes, *finding.actions]
+        if finding.status != Status.RESOLVED:
+            told += [finding.team, finding.prevalence, finding.confidence, *finding.severity_reasons]
+        for text in filter(None, told):
+            assert " ".join(visible(text).split()) in page.text
+        assert ("id", finding.finding_id) in {(name, value) for _, name, value in page.attributes}
+
+
+def test_findings_on_one_key_share_a_card_and_the_worst_leads():
+    """Two findings on one key are one card, in order of severity."""
+    report = report_examples.findings_night()
+    first, second = (f for f in report.findings if f.key_id == "key_55e0")
+    turned = replace(second, severity=Severity.HIGH)
+    findings = tuple(turned if f is second else f for f in report.findings)
+    cards = html.page(replace(report, findings=findings))["cards"]
+    [card] = [card for card in cards if card.lead.finding.key_id == "key_55e0"]
+    assert card.lead.finding.finding_id == second.finding_id
+    assert [entry.finding for entry in card.others] == [first]
+    assert len(cards) == 5
+
+
+def test_ids_are_unique():
+    """Every deep link has one target."""
+    ids = [value for _, name, value in shown(report_examples.findings_night()).attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_internal_links_lead_somewhere():
+    """Every link on the page points to an id on the page."""
+    page = shown(report_examples.findings_night())
+    ids = {value for _, name, value in page.attributes if name == "id"}
+    assert {value[1:] for _, name, value in page.attributes if name == "href"} <= ids
+
+
+def test_all_clear_and_could_not_judge_cannot_be_confused():
+    """The two quiet nights differ in words, mark and frame."""
+    clear, unknown = shown(report_examples.clear_night()), shown(report_examples.not_judged_night())
+    assert "This is not an all-clear" in unknown.text
+    assert "This is not an all-clear" not in clear.text
+    assert "The data is not complete" in unknown.text
+    assert "The data is not complete" not in clear.text
+    assert ("body", "class", "not_judged") in unknown.attributes
+    assert ("body", "class", "clear") in clear.attributes
+
+
+def test_unseen_night_calls_no_key_silent():
+    """Without the night's data no key is listed as unused, and the page says why."""
+    page = shown(report_examples.not_judged_night())
+    assert "nobody can tell which keys were silent" in page.text
+    assert "silent for" not in page.text
+
+
+def test_failure_alone_raises_the_banner():
+    """A part of the run that failed is said first, even on complete data."""
+    report = report_examples.clear_night()
+    failed = replace(report, coverage=replace(report.coverage, failures=("detector error_surge: out of range",)))
+    text = shown(failed).text
+    assert text.index("Failed: detector error_surge") < text.rindex(report.summary.verdict)
+
+
+def test_long_table_is_cut_but_keeps_every_key_with_a_finding(monkeypatch):
+    """Beyond the limit keys are only counted, except those that a finding is about."""
+    monkeypatch.setattr(html, "TABLE_ROWS", 10)
+    table = html.page(report_examples.findings_night())["table"]
+    shown_ids = {row.key_id for row in table["first"] + table["more"]}
+    assert {"key_b81d", "key_02c9", "key_c410"} <= shown_ids
+    assert table["left_out"] == 65 - len(shown_ids) > 0
+
+
+def test_zero_request_keys_are_in_the_table():
+    """The by-key table has every active key, used or not."""
+    table = html.page(report_examples.findings_night())["table"]
+    rows = {row.key_id: row for row in table["first"] + table["more"]}
+    assert len(rows) == 65
+    assert rows["key_9000"].silent == "never seen used"
+    assert rows["key_9002"].silent == "silent for 53 nights"
+
+
+def test_what_was_not_judged_is_on_the_page():
+    """Keys, nights, rows and grounds that were left out are named with the reason."""
+    text = shown(report_examples.findings_night()).text
+    for words in (
+        "fewer than 8 nights of history",
+        "2 November 2026",
+        "key_0021",
+        "key_dead",
+        "row without a key",
+    ):
+        assert words in text
+
+
+def test_finding_type_of_somebody_elses_detector_is_shown_by_its_name():
+    """The page needs no list of types to show a finding."""
+    report = report_examples.findings_night()
+    own = replace(report.findings[0], type="geo_jump", key_id="key_elsewhere", finding_id="f-geo")
+    text = shown(replace(report, findings=(own, *report.findings))).text
+    assert "Geo jump" in text
+
+
+def test_same_data_gives_the_same_page():
+    """Two renderings of equal reports are equal byte for byte."""
+    render = HtmlReporter().render
+    assert render(report_examples.findings_night()) == render(report_examples.findings_night())
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read_in_both_schemes(scheme):
+    """Every pair of text and ground that occurs has a contrast of at least 4.5 to 1."""
+    style = html._assets()["style"]
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[scheme]))
+    severities = ("critical", "high", "medium", "low", "info")
+    pairs = [(text, ground) for text in ("ink", "soft", "link") for ground in ("page", "surface", "raised")]
+    pairs += [("on", name) for name in severities] + [(name, "surface") for name in severities]
+    pairs += [("page", "ink")]
+    assert {
+        pair: contrast(colours[pair[0]], colours[pair[1]]) for pair in pairs if not readable(colours, pair)
+    } == {}
+
+
+def readable(colours: dict[str, str], pair: tuple[str, str]) -> bool:
+    return contrast(colours[pair[0]], colours[pair[1]]) >= 4.5
