@@ -12,7 +12,7 @@ record carries the largest of its parts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,9 +70,7 @@ def conform(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
     """The given columns in their types, in order; a column the frame lacks is all null."""
     return pd.DataFrame(
         {
-            name: frame[name].astype(kind)
-            if name in frame
-            else pd.Series(pd.NA, index=frame.index, dtype=kind)
+            name: frame[name].astype(kind) if name in frame else pd.Series(pd.NA, index=frame.index, dtype=kind)
             for name, kind in columns.items()
         },
         index=frame.index,
@@ -135,9 +133,7 @@ def explode(records: pd.DataFrame, column: str) -> pd.DataFrame:
 def limit_endpoints(records: pd.DataFrame, most: int) -> pd.DataFrame:
     """Keep each key's ``most`` busiest endpoints (ties by name); the rest is summed up as ``(other)``."""
     rows = explode(records, "endpoint_distribution")
-    rows = rows.sort_values(
-        ["key_id", "request_count", "endpoint_distribution"], ascending=[True, False, True]
-    )
+    rows = rows.sort_values(["key_id", "request_count", "endpoint_distribution"], ascending=[True, False, True])
     beyond = rows.groupby("key_id").cumcount() >= most
     if not beyond.any():
         return records
@@ -169,9 +165,7 @@ def clean_register(raw: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
     note("environment is neither live nor test", odd, frame["environment"])
     register["environment"] = register["environment"].mask(odd).fillna(UNKNOWN)
     no_key = note("row without a key id", register["key_id"].isna(), register["name"])
-    twice = note(
-        "key listed twice, first row kept", register["key_id"].duplicated() & ~no_key, register["key_id"]
-    )
+    twice = note("key listed twice, first row kept", register["key_id"].duplicated() & ~no_key, register["key_id"])
     return register[~no_key & ~twice].reset_index(drop=True), tuple(faults)
 
 
@@ -262,9 +256,7 @@ def in_answer_order(records: pd.DataFrame) -> pd.DataFrame:
 def format_instant(value: datetime | None) -> str | None:
     """RFC 3339 in UTC with a Z, to the second; None where there is no instant."""
     return (
-        None
-        if value is None or pd.isna(value)
-        else f"{pd.Timestamp(value).tz_convert('UTC'):%Y-%m-%dT%H:%M:%SZ}"
+        None if value is None or pd.isna(value) else f"{pd.Timestamp(value).tz_convert('UTC'):%Y-%m-%dT%H:%M:%SZ}"
     )
 
 

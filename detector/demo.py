@@ -34,22 +34,6 @@ ENDPOINTS = (
 )  # fmt: skip
 NEVER_USED, RETIRED, REVOKED = 12, 10, 6
 
-CONFIG = """\
-# The configuration of the demo: a made-up organization in one SQLite database.
-timezone: UTC
-source:
-  kind: sql
-  url: sqlite:///usage.db
-  shape: events
-  usage: requests
-  keys: api_keys
-  columns: {timestamp: created, endpoint: path, client: address}
-history: {path: var/history}
-state: {url: "sqlite:///var/state.db"}
-report: {directory: var/reports}
-"""
-
-
 @dataclass
 class Key:
     """One made-up key and how it behaves."""
@@ -68,6 +52,25 @@ class Key:
     active_share: float = 1.0
     last_use: date | None = None
     extra: dict[str, int] = field(default_factory=dict)
+
+
+STRANGER = Key("key_unlisted", "", "", "", NIGHT, endpoints=("GET /v1/customers/{}",), weights=(1.0,))
+"""A key that has requests on the night and is in no register."""
+
+CONFIG = """\
+# The configuration of the demo: a made-up organization in one SQLite database.
+timezone: UTC
+source:
+  kind: sql
+  url: sqlite:///usage.db
+  shape: events
+  usage: requests
+  keys: api_keys
+  columns: {timestamp: created, endpoint: path, client: address}
+history: {path: var/history}
+state: {url: "sqlite:///var/state.db"}
+report: {directory: var/reports}
+"""
 
 
 def make(out: Path, progress: Progress = unwatched) -> Path:
@@ -145,7 +148,8 @@ def _plant(keys: list[Key]) -> list[tuple[str, str, str]]:
     plans += [("environment_mismatch", live[2], "stray", 25)]
     for _, key, effect, size in plans:
         key.extra[effect] = size
-    return [(NIGHT.isoformat(), key.key_id, kind) for kind, key, _, _ in plans]
+    planted = [(NIGHT.isoformat(), key.key_id, kind) for kind, key, _, _ in plans]
+    return [*planted, (NIGHT.isoformat(), "", "data_quality")]
 
 
 def _fill(connection: sqlite3.Connection, keys: list[Key], rng: Generator, progress: Progress) -> None:
@@ -172,6 +176,8 @@ def _fill(connection: sqlite3.Connection, keys: list[Key], rng: Generator, progr
     first = NIGHT - timedelta(days=NIGHTS)
     for done, night in enumerate(days(first, NIGHT), start=1):
         rows = [row for key in keys for row in _night(key, night, rng)]
+        if night == NIGHT:
+            rows += _requests(STRANGER, night, 23, "production", rng)
         connection.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", rows)
         progress(night, done, NIGHTS + 1)
     connection.execute("CREATE INDEX requests_created ON requests (created)")

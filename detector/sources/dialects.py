@@ -19,6 +19,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Engine,
+    Float,
     Integer,
     Numeric,
     String,
@@ -40,6 +41,9 @@ from detector.model import INSTANT
 from detector.sources.columns import FALSE_TEXTS
 from detector.sources.lenient import count_of, day_of, from_micros, micros_of, number_of, to_micros
 from detector.sources.windows import EARLIEST, LARGEST_COUNT, LATEST
+
+HIGHEST_STATUS = 9_999
+"""Fits the smallest integer type; NaN, which PostgreSQL sorts above every number, is beyond it."""
 
 READ_ONLY = {
     "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
@@ -98,6 +102,8 @@ class _Reader(FunctionElement[Any]):
 
     inherit_cache = True
     name = "reader"
+    native = False
+    """Whether an integer is its own reading, which spares the call."""
 
 
 class Micros(_Reader):
@@ -130,11 +136,14 @@ class Number(_Reader):
     inherit_cache = True
     name = "detector_number"
     type = Numeric()
+    native = True
 
 
 @compiles(_Reader, "sqlite")
 def _call(element: _Reader, compiler: Any, **options: Any) -> str:
-    return f"{element.name}({compiler.process(element.clauses, **options)})"
+    value = compiler.process(element.clauses, **options)
+    called = f"{element.name}({value})"
+    return f"CASE typeof({value}) WHEN 'integer' THEN {value} ELSE {called} END" if element.native else called
 
 
 def prepare(engine: Engine) -> None:
@@ -165,7 +174,7 @@ def times(column: ColumnElement[Any], dialect: str) -> Times:
         return Times(column, _aware if aware else _naive, certain)
     if isinstance(column.type, Date):
         return Times(cast(column, DateTime()), _naive, certain)
-    if isinstance(column.type, Integer | Numeric):
+    if isinstance(column.type, Integer | Numeric | Float):
         return Times(_scaled(column), to_micros, certain=False)
     return Times(cast(column, DateTime(timezone=True)), _aware, certain)
 
@@ -188,8 +197,8 @@ def count(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
     """The column as a count; null where it is none."""
     if dialect == "sqlite":
         return Count(column)
-    number = column if isinstance(column.type, Integer | Numeric) else cast(column, Numeric())
-    whole: ColumnElement[bool] = number.between(0, LARGEST_COUNT)
+    number = column if isinstance(column.type, Integer | Numeric | Float) else cast(column, Numeric())
+    whole: ColumnElement[bool] = number.between(0, literal(LARGEST_COUNT, BigInteger()))
     if not isinstance(column.type, Integer):
         whole = and_(whole, number == func.floor(number))
     return case((whole, cast(number, BigInteger())), else_=null())
@@ -209,7 +218,9 @@ def is_error_status(column: ColumnElement[Any], dialect: str) -> ColumnElement[b
     """Whether an HTTP status is 400 or above."""
     if dialect == "sqlite":
         return Number(column) >= 400
-    return or_(column.like("4__"), column.like("5__")) if isinstance(column.type, String) else column >= 400
+    if isinstance(column.type, String):
+        return or_(column.like("4__"), column.like("5__"))
+    return column.between(400, HIGHEST_STATUS)
 
 
 def unreadable_status(column: ColumnElement[Any], dialect: str) -> ColumnElement[bool]:
@@ -218,12 +229,13 @@ def unreadable_status(column: ColumnElement[Any], dialect: str) -> ColumnElement
 
 
 def _scaled(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    number = cast(column, BigInteger()) if isinstance(column.type, Integer) else column
     micros = case(
-        (column < 1e8, null()),
-        (column < 1e11, column * 1_000_000),
-        (column < 1e14, column * 1_000),
-        (column < 1e17, column),
-        (column < 1e20, column / 1_000),
+        (number < 1e8, null()),
+        (number < 1e11, number * 1_000_000),
+        (number < 1e14, number * 1_000),
+        (number < 1e17, number),
+        (number < 1e20, number / 1_000),
         else_=null(),
     )
     return cast(micros, BigInteger())

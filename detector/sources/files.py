@@ -138,9 +138,7 @@ class FilesReader:
         found = self._tables(connection)
         read = event_readings if self._config.shape == "events" else daily_readings
         columns = [self._columns(table, connection) for table in found]
-        parts = [
-            read(table, names, self._config.deployment) for table, names in zip(found, columns, strict=True)
-        ]
+        parts = [read(table, names, self._config.deployment) for table, names in zip(found, columns, strict=True)]
         return _Readings(
             rows=" UNION ALL BY NAME ".join(parts) or NO_READINGS,
             tables=found,
@@ -168,9 +166,7 @@ class FilesReader:
         own = [name for name in self._config.columns if name in USAGE_FIELDS["events"] and name != "key_id"]
         if own or self._config.shape != "events":
             fault = f"columns.{own[0]}" if own else "shape: daily"
-            raise SourceError(
-                f"source {self._config.name}: the preset brings its own columns; take out {fault}"
-            )
+            raise SourceError(f"source {self._config.name}: the preset brings its own columns; take out {fault}")
         return preset_named(str(self._config.preset))
 
     def _columns(self, table: Table, connection: Connection) -> dict[str, str]:

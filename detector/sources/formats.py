@@ -165,9 +165,7 @@ class DocumentTable:
     def relation(self, wanted: Mapping[str, str]) -> str:
         """One row a record, and one for every document that has no list of them."""
         records = literal(pointer(self.preset.records))
-        values = "".join(
-            f", {_filled(self.preset.columns[theirs])} AS {name}" for name, theirs in wanted.items()
-        )
+        values = "".join(f", {_filled(self.preset.columns[theirs])} AS {name}" for name, theirs in wanted.items())
         return f"""
             SELECT file, broken, {_filled(self.preset.description)} AS shown{values}
             FROM (SELECT file, broken, unnest(CASE
@@ -214,9 +212,7 @@ def check_readable(files: Sequence[str], source: str) -> None:
     with ThreadPoolExecutor() as pool:
         for file, problem in zip(files, pool.map(_unreadable, files), strict=True):
             if problem:
-                raise SourceError(
-                    f"source {source}: cannot read {file}: {problem}; restore it or take it out"
-                )
+                raise SourceError(f"source {source}: cannot read {file}: {problem}; restore it or take it out")
 
 
 def tables(files: Sequence[str], source: str, connection: duckdb.DuckDBPyConnection) -> list[Table]:
@@ -333,9 +329,7 @@ def _header(file: str, delimiters: str, source: str) -> tuple[tuple[str, ...], s
     try:
         line = raw.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise SourceError(
-            f"source {source}: the header of {file} is not UTF-8 text; convert the file"
-        ) from None
+        raise SourceError(f"source {source}: the header of {file} is not UTF-8 text; convert the file") from None
     if not line.strip():
         return None
     rows = [(next(csv.reader(io.StringIO(line), delimiter=mark)), mark) for mark in delimiters]
@@ -348,9 +342,7 @@ def _schema(file: str, source: str, connection: duckdb.DuckDBPyConnection) -> tu
         rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_paths([file])})").fetchall()
     except duckdb.Error as error:
         problem = str(error).splitlines()[0]
-        raise SourceError(
-            f"source {source}: cannot read {file}: {problem}; restore it or take it out"
-        ) from None
+        raise SourceError(f"source {source}: cannot read {file}: {problem}; restore it or take it out") from None
     return tuple((str(row[0]), str(row[1])) for row in rows)
 
 

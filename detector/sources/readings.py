@@ -24,6 +24,10 @@ from detector.sources.faults import (
 from detector.sources.formats import Table, literal
 from detector.sources.windows import EARLIEST, LARGEST_COUNT, LATEST, Window, choose
 
+FENCE = 9_000_000_000_000_000_000
+"""More rows than there can be. Without a limit the conditions on what was read would move in front of the
+reading, and every value would be read again for each of them."""
+
 NO_READINGS = """
     SELECT NULL::VARCHAR AS file, NULL::TIMESTAMP AS used_at, NULL::DATE AS day, NULL::VARCHAR AS key_id,
            NULL::VARCHAR AS endpoint, NULL::VARCHAR AS deployment, NULL::VARCHAR AS client,
@@ -46,7 +50,7 @@ MACROS = (
     f"""CREATE MACRO count_of(value) AS
         CASE WHEN number_of(value) BETWEEN 0 AND {LARGEST_COUNT}
              AND number_of(value) = floor(number_of(value)) THEN number_of(value)::BIGINT END""",
-    # A timestamp that can be meant, else null.
+    # A timestamp or date that can be meant, else null.
     f"""CREATE MACRO plausible(value) AS
         CASE WHEN value >= {moment(EARLIEST)} AND value < {moment(LATEST)} THEN value END""",
     # A date as it is written, whatever time and zone may follow it.
@@ -57,11 +61,12 @@ MACROS = (
         WHEN number < 1e14 THEN number * 1e3 WHEN number < 1e17 THEN number
         WHEN number < 1e20 THEN number / 1e3 END""",
     """CREATE MACRO instant_of_number(value) AS
-        plausible(make_timestamp(CAST(round(micros_of(TRY_CAST(value AS DOUBLE))) AS BIGINT)))""",
-    # ISO 8601, extended or basic; without a zone it is UTC, as the session is.
+        make_timestamp(CAST(round(micros_of(TRY_CAST(value AS DOUBLE))) AS BIGINT))""",
+    # ISO 8601, extended or basic; without a zone it is UTC, as the session is. Each way of reading
+    # stands here once: what stands twice would be computed for every row, needed or not.
     """CREATE MACRO instant_of_text(value) AS coalesce(
-        plausible(TRY_CAST(value AS TIMESTAMP WITH TIME ZONE)::TIMESTAMP), instant_of_number(value),
-        plausible(try_strptime(value, ['%Y%m%dT%H%M%SZ', '%Y%m%dT%H%M%S'])))""",
+        TRY_CAST(value AS TIMESTAMP WITH TIME ZONE)::TIMESTAMP, instant_of_number(value),
+        try_strptime(value, ['%Y%m%dT%H%M%SZ', '%Y%m%dT%H%M%S']))""",
 )
 """What every connection must know before it runs the statements made here."""
 
@@ -85,7 +90,7 @@ def event_readings(table: Table, columns: Mapping[str, str], deployment: str | N
                      number_of({status}) AS code, {_text("timestamp", columns)} AS written,
                      (coalesce(code >= 400, false)
                       OR lower(coalesce({error}, '')) NOT IN ({no_error}))::INTEGER AS errors
-              FROM ({table.relation(columns)}))"""
+              FROM ({table.relation(columns)}) LIMIT {FENCE})"""
 
 
 def daily_readings(table: Table, columns: Mapping[str, str], deployment: str | None) -> str:
@@ -112,7 +117,7 @@ def daily_readings(table: Table, columns: Mapping[str, str], deployment: str | N
                      count_of({_text("error_count", columns)}) AS counted,
                      {_text("error_count", columns)} AS failed,
                      {_text("day", columns)} AS written, {_text("last_activity", columns)} AS last_used
-              FROM ({table.relation(columns)}))"""
+              FROM ({table.relation(columns)}) LIMIT {FENCE})"""
 
 
 def night_of(window: Window) -> str:
@@ -128,13 +133,11 @@ def instant(column: str, kind: str) -> str:
     """The column, of this SQL type, as a UTC timestamp; null where it is none."""
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"plausible(CAST({column} AS TIMESTAMP))"
-    return f"instant_of_text({column})" if kind == "VARCHAR" else f"instant_of_number({column})"
+    return f"plausible(instant_of_{'text' if kind == 'VARCHAR' else 'number'}({column}))"
 
 
 def _instant(name: str, table: Table, columns: Mapping[str, str]) -> str:
-    return (
-        instant(name, table.columns.get(columns[name], "VARCHAR")) if name in columns else "NULL::TIMESTAMP"
-    )
+    return instant(name, table.columns.get(columns[name], "VARCHAR")) if name in columns else "NULL::TIMESTAMP"
 
 
 def _text(name: str, columns: Mapping[str, str]) -> str:

@@ -8,10 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pandas as pd
 
-from detector.aggregation import local_days
+from detector.aggregation import conform, local_days
 from detector.model import DAY, INSTANT, TEXT, Night
 
 Branch = TypeVar("Branch")
@@ -114,12 +113,5 @@ def reach_of_days(day: date | None, last_activity: datetime | None, timezone: Zo
 
 def _activity(keys: pd.Series, first: pd.Series, last: pd.Series) -> pd.DataFrame:
     days = pd.Series(first.to_numpy().astype("datetime64[s]"), index=first.index)
-    frame = pd.DataFrame(
-        {
-            "key_id": keys.astype(TEXT),
-            "first_seen": days.dt.date.astype(DAY) if len(days) else pd.Series(dtype=DAY),
-            "last_seen": last.astype(INSTANT),
-        }
-    )
-    seen = frame[np.asarray(frame["last_seen"].notna())]
-    return seen.sort_values("key_id", ignore_index=True)
+    frame = conform(pd.DataFrame({"key_id": keys, "first_seen": days, "last_seen": last}), ACTIVITY)
+    return frame.dropna(subset=["last_seen"]).sort_values("key_id", ignore_index=True)

@@ -49,12 +49,10 @@ Write = Callable[[Events], Source]
 
 @st.composite
 def events_around_a_clock_change(draw: st.DrawFn) -> tuple[ZoneInfo, date, list[Event]]:
-    """A zone, a day on which its clocks change, and events within two days of it, many at the nights' bounds."""
+    """A zone, a day on which its clocks change, and events around it, many at the bounds of nights."""
     name = draw(st.sampled_from(sorted(ZONES)))
     zone, day = ZoneInfo(name), draw(st.sampled_from(ZONES[name]))
-    midnights = [
-        datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(days=n) for n in (-1, 0, 1, 2)
-    ]
+    midnights = [datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(days=n) for n in (-1, 0, 1, 2)]
     near = st.builds(
         lambda at, seconds: at + timedelta(seconds=seconds), st.sampled_from(midnights), st.integers(-2, 2)
     )
@@ -121,8 +119,7 @@ class Engines:
             table.create(connection)
             if events:
                 rows = [
-                    dict(zip(_names(), [_stored(event.at, time), *_row(event)], strict=True))
-                    for event in events
+                    dict(zip(_names(), [_stored(event.at, time), *_row(event)], strict=True)) for event in events
                 ]
                 connection.execute(table.insert(), rows)
         engine.dispose()
@@ -148,8 +145,7 @@ def _stored(at: datetime, time: Any) -> Any:
 def _plain(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
     """A frame in plain values, missing ones None."""
     return [
-        tuple(None if _missing(value) else _value(value) for value in row)
-        for row in frame.itertuples(index=False)
+        tuple(None if _missing(value) else _value(value) for value in row) for row in frame.itertuples(index=False)
     ]
 
 
@@ -167,9 +163,7 @@ def _by_hand(events: Events, zone: ZoneInfo, day: date) -> list[tuple[Any, ...]]
     tonight = [event for event in events if event.at.astimezone(zone).date() == day]
     for key in sorted({event.key for event in tonight}):
         mine = [event for event in tonight if event.key == key]
-        endpoints = Counter(
-            fold_endpoint(event.endpoint) if event.endpoint else "(unknown)" for event in mine
-        )
+        endpoints = Counter(fold_endpoint(event.endpoint) if event.endpoint else "(unknown)" for event in mine)
         deployments = Counter(event.deployment for event in mine if event.deployment)
         clients = len({event.client for event in mine if event.client})
         errors = sum(event.status >= 400 for event in mine)

@@ -197,7 +197,9 @@ def test_samples_hold_no_secret(tmp_path: Path) -> None:
     found = samples(reader(written(tmp_path, "e.csv", lines(*rows))))
     assert len(found) == 3
     for sample in found:
-        assert "sk_l…" in sample and secret[:8] not in sample and len(sample) <= 80
+        assert "sk_l…" in sample
+        assert secret[:8] not in sample
+        assert len(sample) <= 80
 
 
 def test_errors_are_told_by_status_and_by_error_column(tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ def test_a_mapped_column_that_is_missing_names_the_nearest(tmp_path: Path, name:
 
 
 def test_a_json_member_that_first_appears_late_is_found(tmp_path: Path) -> None:
-    """JSON lines need not all have the same members, so all are looked through before one is called missing."""
+    """JSON lines need not all have the same members: all are looked through before one is called missing."""
     plain = '{"timestamp": 1767348000, "key_id": "a"}\n'
     late = '{"timestamp": 1767348000, "key_id": "b", "where": "production"}\n'
     source = reader(written(tmp_path, "e.jsonl", plain * 500 + late), columns={"deployment": "where"})
@@ -331,9 +333,7 @@ def test_local_days_are_those_of_the_zone(tmp_path: Path) -> None:
     zone = ZoneInfo("Australia/Lord_Howe")
     rows = ["2026-04-04T12:59:59Z,a,/x,200", "2026-04-04T13:00:00Z,b,/x,200", "2026-04-05T13:29:59Z,c,/x,200"]
     source = reader(written(tmp_path, "e.csv", lines(*rows, "2026-04-05T13:30:00Z,d,/x,200")), zone)
-    nights = {
-        day.day: frame["key_id"].tolist() for day, frame in source.usage(date(2026, 4, 4), date(2026, 4, 6))
-    }
+    nights = {day.day: frame["key_id"].tolist() for day, frame in source.usage(date(2026, 4, 4), date(2026, 4, 6))}
     assert nights == {4: ["a"], 5: ["b", "c"], 6: ["d"]}
 
 
@@ -362,7 +362,7 @@ def test_daily_rows_are_already_local_and_counted(tmp_path: Path) -> None:
 
 
 def test_daily_counts_that_are_none_are_faults(tmp_path: Path) -> None:
-    """Negative, broken, endless and missing counts are told, errors beyond the requests clipped, and nothing crashes."""
+    """Negative, broken, endless and missing counts are told, and errors beyond the requests clipped."""
     counts = ["-1,0", "x,0", "nan,0", "inf,0", "1.5,0", ",0", "1e99,0", "5,9", "5,-1", "5,x", "0,0", "6.0,1"]
     rows = [f"2026-01-02,k{number:02},/x,,{count}," for number, count in enumerate(counts)]
     source = reader(written(tmp_path, "d.csv", "\n".join([DAILY, *rows])), shape="daily")

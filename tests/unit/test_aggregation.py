@@ -1,0 +1,368 @@
+"""The by-key aggregation: its laws, the register, a whole night and the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.aggregation import (
+    NO_ENDPOINT,
+    OTHER,
+    by_key,
+    by_key_answer,
+    clean_register,
+    complete_night,
+    conform,
+    empty,
+    explode,
+    fold_endpoint,
+    known_after,
+    limit_endpoints,
+    map_of,
+    merge,
+    period_records,
+)
+from detector.model import GROUP_COLUMNS, KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Night
+
+START = datetime(2026, 1, 2, tzinfo=UTC)
+NIGHT = Night(date(2026, 1, 2), ZoneInfo("UTC"))
+KNOWN_COLUMNS = {"key_id": TEXT, **KNOWN}
+
+Group = tuple[str, str | None, str | None, int, int, datetime]
+
+quick = settings(max_examples=40, deadline=None, derandomize=True)
+
+group = st.tuples(
+    st.sampled_from(["a", "b", "ключ"]),
+    st.sampled_from([None, "/users/1", "/users/2?x", "/x", "s3:Get"]),
+    st.sampled_from([None, "production", "staging"]),
+    st.integers(1, 50),
+    st.integers(0, 3),
+    st.integers(0, 86_399).map(lambda seconds: START + timedelta(seconds=seconds)),
+)
+groups = st.lists(group, max_size=15)
+
+
+def frame_of(rows: Sequence[Group]) -> pd.DataFrame:
+    """Groups as an engine answers them."""
+    return conform(pd.DataFrame(rows, columns=list(GROUP_COLUMNS), dtype="object"), GROUP_COLUMNS)
+
+
+def records_of(*rows: Group) -> pd.DataFrame:
+    """The records of these groups."""
+    return by_key(frame_of(rows))
+
+
+def used(key: str, requests: int, at: datetime = START + timedelta(hours=9), endpoint: str = "/x") -> Group:
+    """A group of requests without errors."""
+    return (key, endpoint, "production", requests, 0, at)
+
+
+def register_of(*rows: dict[str, Any]) -> pd.DataFrame:
+    """A clean register."""
+    return clean_register(pd.DataFrame(rows))[0]
+
+
+def known_of(*rows: tuple[str, date | None, datetime | None, int]) -> pd.DataFrame:
+    """What is known of keys before a night."""
+    return conform(pd.DataFrame(rows, columns=list(KNOWN_COLUMNS), dtype="object"), KNOWN_COLUMNS)
+
+
+def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Records in plain values, missing ones None."""
+    return [{name: _value(value) for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, list):
+        return map_of(value)
+    return None if pd.isna(value) else value
+
+
+@quick
+@given(groups, groups)
+def test_the_whole_is_the_merge_of_its_parts(left: list[Group], right: list[Group]) -> None:
+    """by_key(a + b) == merge(by_key(a), by_key(b)), empty parts included."""
+    whole = by_key(frame_of([*left, *right]))
+    assert plain(whole) == plain(merge([by_key(frame_of(left)), by_key(frame_of(right))]))
+
+
+@quick
+@given(groups)
+def test_order_of_the_groups_does_not_matter(rows: list[Group]) -> None:
+    """An engine may answer in any order."""
+    assert plain(by_key(frame_of(rows))) == plain(by_key(frame_of(rows[::-1])))
+
+
+@quick
+@given(groups)
+def test_endpoints_sum_to_the_requests(rows: list[Group]) -> None:
+    """Requests without an endpoint stand as unknown; deployments hold those that are known."""
+    for record in plain(by_key(frame_of(rows))):
+        mine = [row for row in rows if row[0] == record["key_id"]]
+        assert (
+            sum(record["endpoint_distribution"].values()) == record["request_count"] == sum(row[3] for row in mine)
+        )
+        assert sum(record["deployments"].values()) == sum(row[3] for row in mine if row[2])
+        assert record["last_used"] == max(row[5] for row in mine)
+
+
+def test_records_have_the_types_every_consumer_relies_on() -> None:
+    """Also without a single group, and without any deployment."""
+    assert by_key(empty(GROUP_COLUMNS)).dtypes.to_dict() == MEASURED
+    assert records_of(("a", None, None, 1, 0, START)).dtypes.to_dict() == MEASURED
+    assert merge([]).dtypes.to_dict() == MEASURED
+
+
+def test_clients_join_their_keys() -> None:
+    """A key whose clients are not known has none, and merging keeps the largest count."""
+    clients = pd.DataFrame({"key_id": ["b"], "source_count": [7]})
+    records = by_key(frame_of([used("a", 1), used("b", 1)]), clients)
+    assert [row["source_count"] for row in plain(records)] == [None, 7]
+    assert [row["source_count"] for row in plain(merge([records, records]))] == [None, 7]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "folded"),
+    [
+        ("/users/8731", "/users/{id}"),
+        ("GET /users/8731/cards/9", "GET /users/{id}/cards/{id}"),
+        ("/files/0b5c5a56-5b1e-4a5b-8c5e-0123456789ab", "/files/{id}"),
+        ("/o/507f1f77bcf86cd799439011?full=1#top", "/o/{id}"),
+        ("/s/Zx8Kq2mN4pR7tV9wB3cD", "/s/{id}"),
+        ("/v1/charges", "/v1/charges"),
+        ("/deadbeefcafe", "/deadbeefcafe"),
+        ("/internationalization-settings", "/internationalization-settings"),
+        ("s3.amazonaws.com:GetObject", "s3.amazonaws.com:GetObject"),
+        ("8731", "8731"),
+        ("/", "/"),
+    ],
+)
+def test_ids_in_paths_are_folded(endpoint: str, folded: str) -> None:
+    """Numbers, UUIDs, hashes and long tokens with digits; words and versions stay."""
+    assert fold_endpoint(endpoint) == folded
+    assert fold_endpoint(folded) == folded
+
+
+@quick
+@given(groups, st.integers(1, 3))
+def test_limiting_endpoints_keeps_the_busiest_and_the_sum(rows: list[Group], most: int) -> None:
+    """Beyond the limit requests stand as other; nothing else changes."""
+    records = by_key(frame_of(rows))
+    for before, after in zip(plain(records), plain(limit_endpoints(records, most)), strict=True):
+        kept = dict(list(before.pop("endpoint_distribution").items())[:most])
+        limited = after.pop("endpoint_distribution")
+        other = limited.pop(OTHER, 0)
+        assert limited == kept
+        assert sum(kept.values()) + other == before["request_count"]
+        assert before == after
+
+
+def test_exploding_a_map_and_collecting_it_is_the_same_map() -> None:
+    """Also for a slice of the records, whose maps start in the middle of the array."""
+    records = records_of(used("a", 1), used("b", 2, endpoint="/y"), used("c", 3), used("c", 4, endpoint="/z"))
+    rows = explode(records.iloc[1:], "endpoint_distribution")
+    assert rows.to_numpy().tolist() == [["b", "/y", 2], ["c", "/x", 3], ["c", "/z", 4]]
+
+
+def test_a_register_is_cleaned_and_what_was_wrong_is_said() -> None:
+    """Rows without a key and second rows go; odd environments and times become unknown; all are counted."""
+    raw = pd.DataFrame(
+        {
+            "key_id": ["a", "b", "", "a", "c", None],
+            "environment": [" LIVE ", "prod", "live", "test", "", None],
+            "created_at": ["2026-01-01", "soon", "", None, "2026-01-01T12:00:00+02:00", None],
+            "unrelated": 1,
+        }
+    )
+    register, faults = clean_register(raw)
+    assert register.dtypes.to_dict() == REGISTER
+    assert register["key_id"].tolist() == ["a", "b", "c"]
+    assert register["environment"].tolist() == ["live", "unknown", "unknown"]
+    assert [row["created_at"] for row in plain(register)] == [
+        pd.Timestamp("2026-01-01", tz="UTC"),
+        None,
+        pd.Timestamp("2026-01-01T10:00", tz="UTC"),
+    ]
+    assert {fault.reason: fault.count for fault in faults} == {
+        "register: created_at is not a time": 1,
+        "register: environment is neither live nor test": 1,
+        "register: row without a key id": 2,
+        "register: key listed twice, first row kept": 1,
+    }
+    assert not any(fault.dated for fault in faults)
+
+
+def test_an_empty_register_is_a_register() -> None:
+    """A file with a header alone has no keys and no faults."""
+    register, faults = clean_register(pd.DataFrame({"key_id": []}))
+    assert register.dtypes.to_dict() == REGISTER
+    assert (len(register), faults) == (0, ())
+
+
+def test_a_night_holds_every_key_ever_known() -> None:
+    """Registered, measured and formerly seen keys, by key id; a silent one has zeros and its older use."""
+    before = datetime(2025, 12, 30, 8, tzinfo=UTC)
+    register = register_of({"key_id": "b", "environment": "live"}, {"key_id": "d"})
+    known = known_of(("c", date(2025, 12, 1), before, 4))
+    night = complete_night(records_of(used("a", 3)), register, known, NIGHT)
+    assert night.dtypes.to_dict() == RECORD_COLUMNS
+    assert night["key_id"].tolist() == ["a", "b", "c", "d"]
+    assert night["request_count"].tolist() == [3, 0, 0, 0]
+    assert night["registered"].tolist() == [False, True, False, True]
+    assert night["environment"].tolist() == ["unknown", "live", "unknown", "unknown"]
+    assert [row["last_activity"] for row in plain(night)] == [START + timedelta(hours=9), None, before, None]
+
+
+def test_a_key_created_after_the_night_is_not_there_yet() -> None:
+    """A replay of an old night must not know it; one created within the night is."""
+    register = register_of(
+        {"key_id": "late", "created_at": "2026-01-03T00:00:00Z"},
+        {"key_id": "new", "created_at": "2026-01-02T23:59:59Z"},
+    )
+    night = complete_night(empty(MEASURED), register, empty(KNOWN_COLUMNS), NIGHT)
+    assert night["key_id"].tolist() == ["new"]
+
+
+def test_active_is_as_of_the_end_of_the_night() -> None:
+    """Revoked by then is not active, whatever its use; a silent key that no register has is not either."""
+    register = register_of(
+        {"key_id": "fine"},
+        {"key_id": "revoked", "revoked_at": "2026-01-02T12:00:00Z"},
+        {"key_id": "revoked later", "revoked_at": "2026-01-03T00:00:01Z"},
+    )
+    known = known_of(("gone", date(2025, 12, 1), datetime(2025, 12, 1, tzinfo=UTC), 0))
+    night = complete_night(records_of(used("revoked", 5), used("stray", 1)), register, known, NIGHT)
+    assert night.set_index("key_id")["active"].to_dict() == {
+        "fine": True,
+        "gone": False,
+        "revoked": False,
+        "revoked later": True,
+        "stray": True,
+    }
+
+
+def test_without_a_register_every_key_ever_seen_is_active() -> None:
+    """The keys are those seen, silent tonight or not."""
+    known = known_of(("quiet", date(2025, 12, 1), datetime(2025, 12, 1, tzinfo=UTC), 0))
+    night = complete_night(records_of(used("busy", 1)), empty(REGISTER), known, NIGHT)
+    assert night["active"].tolist() == [True, True]
+
+
+def test_a_period_adds_up_its_nights() -> None:
+    """Counts and maps add, the last use is the latest, and what is known is as of the end."""
+    second = Night(date(2026, 1, 3), ZoneInfo("UTC"))
+    register = register_of({"key_id": "a"}, {"key_id": "b"})
+    one = complete_night(records_of(used("a", 3)), register, empty(KNOWN_COLUMNS), NIGHT)
+    later = START + timedelta(hours=30)
+    two = complete_night(
+        records_of(used("a", 4, later), used("b", 1, later)), register, known_after(one, NIGHT), second
+    )
+    period = period_records([one, two], second.end)
+    assert period["request_count"].tolist() == [7, 1]
+    assert map_of(period["endpoint_distribution"][0]) == {"/x": 7}
+    assert period["last_activity"].tolist() == [later, later]
+    assert period.dtypes.to_dict() == RECORD_COLUMNS
+
+
+def test_what_is_known_grows_with_every_night() -> None:
+    """First use stays, last use moves, and the silence that a use ends counts its whole nights."""
+    old = datetime(2025, 12, 28, 8, tzinfo=UTC)
+    known = known_of(
+        ("back", date(2025, 12, 1), old, 2),
+        ("quiet", date(2025, 12, 1), old, 9),
+        ("often", date(2025, 12, 1), old, 9),
+    )
+    night = complete_night(
+        records_of(used("back", 1), used("often", 1), used("new", 1)), empty(REGISTER), known, NIGHT
+    )
+    after = {row["key_id"]: row for row in plain(known_after(night, NIGHT))}
+    tonight = START + timedelta(hours=9)
+    assert after["back"] == {
+        "key_id": "back",
+        "first_seen": date(2025, 12, 1),
+        "last_seen": tonight,
+        "longest_silence": 4,
+    }
+    assert after["quiet"] == {
+        "key_id": "quiet",
+        "first_seen": date(2025, 12, 1),
+        "last_seen": old,
+        "longest_silence": 9,
+    }
+    assert after["often"]["longest_silence"] == 9
+    assert after["new"] == {
+        "key_id": "new",
+        "first_seen": NIGHT.day,
+        "last_seen": tonight,
+        "longest_silence": 0,
+    }
+
+
+def test_silence_is_counted_in_local_nights() -> None:
+    """A use at 23:30 UTC was on the next day in Berlin, so one night less was silent."""
+    berlin = Night(date(2026, 1, 2), ZoneInfo("Europe/Berlin"))
+    known = known_of(("a", date(2025, 12, 31), datetime(2025, 12, 30, 23, 30, tzinfo=UTC), 0))
+    night = complete_night(records_of(used("a", 1)), empty(REGISTER), known, berlin)
+    assert known_after(night, berlin)["longest_silence"].tolist() == [1]
+
+
+def test_the_answer_has_exactly_the_shape_of_the_contract() -> None:
+    """Active keys alone, most requests first, ties by id, in plain JSON."""
+    register = register_of(
+        {"key_id": "b", "name": "shop", "environment": "live"},
+        {"key_id": "a", "environment": "test"},
+        {"key_id": "idle"},
+        {"key_id": "off", "revoked_at": "2026-01-01"},
+    )
+    measured = records_of(
+        used("a", 5), ("b", "/y/7", None, 2, 1, START), ("b", None, None, 3, 1, START), used("off", 9)
+    )
+    answer = by_key_answer(complete_night(measured, register, empty(KNOWN_COLUMNS), NIGHT))
+    assert json.loads(json.dumps(answer)) == {
+        "keys": [
+            {
+                "key_id": "a",
+                "name": "a",
+                "environment": "test",
+                "request_count": 5,
+                "endpoint_distribution": {"/x": 5},
+                "error_count": 0,
+                "last_activity": "2026-01-02T09:00:00Z",
+            },
+            {
+                "key_id": "b",
+                "name": "shop",
+                "environment": "live",
+                "request_count": 5,
+                "endpoint_distribution": {NO_ENDPOINT: 3, "/y/{id}": 2},
+                "error_count": 2,
+                "last_activity": "2026-01-02T00:00:00Z",
+            },
+            {
+                "key_id": "idle",
+                "name": "idle",
+                "environment": "unknown",
+                "request_count": 0,
+                "endpoint_distribution": {},
+                "error_count": 0,
+                "last_activity": None,
+            },
+        ],
+        "total_keys": 3,
+    }
+    assert list(answer["keys"][1]["endpoint_distribution"]) == [NO_ENDPOINT, "/y/{id}"]
+
+
+def test_the_answer_of_nothing_is_empty() -> None:
+    """No keys at all is an answer too."""
+    night = complete_night(empty(MEASURED), empty(REGISTER), empty(KNOWN_COLUMNS), NIGHT)
+    assert by_key_answer(night) == {"keys": [], "total_keys": 0}
