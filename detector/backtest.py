@@ -98,9 +98,7 @@ def backtest(
     return summary
 
 
-def _replay(
-    config: Config, history: History, first: date, last: date, progress: Progress
-) -> Iterator[Judged]:
+def _replay(config: Config, history: History, first: date, last: date, progress: Progress) -> Iterator[Judged]:
     total = (last - first).days + 1
     with closing(State("sqlite://")) as state:
         for done, night in enumerate(days(first, last), start=1):

@@ -28,7 +28,7 @@ def unseen_nights(totals: NDArray[np.int64], stored: Flags) -> Flags:
     """
     missing = ~stored
     missing[: int(np.argmax(totals > 0)) if totals.any() else len(totals)] = True
-    for night in np.flatnonzero((totals == 0) & ~missing):
+    for night in np.flatnonzero((totals == 0) & ~missing).tolist():
         earlier = np.arange(max(night - LOOK_BACK, 0), night)
         weekday = earlier[((night - earlier) % 7 == 0) & ~missing[earlier]]
         if len(weekday):

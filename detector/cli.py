@@ -110,13 +110,9 @@ def cli() -> None:
       python -m detector run --config /etc/detector.yaml --fail-on high""",
 )
 @click.option("--night", type=DAY, help="The night to judge; last night by default.")
-@click.option(
-    "--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 with a finding of this severity or above."
-)
+@click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 with a finding of this severity or above.")
 @click.option("--no-deliver", is_flag=True, help="Write the reports and send nothing.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="What stdout shows."
-)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What stdout shows.")
 @_configured
 def run(
     path: Path, overrides: Sequence[str], night: date | None, fail_on: str | None, no_deliver: bool, form: str
@@ -232,12 +228,8 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
       python -m detector report 2026-11-22 --format json""",
 )
 @click.argument("night", type=DAY)
-@click.option(
-    "--format", "form", type=click.Choice(["html", "json"]), default="html", help="Which rendering."
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default."
-)
+@click.option("--format", "form", type=click.Choice(["html", "json"]), default="html", help="Which rendering.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default.")
 @_configured
 def report(path: Path, overrides: Sequence[str], night: date, form: str, out: Path | None) -> None:
     """Render the report of a past night from the history, as it would be judged today."""
@@ -306,9 +298,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     click.echo(
         f"data reach to  {watermark:%Y-%m-%d %H:%M:%S} UTC" if watermark else "data reach to  nothing found"
     )
-    click.echo(
-        f"history        {len(nights):,} nights" + (f", {nights[0]} to {nights[-1]}" if nights else "")
-    )
+    click.echo(f"history        {len(nights):,} nights" + (f", {nights[0]} to {nights[-1]}" if nights else ""))
     click.echo(
         f"last run       {last['night']} ({last['message'] or 'did not finish'})"
         if last
@@ -395,9 +385,7 @@ def _require_order(first: date, last: date) -> None:
 
 def _require_stored(job: Job, night: date) -> None:
     if night not in job.history.nights():
-        raise ConfigError(
-            f"the night {night} is not in the history; `run --night {night}` or `backfill` pulls it"
-        )
+        raise ConfigError(f"the night {night} is not in the history; `run --night {night}` or `backfill` pulls it")
 
 
 def _similar(key: str, keys: list[str]) -> str:

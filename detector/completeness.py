@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 import numpy as np
 
 from detector.model import NO_KEY, Panel, Severity
@@ -58,14 +57,13 @@ def _late(panel: Panel) -> list[Problem]:
     if panel.watermark is not None and panel.watermark >= end:
         return []
     ends = panel.nights + np.timedelta64(1, "D")
-    gaps = (ends - panel.last_uses.astype("datetime64[us]")) - (
-        ends[-1] - np.datetime64(end.replace(tzinfo=None))
-    )
+    gaps = (ends - panel.last_uses.astype("datetime64[us]")) - (ends[-1] - np.datetime64(end.replace(tzinfo=None)))
     usual = gaps[:-1][~panel.missing[:-1] & ~np.isnat(panel.last_uses[:-1])][-LOOK_BACK:]
     if len(usual) < FEWEST_NIGHTS or gaps[-1] <= usual.max() + SLACK:
         return []
     hours = gaps[-1] / np.timedelta64(1, "h")
-    text = f"The data end {hours:.1f} hours before the night does, earlier than on any of the last {len(usual)} nights."
+    usual_nights = f"any of the last {len(usual)} nights"
+    text = f"The data end {hours:.1f} hours before the night does, earlier than on {usual_nights}."
     return [Problem(text, Severity.MEDIUM)]
 
 
@@ -76,9 +74,7 @@ def _partial(panel: Panel) -> list[Problem]:
     days = panel.nights[:-1].astype("datetime64[D]")
     seen = ~panel.missing[:-1]
     same_weekday = seen & ((panel.nights[-1] - days) % np.timedelta64(7, "D") == np.timedelta64(0, "D"))
-    chosen = (
-        np.flatnonzero(same_weekday)[-8:] if same_weekday.sum() >= 3 else np.flatnonzero(seen)[-LOOK_BACK:]
-    )
+    chosen = np.flatnonzero(same_weekday)[-8:] if same_weekday.sum() >= 3 else np.flatnonzero(seen)[-LOOK_BACK:]
     if len(chosen) < 3:
         return []
     requests, keys = panel.requests.sum(axis=0), (panel.requests > 0).sum(axis=0)
@@ -86,8 +82,8 @@ def _partial(panel: Panel) -> list[Problem]:
     if requests[-1] >= PARTIAL_SHARE * least_requests or keys[-1] >= PARTIAL_SHARE * least_keys:
         return []
     text = (
-        f"Only {requests[-1]:,} requests from {keys[-1]:,} keys; the lowest of {len(chosen)} comparable nights had "
-        f"{least_requests:,} from {least_keys:,}. The data may be partial."
+        f"Only {requests[-1]:,} requests from {keys[-1]:,} keys; the lowest of {len(chosen)} comparable "
+        f"nights had {least_requests:,} from {least_keys:,}. The data may be partial."
     )
     return [Problem(text, Severity.MEDIUM)]
 

@@ -67,9 +67,7 @@ class Section(BaseModel):
 class SourceBase(Section):
     """What every source has."""
 
-    name: str = Field(
-        "main", min_length=1, description="Part of every finding's identity, so files may move."
-    )
+    name: str = Field("main", min_length=1, description="Part of every finding's identity, so files may move.")
     shape: Literal["events", "daily"] = Field("events", description="One row a request, or a daily rollup.")
     columns: dict[str, str] = Field(default_factory=dict, description="Our name for a column: theirs.")
     deployment: str | None = Field(
@@ -92,15 +90,9 @@ class FilesSource(SourceBase):
     """Log or export files, read through DuckDB."""
 
     kind: Literal["files"] = "files"
-    usage: str | tuple[str, ...] = Field(
-        description="Path or glob, or a list: CSV, JSON lines, Parquet; .gz too."
-    )
-    keys: str | None = Field(
-        None, description="The key register, a file; without one the keys are those seen."
-    )
-    preset: str | None = Field(
-        None, description="A known log format that brings its own columns: cloudtrail."
-    )
+    usage: str | tuple[str, ...] = Field(description="Path or glob, or a list: CSV, JSON lines, Parquet; .gz too.")
+    keys: str | None = Field(None, description="The key register, a file; without one the keys are those seen.")
+    preset: str | None = Field(None, description="A known log format that brings its own columns: cloudtrail.")
 
 
 class SqlSource(SourceBase):
@@ -135,26 +127,18 @@ class Detection(Section):
     """What counts as unusual."""
 
     method: Literal["zscore"] = Field("zscore", description="How volume is scored.")
-    baseline_nights: int = Field(
-        56, ge=8, description="Nights before the judged one that form a key's baseline."
-    )
-    minimum_nights: int = Field(
-        8, ge=3, description="Observed nights below which a key is too young to judge."
-    )
+    baseline_nights: int = Field(56, ge=8, description="Nights before the judged one that form a key's baseline.")
+    minimum_nights: int = Field(8, ge=3, description="Observed nights below which a key is too young to judge.")
     alerts_per_1000_keys: float = Field(
         1, gt=0, le=100, description="Alarms per 1,000 keys that an ordinary night may raise by chance."
     )
     minimum_requests: int = Field(10, ge=0, description="A spike has at least this many requests.")
-    dormant_after_nights: int = Field(
-        30, ge=1, description="Observed silent nights after which a key is dormant."
-    )
+    dormant_after_nights: int = Field(30, ge=1, description="Observed silent nights after which a key is dormant.")
     deployments: dict[str, Literal["live", "test"]] = Field(
         default={"production": "live", "staging": "test"},
         description="Which environment belongs in which deployment, by name or shell-style pattern.",
     )
-    endpoints_per_key: int = Field(
-        200, ge=1, description="Endpoints kept per key and night; the rest is (other)."
-    )
+    endpoints_per_key: int = Field(200, ge=1, description="Endpoints kept per key and night; the rest is (other).")
 
 
 class Report(Section):
@@ -232,9 +216,7 @@ def _override(document: dict[str, Any], text: str) -> None:
 
 def _substitute(value: Any, environment: Mapping[str, str], path: str) -> Any:
     if isinstance(value, dict):
-        return {
-            key: _substitute(item, environment, f"{path}.{key}".lstrip(".")) for key, item in value.items()
-        }
+        return {key: _substitute(item, environment, f"{path}.{key}".lstrip(".")) for key, item in value.items()}
     if isinstance(value, list):
         return [_substitute(item, environment, f"{path}[{index}]") for index, item in enumerate(value)]
     if not isinstance(value, str):
@@ -271,9 +253,7 @@ def _siblings(location: Sequence[Any]) -> list[str]:
             section = kinds[part]
         elif part != "source":
             annotation = section.model_fields[part].annotation
-            section = (
-                annotation if isinstance(annotation, type) and issubclass(annotation, Section) else section
-            )
+            section = annotation if isinstance(annotation, type) and issubclass(annotation, Section) else section
     return list(section.model_fields)
 
 
@@ -296,9 +276,7 @@ def _resolve(config: Config, base: Path) -> Config:
             "source": source.model_copy(update=changes),
             "history": config.history.model_copy(update={"path": _absolute(config.history.path, base)}),
             "state": config.state.model_copy(update={"url": _absolute_url(config.state.url, base)}),
-            "report": config.report.model_copy(
-                update={"directory": _absolute(config.report.directory, base)}
-            ),
+            "report": config.report.model_copy(update={"directory": _absolute(config.report.directory, base)}),
         }
     )
 

@@ -34,6 +34,7 @@ ENDPOINTS = (
 )  # fmt: skip
 NEVER_USED, RETIRED, REVOKED = 12, 10, 6
 
+
 @dataclass
 class Key:
     """One made-up key and how it behaves."""

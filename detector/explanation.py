@@ -50,8 +50,7 @@ def _endpoint_sentences(usual: Counter[str], tonight: Mapping[str, int]) -> list
         total = sum(tonight[name] for name in new)
         return [f"{len(new)} endpoints never used before: {total:,} requests, most to {new[0]}."]
     return [
-        f"{name} never used before: {tonight[name]:,} {_requests(tonight[name])}."
-        for name in new[:MOST_NAMED]
+        f"{name} never used before: {tonight[name]:,} {_requests(tonight[name])}." for name in new[:MOST_NAMED]
     ]
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -53,9 +52,7 @@ class Notes:
         """Read back what ``to_json`` wrote."""
         stored = json.loads(text)
         if stored["version"] > VERSION:
-            raise HistoryError(
-                "the history was written by a newer version of detector; upgrade before running"
-            )
+            raise HistoryError("the history was written by a newer version of detector; upgrade before running")
         faults = tuple(Fault(**{**fault, "samples": tuple(fault["samples"])}) for fault in stored["faults"])
         times = {
             name: stored[name] and datetime.fromisoformat(stored[name])
@@ -96,9 +93,7 @@ class History:
         try:
             write_atomically(self._path(night), buffer.getvalue())
         except OSError as error:
-            raise HistoryError(
-                f"cannot store the night {night} below {self.root}: {error.strerror}"
-            ) from error
+            raise HistoryError(f"cannot store the night {night} below {self.root}: {error.strerror}") from error
         self._notes.pop(night, None)
         for entry in [entry for entry in self._cache if entry[0] == night]:
             del self._cache[entry]
@@ -227,7 +222,8 @@ class History:
             return pq.ParquetFile(self._path(night))
         except (OSError, pa.ArrowInvalid) as error:
             raise HistoryError(
-                f"cannot read the stored night {self._path(night)}: {error}; delete it and run again to pull it anew"
+                f"cannot read the stored night {self._path(night)}: {error}; "
+                "delete it and run again to pull it anew"
             ) from error
 
     def _path(self, night: date) -> Path:

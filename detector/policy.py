@@ -57,9 +57,7 @@ def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Thresho
     key-night in a hundred an incident of any size, the threshold would rise by less than a sixth.
     """
     if len(past) < FEWEST_SCORES:
-        return Threshold(
-            DEFAULT_THRESHOLD, DEFAULT_THRESHOLD, alerts_per_1000_keys / 1000, 1.0, calibrated=False
-        )
+        return Threshold(DEFAULT_THRESHOLD, DEFAULT_THRESHOLD, alerts_per_1000_keys / 1000, 1.0, calibrated=False)
     low, high = np.quantile(past, [TAIL_FROM, TAIL_TO])
     slope = max(float(high - low) / np.log((1 - TAIL_FROM) / (1 - TAIL_TO)), SMALLEST_SLOPE)
     tail = Threshold(np.nan, float(high), 1 - TAIL_TO, slope, calibrated=True, past=len(past))
@@ -99,9 +97,7 @@ def life(prior: Sighting | None, severity: Severity, night: date) -> tuple[Statu
     return status, prior.episode, prior.first_seen, prior.nights + 1
 
 
-def resolved(
-    earlier: Mapping[str, Sighting], present: set[str], panel: Panel, complete: bool
-) -> list[Finding]:
+def resolved(earlier: Mapping[str, Sighting], present: set[str], panel: Panel, complete: bool) -> list[Finding]:
     """The open findings of earlier nights that tonight no longer holds; none while data are incomplete."""
     if not complete:
         return []

@@ -139,11 +139,7 @@ class State:
     def last_run(self) -> Mapping[str, Any] | None:
         """The most recently started run; None before the first."""
         with self._engine.connect() as connection:
-            row = (
-                connection.execute(select(runs).order_by(runs.c.started_at.desc()).limit(1))
-                .mappings()
-                .first()
-            )
+            row = connection.execute(select(runs).order_by(runs.c.started_at.desc()).limit(1)).mappings().first()
         return dict(row) if row else None
 
     def _write(self, *statements: Any, rows: list[dict[str, Any]] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Write docs/configuration.md and docs/commands.md from the code; ``--check`` only says whether they are current."""
+"""Write the reference pages from the code; ``--check`` only says whether they are current."""
 
 from __future__ import annotations
 

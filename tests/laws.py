@@ -48,9 +48,7 @@ def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
 def check_names_do_not_matter(detector: Detector, panel: Panel) -> None:
     """Renaming the keys changes no score."""
     names = pd.Index([f"renamed-{key}" for key in panel.keys], name="key_id", dtype=object)
-    renamed = replace(
-        panel, keys=names, records=panel.records.assign(key_id=names.to_numpy()).set_index(names)
-    )
+    renamed = replace(panel, keys=names, records=panel.records.assign(key_id=names.to_numpy()).set_index(names))
     assert np.array_equal(
         detector.judge(panel)["score"].to_numpy(), detector.judge(renamed)["score"].to_numpy(), equal_nan=True
     )

@@ -62,8 +62,7 @@ def panel(
         last_uses=np.where(requests.any(axis=0), nights + np.timedelta64(23, "h"), np.datetime64("NaT")),
         timezone=UTC_ZONE,
         maps=lambda column, wanted: [
-            {key: dict(past.get(key, {})) for key in wanted if column == "deployments"}
-            for _ in range(length - 1)
+            {key: dict(past.get(key, {})) for key in wanted if column == "deployments"} for _ in range(length - 1)
         ],
         watermark=datetime(2026, 3, 18, 1, tzinfo=UTC),
         pulled_at=datetime(2026, 3, 18, 2, tzinfo=UTC),

@@ -78,7 +78,8 @@ class DormantWake:
             changes = ("First use ever seen.",)
         else:
             last = record["last_seen"].astimezone(panel.timezone).date()
-            reason = f"{requests} after {silent:,} silent nights; its longest silence before was {record['longest_silence']:,}."
+            longest = f"its longest silence before was {record['longest_silence']:,}"
+            reason = f"{requests} after {silent:,} silent nights; {longest}."
             changes = (f"First use since {day_in_words(last)}.",)
         live = record["environment"] == "live"
         return Description(

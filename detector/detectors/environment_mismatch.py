@@ -56,9 +56,7 @@ class EnvironmentMismatch:
                 for night, places_then in zip(panel.nights[:-1], earlier, strict=True)
             ]
             seen = [night.item() for night, count in before if count]
-            answers[key] = self._describe(
-                panel.record(key), places, int(row_of(judged, key)["observed"]), seen
-            )
+            answers[key] = self._describe(panel.record(key), places, int(row_of(judged, key)["observed"]), seen)
         return answers
 
     def belongs(self, deployment: str) -> str | None:
@@ -88,9 +86,7 @@ class EnvironmentMismatch:
             excuses[:] = "no data for the night"
         return excuses
 
-    def _describe(
-        self, record: pd.Series[Any], places: list[str], strays: int, seen: list[date]
-    ) -> Description:
+    def _describe(self, record: pd.Series[Any], places: list[str], strays: int, seen: list[date]) -> Description:
         total, environment = int(record["request_count"]), record["environment"]
         share = strays / max(total, 1)
         severity, reasons = _severity(environment, strays, share, first=not seen)
@@ -103,9 +99,7 @@ class EnvironmentMismatch:
             severity_reasons=reasons,
             confidence="certain",
             changes=(
-                f"First seen in {where} on {day_in_words(seen[0])}."
-                if seen
-                else f"Never seen in {where} before.",
+                f"First seen in {where} on {day_in_words(seen[0])}." if seen else f"Never seen in {where} before.",
             ),
             actions=(
                 f"Ask {owner_of(record)} which service sends this key to {where}.",

@@ -42,7 +42,5 @@ def _receipt(report: RunReport) -> list[str]:
         f"Budget      {budget.alerts_per_1000_keys:g} alarms per 1,000 keys by chance; "
         f"expected {budget.expected:g}, raised {budget.raised}",
     ]
-    lines += [
-        f"Not judged  {group.count:,} keys by {group.type}: {group.reason}" for group in coverage.not_judged
-    ]
+    lines += [f"Not judged  {group.count:,} keys by {group.type}: {group.reason}" for group in coverage.not_judged]
     return lines

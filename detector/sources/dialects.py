@@ -55,6 +55,10 @@ READ_ONLY = {
 UTC_SESSION = {"postgresql": "SET LOCAL TIME ZONE 'UTC'", "mysql": "SET time_zone = '+00:00'"}
 """Dialect: the statement that makes the session's time zone UTC, for columns that depend on it."""
 
+_TWO = "[0-9][0-9]"
+PLAIN_SECONDS = f"{_TWO}{_TWO}-{_TWO}-{_TWO}[ T]{_TWO}:{_TWO}:{_TWO}"
+"""The commonest writing of an instant, as a pattern of SQLite's GLOB."""
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "detector_micros": micros_of,
     "detector_day": day_of,
@@ -112,6 +116,17 @@ class Micros(_Reader):
     inherit_cache = True
     name = "detector_micros"
     type = BigInteger()
+
+
+@compiles(Micros, "sqlite")
+def _micros(element: Micros, compiler: Any, **options: Any) -> str:
+    """Plain UTC seconds are read by SQLite itself, ten times faster; days from the 29th on, which it would
+    carry into the next month, and all else go to the function."""
+    value = compiler.process(element.clauses, **options)
+    plain = " OR ".join(f"{value} GLOB '{PLAIN_SECONDS}{zone}'" for zone in ("", "Z"))
+    certain = f"({plain}) AND substr({value}, 9, 2) < '29' AND substr({value}, 12, 2) < '24'"
+    seconds = f"CAST(strftime('%s', {value}) AS INTEGER)"
+    return f"CASE WHEN {certain} THEN {seconds} * 1000000 ELSE {element.name}({value}) END"
 
 
 class Day(_Reader):

@@ -47,6 +47,8 @@ from detector.sources.windows import (
 )
 
 ROWS_AT_ONCE = 10_000
+NIGHTS_AT_ONCE = 128
+"""Answers are streamed night by night, so a first pull needs only one scan of the table."""
 
 
 class SqlReader:
@@ -68,13 +70,14 @@ class SqlReader:
             found = connection.execute(select(*(table.c[theirs] for theirs in columns.values()))).all()
         raw = pd.DataFrame([tuple(row) for row in found], columns=list(columns), dtype="object")
         for name in {"created_at", "revoked_at"} & set(columns):
-            raw[name] = [_instant_text(value) for value in raw[name]]
-        register, self._faults.register = clean_register(raw.map(_plain))
+            raw[name] = pd.Series([_instant_text(value) for value in raw[name]], dtype="object")
+        plain = {name: pd.Series(map(_plain, values), dtype="object") for name, values in raw.items()}
+        register, self._faults.register = clean_register(pd.DataFrame(plain))
         return register
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
         """Records of every night, by one statement per window of nights, and one for clients where known."""
-        for window in windows(first, last, self._timezone):
+        for window in windows(first, last, self._timezone, NIGHTS_AT_ONCE):
             yield from self._window(window)
 
     def faults(self, night: date) -> tuple[Fault, ...]:

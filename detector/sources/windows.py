@@ -46,11 +46,11 @@ class Window:
         return self.nights[-1].end
 
 
-def windows(first: date, last: date, timezone: ZoneInfo) -> Iterator[Window]:
-    """The nights from first to last, both included, in order, as windows of at most ``LONGEST`` nights."""
+def windows(first: date, last: date, timezone: ZoneInfo, longest: int = LONGEST) -> Iterator[Window]:
+    """The nights from first to last, both included, in order, as windows of at most ``longest`` nights."""
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    for start in range(0, len(days), LONGEST):
-        yield Window(tuple(Night(day, timezone) for day in days[start : start + LONGEST]))
+    for start in range(0, len(days), longest):
+        yield Window(tuple(Night(day, timezone) for day in days[start : start + longest]))
 
 
 def choose(

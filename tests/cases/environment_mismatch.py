@@ -10,9 +10,7 @@ from tests.panels import panel
 def one(environment: str, **deployments: int) -> Panel:
     """One key of an environment, with tonight's requests by deployment."""
     total = sum(deployments.values())
-    return panel(
-        {"key": [10] * 30 + [total]}, environment={"key": environment}, deployments={"key": deployments}
-    )
+    return panel({"key": [10] * 30 + [total]}, environment={"key": environment}, deployments={"key": deployments})
 
 
 CASES = (
@@ -29,9 +27,7 @@ CASES = (
         lambda: one("test", canary=40),
         not_judged=frozenset({"key"}),
     ),
-    Case(
-        "a key of unknown environment", lambda: one("unknown", production=40), not_judged=frozenset({"key"})
-    ),
+    Case("a key of unknown environment", lambda: one("unknown", production=40), not_judged=frozenset({"key"})),
     Case(
         "no word of where the traffic was seen",
         lambda: panel({"key": [9] * 31}),

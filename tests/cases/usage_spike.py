@@ -29,9 +29,7 @@ def _all_times(factor: int) -> Panel:
 
 
 CASES = (
-    Case(
-        "a hundredfold night", lambda: panel(with_last(fleet(), key_003=10_000)), fires=frozenset({"key-003"})
-    ),
+    Case("a hundredfold night", lambda: panel(with_last(fleet(), key_003=10_000)), fires=frozenset({"key-003"})),
     Case("an ordinary night", lambda: panel(fleet())),
     Case("a constant history that moves by one", lambda: panel(fleet() | {"constant": [100] * 99 + [101]})),
     Case(

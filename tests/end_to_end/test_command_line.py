@@ -24,13 +24,21 @@ def organization(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for offset in range(61):
         night = FIRST + timedelta(days=offset)
         for number in range(5):
-            rows.append((night, f"key{number}", "GET /v1/things", "production", 40 + (offset * 7 + number) % 5, number % 2))
-        rows.append((night, "hot", "GET /v1/things", "production", 2_000 if night == NIGHT else 30 + offset % 4, 0))
+            rows.append(
+                (night, f"key{number}", "GET /v1/things", "production", 40 + (offset * 7 + number) % 5, number % 2)
+            )
+        rows.append(
+            (night, "hot", "GET /v1/things", "production", 2_000 if night == NIGHT else 30 + offset % 4, 0)
+        )
         rows.append((night, "lab", "GET /v1/things", "staging", 12, 0))
     rows.append((NIGHT, "lab", "GET /v1/things", "production", 3, 0))
     write(tmp_path / "usage.csv", "day key_id endpoint deployment request_count error_count", rows)
     keys = [(f"key{number}", f"service {number}", "live", "payments", "") for number in range(5)]
-    keys += [("hot", "hot path", "live", "search", ""), ("lab", "lab", "test", "data", ""), ("idle", "idle", "live", "data", "")]
+    keys += [
+        ("hot", "hot path", "live", "search", ""),
+        ("lab", "lab", "test", "data", ""),
+        ("idle", "idle", "live", "data", ""),
+    ]
     keys += [("gone", "gone", "live", "data", "2026-01-01")]
     write(tmp_path / "keys.csv", "key_id name environment team revoked_at", keys)
     (tmp_path / "config.yaml").write_text(
@@ -92,7 +100,9 @@ def test_run_as_json_is_the_report(organization: Path, detector: Console) -> Non
 
 
 @pytest.mark.parametrize(("severity", "code"), [("high", 3), ("critical", 0)])
-def test_fail_on_makes_findings_an_exit_code(organization: Path, detector: Console, severity: str, code: int) -> None:
+def test_fail_on_makes_findings_an_exit_code(
+    organization: Path, detector: Console, severity: str, code: int
+) -> None:
     """Three with a finding at or above, else zero."""
     detector("run", "--night", str(NIGHT), "--fail-on", severity, code=code)
 
@@ -120,7 +130,9 @@ def test_usage_as_json_is_exactly_the_contract(organization: Path, detector: Con
 
 def test_usage_of_a_period_adds_up(organization: Path, detector: Console) -> None:
     """Both ends included."""
-    answer = json.loads(detector("usage", "--from", str(NIGHT - timedelta(days=1)), "--to", str(NIGHT), "--format", "json"))
+    answer = json.loads(
+        detector("usage", "--from", str(NIGHT - timedelta(days=1)), "--to", str(NIGHT), "--format", "json")
+    )
     by_key = {key["key_id"]: key["request_count"] for key in answer["keys"]}
     assert by_key["lab"] == 12 + 12 + 3
 
@@ -144,7 +156,9 @@ def test_usage_as_a_table_names_every_key(organization: Path, detector: Console)
 def test_backfill_says_what_it_pulled(organization: Path, detector: Console) -> None:
     """And keeps what is there."""
     assert detector("backfill", "--from", str(FIRST), "--to", str(NIGHT)).startswith("61 of 61 nights pulled")
-    assert detector("backfill", "--from", str(FIRST), "--to", str(NIGHT)).startswith("0 of 61 nights pulled, 61 were")
+    assert detector("backfill", "--from", str(FIRST), "--to", str(NIGHT)).startswith(
+        "0 of 61 nights pulled, 61 were"
+    )
 
 
 def test_backtest_writes_findings_scores_and_a_summary(organization: Path, detector: Console) -> None:
@@ -246,5 +260,7 @@ def test_the_module_runs_as_a_program(organization: Path) -> None:
 
 def test_the_nightly_job_can_be_called_alone(organization: Path) -> None:
     """As a scheduler does; last night lies after these data, so nobody could be judged."""
-    done = subprocess.run([sys.executable, "-m", "jobs.nightly"], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "jobs.nightly"], capture_output=True, text=True, timeout=120, check=True
+    )
     assert done.stdout == "We could not judge tonight\n"

@@ -33,14 +33,18 @@ def test_every_planted_incident_is_in_the_report(demo: Path) -> None:
     assert {kind for _, kind in planted} == {"usage_spike", "dormant_wake", "environment_mismatch", "data_quality"}
 
 
-def test_the_answer_is_the_contract_and_has_keys_never_used(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_answer_is_the_contract_and_has_keys_never_used(
+    demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Active keys only, sorted by requests, sums that add up."""
     with pytest.raises(SystemExit):
         main(["usage", "--config", str(demo / "config.yaml"), "--from", str(NIGHT), "--format", "json"])
     answer = json.loads(capsys.readouterr().out)
     keys = answer["keys"]
     assert answer["total_keys"] == len(keys)
-    assert [(-key["request_count"], key["key_id"]) for key in keys] == sorted((-key["request_count"], key["key_id"]) for key in keys)
+    assert [(-key["request_count"], key["key_id"]) for key in keys] == sorted(
+        (-key["request_count"], key["key_id"]) for key in keys
+    )
     assert all(sum(key["endpoint_distribution"].values()) == key["request_count"] for key in keys)
     assert any(key["last_activity"] is None for key in keys)
     assert any("{id}" in endpoint for key in keys for endpoint in key["endpoint_distribution"])

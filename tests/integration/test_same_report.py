@@ -74,7 +74,9 @@ SOURCES: dict[str, Callable[[Path, pytest.FixtureRequest], str]] = {
     "jsonl": lambda folder, _: to_files(
         folder, "jsonl", lambda frame, path: frame.to_json(path, orient="records", lines=True)
     ),
-    "parquet": lambda folder, _: to_files(folder, "parquet", lambda frame, path: frame.to_parquet(path, index=False)),
+    "parquet": lambda folder, _: to_files(
+        folder, "parquet", lambda frame, path: frame.to_parquet(path, index=False)
+    ),
     "sqlite": lambda folder, _: to_database(f"sqlite:///{folder}/usage.db"),
     "postgresql": lambda _, request: to_database(request.getfixturevalue("postgres_url")),
 }
@@ -101,5 +103,9 @@ def test_every_source_gives_the_report_that_csv_gives(
     expected_folder, folder = tmp_path / "expected", tmp_path / "other"
     expected_folder.mkdir(), folder.mkdir()
     expected = report(expected_folder, SOURCES["csv"](expected_folder, request))
-    assert {item["type"] for item in expected["findings"]} == {"usage_spike", "environment_mismatch", "data_quality"}
+    assert {item["type"] for item in expected["findings"]} == {
+        "usage_spike",
+        "environment_mismatch",
+        "data_quality",
+    }
     assert report(folder, SOURCES[kind](folder, request)) == expected

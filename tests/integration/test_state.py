@@ -21,11 +21,29 @@ NOW = datetime(2026, 3, 18, tzinfo=UTC)
 def finding(night: date = NIGHT, **changes: object) -> Finding:
     """A finding on key k."""
     base = Finding(
-        finding_id="f1", episode=1, type="usage_spike", title="Usage spike", status=Status.NEW, severity=Severity.HIGH,
-        confidence="high", key_id="k", name=None, environment="live", team=None, application=None, night=night,
-        score=9.0, observed=100.0, expected=10.0, low=5.0, high=15.0, reason="Many.", first_seen=night, last_seen=night,
+        finding_id="f1",
+        episode=1,
+        type="usage_spike",
+        title="Usage spike",
+        status=Status.NEW,
+        severity=Severity.HIGH,
+        confidence="high",
+        key_id="k",
+        name=None,
+        environment="live",
+        team=None,
+        application=None,
+        night=night,
+        score=9.0,
+        observed=100.0,
+        expected=10.0,
+        low=5.0,
+        high=15.0,
+        reason="Many.",
+        first_seen=night,
+        last_seen=night,
         nights=1,
-    )  # fmt: skip
+    )
     return replace(base, **changes)
 
 

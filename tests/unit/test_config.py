@@ -93,7 +93,9 @@ def test_an_error_never_repeats_a_value(write) -> None:
 
 def test_set_overrides_the_file(write) -> None:
     """Values are YAML; nested sections are made where they are missing."""
-    config = load(write(MINIMAL), ["detection.minimum_requests=50", "timezone=Europe/Berlin", "report.formats=[json]"])
+    config = load(
+        write(MINIMAL), ["detection.minimum_requests=50", "timezone=Europe/Berlin", "report.formats=[json]"]
+    )
     assert config.detection.minimum_requests == 50
     assert config.timezone == "Europe/Berlin"
     assert config.report.formats == ("json",)

@@ -57,7 +57,10 @@ def known(history: History, number: int, key: str) -> pd.Series:
 def test_a_night_comes_back_as_it_was_stored(config: Config, history: History) -> None:
     """Counts, maps, register and notes."""
     fault = Fault("broken line", 2, ("line 7",), dated=False)
-    register = [{"key_id": "a", "environment": "live", "team": "payments"}, {"key_id": "idle", "environment": "test"}]
+    register = [
+        {"key_id": "a", "environment": "live", "team": "payments"},
+        {"key_id": "idle", "environment": "test"},
+    ]
     source = FakeSource({night(0): groups(a=5, stranger=2)}, register, faults=(fault,), watermark=NOW)
     pull(config, source, history, 0, 0)
     records = history.read(night(0)).set_index("key_id")
@@ -114,7 +117,9 @@ def test_older_nights_pulled_later_leave_the_same_history(config: Config, tmp_pa
 
 def test_the_source_is_asked_what_happened_before_the_first_night(config: Config, history: History) -> None:
     """So that a key asleep for longer than the history is known to be."""
-    before = pd.DataFrame({"key_id": ["old"], "first_seen": [date(2025, 1, 1)], "last_seen": [datetime(2025, 6, 1, tzinfo=UTC)]})
+    before = pd.DataFrame(
+        {"key_id": ["old"], "first_seen": [date(2025, 1, 1)], "last_seen": [datetime(2025, 6, 1, tzinfo=UTC)]}
+    )
     pull(config, FakeSource({night(0): groups(a=1)}, before=before), history, 0, 0)
     assert known(history, 0, "old")["last_seen"].date() == date(2025, 6, 1)
 
