@@ -22,12 +22,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from cachetools import LRUCache
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from detector.aggregation import complete_night, conform, empty, known_after
 from detector.baseline import unseen_nights
 from detector.errors import HistoryError
 from detector.files import write_atomically
-from detector.model import KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Fault, Night, Panel
+from detector.model import KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Fault, Mixes, Night, Panel
 
 VERSION = 1
 CACHE_BYTES = 256 * 1024 * 1024
@@ -165,6 +166,7 @@ class History:
             pulled_at=notes.pulled_at if notes else None,
             faults=notes.faults if notes else (),
             maps=lambda name, wanted: self._maps(nights[:-1], stored[:-1], name, wanted),
+            mixes=lambda count: self._mixes(nights[-count:], records["key_id"]),
         )
 
     def _judged(self, night: date) -> tuple[pd.DataFrame, Notes | None]:
@@ -202,6 +204,33 @@ class History:
             )
             answers.append({key: dict(pairs) for key, pairs in cells if pairs})
         return answers
+
+    def _mixes(self, nights: Sequence[date], keys: pd.Series[str]) -> Mixes:
+        """The endpoint counts of every key, night by night, over one vocabulary of endpoints."""
+        wanted, available = pa.array(keys.astype(TEXT), type=pa.string()), set(self.nights())
+        cells = [self._cells(night, wanted) if night in available else None for night in nights]
+        names = [endpoints for _, endpoints, _ in filter(None, cells)]
+        vocabulary = pa.chunked_array(names or [pa.array([], pa.string())]).unique()
+        shape = (len(keys), len(vocabulary))
+        matrices = []
+        for cell in cells:
+            owners, endpoints, counts = cell or (
+                np.empty(0, np.int64),
+                pa.array([], pa.string()),
+                np.empty(0, np.int64),
+            )
+            columns = pc.index_in(endpoints, value_set=vocabulary).to_numpy(zero_copy_only=False)
+            matrices.append(csr_array((counts, (owners, columns)), shape=shape))
+        return Mixes(pd.Index(vocabulary.to_pylist(), dtype=object), matrices)
+
+    def _cells(self, night: date, keys: pa.Array) -> tuple[NDArray[np.int64], pa.Array, NDArray[np.int64]]:
+        """A night's endpoint maps as rows: place of the key among ``keys``, endpoint, requests."""
+        maps = self._column(night, "endpoint_distribution")
+        offsets = maps.offsets.to_numpy()
+        places = pc.index_in(self._column(night, "key_id"), value_set=keys).fill_null(-1).to_numpy()
+        owners = np.repeat(places, np.diff(offsets))
+        inside, kept = slice(offsets[0], offsets[-1]), owners >= 0
+        return owners[kept], maps.keys[inside].filter(pa.array(kept)), maps.items[inside].to_numpy()[kept]
 
     def _column(self, night: date, name: str) -> pa.Array:
         entry = (night, name)

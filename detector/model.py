@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 COUNT_MAP = pd.ArrowDtype(pa.map_(pa.string(), pa.int64()))
 INSTANT = pd.ArrowDtype(pa.timestamp("us", tz="UTC"))
@@ -155,13 +156,25 @@ MapReader = Callable[[str, Sequence[str]], list[dict[str, dict[str, int]]]]
 
 
 @dataclass(frozen=True)
+class Mixes:
+    """Requests by endpoint: one sparse keys x endpoints matrix a night, in the order of the panel's nights.
+
+    The judged night is last; a night nobody saw is an empty matrix.
+    """
+
+    endpoints: pd.Index
+    nights: list[csr_array]
+
+
+@dataclass(frozen=True)
 class Panel:
     """The history up to and including the judged night, as arrays of keys x nights.
 
     ``nights`` are consecutive days, the judged one last. ``known`` is False where a key did not exist
     yet; ``missing`` marks nights that nobody saw: their zeros mean nothing. ``records`` holds the judged
     night's rows in the order of ``keys``. ``maps`` reads the endpoint and deployment maps of earlier
-    nights on demand. ``last_uses`` holds the fleet's last use within each night (NaT where none);
+    nights on demand, ``mixes(count)`` the endpoint counts of all keys on the last ``count`` nights.
+    ``last_uses`` holds the fleet's last use within each night (NaT where none);
     ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged night noted.
     """
 
@@ -175,6 +188,7 @@ class Panel:
     last_uses: NDArray[np.datetime64]
     timezone: ZoneInfo
     maps: MapReader
+    mixes: Callable[[int], Mixes]
     watermark: datetime | None = None
     pulled_at: datetime | None = None
     faults: tuple[Fault, ...] = ()

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from detector.aggregation import conform
-from detector.model import RECORD_COLUMNS, Fault, Panel
+from detector.model import RECORD_COLUMNS, Fault, Mixes, Panel
 
 NIGHT = date(2026, 3, 17)
 UTC_ZONE = ZoneInfo("UTC")
@@ -24,6 +25,7 @@ def panel(
     deployments: Mapping[str, Mapping[str, int]] | None = None,
     earlier_deployments: Mapping[str, Mapping[str, int]] | None = None,
     endpoints: Mapping[str, Mapping[str, int]] | None = None,
+    earlier_endpoints: Mapping[str, Mapping[str, int]] | None = None,
     last_seen: Mapping[str, date | None] | None = None,
     registered: Sequence[str] | None = None,
     unborn: Mapping[str, int] | None = None,
@@ -48,7 +50,7 @@ def panel(
         known[keys.index(key), :first] = False
     absent = np.isin(np.arange(length), np.array(missing, dtype=int) % max(length, 1))
     seen = {key: _last_seen(requests[row], nights) for row, key in enumerate(keys)} | dict(last_seen or {})
-    past = earlier_deployments or {}
+    past = {"deployments": earlier_deployments or {}, "endpoint_distribution": earlier_endpoints or {}}
     return Panel(
         keys=pd.Index(keys, name="key_id", dtype=object),
         nights=nights,
@@ -62,12 +64,28 @@ def panel(
         last_uses=np.where(requests.any(axis=0), nights + np.timedelta64(23, "h"), np.datetime64("NaT")),
         timezone=UTC_ZONE,
         maps=lambda column, wanted: [
-            {key: dict(past.get(key, {})) for key in wanted if column == "deployments"} for _ in range(length - 1)
+            {key: dict(past[column].get(key, {})) for key in wanted} for _ in range(length - 1)
         ],
+        mixes=lambda count: _mixes(keys, min(count, length), endpoints or {}, earlier_endpoints or {}),
         watermark=datetime(2026, 3, 18, 1, tzinfo=UTC),
         pulled_at=datetime(2026, 3, 18, 2, tzinfo=UTC),
         faults=faults,
     )
+
+
+def _mixes(
+    keys: list[str],
+    count: int,
+    tonight: Mapping[str, Mapping[str, int]],
+    earlier: Mapping[str, Mapping[str, int]],
+) -> Mixes:
+    """The same ``earlier`` endpoint counts on every night before the judged one."""
+    names = sorted({name for mix in (*tonight.values(), *earlier.values()) for name in mix})
+
+    def matrix(mixes: Mapping[str, Mapping[str, int]]) -> csr_array:
+        return csr_array([[mixes.get(key, {}).get(name, 0) for name in names] for key in keys])
+
+    return Mixes(pd.Index(names, dtype=object), [matrix(earlier)] * (count - 1) + [matrix(tonight)])
 
 
 def _last_seen(counts: np.ndarray, nights: np.ndarray) -> date | None:
