@@ -23,7 +23,7 @@ from detector.pipeline import open_findings, panel_depth
 from detector.pull import Progress, unwatched
 from detector.reports.json import finding_record
 from detector.state import State
-from detector.summary import VOLUME
+from detector.summary import volume_judgement
 
 BUDGET_FACTORS = (0.5, 1.0, 2.0)
 
@@ -53,7 +53,9 @@ class Tally:
             frame = judged.judgements[kind]
             self.key_nights += int(frame["score"].notna().sum())
             for factor in BUDGET_FACTORS:
-                self.by_budget[factor] += len(policy.named(frame, limit.at(budget * factor)))
+                self.by_budget[factor] += len(
+                    policy.named(frame, limit.at(budget * factor / len(judged.thresholds)))
+                )
 
     def summary(self, budget: float) -> dict[str, Any]:
         """The counts in plain JSON types. Alarms are findings above info that are new, reopened or escalated."""
@@ -114,9 +116,10 @@ def _write_findings(file: IO[bytes], findings: list[Finding]) -> None:
 
 
 def _write_scores(file: IO[bytes], judged: Judged) -> None:
-    if VOLUME not in judged.judgements:
+    volume = volume_judgement(judged)
+    if volume is None:
         return
-    frame = judged.judgements[VOLUME].loc[judged.panel.records["active"].to_numpy(), ["score"]]
+    frame = volume.loc[judged.panel.records["active"].to_numpy(), ["score"]]
     rows = pd.DataFrame(
         {"night": judged.panel.night.day.isoformat(), "key_id": frame.index, "score": frame["score"]}
     )

@@ -126,7 +126,13 @@ class State(Section):
 class Detection(Section):
     """What counts as unusual."""
 
-    method: Literal["zscore"] = Field("zscore", description="How volume is scored.")
+    method: Literal["zscore", "isolation_forest", "both"] = Field(
+        "zscore", description="How volume is scored; both also names unusual patterns."
+    )
+    estimator: str = Field(
+        "sklearn.ensemble.IsolationForest",
+        description="Outlier estimator of isolation_forest: a scikit-learn or PyOD class by its dotted path.",
+    )
     baseline_nights: int = Field(56, ge=8, description="Nights before the judged one that form a key's baseline.")
     minimum_nights: int = Field(8, ge=3, description="Observed nights below which a key is too young to judge.")
     alerts_per_1000_keys: float = Field(

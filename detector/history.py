@@ -166,7 +166,8 @@ class History:
             pulled_at=notes.pulled_at if notes else None,
             faults=notes.faults if notes else (),
             maps=lambda name, wanted: self._maps(nights[:-1], stored[:-1], name, wanted),
-            mixes=lambda count: self._mixes(nights[-count:], records["key_id"]),
+            mixes=lambda count: self._mixes(nights[-count:], records["key_id"], "endpoint_distribution"),
+            places=lambda count: self._mixes(nights[-count:], records["key_id"], "deployments"),
         )
 
     def _judged(self, night: date) -> tuple[pd.DataFrame, Notes | None]:
@@ -205,10 +206,10 @@ class History:
             answers.append({key: dict(pairs) for key, pairs in cells if pairs})
         return answers
 
-    def _mixes(self, nights: Sequence[date], keys: pd.Series[str]) -> Mixes:
-        """The endpoint counts of every key, night by night, over one vocabulary of endpoints."""
+    def _mixes(self, nights: Sequence[date], keys: pd.Series[str], column: str) -> Mixes:
+        """A map column of every key, night by night, over one vocabulary of its entries."""
         wanted, available = pa.array(keys.astype(TEXT), type=pa.string()), set(self.nights())
-        cells = [self._cells(night, wanted) if night in available else None for night in nights]
+        cells = [self._cells(night, wanted, column) if night in available else None for night in nights]
         names = [endpoints for _, endpoints, _ in filter(None, cells)]
         vocabulary = pa.chunked_array(names or [pa.array([], pa.string())]).unique()
         shape = (len(keys), len(vocabulary))
@@ -223,9 +224,11 @@ class History:
             matrices.append(csr_array((counts, (owners, columns)), shape=shape))
         return Mixes(pd.Index(vocabulary.to_pylist(), dtype=object), matrices)
 
-    def _cells(self, night: date, keys: pa.Array) -> tuple[NDArray[np.int64], pa.Array, NDArray[np.int64]]:
-        """A night's endpoint maps as rows: place of the key among ``keys``, endpoint, requests."""
-        maps = self._column(night, "endpoint_distribution")
+    def _cells(
+        self, night: date, keys: pa.Array, column: str
+    ) -> tuple[NDArray[np.int64], pa.Array, NDArray[np.int64]]:
+        """A night's maps as rows: place of the key among ``keys``, entry, requests."""
+        maps = self._column(night, column)
         offsets = maps.offsets.to_numpy()
         places = pc.index_in(self._column(night, "key_id"), value_set=keys).fill_null(-1).to_numpy()
         owners = np.repeat(places, np.diff(offsets))

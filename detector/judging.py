@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from detector import policy
+from detector import fleet, policy
 from detector.completeness import Problem, assess, is_complete
 from detector.config import Config
-from detector.detectors import Description, Detector, StatisticalDetector, all_detectors
+from detector.detectors import Description, Detector, StatisticalDetector, all_detectors, terms_of
 from detector.explanation import changes
 from detector.model import Finding, Panel, Sighting, row_of
 from detector.policy import Threshold
@@ -43,24 +43,26 @@ def judge(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> Judg
     problems = assess(panel)
     judgements: dict[str, pd.DataFrame] = {}
     thresholds: dict[str, Threshold] = {}
-    findings = _data_quality(panel, problems, config, earlier)
+    findings = _data_quality(panel, problems, config, earlier) + _fleet_shift(panel, config, earlier)
     failures: list[str] = []
-    for detector in all_detectors(config.detection):
+    detectors = all_detectors(config.detection)
+    shared = sum(isinstance(detector, StatisticalDetector) for detector in detectors)
+    for detector in detectors:
         try:
             judgements[detector.kind] = detector.judge(panel)
             if isinstance(detector, StatisticalDetector):
-                thresholds[detector.kind] = _threshold(detector, panel, config)
-            findings += _findings(detector, panel, judgements[detector.kind], thresholds, config, earlier)
+                thresholds[detector.kind] = policy.calibrate(
+                    detector.past_scores(panel), config.detection.alerts_per_1000_keys / shared
+                )
+            found = _findings(detector, panel, judgements[detector.kind], thresholds, config, earlier)
+            already = {finding.finding_id for finding in findings}
+            findings += [finding for finding in found if finding.finding_id not in already]
         except Exception as error:  # one failing detector must not silence the others
             failures.append(f"{detector.kind} failed: {type(error).__name__}: {error}")
     present = {finding.finding_id for finding in findings}
     complete = is_complete(problems) and not failures
     findings += policy.resolved(earlier, present, panel, complete)
     return Judged(panel, problems, judgements, thresholds, policy.order(findings), failures)
-
-
-def _threshold(detector: StatisticalDetector, panel: Panel, config: Config) -> Threshold:
-    return policy.calibrate(detector.past_scores(panel), config.detection.alerts_per_1000_keys)
 
 
 def _findings(
@@ -78,12 +80,13 @@ def _findings(
     descriptions, changed = detector.describe(panel, keys, judged), changes(panel, keys)
     found = []
     for key in keys:
-        identity = policy.finding_id(detector.kind, config.source.name, key, config.organization)
         row = row_of(judged, key)
+        kind = str(row.get("type", detector.kind))
+        identity = policy.finding_id(kind, config.source.name, key, config.organization)
         found.append(
             policy.build(
                 panel,
-                detector.kind,
+                kind,
                 identity,
                 earlier.get(identity),
                 descriptions[key],
@@ -93,6 +96,7 @@ def _findings(
                 prevalence=_prevalence(len(keys), len(judged), threshold, float(row["score"])),
                 endpoints_usual=changed[key].endpoints_usual,
                 endpoints_tonight=changed[key].endpoints_tonight,
+                terms=terms_of(row),
             )
         )
     return found
@@ -124,15 +128,24 @@ def _data_quality(
         actions=(worst.action,),
         changes=tuple(problem.text for problem in others),
     )
-    identity = policy.finding_id("data_quality", config.source.name, None, config.organization)
-    return [
-        policy.build(
-            panel,
-            "data_quality",
-            identity,
-            earlier.get(identity),
-            description,
-            key_id=None,
-            judged=pd.Series({"observed": float(panel.requests[:, -1].sum())}),
-        )
-    ]
+    return [_on_fleet(panel, "data_quality", description, None, config, earlier)]
+
+
+def _fleet_shift(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> list[Finding]:
+    """The night's common movement, where there is one."""
+    shift = fleet.fleet_shift(panel, config.detection)
+    return [_on_fleet(panel, fleet.KIND, shift[0], shift[1], config, earlier)] if shift else []
+
+
+def _on_fleet(
+    panel: Panel,
+    kind: str,
+    description: Description,
+    score: float | None,
+    config: Config,
+    earlier: Mapping[str, Sighting],
+) -> Finding:
+    """A finding that belongs to no single key."""
+    identity = policy.finding_id(kind, config.source.name, None, config.organization)
+    observed = pd.Series({"observed": float(panel.requests[:, -1].sum()), "score": score}, dtype=float)
+    return policy.build(panel, kind, identity, earlier.get(identity), description, key_id=None, judged=observed)

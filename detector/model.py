@@ -157,7 +157,7 @@ MapReader = Callable[[str, Sequence[str]], list[dict[str, dict[str, int]]]]
 
 @dataclass(frozen=True)
 class Mixes:
-    """Requests by endpoint: one sparse keys x endpoints matrix a night, in the order of the panel's nights.
+    """Requests by endpoint (or deployment): one sparse keys x endpoints matrix a night, in order.
 
     The judged night is last; a night nobody saw is an empty matrix.
     """
@@ -173,8 +173,8 @@ class Panel:
     ``nights`` are consecutive days, the judged one last. ``known`` is False where a key did not exist
     yet; ``missing`` marks nights that nobody saw: their zeros mean nothing. ``records`` holds the judged
     night's rows in the order of ``keys``. ``maps`` reads the endpoint and deployment maps of earlier
-    nights on demand, ``mixes(count)`` the endpoint counts of all keys on the last ``count`` nights.
-    ``last_uses`` holds the fleet's last use within each night (NaT where none);
+    nights on demand, ``mixes(count)`` the endpoint counts of all keys on the last ``count`` nights and
+    ``places(count)`` their counts by deployment. ``last_uses`` holds the fleet's last use within each night (NaT where none);
     ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged night noted.
     """
 
@@ -189,6 +189,7 @@ class Panel:
     timezone: ZoneInfo
     maps: MapReader
     mixes: Callable[[int], Mixes]
+    places: Callable[[int], Mixes]
     watermark: datetime | None = None
     pulled_at: datetime | None = None
     faults: tuple[Fault, ...] = ()
@@ -210,7 +211,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Finding:
-    """One key (or the fleet, ``key_id`` None), one kind of behaviour, one night."""
+    """One key (or the fleet, ``key_id`` None), one kind of behaviour, one night.
+
+    ``acknowledged`` and ``muted`` are sentences (who, why, until when), ``verdict`` is true, false, benign or
+    planned: what people said about it, laid over the finding when a report is made.
+    """
 
     finding_id: str
     episode: int
@@ -240,6 +245,58 @@ class Finding:
     severity_reasons: tuple[str, ...] = ()
     endpoints_usual: Mapping[str, int] = field(default_factory=dict)
     endpoints_tonight: Mapping[str, int] = field(default_factory=dict)
+    terms: Mapping[str, float] = field(default_factory=dict)
+    acknowledged: str | None = None
+    muted: str | None = None
+    verdict: str | None = None
+
+
+@dataclass(frozen=True)
+class TriageEntry:
+    """What a person said about findings, from one night on and, where it ends by itself, until another.
+
+    ``action`` is ack, mute or verdict; ``target_kind`` is finding, key, team or pattern, narrowed to one
+    ``type`` of finding where that is set. ``until_night`` is included. ``episode`` binds an entry to one
+    episode of its finding. ``ended_at`` is when somebody took the entry back; nothing is ever deleted.
+    ``id`` is given by the log.
+    """
+
+    action: str
+    target_kind: str
+    target: str
+    type: str | None
+    reason: str | None
+    by: str
+    from_night: date
+    until_night: date | None
+    created_at: datetime
+    ended_at: datetime | None = None
+    verdict: str | None = None
+    episode: int | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class MuteInForce:
+    """A mute that applies to the night, and how many of the night's findings it covers."""
+
+    id: int
+    target_kind: str
+    target: str
+    type: str | None
+    reason: str | None
+    by: str
+    from_night: date
+    until_night: date | None
+    findings: int
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Of the findings of one type that people judged, how many were real."""
+
+    judged: int
+    true: int
 
 
 @dataclass(frozen=True)
@@ -306,13 +363,16 @@ class Budget:
     """The alert budget of the night: what it allows by chance, and what was raised.
 
     ``expected`` and ``raised`` are counts of alarms of the statistical types; ``thresholds`` maps a
-    type to the score from which it raises; ``calibrated`` is False while the fleet's own past is too
-    short and the documented default serves.
+    type to the score from which it raises; ``at_half`` and ``at_double`` are the keys that half and double
+    the budget would name; ``calibrated`` is False while the fleet's own past is too short and the
+    documented default serves.
     """
 
     alerts_per_1000_keys: float
     expected: float
     raised: int
+    at_half: int
+    at_double: int
     thresholds: Mapping[str, float]
     calibrated: bool
 
@@ -330,7 +390,10 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Summary:
-    """The verdict and the counts behind it. ``outcome`` is findings, clear or not_judged."""
+    """The verdict and the counts behind it. ``outcome`` is findings, clear or not_judged.
+
+    Muted findings are in ``by_status`` alone. ``precision`` is by type of finding, from people's verdicts.
+    """
 
     outcome: str
     verdict: str
@@ -343,6 +406,7 @@ class Summary:
     by_status: Mapping[str, int]
     budget: Budget
     fleet: Fleet
+    precision: Mapping[str, Precision] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -364,10 +428,10 @@ class RunReport:
     """Everything one night has to say; every format is a rendering of this object.
 
     ``usage`` holds the active keys in by-key order (requests descending, then key id) with
-    ``RECORD_COLUMNS``. ``findings`` are open ones, most severe first, then the resolved. ``run`` describes
+    ``RECORD_COLUMNS``. ``findings`` are open ones, most severe first, then the muted, then the resolved. ``run`` describes
     the execution (run id, start, duration) and, with ``generated_at``, is the only part that differs
     between two runs on the same data. ``policy`` maps a deployment pattern to the environment that belongs
-    there.
+    there; ``mutes`` are those in force, also where they cover nothing tonight.
     """
 
     night: Night
@@ -381,3 +445,4 @@ class RunReport:
     usage: pd.DataFrame
     trends: Trends
     policy: Mapping[str, str]
+    mutes: tuple[MuteInForce, ...] = ()

@@ -82,7 +82,7 @@ def judge_night(job: Job, night: date) -> Judged:
 
 
 def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
-    """The report of a judged night."""
+    """The report of a judged night, with what people said about its findings until now."""
     config = job.config
     status = SourceStatus(
         name=config.source.name,
@@ -92,8 +92,8 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
         error=job.failures[0] if job.failures else None,
         faults=judged.panel.faults,
     )
-    run = {"run_id": run_id, "started_at": job.now}
-    return assemble(judged, config, [status], run=run, generated_at=job.now, failures=job.failures)
+    run, said = {"run_id": run_id, "started_at": job.now}, job.state.triage()
+    return assemble(judged, config, [status], run=run, generated_at=job.now, failures=job.failures, said=said)
 
 
 def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:

@@ -133,6 +133,7 @@ def build(
     prevalence: str | None = None,
     endpoints_usual: Mapping[str, int] | None = None,
     endpoints_tonight: Mapping[str, int] | None = None,
+    terms: Mapping[str, float] | None = None,
 ) -> Finding:
     """One finding of the panel's last night."""
     status, episode, first_seen, nights = life(prior, description.severity, panel.night.day)
@@ -158,6 +159,7 @@ def build(
         severity_reasons=description.severity_reasons,
         endpoints_usual=endpoints_usual or {},
         endpoints_tonight=endpoints_tonight or {},
+        terms=terms or {},
     )
 
 

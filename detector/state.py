@@ -1,4 +1,4 @@
-"""What the job remembers between runs: a log of runs, the nights judged and what was found on each.
+"""What the job remembers between runs: runs, nights judged, what was found on each, what people said of it.
 
 SQLAlchemy Core on SQLite or PostgreSQL. Migrations are named functions recorded in a table; a state
 written by a newer version is refused, never guessed at. The life of a finding is not stored but follows
@@ -8,6 +8,7 @@ from the sightings of earlier nights, so that an old night can be judged again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
+    Update,
     create_engine,
     delete,
     func,
@@ -36,7 +39,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from detector.errors import StateError
-from detector.model import Finding, Severity, Sighting
+from detector.model import Finding, Severity, Sighting, TriageEntry
 
 metadata = MetaData()
 
@@ -77,12 +80,37 @@ sightings = Table(
     Column("nights", Integer, nullable=False),
 )
 
+entries = Table(
+    "detector_triage",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("action", String(16), nullable=False),
+    Column("target_kind", String(16), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("type", String(64)),
+    Column("reason", Text),
+    Column("by", Text, nullable=False),
+    Column("from_night", Date, nullable=False),
+    Column("until_night", Date),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("verdict", String(16)),
+    Column("episode", Integer),
+)
+
 
 def _create_first_tables(connection: Connection) -> None:
     metadata.create_all(connection, tables=[runs, judged_nights, sightings])
 
 
-MIGRATIONS: dict[str, Callable[[Connection], None]] = {"0001_runs_and_sightings": _create_first_tables}
+def _create_triage(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[entries])
+
+
+MIGRATIONS: dict[str, Callable[[Connection], None]] = {
+    "0001_runs_and_sightings": _create_first_tables,
+    "0002_triage": _create_triage,
+}
 """In order; a name once released never changes."""
 
 
@@ -136,6 +164,34 @@ class State:
             rows = connection.execute(select(sightings).select_from(joined)).mappings().all()
         return {row["finding_id"]: _sighting(row, closed_by) for row in rows}
 
+    def last_night(self) -> date | None:
+        """The latest night that was ever judged; None before the first."""
+        with self._engine.connect() as connection:
+            night: date | None = connection.execute(select(func.max(judged_nights.c.night))).scalar()
+        return night
+
+    def triage(self) -> list[TriageEntry]:
+        """Everything people ever said about findings, ended entries included, in the order it was said."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(entries).order_by(entries.c.id)).mappings().all()
+        return [_entry(row) for row in rows]
+
+    def add_triage(self, entry: TriageEntry, replaces: Iterable[int] = ()) -> TriageEntry:
+        """Log an entry, ending those it replaces in the same step; returns it with its number."""
+        row = {name: getattr(entry, name) for name in TriageEntry.__dataclass_fields__ if name != "id"}
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(_ending(replaces, entry.created_at))
+                key = connection.execute(insert(entries).values(row)).inserted_primary_key
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot write the state database: {_first_line(error)}") from error
+        assert key is not None
+        return replace(entry, id=key[0])
+
+    def end_triage(self, ids: Iterable[int], ended_at: datetime) -> None:
+        """Take entries back. They stay in the log, and one that ended earlier keeps its instant."""
+        self._write(_ending(ids, ended_at))
+
     def last_run(self) -> Mapping[str, Any] | None:
         """The most recently started run; None before the first."""
         with self._engine.connect() as connection:
@@ -173,6 +229,22 @@ def _sighting(row: Any, closed_by: date | None) -> Sighting:
     fields = {name: row[name] for name in Sighting.__dataclass_fields__ if name != "open"}
     is_open = closed_by is None or closed_by <= row["night"]
     return Sighting(**{**fields, "severity": Severity(row["severity"]), "open": is_open})
+
+
+def _entry(row: Any) -> TriageEntry:
+    return TriageEntry(
+        **{**row, "created_at": _utc(row["created_at"]), "ended_at": row["ended_at"] and _utc(row["ended_at"])}
+    )
+
+
+def _utc(instant: datetime) -> datetime:
+    """SQLite gives back what was stored, in UTC, without its zone; PostgreSQL in the zone of the session."""
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _ending(ids: Iterable[int], ended_at: datetime) -> Update:
+    chosen = entries.c.id.in_(list(ids)) & entries.c.ended_at.is_(None)
+    return update(entries).where(chosen).values(ended_at=ended_at)
 
 
 def _migrate(connection: Connection) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from detector import policy, triage
 from detector.aggregation import in_answer_order
 from detector.baseline import baseline, counts_of
 from detector.config import Config
@@ -27,9 +29,11 @@ from detector.model import (
     Status,
     Summary,
     Trends,
+    TriageEntry,
 )
 
-VOLUME = "usage_spike"
+VOLUME = ("usage_spike", "unusual_pattern")
+"""The judgements that say whether a key was judged at all, the first that there is."""
 WITHHELD = ("silence", "dormancy", "resolution")
 FLEET_BAND = 2.0
 FEWEST_SAME_WEEKDAY = 4
@@ -58,21 +62,28 @@ def assemble(
     run: Mapping[str, Any],
     generated_at: datetime,
     failures: Sequence[str] = (),
+    said: Sequence[TriageEntry] = (),
 ) -> RunReport:
-    """The report of a judged night. ``failures`` are parts of the run that failed outside the judging."""
+    """The report of a judged night with what people ``said`` laid over its findings.
+
+    ``failures`` are parts of the run that failed outside the judging.
+    """
+    night = judged.panel.night
+    judged = replace(judged, findings=triage.apply(judged.findings, said, night.day))
     coverage = _coverage(judged, config, (*failures, *judged.failures))
     return RunReport(
-        night=judged.panel.night,
+        night=night,
         organization=config.organization,
         generated_at=generated_at,
         run=run,
         sources=tuple(sources),
         coverage=coverage,
-        summary=_summary(judged, config, coverage),
+        summary=replace(_summary(judged, config, coverage), precision=triage.precision(said, night.day)),
         findings=tuple(judged.findings),
         usage=in_answer_order(judged.panel.records),
         trends=_trends(judged.panel),
         policy=dict(config.detection.deployments),
+        mutes=triage.mutes_in_force(judged.findings, said, night.day),
     )
 
 
@@ -105,10 +116,16 @@ def _gaps(panel: Panel, window: slice) -> np.ndarray[Any, np.dtype[np.datetime64
     return nights
 
 
+def volume_judgement(judged: Judged) -> pd.DataFrame | None:
+    """How the night's volume was judged by the configured method; None where that failed."""
+    return next((judged.judgements[kind] for kind in VOLUME if kind in judged.judgements), None)
+
+
 def _keys_judged(judged: Judged) -> int:
-    if VOLUME not in judged.judgements:
+    volume = volume_judgement(judged)
+    if volume is None:
         return 0
-    scored = judged.judgements[VOLUME]["score"].notna()
+    scored = volume["score"].notna()
     return int((scored & judged.panel.records["active"].to_numpy()).sum())
 
 
@@ -124,22 +141,26 @@ def _not_judged(judged: Judged) -> list[NotJudged]:
 
 
 def _summary(judged: Judged, config: Config, coverage: Coverage) -> Summary:
-    active = [finding for finding in judged.findings if finding.status is not Status.RESOLVED]
+    active = [finding for finding in judged.findings if finding.status not in (Status.RESOLVED, Status.MUTED)]
     pressing = [finding for finding in active if finding.severity is not Severity.INFO]
     outcome = _outcome(pressing, coverage)
     return Summary(
         outcome=outcome,
         verdict=_verdict(outcome, pressing, coverage),
-        subline=_subline(outcome, pressing, coverage),
+        subline=_subline(outcome, pressing, coverage, _with(judged.findings, Status.MUTED)),
         open=len(active),
         raised=sum(finding.status.raised for finding in active),
-        resolved=len(judged.findings) - len(active),
+        resolved=_with(judged.findings, Status.RESOLVED),
         by_severity=_counts([finding.severity.value for finding in active]),
         by_type=_counts([finding.type for finding in active]),
         by_status=_counts([finding.status.value for finding in judged.findings]),
         budget=_budget(judged, config),
         fleet=_fleet(judged.panel),
     )
+
+
+def _with(findings: Sequence[Finding], status: Status) -> int:
+    return sum(finding.status is status for finding in findings)
 
 
 def _counts(values: list[str]) -> dict[str, int]:
@@ -172,7 +193,7 @@ def _verdict(outcome: str, pressing: list[Finding], coverage: Coverage) -> str:
     return need if coverage.complete else f"{need}, and the data are incomplete"
 
 
-def _subline(outcome: str, pressing: list[Finding], coverage: Coverage) -> str:
+def _subline(outcome: str, pressing: list[Finding], coverage: Coverage, muted: int) -> str:
     if outcome == "not_judged":
         if coverage.problems and not coverage.complete:
             return coverage.problems[0]
@@ -184,12 +205,19 @@ def _subline(outcome: str, pressing: list[Finding], coverage: Coverage) -> str:
     if outcome == "clear":
         return (
             f"{coverage.keys_judged:,} of {coverage.keys_active:,} active keys were judged against "
-            f"{coverage.baseline_nights:,} nights, and none stands out."
+            f"{coverage.baseline_nights:,} nights, and {_standing_out(muted)}."
         )
     raised = _titles([finding for finding in pressing if finding.status.raised])
     ongoing = _titles([finding for finding in pressing if not finding.status.raised])
     parts = [f"New tonight: {raised}." if raised else "", f"Ongoing: {ongoing}." if ongoing else ""]
     return " ".join(part for part in parts if part)
+
+
+def _standing_out(muted: int) -> str:
+    """An all-clear over muted findings says that they are there."""
+    if not muted:
+        return "none stands out"
+    return f"nothing stands out but {_number(muted).lower()} muted {'finding' if muted == 1 else 'findings'}"
 
 
 def _titles(findings: list[Finding]) -> str:
@@ -209,10 +237,19 @@ def _budget(judged: Judged, config: Config) -> Budget:
     ]
     thresholds = judged.thresholds
     scored = {kind: int(judged.judgements[kind]["score"].notna().sum()) for kind in thresholds}
+
+    def named(factor: float) -> int:
+        share = config.detection.alerts_per_1000_keys * factor / max(len(thresholds), 1)
+        return sum(
+            len(policy.named(judged.judgements[kind], limit.at(share))) for kind, limit in thresholds.items()
+        )
+
     return Budget(
         alerts_per_1000_keys=config.detection.alerts_per_1000_keys,
         expected=round(sum(scored[kind] * limit.rate(limit.score) for kind, limit in thresholds.items()), 2),
         raised=len(raised),
+        at_half=named(0.5),
+        at_double=named(2),
         thresholds={kind: round(limit.score, 2) for kind, limit in thresholds.items()},
         calibrated=bool(thresholds) and all(limit.calibrated for limit in thresholds.values()),
     )

@@ -7,15 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from detector.detectors import JUDGEMENT_COLUMNS, Detector
-from detector.model import Panel
+from detector.detectors import JUDGEMENT_COLUMNS, TERM, Detector
+from detector.model import Mixes, Panel
 
 
 def check_shape(detector: Detector, panel: Panel) -> None:
     """A judgement has one row a key, in the panel's order, and a reason wherever there is no score."""
     judged = detector.judge(panel)
     assert list(judged.index) == list(panel.keys)
-    assert tuple(judged.columns) == JUDGEMENT_COLUMNS
+    assert tuple(judged.columns[: len(JUDGEMENT_COLUMNS)]) == JUDGEMENT_COLUMNS
+    terms = [name for name in judged.columns if name.startswith(TERM)]
+    if terms:
+        scored = judged["score"].notna()
+        assert np.allclose(judged.loc[scored, terms].sum(axis=1), judged.loc[scored, "score"])
     assert judged["not_judged"].notna()[judged["score"].isna()].all()
     assert np.isfinite(judged["score"].dropna()).all()
 
@@ -35,6 +39,8 @@ def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
     order = np.random.default_rng(1).permutation(len(panel.keys))
     shuffled = replace(
         panel,
+        mixes=lambda count: _reordered(panel.mixes(count), order),
+        places=lambda count: _reordered(panel.places(count), order),
         keys=panel.keys[order],
         requests=panel.requests[order],
         errors=panel.errors[order],
@@ -43,6 +49,10 @@ def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
     )
     straight, mixed = detector.judge(panel)["score"], detector.judge(shuffled)["score"]
     pd.testing.assert_series_equal(straight, mixed.reindex(straight.index))
+
+
+def _reordered(mixes: Mixes, order: np.ndarray) -> Mixes:
+    return Mixes(mixes.endpoints, [matrix[order] for matrix in mixes.nights])
 
 
 def check_names_do_not_matter(detector: Detector, panel: Panel) -> None:

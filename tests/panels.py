@@ -22,6 +22,7 @@ def panel(
     *,
     errors: Mapping[str, Sequence[int]] | None = None,
     environment: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
     deployments: Mapping[str, Mapping[str, int]] | None = None,
     earlier_deployments: Mapping[str, Mapping[str, int]] | None = None,
     endpoints: Mapping[str, Mapping[str, int]] | None = None,
@@ -60,13 +61,16 @@ def panel(
         ),
         known=known,
         missing=absent,
-        records=_records(keys, requests[:, -1], environment, deployments, endpoints, seen, registered, team),
+        records=_records(
+            keys, requests[:, -1], environment, names, deployments, endpoints, seen, registered, team
+        ),
         last_uses=np.where(requests.any(axis=0), nights + np.timedelta64(23, "h"), np.datetime64("NaT")),
         timezone=UTC_ZONE,
         maps=lambda column, wanted: [
             {key: dict(past[column].get(key, {})) for key in wanted} for _ in range(length - 1)
         ],
         mixes=lambda count: _mixes(keys, min(count, length), endpoints or {}, earlier_endpoints or {}),
+        places=lambda count: _mixes(keys, min(count, length), deployments or {}, earlier_deployments or {}),
         watermark=datetime(2026, 3, 18, 1, tzinfo=UTC),
         pulled_at=datetime(2026, 3, 18, 2, tzinfo=UTC),
         faults=faults,
@@ -93,14 +97,16 @@ def _last_seen(counts: np.ndarray, nights: np.ndarray) -> date | None:
     return nights[used[-1]].item() if len(used) else None
 
 
-def _records(keys, tonight, environment, deployments, endpoints, last_seen, registered, team) -> pd.DataFrame:
+def _records(
+    keys, tonight, environment, names, deployments, endpoints, last_seen, registered, team
+) -> pd.DataFrame:
     def instants(days: list[date | None]) -> list[datetime | None]:
         return [day and datetime(day.year, day.month, day.day, 12, tzinfo=UTC) for day in days]
 
     frame = pd.DataFrame(
         {
             "key_id": keys,
-            "name": [f"service {key}" for key in keys],
+            "name": [(names or {}).get(key, f"service {key}") for key in keys],
             "environment": [(environment or {}).get(key, "live") for key in keys],
             "team": team,
             "registered": [registered is None or key in registered for key in keys],

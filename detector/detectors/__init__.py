@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
@@ -18,8 +19,26 @@ DETECTORS = {
     "usage_spike": "detector.detectors.usage_spike:UsageSpike",
     "dormant_wake": "detector.detectors.dormant_wake:DormantWake",
     "environment_mismatch": "detector.detectors.environment_mismatch:EnvironmentMismatch",
+    "environment_behaviour": "detector.detectors.environment_behaviour:EnvironmentBehaviour",
+    "name_mismatch": "detector.detectors.name_mismatch:NameMismatch",
+    "unusual_pattern": "detector.detectors.unusual_pattern:UnusualPattern",
+    "error_surge": "detector.detectors.error_surge:ErrorSurge",
+    "endpoint_shift": "detector.detectors.endpoint_shift:EndpointShift",
+    "new_key_burst": "detector.detectors.new_key_burst:NewKeyBurst",
+    "revoked_key_use": "detector.detectors.revoked_key_use:RevokedKeyUse",
+    "went_silent": "detector.detectors.went_silent:WentSilent",
 }
 """Type of finding: where its detector is."""
+
+METHODS = {
+    "zscore": {"usage_spike"},
+    "isolation_forest": {"unusual_pattern"},
+    "both": {"usage_spike", "unusual_pattern"},
+}
+"""Method in the configuration: the detectors of volume that it chooses."""
+
+TERM = "term "
+"""How the columns of a judgement begin that hold what its score adds up from."""
 
 JUDGEMENT_COLUMNS = ("score", "observed", "expected", "low", "high", "eligible", "not_judged")
 
@@ -66,7 +85,10 @@ class StatisticalDetector(Detector, Protocol):
 def all_detectors(settings: Detection) -> list[Detector]:
     """One of each registered detector."""
     detectors: list[Detector] = []
-    for place in DETECTORS.values():
+    left_out = set().union(*METHODS.values()) - METHODS[settings.method]
+    for kind, place in DETECTORS.items():
+        if kind in left_out:
+            continue
         module, name = place.split(":")
         detectors.append(getattr(import_module(module), name)(settings))
     return detectors
@@ -82,8 +104,9 @@ def judgement(
     high: NDArray[np.float64] | float = np.nan,
     eligible: NDArray[np.bool_] | bool = True,
     not_judged: NDArray[np.object_] | None = None,
+    terms: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> pd.DataFrame:
-    """The frame that ``Detector.judge`` returns."""
+    """The frame that ``Detector.judge`` returns; ``terms`` are what the score adds up from, by name."""
     return pd.DataFrame(
         {
             "score": score,
@@ -93,9 +116,17 @@ def judgement(
             "high": high,
             "eligible": eligible,
             "not_judged": not_judged,
+            **{f"{TERM}{name}": values for name, values in (terms or {}).items()},
         },
         index=panel.keys,
     )
+
+
+def terms_of(judged: pd.Series[Any]) -> dict[str, float]:
+    """What one key's score adds up from, by name; empty where the detector does not say."""
+    return {
+        str(name).removeprefix(TERM): float(judged[name]) for name in judged.index if str(name).startswith(TERM)
+    }
 
 
 def owner_of(record: pd.Series[Any]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.baseline import Baseline, anscombe, baseline, counts_of, night_view
+from detector.baseline import Expectation, anscombe, burst_score, counts_of, expectation, night_view
 from detector.config import Detection
 from detector.detectors import Description, judgement, owner_of
 from detector.model import Panel, Severity, row_of
@@ -18,14 +18,27 @@ CALIBRATION_KEYS = 5_000
 BAND = 2.0
 """The usual range of a key is its mean plus or minus this many SD, about 95 of 100 ordinary nights."""
 
+BURST_SLACK, BURST_WEIGHT = 2.0, 0.5
+RECORD_WEIGHT = 2.0
+RATIO_FLOOR = 3
+"""Added to both counts of a ratio, so that 2 requests against 1 are no doubling."""
+
 
 class UsageSpike:
-    """The night z-score.
+    """How far a night lies above what the key's own history leads us to expect. Four terms add up:
 
-    On the Anscombe scale ``t``, ``z = (t(tonight) - mean) / SD`` over the key's own baseline nights, with an
-    SD of at least 1; then centred and scaled across all keys of the night, so that a night on which the
-    whole fleet moves does not name every key. A key is named only with at least ``minimum_requests``, and
-    only when it was in use during the last ``dormant_after_nights``: else its waking is what is unusual.
+    - *own*: ``z = (t(tonight) - mean) / SD`` on the Anscombe scale, against a baseline that weighs recent
+      nights more, knows the key's weekdays and the nights on which the whole fleet rose, and forgets one
+      outlier; then centred and scaled across all keys of the night.
+    - *bursts*: a discount of half of what z exceeds the negative binomial deviance by, beyond 2: a key that
+      bursts, bursts again.
+    - *recent*: the log ratio to the second-highest of the last 14 nights, at least -1.
+    - *record*: twice the log ratio to the second-highest night of the baseline, where it is beaten.
+
+    All are taken relative to what the whole fleet did that night.
+
+    A key is named only with at least ``minimum_requests``, and only when it was in use during the last
+    ``dormant_after_nights``: else its waking is what is unusual.
     """
 
     kind: ClassVar[str] = "usage_spike"
@@ -36,11 +49,12 @@ class UsageSpike:
     def judge(self, panel: Panel) -> pd.DataFrame:
         """Score the last night of every active key."""
         last = panel.requests.shape[1] - 1
-        usual = self._baseline(panel, last, slice(None))
-        score = self._night(panel, last, slice(None), usual)
+        usual = self._expect(panel, last, slice(None))
+        terms = self._terms(panel, last, slice(None), usual)
         return judgement(
             panel,
-            score,
+            sum_of(terms),
+            terms=terms,
             observed=panel.requests[:, last].astype(float),
             expected=counts_of(usual.mean),
             low=counts_of(usual.mean - BAND * usual.spread),
@@ -55,9 +69,9 @@ class UsageSpike:
         nights = [night for night in range(len(panel.nights) - 1) if not panel.missing[night]]
         scores = [np.empty(0)]
         for night in nights[-CALIBRATION_NIGHTS:]:
-            usual = self._baseline(panel, night, step)
+            usual = self._expect(panel, night, step)
             in_use = panel.requests[step, self._window(night)].any(axis=1)
-            scores.append(self._night(panel, night, step, usual)[in_use])
+            scores.append(sum_of(self._terms(panel, night, step, usual))[in_use])
         past = np.concatenate(scores)
         return past[~np.isnan(past)]
 
@@ -68,24 +82,42 @@ class UsageSpike:
     def _window(self, night: int) -> slice:
         return slice(max(night - self.settings.baseline_nights, 0), night)
 
-    def _baseline(self, panel: Panel, night: int, rows: slice) -> Baseline:
+    def _expect(self, panel: Panel, night: int, rows: slice) -> Expectation:
+        """What the nights before lead us to expect of one night, an index into the panel's nights."""
         window = self._window(night)
-        return baseline(panel.requests[rows, window], panel.observed[rows, window])
+        weekdays = (panel.nights.astype(int) % 7).astype(np.int64)
+        return expectation(
+            panel.requests[rows, window], panel.observed[rows, window], weekdays[window], int(weekdays[night])
+        )
 
-    def _night(self, panel: Panel, night: int, rows: slice, usual: Baseline) -> NDArray[np.float64]:
-        """Scores of one night (an index into the panel's nights) against the nights before it."""
+    def _terms(self, panel: Panel, night: int, rows: slice, usual: Expectation) -> dict[str, NDArray[np.float64]]:
+        counts = panel.requests[rows, night]
         active = panel.records["active"].to_numpy()[rows]
         enough = (usual.nights >= self.settings.minimum_nights) & panel.observed[rows, night] & active
-        z = np.where(enough, (anscombe(panel.requests[rows, night]) - usual.mean) / usual.spread, np.nan)
-        centre, scale = night_view(z)
-        return (z - centre) / scale
+
+        def of_night(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
+            judged = np.where(enough, values, np.nan)
+            return judged, *night_view(judged)
+
+        z, centre, scale = of_night((anscombe(counts) - usual.mean) / usual.spread)
+        own = (z - centre) / scale
+        deviance, usual_deviance, deviance_scale = of_night(burst_score(counts, usual))
+        bursts = (deviance - usual_deviance) / deviance_scale
+        recent, common, _ = of_night(_log_ratio(counts, usual.recent))
+        record, common_record, _ = of_night(_log_ratio(counts, usual.record))
+        return {
+            "own history": own,
+            "bursts": -BURST_WEIGHT * np.maximum(own - bursts - BURST_SLACK, 0),
+            "recent nights": np.maximum(recent - common, -1) / scale,
+            "record": RECORD_WEIGHT * np.maximum(record - common_record, 0) / scale,
+        }
 
     def _recently_used(self, panel: Panel) -> NDArray[np.bool_]:
         recent = panel.requests[:, -1 - self.settings.dormant_after_nights : -1]
         in_use: NDArray[np.bool_] = recent.sum(axis=1) > 0
         return in_use
 
-    def _excuses(self, panel: Panel, usual: Baseline) -> NDArray[np.object_]:
+    def _excuses(self, panel: Panel, usual: Expectation) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
         excuses[usual.nights < self.settings.minimum_nights] = (
             f"too young: fewer than {self.settings.minimum_nights} observed nights"
@@ -134,3 +166,14 @@ def _severity(times: float, environment: str) -> tuple[Severity, tuple[str, ...]
 
 def _times(times: float) -> str:
     return f"{times:,.0f} times" if times >= 10 else f"{times:,.1f} times"
+
+
+def sum_of(terms: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The score."""
+    total: NDArray[np.float64] = np.sum(list(terms.values()), axis=0)
+    return total
+
+
+def _log_ratio(counts: NDArray[np.int64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    ratio: NDArray[np.float64] = np.log((counts + RATIO_FLOOR) / (reference + RATIO_FLOOR))
+    return ratio

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from detector.detectors import terms_of
 from detector.judging import Judged
 from detector.model import Panel, Status, row_of
 from detector.reports import visible
@@ -65,6 +66,7 @@ def _detector(judged: Judged, kind: str, row: pd.Series, key: str) -> list[str]:
             f"  observed {row['observed']:,.0f}, expected {row['expected']:,.1f}, "
             f"usual range {row['low']:,.1f} to {row['high']:,.1f}"
         )
+    lines += [f"    {value:+7.2f}  {name}" for name, value in terms_of(row).items()]
     if not row["eligible"]:
         lines.append("  not raised: too few requests, or not in use lately")
     if found:

@@ -341,7 +341,8 @@ def _numbers(finding: Finding) -> Iterator[tuple[str, str]]:
     yield "Observed", charts.number(finding.observed)
     yield "Expected", charts.number(finding.expected)
     yield "Usual range", f"{charts.number(finding.low)} to {charts.number(finding.high)}"
-    yield "Score", charts.number(finding.score)
+    parts = " ".join(f"{value:+.1f} {name}," for name, value in finding.terms.items()).rstrip(",")
+    yield "Score", charts.number(finding.score) + (f" = {parts}" if parts else "")
     yield "First seen", charts.long_day(finding.first_seen)
     yield "Last seen", charts.long_day(finding.last_seen)
     yield "Episode", str(finding.episode)
@@ -539,6 +540,7 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "History", f"{_counted(report.coverage.baseline_nights, 'night')} before the judged one"
     allowed = charts.number(budget.alerts_per_1000_keys)
     yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary night"
+    yield "Other budgets", f"half would have named {budget.at_half} keys, double {budget.at_double}"
     for name, limit in sorted(budget.thresholds.items()):
         yield f"Limit, {kind(name).lower()}", f"score {limit:.3g} and above"
 

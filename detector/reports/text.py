@@ -40,7 +40,8 @@ def _receipt(report: RunReport) -> list[str]:
         f"Judged      {coverage.keys_judged:,} of {coverage.keys_active:,} active keys against "
         f"{coverage.baseline_nights} nights",
         f"Budget      {budget.alerts_per_1000_keys:g} alarms per 1,000 keys by chance; "
-        f"expected {budget.expected:g}, raised {budget.raised}",
+        f"expected {budget.expected:g}, raised {budget.raised} "
+        f"(half the budget {budget.at_half}, double {budget.at_double})",
     ]
     lines += [f"Not judged  {group.count:,} keys by {group.type}: {group.reason}" for group in coverage.not_judged]
     return lines

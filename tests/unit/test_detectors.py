@@ -14,7 +14,7 @@ from tests.cases.usage_spike import fleet, with_last
 from tests.laws import LAWS
 from tests.panels import panel
 
-BY_KIND = {detector.kind: detector for detector in all_detectors(Detection())}
+BY_KIND = {detector.kind: detector for detector in all_detectors(Detection(method="both"))}
 CASES = [(kind, case) for kind in DETECTORS for case in import_module(f"tests.cases.{kind}").CASES]
 
 

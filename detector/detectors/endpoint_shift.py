@@ -1,0 +1,202 @@
+"""Endpoint shifts: a key's requests go elsewhere than they usually do."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from detector.aggregation import NO_ENDPOINT, OTHER, map_of
+from detector.baseline import Flags, Floats, night_view
+from detector.config import Detection
+from detector.detectors import Description, judgement, owner_of
+from detector.endpoint_mixes import LEAST_HISTORY, Distances, distances
+from detector.model import Mixes, Panel, Severity, row_of
+
+CALIBRATION_NIGHTS = 28
+LEAST_REQUESTS = 10
+LEAST_MOVED = 0.2
+"""A shift moves at least this share of the night's requests."""
+ENUMERATION = 5
+
+
+class EndpointShift:
+    """The deviance of tonight's endpoint counts from the key's own usual mix.
+
+    With ``n`` requests tonight, ``c`` of them on an endpoint whose usual share is ``q``,
+
+        D = 2 sum c log(c / nq)
+
+    over the key's own endpoints and one more that stands for all it never used, whose share is what the
+    key's (and, where it has little history, the fleet's) nights had on average. The mean and variance of D by
+    chance are those of Poisson deviances, which hold for small counts where the chi-square does not
+    (McCullagh 1986); both are inflated by ``1 + n scatter + n / N``, with the scatter of the mix from night
+    to night by moments of the key's own nights, each against all others, and N the requests of its history.
+    The ratio becomes a normal quantile by the cube root (Wilson and Hilferty 1931), is centred and scaled
+    across the fleet of the night, and grows without bound.
+
+    McCullagh, P. (1986). The conditional distribution of goodness-of-fit statistics. JASA 81 (393).
+    """
+
+    kind: ClassVar[str] = "endpoint_shift"
+
+    def __init__(self, settings: Detection) -> None:
+        self.settings = settings
+        self._seen: tuple[Panel, Distances] | None = None
+
+    def judge(self, panel: Panel) -> pd.DataFrame:
+        """Score the last night of every active key."""
+        seen = self._distances(panel)
+        requests, moved = seen.requests[:, -1], seen.moved[:, -1]
+        usual, highest = _usual_moves(seen)
+        return judgement(
+            panel,
+            self._scores(panel, seen)[:, -1],
+            observed=requests * moved,
+            expected=requests * usual,
+            low=0.0,
+            high=requests * highest,
+            eligible=(requests >= LEAST_REQUESTS) & (moved >= np.maximum(usual, LEAST_MOVED)),
+            not_judged=self._excuses(panel, seen),
+        )
+
+    def past_scores(self, panel: Panel) -> NDArray[np.float64]:
+        """Scores of the baseline's last nights with enough requests, each against the mix of the others."""
+        seen = self._distances(panel)
+        earlier = slice(max(seen.requests.shape[1] - 1 - CALIBRATION_NIGHTS, 0), -1)
+        enough = seen.requests[:, earlier] >= LEAST_REQUESTS
+        past: Floats = self._scores(panel, seen)[:, earlier][enough]
+        return past[~np.isnan(past)]
+
+    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
+        """Where each key's requests went, and which endpoints it never used before."""
+        earlier = panel.maps("endpoint_distribution", keys)
+        answers = {}
+        for key in keys:
+            used = {name for night in earlier for name in night.get(key, {})}
+            answers[key] = _describe(row_of(judged, key), panel.record(key), used)
+        return answers
+
+    def _distances(self, panel: Panel) -> Distances:
+        """The panel's distances; kept, as judging and calibrating both need them."""
+        if self._seen is None or self._seen[0] is not panel:
+            mixes = panel.mixes(min(self.settings.baseline_nights + 1, len(panel.nights)))
+            self._seen = panel, distances(_placed(mixes, panel.missing[-len(mixes.nights) :]))
+        return self._seen[1]
+
+    def _scores(self, panel: Panel, seen: Distances) -> Floats:
+        """Keys x nights of scores, NaN where a key cannot be judged."""
+        spread = 2 / (9 * seen.freedom)
+        z = (np.cbrt(seen.deviance / seen.chance) - (1 - spread)) / np.sqrt(spread)
+        z = np.where(seen.requests > 0, z, 0.0)
+        z[~self._judgeable(panel, seen)] = np.nan
+        for night in range(z.shape[1]):
+            centre, scale = night_view(z[seen.requests[:, night] >= LEAST_REQUESTS, night])
+            z[:, night] = (z[:, night] - centre) / scale
+        return z
+
+    def _judgeable(self, panel: Panel, seen: Distances) -> Flags:
+        nights = slice(-seen.requests.shape[1], None)
+        without = (seen.requests == 0) & (panel.requests[:, nights] > 0)
+        short = (seen.requests > 0) & (seen.history < LEAST_HISTORY)
+        keys = self._old_enough(panel, seen) & panel.records["active"].to_numpy() & bool(seen.requests.any())
+        judgeable: Flags = keys[:, None] & panel.observed[:, nights] & ~without & ~short
+        return judgeable
+
+    def _old_enough(self, panel: Panel, seen: Distances) -> Flags:
+        nights = panel.observed[:, -seen.requests.shape[1] : -1].sum(axis=1)
+        old: Flags = nights >= self.settings.minimum_nights
+        return old
+
+    def _excuses(self, panel: Panel, seen: Distances) -> NDArray[np.object_]:
+        excuses = np.full(len(panel.keys), None, dtype=object)
+        tonight = seen.requests[:, -1]
+        excuses[(tonight > 0) & (seen.history[:, -1] < LEAST_HISTORY)] = "too few requests in its history"
+        unsaid = (tonight == 0) & (panel.requests[:, -1] > 0)
+        excuses[unsaid | (not seen.requests.any())] = "the source does not say which endpoints were used"
+        excuses[~self._old_enough(panel, seen)] = (
+            f"too young: fewer than {self.settings.minimum_nights} observed nights"
+        )
+        excuses[~panel.records["active"].to_numpy()] = "revoked"
+        if panel.missing[-1]:
+            excuses[:] = "no data for the night"
+        return excuses
+
+
+def _placed(mixes: Mixes, missing: Flags) -> list[csr_array]:
+    """The nights without the requests whose endpoint the source does not say, unseen nights empty."""
+    kept = np.flatnonzero(mixes.endpoints != NO_ENDPOINT)
+    nights = []
+    for night, unseen in zip(mixes.nights, missing, strict=True):
+        placed = csr_array(night.shape, dtype=np.int64) if unseen else night
+        placed = placed if len(kept) == night.shape[1] else placed[:, kept]
+        nights.append(placed if placed.has_sorted_indices else placed.sorted_indices())
+    return nights
+
+
+def _usual_moves(seen: Distances) -> tuple[Floats, Floats]:
+    """The usual and the 95th percentile share of requests off the mix, on each key's earlier nights in use."""
+    used = (seen.requests[:, :-1] > 0) & (seen.history[:, :-1] >= LEAST_HISTORY)
+    moved = np.sort(np.where(used, seen.moved[:, :-1], np.inf), axis=1)
+    count = used.sum(axis=1)
+    place = np.minimum(np.ceil(0.95 * count).astype(int) - 1, moved.shape[1] - 1)
+    heavy = np.where(used, seen.requests[:, :-1], 0)
+    mean = (heavy * seen.moved[:, :-1]).sum(axis=1) / np.maximum(heavy.sum(axis=1), 1)
+    if not moved.shape[1]:
+        return mean, mean
+    return mean, np.where(count > 0, moved[np.arange(len(moved)), np.maximum(place, 0)], 0.0)
+
+
+def _describe(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) -> Description:
+    mix = map_of(record["endpoint_distribution"])
+    requests = max(sum(count for name, count in mix.items() if name != NO_ENDPOINT), 1)
+    new = {name: count for name, count in mix.items() if name not in used and name not in (OTHER, NO_ENDPOINT)}
+    moved, share = judged["observed"] / requests, sum(new.values()) / requests
+    enumeration = len(new) >= ENUMERATION
+    severity, reasons = _severity(len(new), share, moved, record["environment"])
+    reason = (
+        f"{judged['observed']:,.0f} of {requests:,} requests ({moved:.0%}) went to other endpoints than usual; "
+        f"on an ordinary night that would be {judged['expected']:,.0f}"
+    )
+    if enumeration:
+        reason += (
+            f". {len(new):,} endpoints it never used before took {share:.0%}: this looks like trying them out"
+        )
+    elif new:
+        reason += f". {_endpoints(len(new))} it never used before took {share:.0%}"
+    return Description(
+        title="Many new endpoints" if enumeration else "Endpoints shifted",
+        reason=f"{reason}.",
+        severity=severity,
+        severity_reasons=reasons,
+        confidence="high" if judged["score"] >= 8 else "medium",
+        actions=(
+            f"Ask {owner_of(record)} whether a release or a new job explains the other endpoints.",
+            "Read this key's access log of the night: new addresses, refused requests on these endpoints.",
+            "If nobody expected it, rotate the key; narrow what the new one may call. Find its callers first.",
+        ),
+        changes=(f"Enumeration: {len(new):,} endpoints at once that it never used.",) if enumeration else (),
+    )
+
+
+def _severity(new: int, share: float, moved: float, environment: str) -> tuple[Severity, tuple[str, ...]]:
+    level, reasons = 1, [f"{moved:.0%} of the requests went elsewhere"]
+    if new >= ENUMERATION and share >= 0.2:
+        level += 1
+        reasons.append("many endpoints never used before")
+    elif not new:
+        level -= 1
+        reasons.append("only endpoints it used before")
+    if environment == "test":
+        level -= 1
+        reasons.append("a test key")
+    elif environment == "live":
+        reasons.append("a live key")
+    return (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[max(level, 0)], tuple(reasons)
+
+
+def _endpoints(count: int) -> str:
+    return "An endpoint" if count == 1 else f"{count:,} endpoints"

@@ -1,0 +1,151 @@
+"""Error surges: far more of a key's requests fail than its own history of failures leads us to expect."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.baseline import Flags, Floats, night_view
+from detector.config import Detection
+from detector.detectors import Description, judgement, owner_of
+from detector.error_rates import Rates, surprise, usual_rates, variance
+from detector.model import Panel, Severity, row_of
+
+CALIBRATION_NIGHTS = 28
+CALIBRATION_KEYS = 5_000
+LEAST_REQUESTS = 10
+LEAST_ERRORS = 4
+LEAST_RISE = 1.5
+"""A surge has at least this many times the errors that were to be expected."""
+
+
+class ErrorSurge:
+    """The upper tail of a beta-binomial count, as a normal quantile.
+
+    A key's error rate moves from night to night around its mean; mean and scatter (the intra-class
+    correlation) are moments of its own baseline nights, weighted as Kleinman (1973) does and drawn towards
+    the fleet's where the key has little history. A noisy key is therefore not always guilty. Up to one night
+    in 28 far above the others is left out: else the last surge would teach that surges are normal. Then
+
+        z = -ndtri(P(more errors than tonight) + P(as many) / 2)
+        score = (z - centre) / scale
+
+    with the tail on the logarithmic scale, so that no surge saturates it, and centre and scale of the night
+    across the fleet: an incident of the platform does not name every key. Named are keys with at least 10
+    requests, 4 errors and half as many again as expected.
+    """
+
+    kind: ClassVar[str] = "error_surge"
+
+    def __init__(self, settings: Detection) -> None:
+        self.settings = settings
+
+    def judge(self, panel: Panel) -> pd.DataFrame:
+        """Score the last night of every active key."""
+        last = panel.requests.shape[1] - 1
+        requests, errors = _counts(panel, slice(None), last)
+        usual = self._rates(panel, last, slice(None))
+        band = 2 * np.sqrt(variance(requests, usual))
+        expected = requests * usual.mean
+        return judgement(
+            panel,
+            self._night(panel, last, slice(None), usual),
+            observed=errors,
+            expected=expected,
+            low=np.maximum(expected - band, 0),
+            high=np.minimum(expected + band, requests),
+            eligible=(requests >= LEAST_REQUESTS) & (errors >= LEAST_ERRORS) & (errors >= LEAST_RISE * expected),
+            not_judged=self._excuses(panel),
+        )
+
+    def past_scores(self, panel: Panel) -> NDArray[np.float64]:
+        """Scores of the seen nights before with enough requests, for a fixed sample of keys."""
+        step = slice(None, None, max(len(panel.keys) // CALIBRATION_KEYS, 1))
+        nights = [night for night in range(len(panel.nights) - 1) if not panel.missing[night]]
+        scores = [np.empty(0)]
+        for night in nights[-CALIBRATION_NIGHTS:]:
+            score = self._night(panel, night, step, self._rates(panel, night, step))
+            scores.append(score[panel.requests[step, night] >= LEAST_REQUESTS])
+        past = np.concatenate(scores)
+        return past[~np.isnan(past)]
+
+    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
+        """How many of each key's requests failed, and how many usually do."""
+        return {key: _describe(row_of(judged, key), panel.record(key)) for key in keys}
+
+    def _rates(self, panel: Panel, night: int, rows: slice) -> Rates:
+        window = slice(max(night - self.settings.baseline_nights, 0), night)
+        requests, errors = _counts(panel, rows, window)
+        observed = panel.observed[rows, window]
+        return usual_rates(np.where(observed, requests, 0), np.where(observed, errors, 0))
+
+    def _night(self, panel: Panel, night: int, rows: slice, usual: Rates) -> Floats:
+        """Scores of one night (an index into the panel's nights) against the nights before it."""
+        requests, errors = _counts(panel, rows, night)
+        judged = self._old_enough(panel, night)[rows] & panel.observed[rows, night]
+        judged &= panel.records["active"].to_numpy()[rows]
+        z = np.where(judged, surprise(errors, requests, usual), np.nan)
+        centre, scale = night_view(z[requests >= LEAST_REQUESTS])
+        return (z - centre) / scale
+
+    def _old_enough(self, panel: Panel, night: int) -> Flags:
+        window = slice(max(night - self.settings.baseline_nights, 0), night)
+        old: Flags = panel.observed[:, window].sum(axis=1) >= self.settings.minimum_nights
+        return old
+
+    def _excuses(self, panel: Panel) -> NDArray[np.object_]:
+        excuses = np.full(len(panel.keys), None, dtype=object)
+        excuses[~self._old_enough(panel, len(panel.nights) - 1)] = (
+            f"too young: fewer than {self.settings.minimum_nights} observed nights"
+        )
+        excuses[~panel.records["active"].to_numpy()] = "revoked"
+        if panel.missing[-1]:
+            excuses[:] = "no data for the night"
+        return excuses
+
+
+def _counts(panel: Panel, rows: slice, nights: int | slice) -> tuple[Floats, Floats]:
+    """Requests and errors; never more errors than requests."""
+    requests = panel.requests[rows, nights].astype(np.float64)
+    return requests, np.minimum(panel.errors[rows, nights], requests)
+
+
+def _describe(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
+    requests = float(record["request_count"])
+    rate, usual = judged["observed"] / max(requests, 1.0), judged["expected"] / max(requests, 1.0)
+    severity, reasons = _severity(rate, judged["observed"], record["environment"])
+    return Description(
+        title="Error surge",
+        reason=(
+            f"{judged['observed']:,.0f} of {requests:,.0f} requests failed ({rate:.0%}); usually {usual:.1%} "
+            f"of this key's requests fail, which would be {judged['expected']:,.0f} "
+            f"(range {judged['low']:,.0f} to {judged['high']:,.0f})."
+        ),
+        severity=severity,
+        severity_reasons=reasons,
+        confidence="high" if judged["score"] >= 8 else "medium",
+        actions=(
+            f"Ask {owner_of(record)} whether a release, a lost permission or a wrong address explains this.",
+            "Read the status codes: refusals (401, 403, 404) suggest probing, failures (5xx) an outage.",
+            "If nobody can explain refused requests, rotate the key; find its callers before revoking it.",
+        ),
+    )
+
+
+def _severity(rate: float, errors: float, environment: str) -> tuple[Severity, tuple[str, ...]]:
+    level, reasons = 1, [f"{rate:.0%} of the requests failed"]
+    if rate >= 0.5 and errors >= 100:
+        level += 1
+        reasons.append("at least 100 errors")
+    elif rate < 0.1 or errors < 10:
+        level -= 1
+        reasons.append("fewer than one in ten" if rate < 0.1 else "fewer than ten errors")
+    if environment == "test":
+        level -= 1
+        reasons.append("a test key")
+    elif environment == "live":
+        reasons.append("a live key")
+    return (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[max(level, 0)], tuple(reasons)

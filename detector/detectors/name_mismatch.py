@@ -1,0 +1,55 @@
+"""Names that contradict the register: worth tidying up, no alarm."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from detector.aggregation import ENVIRONMENTS
+from detector.config import Detection
+from detector.detectors import Description, judgement, owner_of
+from detector.grounds import named_environment
+from detector.model import Panel, Severity
+
+
+class NameMismatch:
+    """A key whose name speaks of the other environment, where deployments are known and so decide.
+
+    ``checkout-staging`` marked live is a mistake in the register or in the name; its traffic is judged by
+    where it was seen. Always info: it belongs in the inventory, not among the alarms.
+    """
+
+    kind: ClassVar[str] = "name_mismatch"
+
+    def __init__(self, settings: Detection) -> None:
+        self.settings = settings
+
+    def judge(self, panel: Panel) -> pd.DataFrame:
+        """Score 1 for every active key whose name contradicts its environment, else 0."""
+        records, score = panel.records, np.zeros(len(panel.keys))
+        excuses = np.full(len(panel.keys), None, dtype=object)
+        if panel.missing[-1]:
+            score[:], excuses[:] = np.nan, "no data for the night"
+        elif panel.places(1).nights[-1].sum() > 0:
+            known = records["environment"].isin(ENVIRONMENTS) & records["active"]
+            for row in np.flatnonzero(known & records["name"].notna()):
+                spoken = named_environment(str(records["name"].iloc[row]))
+                score[row] = spoken is not None and spoken != records["environment"].iloc[row]
+        return judgement(panel, score, observed=panel.requests[:, -1].astype(float), not_judged=excuses)
+
+    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
+        """What the name says and what the register says."""
+        answers = {}
+        for key in keys:
+            record = panel.record(key)
+            answers[key] = Description(
+                title="Name contradicts environment",
+                reason=f"'{record['name']}' is marked {record['environment']}.",
+                severity=Severity.INFO,
+                severity_reasons=("a matter for the register",),
+                confidence="low",
+                actions=(f"Ask {owner_of(record)} which of the two is right, and correct the other.",),
+            )
+        return answers

@@ -1,0 +1,114 @@
+"""Revoked keys in use: requests of a key that should no longer work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from detector.baseline import Flags, anscombe
+from detector.config import Detection
+from detector.detectors import Description, day_in_words, judgement, owner_of
+from detector.model import Panel, Severity
+
+
+class RevokedKeyUse:
+    """Any request of a key on a night after its revocation.
+
+    On the night of the revocation itself a count does not say which requests came before it. The last use
+    does, where the source knows it: before the revocation, all is well; after it, the key still worked.
+    Without it (or with a day alone, which reads as its first instant) the key is named, as less severe and
+    less certain. Score: the requests on the Anscombe scale, 0 for none.
+    """
+
+    kind: ClassVar[str] = "revoked_key_use"
+
+    def __init__(self, settings: Detection) -> None:
+        self.settings = settings
+
+    def judge(self, panel: Panel) -> pd.DataFrame:
+        """Score every key by its requests tonight, if it was revoked before the night ended."""
+        requests = panel.requests[:, -1]
+        score = np.where(
+            _revoked(panel) & ~_used_before_only(panel), anscombe(requests) - anscombe(np.zeros(1)), 0.0
+        )
+        excuses = np.full(len(panel.keys), None, dtype=object)
+        if panel.missing[-1]:
+            excuses[:], score[:] = "no data for the night", np.nan
+        return judgement(
+            panel, score, observed=requests.astype(float), expected=0.0, low=0.0, high=0.0, not_judged=excuses
+        )
+
+    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
+        """How much each key was used, and how long after its revocation."""
+        return {key: _describe(panel, key, panel.record(key)) for key in keys}
+
+
+def _revoked(panel: Panel) -> Flags:
+    """Whether each key was revoked before the night ended."""
+    revoked: Flags = (panel.records["revoked_at"] < panel.night.end).fillna(False).to_numpy(dtype=bool)
+    return revoked
+
+
+def _used_before_only(panel: Panel) -> Flags:
+    """Whether the source says that tonight's last use came before the revocation."""
+    last = panel.records["last_used"]
+    told = (last > panel.night.start) & (last < panel.records["revoked_at"])
+    before: Flags = told.fillna(False).to_numpy(dtype=bool)
+    return before
+
+
+def _describe(panel: Panel, key: str, record: pd.Series[Any]) -> Description:
+    requests = int(panel.requests[panel.keys.get_loc(key), -1])
+    count = f"{requests:,} {'request' if requests == 1 else 'requests'}"
+    revoked: datetime = record["revoked_at"].astimezone(panel.timezone)
+    nights = (panel.night.day - revoked.date()).days
+    since, severity, confidence = _since(panel, record, nights)
+    return Description(
+        title="Revoked key in use" if confidence == "certain" else "Key in use on the day it was revoked",
+        reason=f"{count}, where none should be possible: {since}."
+        if confidence == "certain"
+        else f"{count}; {since}.",
+        severity=severity,
+        severity_reasons=(
+            "a revoked key must not work"
+            if confidence == "certain"
+            else "the requests may lie before the revocation",
+            f"{count} tonight",
+        ),
+        confidence=confidence,
+        actions=(
+            "Check that the gateway refuses this key: a cache or a replica may still accept it.",
+            f"Ask {owner_of(record)} which service still sends it, and read where the requests came from.",
+            "If they were all refused, somebody still holds the key: find the caller, and why it was revoked.",
+        )
+        if confidence == "certain"
+        else ("Look again tomorrow: requests on the night after a revocation leave no doubt.",),
+        changes=_changes(panel, key, revoked, nights),
+    )
+
+
+def _since(panel: Panel, record: pd.Series[Any], nights: int) -> tuple[str, Severity, str]:
+    """What is known of when the requests came, how severe that is, and how certain."""
+    live = record["environment"] != "test"
+    if nights > 0:
+        day = day_in_words(record["revoked_at"].astimezone(panel.timezone).date())
+        ago = "the day before" if nights == 1 else f"{nights:,} days before"
+        return f"it was revoked on {day}, {ago}", Severity.CRITICAL if live else Severity.HIGH, "certain"
+    if not pd.isna(record["last_used"]) and record["last_used"] > record["revoked_at"]:
+        used, revoked = (record[name].astimezone(panel.timezone) for name in ("last_used", "revoked_at"))
+        text = f"it was revoked at {revoked:%H:%M} and last used at {used:%H:%M}"
+        return text, Severity.HIGH if live else Severity.MEDIUM, "certain"
+    return "it was revoked during the night, and the counts do not say which came first", Severity.LOW, "low"
+
+
+def _changes(panel: Panel, key: str, revoked: datetime, nights: int) -> tuple[str, ...]:
+    """On how many nights since its revocation the key was used."""
+    if nights < 2:
+        return ()
+    after = panel.nights > np.datetime64(revoked.date())
+    seen = after & ~panel.missing
+    used = int((panel.requests[panel.keys.get_loc(key), seen] > 0).sum())
+    return (f"Used on {used:,} of the {int(seen.sum()):,} nights seen since its revocation.",)

@@ -1,0 +1,251 @@
+"""Unusual patterns: a key-night unlike the others in several respects at once, by isolation forest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from detector.baseline import anscombe, expectation, night_view
+from detector.config import Detection
+from detector.detectors import Description, judgement, owner_of
+from detector.errors import ConfigError
+from detector.model import Mixes, Panel, Severity, row_of
+
+PAST_NIGHTS = 14
+PAST_KEYS = 2_000
+FEWEST_ROWS = 200
+SEED = 0
+TOP = 0.999
+FEATURES = {
+    "volume": "requests against its own history",
+    "week": "requests against the same weekday last week",
+    "record": "requests against its own highest nights",
+    "rarity": "how seldom it is used",
+    "errors": "share of errors",
+    "mix": "which endpoints it used",
+    "new endpoints": "endpoints it never used",
+    "deployments": "in how many places it was seen",
+}
+"""What a key-night is described by, and how a person reads it."""
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """The endpoint and deployment counts that the features of several nights are taken from."""
+
+    endpoints: Mixes
+    total: csr_array
+    places: Mixes
+
+    @classmethod
+    def of(cls, panel: Panel, baseline_nights: int) -> _Maps:
+        """Read them once."""
+        endpoints = panel.mixes(baseline_nights + PAST_NIGHTS + 1)
+        total = csr_array(endpoints.nights[-1].shape, dtype=np.float64)
+        for matrix in endpoints.nights[:-1]:
+            total = total + matrix
+        return cls(endpoints, total, panel.places(PAST_NIGHTS + 1))
+
+    def mix(self, ago: int, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Per key: total variation between the night's endpoint mix and that of the other nights, and the
+        share of its requests that went to endpoints no other night has."""
+        night = self.endpoints.nights[-1 - ago][rows].astype(np.float64)
+        others = self.total[rows] - night if ago else self.total[rows]
+        total, usual = night.sum(axis=1), others.sum(axis=1)
+        apart = abs(_shares(night, total) - _shares(others, usual)).sum(axis=1) / 2
+        new = 1 - night.multiply(others > 0).sum(axis=1) / np.maximum(total, 1)
+        judged = (total > 0) & (usual > 0)
+        return np.where(judged, apart, 0.0), np.where(judged, new, 0.0)
+
+
+class UnusualPattern:
+    """An outlier estimator over eight features of a key-night, fitted on the fleet's own past nights.
+
+    Any scikit-learn or PyOD outlier estimator serves, by its dotted path in ``detection.estimator``; the
+    default is ``IsolationForest`` (Liu, Ting and Zhou 2008), seeded. Score: the estimator's answer, centred
+    and scaled on past nights, plus the log distance by which features lie beyond all that was seen there,
+    since a forest alone cannot tell far from farther. A key is named a usage spike where volume leads.
+    """
+
+    kind: ClassVar[str] = "unusual_pattern"
+
+    def __init__(self, settings: Detection) -> None:
+        self.settings = settings
+
+    def judge(self, panel: Panel) -> pd.DataFrame:
+        """Score the last night of every active key."""
+        maps = _Maps.of(panel, self.settings.baseline_nights)
+        past, tonight = self._past(panel, maps), self._features(panel, maps, 0, slice(None))
+        count = panel.requests[:, -1].astype(float)
+        enough = ~np.isnan(tonight).any(axis=1)
+        terms = {name: np.full(len(panel.keys), np.nan) for name in ("pattern", "beyond what was seen")}
+        if len(past) >= FEWEST_ROWS and enough.any():
+            pattern, beyond = self._score(past, tonight[enough])
+            terms["pattern"][enough], terms["beyond what was seen"][enough] = pattern, beyond
+        lead = _leading(past, tonight) if len(past) >= FEWEST_ROWS else np.zeros(len(panel.keys), int)
+        frame = judgement(
+            panel,
+            sum(terms.values(), np.zeros(len(panel.keys))),
+            observed=count,
+            eligible=count >= self.settings.minimum_requests,
+            not_judged=self._excuses(panel, enough, len(past)),
+            terms=terms,
+        )
+        volume = np.isin(np.array(list(FEATURES))[lead], ("volume", "week", "record"))
+        return frame.assign(type=np.where(volume, "usage_spike", self.kind))
+
+    def past_scores(self, panel: Panel) -> NDArray[np.float64]:
+        """Scores of a sample of the past key-nights that the estimator was fitted on."""
+        past = self._past(panel, _Maps.of(panel, self.settings.baseline_nights))
+        if len(past) < FEWEST_ROWS:
+            return np.empty(0)
+        pattern, beyond = self._score(past, past)
+        return pattern + beyond
+
+    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
+        """Which features make each key stand out."""
+        maps = _Maps.of(panel, self.settings.baseline_nights)
+        past, tonight = self._past(panel, maps), self._features(panel, maps, 0, slice(None))
+        standing = _standing_out(past, tonight)
+        rows = panel.keys.get_indexer(pd.Index(keys))
+        return {
+            key: _describe(panel.record(key), standing[row], str(row_of(judged, key)["type"]))
+            for key, row in zip(keys, rows, strict=True)
+        }
+
+    def _past(self, panel: Panel, maps: _Maps) -> NDArray[np.float64]:
+        """Features of past key-nights in use: rows x features, from at most ``PAST_NIGHTS`` nights."""
+        step = slice(None, None, max(len(panel.keys) // PAST_KEYS, 1))
+        length = panel.requests.shape[1]
+        ago = [back for back in range(1, length) if not panel.missing[-1 - back]][:PAST_NIGHTS]
+        nights = [self._features(panel, maps, back, step) for back in ago]
+        past: NDArray[np.float64] = np.concatenate([np.empty((0, len(FEATURES))), *nights])
+        judged: NDArray[np.float64] = past[~np.isnan(past.sum(axis=1))]
+        return judged[np.lexsort(judged.T)]  # a forest depends on the order of what it learns from
+
+    def _features(self, panel: Panel, maps: _Maps, ago: int, rows: slice) -> NDArray[np.float64]:
+        """Keys x features of the night so many nights before the judged one; NaN where not judged."""
+        night = panel.requests.shape[1] - 1 - ago
+        window = slice(max(night - self.settings.baseline_nights, 0), night)
+        counts, observed = panel.requests[rows, window], panel.observed[rows, window]
+        weekdays = (panel.nights.astype(int) % 7).astype(np.int64)
+        usual = expectation(counts, observed, weekdays[window], int(weekdays[night]))
+        today, errors = panel.requests[rows, night], panel.errors[rows, night]
+        volume = (anscombe(today) - usual.mean) / usual.spread
+        centre, scale = night_view(volume)
+        used = np.where(observed, counts > 0, False).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
+        mix, new = maps.mix(ago, rows)
+        last_week = panel.requests[rows, max(night - 7, 0)]
+        features = np.column_stack(
+            [
+                np.maximum((volume - centre) / scale, 0),
+                np.maximum(np.log((today + 3) / (last_week + 3)), 0),
+                np.maximum(np.log((today + 3) / (usual.record + 3)), 0),
+                np.where(today > 0, 1 - used, 0),
+                _error_residual(today, errors, counts, panel.errors[rows, window]),
+                mix * today / (today + 10),
+                new * today / (today + 10),
+                _entropy(maps.places.nights[-1 - ago][rows]),
+            ]
+        )
+        active = panel.records["active"].to_numpy()[rows] & panel.observed[rows, night]
+        features[(usual.nights < self.settings.minimum_nights) | ~active] = np.nan
+        return features
+
+    def _score(
+        self, past: NDArray[np.float64], rows: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        estimator = _estimator(self.settings.estimator)
+        estimator.fit(past)
+        reference, raw = _strangeness(estimator, past), _strangeness(estimator, rows)
+        median, upper = np.quantile(reference, [0.5, 0.9])
+        middle, top = np.median(past, axis=0), np.quantile(past, TOP, axis=0)
+        excess = np.maximum(rows - top, 0) / np.maximum(top - middle, 0.1)
+        return (raw - median) / max(float(upper - median) / 1.2816, 1e-9), np.log1p(excess).sum(axis=1)
+
+    def _excuses(self, panel: Panel, enough: Any, past: int) -> NDArray[np.object_]:
+        excuses = np.full(len(panel.keys), None, dtype=object)
+        excuses[~enough] = f"too young: fewer than {self.settings.minimum_nights} observed nights"
+        excuses[~panel.records["active"].to_numpy()] = "revoked"
+        if past < FEWEST_ROWS:
+            excuses[:] = f"fewer than {FEWEST_ROWS} past key-nights to learn from"
+        if panel.missing[-1]:
+            excuses[:] = "no data for the night"
+        return excuses
+
+
+def _estimator(path: str) -> Any:
+    """An estimator by its dotted path, seeded where it can be."""
+    module, _, name = path.rpartition(".")
+    try:
+        kind = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"detection.estimator: there is no {path}: {error}") from None
+    estimator = kind()
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=SEED)
+    if not hasattr(estimator, "score_samples") and not hasattr(estimator, "decision_function"):
+        raise ConfigError(f"detection.estimator: {path} scores nothing; name an outlier estimator")
+    return estimator
+
+
+def _strangeness(estimator: Any, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Higher is stranger: scikit-learn scores the other way round, PyOD does not."""
+    if hasattr(estimator, "score_samples"):
+        return -np.asarray(estimator.score_samples(rows), dtype=np.float64)
+    return np.asarray(estimator.decision_function(rows), dtype=np.float64)
+
+
+def _shares(counts: csr_array, totals: Any) -> csr_array:
+    return csr_array(counts.multiply((1 / np.maximum(totals, 1))[:, None]))
+
+
+def _entropy(places: csr_array) -> NDArray[np.float64]:
+    """The entropy of each key's deployments, in nats."""
+    shares = _shares(places.astype(np.float64), places.sum(axis=1))
+    shares.data = -shares.data * np.log(np.maximum(shares.data, 1e-12))
+    return np.asarray(shares.sum(axis=1), dtype=np.float64)
+
+
+def _error_residual(
+    today: NDArray[np.int64], errors: NDArray[np.int64], counts: NDArray[np.int64], past: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """How many standard deviations the errors lie above the key's own rate; never below 0."""
+    rate = (past.sum(axis=1) + 0.5) / (counts.sum(axis=1) + 10)
+    residual = (errors - rate * today) / np.sqrt(rate * (1 - np.minimum(rate, 0.99)) * today + 1)
+    return np.asarray(np.maximum(residual, 0), dtype=np.float64)
+
+
+def _standing_out(past: NDArray[np.float64], tonight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keys x features: how far each feature lies above the past median, in units of its usual upper range."""
+    middle, upper = np.median(past, axis=0), np.quantile(past, 0.99, axis=0)
+    return np.nan_to_num((tonight - middle) / np.maximum(upper - middle, 0.1))
+
+
+def _leading(past: NDArray[np.float64], tonight: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.asarray(_standing_out(past, tonight).argmax(axis=1), dtype=np.int64)
+
+
+def _describe(record: pd.Series[Any], standing: NDArray[np.float64], kind: str) -> Description:
+    order = np.argsort(-standing)
+    named = [list(FEATURES.values())[index] for index in order[:3] if standing[index] > 1] or [
+        "a mix of small things"
+    ]
+    live = record["environment"] == "live"
+    return Description(
+        title="Usage spike" if kind == "usage_spike" else "Unusual pattern",
+        reason=f"{record['request_count']:,} requests, unlike past nights in {', '.join(named)}.",
+        severity=Severity.MEDIUM if live else Severity.LOW,
+        severity_reasons=("a live key" if live else "not a live key", "no single rule explains it"),
+        confidence="medium" if standing.max() > 3 else "low",
+        actions=(
+            f"Ask {owner_of(record)} whether this night's use was meant.",
+            "Read the access log of this key for the night.",
+        ),
+    )
