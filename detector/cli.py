@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from detector.errors import ConfigError, DetectorError
+from detector.options import DAY, Command, Group, configured, load_config, safe
+from detector.triage_commands import triage
 
 if TYPE_CHECKING:
     from detector.config import Config
@@ -21,65 +23,13 @@ FINDINGS = 3
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
-class _RunByDefault(click.Group):
+class _RunByDefault(Group):
     """A group whose bare call, with or without options, is ``run``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
             args = ["run", *args]
         return super().parse_args(ctx, args)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        _verbatim_epilog(self, formatter)
-
-
-class _Command(click.Command):
-    """A command whose examples are printed as written."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        _verbatim_epilog(self, formatter)
-
-
-def _verbatim_epilog(command: click.Command, formatter: click.HelpFormatter) -> None:
-    if command.epilog:
-        formatter.write_paragraph()
-        formatter.write(
-            "\n".join(line.strip() and f"  {line.strip()}" for line in command.epilog.splitlines()) + "\n"
-        )
-
-
-class _Day(click.ParamType[date]):
-    """A night, as YYYY-MM-DD."""
-
-    name = "night"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        try:
-            return value if isinstance(value, date) else date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a day; write it as YYYY-MM-DD", param, ctx)
-
-
-DAY = _Day()
-
-
-def _configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that go with every command."""
-    command = click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Override a configuration value, as in --set detection.minimum_requests=50. Repeatable.",
-    )(command)
-    return click.option(
-        "--config",
-        "path",
-        type=click.Path(path_type=Path),
-        default=Path("config.yaml"),
-        show_default=True,
-        help="The configuration file.",
-    )(command)
 
 
 @click.group(
@@ -103,7 +53,7 @@ def cli() -> None:
 
 
 @cli.command(
-    cls=_Command,
+    cls=Command,
     epilog="""Examples:
       python -m detector run
       python -m detector run --night 2026-11-22 --format json
@@ -113,7 +63,7 @@ def cli() -> None:
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 with a finding of this severity or above.")
 @click.option("--no-deliver", is_flag=True, help="Write the reports and send nothing.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What stdout shows.")
-@_configured
+@configured
 def run(
     path: Path, overrides: Sequence[str], night: date | None, fail_on: str | None, no_deliver: bool, form: str
 ) -> None:
@@ -124,7 +74,7 @@ def run(
     from jobs.nightly import nightly
 
     with _watched("Pulling") as progress:
-        outcome = nightly(_load(path, overrides), night=night, now=datetime.now(UTC), progress=progress)
+        outcome = nightly(load_config(path, overrides), night=night, now=datetime.now(UTC), progress=progress)
     if form == "json":
         from detector.reports import reporter
 
@@ -134,7 +84,7 @@ def run(
 
         click.echo(render(outcome.report, outcome.files))
     for failure in outcome.report.coverage.failures:
-        click.echo(f"detector: {_safe(failure)}", err=True)
+        click.echo(f"detector: {safe(failure)}", err=True)
     reached = fail_on and any(
         finding.severity.rank >= SEVERITIES.index(fail_on)
         for finding in outcome.report.findings
@@ -144,7 +94,7 @@ def run(
 
 
 @cli.command(
-    cls=_Command,
+    cls=Command,
     epilog="""Examples:
       python -m detector usage
       python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv > usage.csv""",
@@ -158,7 +108,7 @@ def run(
     default="table",
     help="Shape of the answer.",
 )
-@_configured
+@configured
 def usage(path: Path, overrides: Sequence[str], first: date | None, last: date | None, form: str) -> None:
     """Print the by-key usage of a period, most requests first, keys without requests included."""
     from detector.pull import usage_between
@@ -172,19 +122,19 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
     records = usage_between(job.history, first, last)
     click.echo(rendering.RENDERINGS[form](records), nl=False)
     for fault in job.history.notes(last).faults:
-        click.echo(f"detector: {fault.count:,} × {_safe(fault.reason)}", err=True)
+        click.echo(f"detector: {fault.count:,} × {safe(fault.reason)}", err=True)
     for key in records.loc[~records["active"] & (records["request_count"] > 0), "key_id"]:
-        click.echo(f"detector: revoked key {_safe(key)} has requests; it is not in the answer", err=True)
+        click.echo(f"detector: revoked key {safe(key)} has requests; it is not in the answer", err=True)
 
 
 @cli.command(
-    cls=_Command,
+    cls=Command,
     epilog="""Example:
       python -m detector backfill --from 2026-01-01 --to 2026-11-22""",
 )
 @click.option("--from", "first", type=DAY, required=True, help="First night.")
 @click.option("--to", "last", type=DAY, required=True, help="Last night, included.")
-@_configured
+@configured
 def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> None:
     """Pull past nights into the history without judging them. Nights already there are kept."""
     _require_order(first, last)
@@ -194,7 +144,7 @@ def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> N
 
 
 @cli.command(
-    cls=_Command,
+    cls=Command,
     epilog="""Example:
       python -m detector backtest --from 2026-09-01 --to 2026-11-22 --out /tmp/backtest""",
 )
@@ -203,7 +153,7 @@ def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> N
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results."
 )
-@_configured
+@configured
 def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out: Path) -> None:
     """Replay past nights, each with only what was known then.
 
@@ -222,7 +172,7 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
 
 
 @cli.command(
-    cls=_Command,
+    cls=Command,
     epilog="""Examples:
       python -m detector report 2026-11-22 --out report.html
       python -m detector report 2026-11-22 --format json""",
@@ -230,7 +180,7 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
 @click.argument("night", type=DAY)
 @click.option("--format", "form", type=click.Choice(["html", "json"]), default="html", help="Which rendering.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default.")
-@_configured
+@configured
 def report(path: Path, overrides: Sequence[str], night: date, form: str, out: Path | None) -> None:
     """Render the report of a past night from the history, as it would be judged today."""
     from detector.files import write_atomically
@@ -248,13 +198,13 @@ def report(path: Path, overrides: Sequence[str], night: date, form: str, out: Pa
 
 
 @cli.command(
-    cls=_Command,
+    cls=Command,
     epilog="""Example:
       python -m detector explain key_7f3a --night 2026-11-22""",
 )
 @click.argument("key")
 @click.option("--night", type=DAY, help="The night to explain; the latest in the history by default.")
-@_configured
+@configured
 def explain(path: Path, overrides: Sequence[str], key: str, night: date | None) -> None:
     """Show what is known of a key, its baseline, and why each detector fired or did not."""
     from detector.pipeline import judge_night
@@ -269,17 +219,17 @@ def explain(path: Path, overrides: Sequence[str], key: str, night: date | None) 
     judged = judge_night(job, night)
     if key not in judged.panel.keys:
         raise ConfigError(
-            f"no key {_safe(key)!r} is active or in use on {night}{_similar(key, list(judged.panel.keys))}"
+            f"no key {safe(key)!r} is active or in use on {night}{_similar(key, list(judged.panel.keys))}"
         )
     click.echo(render(judged, key))
 
 
 @cli.command(
-    cls=_Command,
+    cls=Command,
     epilog="""Example:
       python -m detector check --config config.yaml""",
 )
-@_configured
+@configured
 def check(path: Path, overrides: Sequence[str]) -> None:
     """Try the configuration, the source, the history and the state, and say what is there."""
     job = _job(path, overrides)
@@ -311,7 +261,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
 
 
 @cli.command(
-    cls=_Command,
+    cls=Command,
     epilog="""Examples:
       python -m detector demo
       python -m detector demo --out /tmp/demo""",
@@ -332,10 +282,13 @@ def demo(out: Path) -> None:
     with _watched("Making") as progress:
         config_path = make(out, progress)
     with _watched("Pulling") as progress:
-        outcome = nightly(_load(config_path, ()), night=NIGHT, now=datetime.now(UTC), progress=progress)
+        outcome = nightly(load_config(config_path, ()), night=NIGHT, now=datetime.now(UTC), progress=progress)
     click.echo(render(outcome.report, outcome.files))
     click.echo(f"\nLook around: python -m detector usage --config {config_path} --from {NIGHT}")
     sys.exit(outcome.exit_code)
+
+
+cli.add_command(triage)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -343,20 +296,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="python -m detector")
     except DetectorError as error:
-        click.echo(f"detector: {_safe(str(error))}", err=True)
+        click.echo(f"detector: {safe(str(error))}", err=True)
         sys.exit(error.exit_code)
-
-
-def _load(path: Path, overrides: Sequence[str]) -> Config:
-    from detector.config import load
-
-    return load(path, overrides)
 
 
 def _job(path: Path, overrides: Sequence[str]) -> Job:
     from detector.pipeline import Job
 
-    return Job.assemble(_load(path, overrides), datetime.now(UTC))
+    return Job.assemble(load_config(path, overrides), datetime.now(UTC))
 
 
 def _pull(job: Job, first: date, last: date) -> list[date]:
@@ -392,11 +339,4 @@ def _similar(key: str, keys: list[str]) -> str:
     import difflib
 
     match = difflib.get_close_matches(key, keys, n=1)
-    return f"; did you mean {_safe(match[0])!r}?" if match else ""
-
-
-def _safe(text: str) -> str:
-    """Text that a customer or a server may have chosen, safe to print on a terminal."""
-    from detector.reports import visible
-
-    return visible(text)
+    return f"; did you mean {safe(match[0])!r}?" if match else ""

@@ -26,7 +26,7 @@ PRIOR_REQUESTS = 100
 LEAST_NEW = 1e-3
 FORGOTTEN_EVERY, FORGOTTEN_BEYOND = 28, 12.0
 """One night in this many may be left out of a key's scatter, when it lies this many times above chance."""
-_GRID = np.linspace(np.log(1e-6), np.log(100), 200)
+_GRID = np.linspace(np.log(1e-6), np.log(100), 2_000)
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,11 @@ def distances(nights: list[csr_array]) -> Distances:
     weights = 1 / (1 + requests * TYPICAL_SCATTER)
     weights[:, -1] = 0.0
     usual = _usual(nights, weights)
+    places = _places(usual)
     history = (weights * requests).sum(axis=1, keepdims=True) - weights * requests
     own, new, moved = (np.zeros(requests.shape) for _ in range(3))
     for column, night in enumerate(nights):
-        rows, counts, left = _beside(night, usual, weights[:, column])
+        rows, counts, left = _beside(night, usual, places, weights[:, column])
         total, known = requests[rows, column], left > 0
         share = np.where(known, left, 1) / np.maximum(history[rows, column], 1e-9)
         deviances = np.where(known, counts * np.log(counts / (total * share)), 0)
@@ -85,11 +86,17 @@ def _usual(nights: list[csr_array], weights: Floats) -> csr_array:
     return total.sorted_indices()
 
 
-def _beside(night: csr_array, usual: csr_array, weight: Floats) -> tuple[NDArray[np.int64], Floats, Floats]:
+def _places(matrix: csr_array) -> NDArray[np.int64]:
+    """Row and column of each stored entry as one ascending number."""
+    places: NDArray[np.int64] = _rows(matrix) * max(matrix.shape[1], 1) + matrix.indices
+    return places
+
+
+def _beside(
+    night: csr_array, usual: csr_array, places: NDArray[np.int64], weight: Floats
+) -> tuple[NDArray[np.int64], Floats, Floats]:
     """A night's entries as rows and counts, and what the usual mix holds there beside the night itself."""
-    rows, counts = _rows(night), night.data.astype(np.float64)
-    width = max(night.shape[1], 1)
-    places, wanted = _rows(usual) * width + usual.indices, rows * width + night.indices
+    rows, counts, wanted = _rows(night), night.data.astype(np.float64), _places(night)
     at = np.minimum(np.searchsorted(places, wanted), max(len(places) - 1, 0))
     held = np.where(places[at] == wanted, usual.data[at], 0.0) if len(places) else np.zeros(len(rows))
     left = held - counts * weight[rows]
@@ -111,17 +118,21 @@ def _by_chance(usual: csr_array, requests: Floats, novelty: Floats) -> tuple[Flo
     means, variances = _poisson_deviance()
     rows = _rows(usual)
     share = usual.data / np.maximum(usual.sum(axis=1), 1e-9)[rows]
-    fresh = np.log(np.maximum(requests, 1e-6) * novelty)
-    mean = (1 - novelty) * np.interp(fresh, _GRID, means)
-    variance = (1 - novelty) ** 2 * np.interp(fresh, _GRID, variances)
+    rest, log_share = 1 - share, np.log(share)
+    log_requests = np.log(np.maximum(requests, 1e-6))
+    at = _nearest(log_requests + np.log(novelty))
+    mean, variance = (1 - novelty) * means[at], (1 - novelty) ** 2 * variances[at]
     for column in range(requests.shape[1]):
-        used = requests[rows, column] > 0
-        owner, part = rows[used], share[used]
-        expected = np.log(requests[owner, column] * part)
-        mean[:, column] += np.bincount(owner, (1 - part) * np.interp(expected, _GRID, means), len(requests))
-        terms = (1 - part) ** 2 * np.interp(expected, _GRID, variances)
-        variance[:, column] += np.bincount(owner, terms, len(requests))
+        at = _nearest(log_requests[rows, column] + log_share)
+        mean[:, column] += np.bincount(rows, rest * means[at], len(requests))
+        variance[:, column] += np.bincount(rows, rest**2 * variances[at], len(requests))
     return np.maximum(mean, 0.5), np.maximum(variance, 1.0)
+
+
+def _nearest(log_mean: Floats) -> NDArray[np.int64]:
+    """Where in ``_GRID`` the logarithm of a mean lies."""
+    at = (log_mean - _GRID[0]) * ((len(_GRID) - 1) / (_GRID[-1] - _GRID[0])) + 0.5
+    return at.clip(0, len(_GRID) - 1).astype(np.int64)
 
 
 @cache

@@ -162,9 +162,7 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) ->
         f"on an ordinary night that would be {judged['expected']:,.0f}"
     )
     if enumeration:
-        reason += (
-            f". {len(new):,} endpoints it never used before took {share:.0%}: this looks like trying them out"
-        )
+        reason += f". {len(new):,} endpoints it never used before took {share:.0%}, as if tried one by one"
     elif new:
         reason += f". {_endpoints(len(new))} it never used before took {share:.0%}"
     return Description(
