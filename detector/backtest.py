@@ -40,7 +40,7 @@ class Tally:
     incomplete: list[str] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
 
-    def add(self, judged: Judged, raised: list[Finding], budget: float) -> None:
+    def add(self, judged: Judged, raised: list[Finding]) -> None:
         """Count one night."""
         night = judged.panel.night.day.isoformat()
         self.nights += 1
@@ -49,13 +49,12 @@ class Tally:
         self.failures.update(judged.failures)
         if not judged.complete:
             self.incomplete.append(night)
+        volume = volume_judgement(judged)
+        self.key_nights += 0 if volume is None else int(volume["score"].notna().sum())
         for kind, limit in judged.thresholds.items():
             frame = judged.judgements[kind]
-            self.key_nights += int(frame["score"].notna().sum())
             for factor in BUDGET_FACTORS:
-                self.by_budget[factor] += len(
-                    policy.named(frame, limit.at(budget * factor / len(judged.thresholds)))
-                )
+                self.by_budget[factor] += len(policy.named(frame, limit.at(factor)))
 
     def summary(self, budget: float) -> dict[str, Any]:
         """The counts in plain JSON types. Alarms are findings above info that are new, reopened or escalated."""
@@ -94,7 +93,7 @@ def backtest(
             _write_findings(findings, held)
             _write_scores(scores, judged)
             raised = [item for item in held if item.status.raised and item.severity is not Severity.INFO]
-            tally.add(judged, raised, budget)
+            tally.add(judged, raised)
     summary = tally.summary(budget)
     write_atomically(out / "summary.json", (json.dumps(summary, indent=2) + "\n").encode())
     return summary

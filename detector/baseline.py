@@ -132,7 +132,8 @@ def fleet_effects(counts: NDArray[np.int64], observed: Flags) -> Floats:
     with np.errstate(invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a night without any observed key has no median
         z = (anscombe(counts[::step]) - usual.mean[:, None]) / usual.spread[:, None]
-        medians = np.nanmedian(np.where(observed[::step], z, np.nan), axis=0)
+        whole = observed[::step].all()  # a median that need not look for gaps is four times as fast
+        medians = np.median(z, axis=0) if whole else np.nanmedian(np.where(observed[::step], z, np.nan), axis=0)
     weight = _fleet_weight(len(counts))
     effects: Floats = weight * np.maximum(np.nan_to_num(medians), 0)
     return effects

@@ -9,7 +9,7 @@ import csv
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +32,7 @@ ENDPOINTS = (
     "GET /v1/products/{}", "POST /v1/payments", "GET /v1/prices", "POST /v1/search", "GET /v1/stock",
     "PUT /v1/stock/{}", "GET /v1/analytics/usage/by-key",
 )  # fmt: skip
+RECON = tuple(f"GET /v1/admin/{name}" for name in ("users", "keys", "billing", "exports", "audit", "roles"))
 NEVER_USED, RETIRED, REVOKED = 12, 10, 6
 
 
@@ -147,6 +148,8 @@ def _plant(keys: list[Key]) -> list[tuple[str, str, str]]:
     plans += [("dormant_wake", keys[0], "wake", 7)]
     plans += [("environment_mismatch", test[1], "stray", 180), ("environment_mismatch", test[2], "stray", 4)]
     plans += [("environment_mismatch", live[2], "stray", 25)]
+    plans += [("error_surge", live[3], "fail", 60), ("endpoint_shift", live[4], "recon", 60)]
+    plans += [("revoked_key_use", keys[NEVER_USED + RETIRED], "wake", 9), ("new_key_burst", keys[-1], "wake", 900)]
     for _, key, effect, size in plans:
         key.extra[effect] = size
     planted = [(NIGHT.isoformat(), key.key_id, kind) for kind, key, _, _ in plans]
@@ -189,8 +192,11 @@ def _night(key: Key, night: date, rng: Generator) -> Iterator[tuple[str, str, st
     away = "staging" if home == "production" else "production"
     incident = key.extra if night == NIGHT else {}
     count = _count(key, night, rng) * incident.get("times", 1) + incident.get("wake", 0)
-    yield from _requests(key, night, count, home, rng)
+    failing = incident["fail"] / 100 if "fail" in incident else key.error_rate
+    yield from _requests(replace(key, error_rate=failing), night, count, home, rng)
     yield from _requests(key, night, incident.get("stray", 0), away, rng)
+    prying = replace(key, endpoints=RECON, weights=(1 / len(RECON),) * len(RECON), error_rate=0.5)
+    yield from _requests(prying, night, incident.get("recon", 0), home, rng)
 
 
 def _count(key: Key, night: date, rng: Generator) -> int:

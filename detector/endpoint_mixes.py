@@ -106,7 +106,7 @@ def _beside(
 
 def _novelty(new: Floats, weights: Floats, history: Floats) -> Floats:
     """The share of requests to expect on endpoints never used before: the key's own, drawn to the fleet's."""
-    own = weights * new
+    own = np.where(history >= LEAST_HISTORY, weights * new, 0)  # without a history, all is new and nothing said
     fleet = max(own.sum() / max(history[:, -1].sum(), 1e-9), LEAST_NEW)
     others = own.sum(axis=1, keepdims=True) - own
     share: Floats = (others + PRIOR_REQUESTS * fleet) / (history + PRIOR_REQUESTS)
@@ -132,7 +132,8 @@ def _by_chance(usual: csr_array, requests: Floats, novelty: Floats) -> tuple[Flo
 def _nearest(log_mean: Floats) -> NDArray[np.int64]:
     """Where in ``_GRID`` the logarithm of a mean lies."""
     at = (log_mean - _GRID[0]) * ((len(_GRID) - 1) / (_GRID[-1] - _GRID[0])) + 0.5
-    return at.clip(0, len(_GRID) - 1).astype(np.int64)
+    places: NDArray[np.int64] = at.clip(0, len(_GRID) - 1).astype(np.int64)
+    return places
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 
 from detector import fleet, policy
 from detector.completeness import Problem, assess, is_complete
-from detector.config import Config
-from detector.detectors import Description, Detector, StatisticalDetector, all_detectors, terms_of
+from detector.config import Config, Detection
+from detector.detectors import METHODS, Description, Detector, StatisticalDetector, all_detectors, terms_of
 from detector.explanation import changes
 from detector.model import Finding, Panel, Sighting, row_of
 from detector.policy import Threshold
@@ -46,14 +46,12 @@ def judge(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> Judg
     findings = _data_quality(panel, problems, config, earlier) + _fleet_shift(panel, config, earlier)
     failures: list[str] = []
     detectors = all_detectors(config.detection)
-    shared = sum(isinstance(detector, StatisticalDetector) for detector in detectors)
+    budgets = _budgets(detectors, config.detection)
     for detector in detectors:
         try:
             judgements[detector.kind] = detector.judge(panel)
             if isinstance(detector, StatisticalDetector):
-                thresholds[detector.kind] = policy.calibrate(
-                    detector.past_scores(panel), config.detection.alerts_per_1000_keys / shared
-                )
+                thresholds[detector.kind] = policy.calibrate(detector.past_scores(panel), budgets[detector.kind])
             found = _findings(detector, panel, judgements[detector.kind], thresholds, config, earlier)
             already = {finding.finding_id for finding in findings}
             findings += [finding for finding in found if finding.finding_id not in already]
@@ -63,6 +61,16 @@ def judge(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> Judg
     complete = is_complete(problems) and not failures
     findings += policy.resolved(earlier, present, panel, complete)
     return Judged(panel, problems, judgements, thresholds, policy.order(findings), failures)
+
+
+def _budgets(detectors: Sequence[Detector], settings: Detection) -> dict[str, float]:
+    """The alert budget divided: half for volume, which most alarms are about, the rest shared by the others."""
+    statistical = [item.kind for item in detectors if isinstance(item, StatisticalDetector)]
+    volume = [kind for kind in statistical if kind in METHODS[settings.method]]
+    others = [kind for kind in statistical if kind not in volume]
+    total = settings.alerts_per_1000_keys
+    half = total / 2 if volume and others else total
+    return {kind: half / len(group) for group in (volume, others) for kind in group}
 
 
 def _findings(

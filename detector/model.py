@@ -174,8 +174,8 @@ class Panel:
     yet; ``missing`` marks nights that nobody saw: their zeros mean nothing. ``records`` holds the judged
     night's rows in the order of ``keys``. ``maps`` reads the endpoint and deployment maps of earlier
     nights on demand, ``mixes(count)`` the endpoint counts of all keys on the last ``count`` nights and
-    ``places(count)`` their counts by deployment. ``last_uses`` holds the fleet's last use within each night (NaT where none);
-    ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged night noted.
+    ``places(count)`` their counts by deployment. ``last_uses`` holds the fleet's last use within each night
+    (NaT where none); ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged night noted.
     """
 
     keys: pd.Index
@@ -428,10 +428,10 @@ class RunReport:
     """Everything one night has to say; every format is a rendering of this object.
 
     ``usage`` holds the active keys in by-key order (requests descending, then key id) with
-    ``RECORD_COLUMNS``. ``findings`` are open ones, most severe first, then the muted, then the resolved. ``run`` describes
-    the execution (run id, start, duration) and, with ``generated_at``, is the only part that differs
-    between two runs on the same data. ``policy`` maps a deployment pattern to the environment that belongs
-    there; ``mutes`` are those in force, also where they cover nothing tonight.
+    ``RECORD_COLUMNS``. ``findings`` are open ones, most severe first, then the muted, then the resolved.
+    ``run`` describes the execution (run id, start, duration) and, with ``generated_at``, is the only part that
+    differs between two runs on the same data. ``policy`` maps a deployment pattern to the environment that
+    belongs there; ``mutes`` are those in force, also where they cover nothing tonight.
     """
 
     night: Night

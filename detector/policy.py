@@ -29,7 +29,8 @@ class Threshold:
 
     ``rate(s)`` is the share of ordinary key-nights expected beyond a score: an exponential tail that
     starts with ``share`` at ``start`` and falls by e every ``slope``. ``past`` is the number of key-nights
-    it rests on. ``calibrated`` is False for the default that serves while there is little past.
+    it rests on, ``budget`` the alarms per 1,000 keys it was set for. ``calibrated`` is False for the
+    default that serves while there is little past.
     """
 
     score: float
@@ -37,15 +38,16 @@ class Threshold:
     share: float
     slope: float
     calibrated: bool
+    budget: float
     past: int = 0
 
     def rate(self, score: float) -> float:
         """The share of ordinary key-nights beyond a score."""
         return float(self.share * np.exp(-max(score - self.start, 0.0) / self.slope))
 
-    def at(self, alerts_per_1000_keys: float) -> float:
-        """The score from which another budget would raise."""
-        score = self.start + self.slope * np.log(self.share * 1000 / alerts_per_1000_keys)
+    def at(self, factor: float) -> float:
+        """The score from which so many times the budget would raise."""
+        score = self.start + self.slope * np.log(self.share * 1000 / (self.budget * factor))
         return max(float(score), LOWEST_THRESHOLD)
 
 
@@ -57,11 +59,16 @@ def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Thresho
     key-night in a hundred an incident of any size, the threshold would rise by less than a sixth.
     """
     if len(past) < FEWEST_SCORES:
-        return Threshold(DEFAULT_THRESHOLD, DEFAULT_THRESHOLD, alerts_per_1000_keys / 1000, 1.0, calibrated=False)
+        rate = alerts_per_1000_keys / 1000
+        return Threshold(
+            DEFAULT_THRESHOLD, DEFAULT_THRESHOLD, rate, slope=1.0, calibrated=False, budget=alerts_per_1000_keys
+        )
     low, high = np.quantile(past, [TAIL_FROM, TAIL_TO])
     slope = max(float(high - low) / np.log((1 - TAIL_FROM) / (1 - TAIL_TO)), SMALLEST_SLOPE)
-    tail = Threshold(np.nan, float(high), 1 - TAIL_TO, slope, calibrated=True, past=len(past))
-    return replace(tail, score=tail.at(alerts_per_1000_keys))
+    tail = Threshold(
+        np.nan, float(high), 1 - TAIL_TO, slope, calibrated=True, budget=alerts_per_1000_keys, past=len(past)
+    )
+    return replace(tail, score=tail.at(1))
 
 
 def named(judged: pd.DataFrame, threshold: float) -> list[str]:

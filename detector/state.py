@@ -178,6 +178,7 @@ class State:
 
     def add_triage(self, entry: TriageEntry, replaces: Iterable[int] = ()) -> TriageEntry:
         """Log an entry, ending those it replaces in the same step; returns it with its number."""
+        entry = replace(entry, created_at=_utc(entry.created_at))
         row = {name: getattr(entry, name) for name in TriageEntry.__dataclass_fields__ if name != "id"}
         try:
             with self._engine.begin() as connection:
@@ -244,7 +245,7 @@ def _utc(instant: datetime) -> datetime:
 
 def _ending(ids: Iterable[int], ended_at: datetime) -> Update:
     chosen = entries.c.id.in_(list(ids)) & entries.c.ended_at.is_(None)
-    return update(entries).where(chosen).values(ended_at=ended_at)
+    return update(entries).where(chosen).values(ended_at=_utc(ended_at))
 
 
 def _migrate(connection: Connection) -> None:

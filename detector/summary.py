@@ -239,10 +239,8 @@ def _budget(judged: Judged, config: Config) -> Budget:
     scored = {kind: int(judged.judgements[kind]["score"].notna().sum()) for kind in thresholds}
 
     def named(factor: float) -> int:
-        share = config.detection.alerts_per_1000_keys * factor / max(len(thresholds), 1)
-        return sum(
-            len(policy.named(judged.judgements[kind], limit.at(share))) for kind, limit in thresholds.items()
-        )
+        judgements = ((judged.judgements[kind], limit.at(factor)) for kind, limit in thresholds.items())
+        return sum(len(policy.named(frame, score)) for frame, score in judgements)
 
     return Budget(
         alerts_per_1000_keys=config.detection.alerts_per_1000_keys,

@@ -152,6 +152,14 @@ def target_words(entry: TriageEntry | MuteInForce) -> str:
     return f"{words}, {entry.type} only" if entry.type and entry.target_kind != FINDING else words
 
 
+def mute_words(mute: MuteInForce) -> str:
+    """A mute in force in one sentence, with what it hides tonight."""
+    covered = "nothing" if not mute.findings else f"{mute.findings:,} finding{'' if mute.findings == 1 else 's'}"
+    until = f" until {_day(mute.until_night)}" if mute.until_night else ""
+    why = f": {mute.reason}" if mute.reason else ""
+    return f"{target_words(mute)} (covers {covered} tonight), by {mute.by}{until}{why}"
+
+
 def _told(finding: Finding, marks: Sequence[TriageEntry], verdict: str | None) -> Finding:
     finding = replace(finding, verdict=verdict)
     if finding.status is Status.RESOLVED:

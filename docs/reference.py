@@ -48,13 +48,18 @@ def commands() -> str:
     """The help of every command."""
     context = click.Context(cli, info_name="python -m detector", terminal_width=100)
     parts = [COMMANDS, _help(cli, context)]
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
+    return "".join((*parts, *_commands(cli, context, "")))
+
+
+def _commands(group: click.Group, context: click.Context, before: str) -> Iterator[str]:
+    """The help of the commands below a group, those of groups within it after their own."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None
-        parts.append(
-            f"\n## {name}\n\n" + _help(command, click.Context(command, context, name, terminal_width=100))
-        )
-    return "".join(parts)
+        inner = click.Context(command, context, name, terminal_width=100)
+        yield f"\n## {before}{name}\n\n" + _help(command, inner)
+        if isinstance(command, click.Group):
+            yield from _commands(command, inner, f"{before}{name} ")
 
 
 def _help(command: click.Command, context: click.Context) -> str:

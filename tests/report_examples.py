@@ -1,9 +1,9 @@
 """Example nights for the tests of every report format: invented keys, numbers that agree with each other.
 
 Each builder returns a fresh ``RunReport``. ``findings_night`` has a spike, a key that woke, a test key in
-production, two findings on one key, an ongoing and a resolved one; ``clear_night`` has nothing to report;
-``not_judged_night`` has no usable data; ``hostile_night`` is the findings night of customers who try to
-break the page with the names they choose.
+production, two findings on one key, an ongoing and a resolved one; ``triaged_night`` is the same after people
+had their say; ``clear_night`` has nothing to report; ``not_judged_night`` has no usable data;
+``hostile_night`` is the triaged night of customers who try to break the page with the names they choose.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from detector import triage
 from detector.aggregation import conform
 from detector.model import (
     RECORD_COLUMNS,
@@ -25,6 +26,7 @@ from detector.model import (
     Fault,
     Finding,
     Fleet,
+    MuteInForce,
     Night,
     NotJudged,
     RunReport,
@@ -33,6 +35,7 @@ from detector.model import (
     Status,
     Summary,
     Trends,
+    TriageEntry,
 )
 
 DAY = date(2026, 11, 22)
@@ -68,6 +71,42 @@ def findings_night() -> RunReport:
     keys = fleet_keys()
     findings = example_findings()
     return assemble(keys, findings, outcome="findings", verdict="Five keys need a look, three of them today")
+
+
+def triaged_night() -> RunReport:
+    """The findings night with one finding acknowledged, one muted, verdicts, and a mute that covers nothing."""
+    entries = example_entries()
+    findings = tuple(triage.apply(example_findings(), entries, DAY))
+    report = assemble(fleet_keys(), findings, outcome="findings", verdict="Four keys need a look")
+    summary = replace(report.summary, precision=triage.precision(entries, DAY))
+    return replace(report, summary=summary, mutes=triage.mutes_in_force(findings, entries, DAY))
+
+
+def example_entries() -> list[TriageEntry]:
+    """What people said: the spike is known, the mismatch is muted, two spikes were judged, one of them real."""
+    return [
+        said("ack", "finding", "f-7f3a-spike", reason="team payments is on it", id=1),
+        said(
+            "mute", "team", "checkout", reason="moves to its live key", until_night=DAY + timedelta(days=8), id=2
+        ),
+        said("mute", "pattern", "loadtest-*", reason="peak tests", until_night=DAY + timedelta(days=2), id=3),
+        said("verdict", "finding", "f-7f3a-spike", type="usage_spike", verdict="true", episode=1, id=4),
+        said("verdict", "finding", "f-0003-spike", type="usage_spike", verdict="false", episode=1, id=5),
+        said("verdict", "finding", "f-02c9-woke", type="dormant_wake", verdict="planned", episode=1, id=6),
+    ]
+
+
+def said(action: str, target_kind: str, target: str, **facts: Any) -> TriageEntry:
+    """An entry of the example's triage, by Alex from the night on."""
+    usual: dict[str, Any] = {
+        "type": None,
+        "reason": None,
+        "by": "alex",
+        "from_night": DAY,
+        "until_night": None,
+        "created_at": datetime(2026, 11, 23, 7, 30, tzinfo=UTC),
+    }
+    return TriageEntry(action=action, target_kind=target_kind, target=target, **{**usual, **facts})
 
 
 def clear_night() -> RunReport:
@@ -126,8 +165,8 @@ HOSTILE = (
 
 
 def hostile_night() -> RunReport:
-    """The findings night, with names, endpoints, teams and faults that try to break out."""
-    return renamed(findings_night(), lambda text: HOSTILE[len(text) % len(HOSTILE)] + text)
+    """The triaged night, with names, endpoints, teams, reasons and faults that try to break out."""
+    return renamed(triaged_night(), lambda text: HOSTILE[len(text) % len(HOSTILE)] + text)
 
 
 def renamed(report: RunReport, rename: Rename) -> RunReport:
@@ -143,6 +182,7 @@ def renamed(report: RunReport, rename: Rename) -> RunReport:
         findings=tuple(_renamed_finding(finding, rename) for finding in report.findings),
         usage=conform(usage, RECORD_COLUMNS),
         sources=tuple(replace(source, faults=_renamed_faults(source, rename)) for source in report.sources),
+        mutes=tuple(_renamed_mute(mute, rename) for mute in report.mutes),
         policy={rename(pattern): environment for pattern, environment in report.policy.items()},
         coverage=replace(report.coverage, problems=tuple(rename(text) for text in report.coverage.problems)),
     )
@@ -163,11 +203,17 @@ def _renamed_finding(finding: Finding, rename: Rename) -> Finding:
         team=maybe(finding.team),
         application=maybe(finding.application),
         reason=rename(finding.reason),
+        acknowledged=maybe(finding.acknowledged),
+        muted=maybe(finding.muted),
         changes=tuple(rename(text) for text in finding.changes),
         actions=tuple(rename(text) for text in finding.actions),
         endpoints_usual={rename(name): count for name, count in finding.endpoints_usual.items()},
         endpoints_tonight={rename(name): count for name, count in finding.endpoints_tonight.items()},
     )
+
+
+def _renamed_mute(mute: MuteInForce, rename: Rename) -> MuteInForce:
+    return replace(mute, target=rename(mute.target), reason=rename(mute.reason or ""), by=rename(mute.by))
 
 
 def _renamed_faults(source: SourceStatus, rename: Rename) -> tuple[Fault, ...]:
@@ -506,7 +552,7 @@ def summary_of(findings: tuple[Finding, ...], usage: pd.DataFrame, outcome: str,
         "A test key is in production for the third night.",
         open=len(opened),
         raised=sum(f.status.raised for f in opened),
-        resolved=len(findings) - len(opened),
+        resolved=sum(f.status is Status.RESOLVED for f in findings),
         by_severity=count(str(f.severity) for f in opened),
         by_type=count(f.type for f in opened),
         by_status=count(str(f.status) for f in findings),

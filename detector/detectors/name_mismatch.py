@@ -34,9 +34,9 @@ class NameMismatch:
             score[:], excuses[:] = np.nan, "no data for the night"
         elif panel.places(1).nights[-1].sum() > 0:
             known = records["environment"].isin(ENVIRONMENTS) & records["active"]
-            for row in np.flatnonzero(known & records["name"].notna()):
-                spoken = named_environment(str(records["name"].iloc[row]))
-                score[row] = spoken is not None and spoken != records["environment"].iloc[row]
+            spoken = [None if pd.isna(name) else named_environment(str(name)) for name in records["name"]]
+            contradicts = [a is not None and a != b for a, b in zip(spoken, records["environment"], strict=True)]
+            score = np.where(known.to_numpy() & np.array(contradicts, dtype=bool), 1.0, 0.0)
         return judgement(panel, score, observed=panel.requests[:, -1].astype(float), not_judged=excuses)
 
     def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:

@@ -102,7 +102,7 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any], age: int, heavier:
             f"19 of 20 keys with a history make at most {judged['high']:,.0f}."
         ),
         severity=severity,
-        severity_reasons=(f"{age:,} nights old", *reasons),
+        severity_reasons=(f"a young key, {days}", *reasons),
         confidence="medium",
         actions=(
             f"Ask {owner_of(record)} who made this key, for what, and whether so many requests are planned.",

@@ -25,8 +25,9 @@ import templates
 from detector.aggregation import local_days, map_of
 from detector.files import write_atomically
 from detector.model import Finding, Night, RunReport, Severity, SourceStatus, Status
-from detector.reports import charts, visible
+from detector.reports import charts, verdicts, visible
 from detector.reports.json import plain, tool_version
+from detector.triage import mute_words
 
 TABLE_ROWS = 1000
 """Rows of the by-key table; what is beyond is counted on the page and stands in ``report.json``."""
@@ -75,12 +76,13 @@ class HtmlReporter:
 
 @dataclass(frozen=True)
 class Entry:
-    """One finding as its card tells it; ``marks`` are the filter values it answers to."""
+    """One finding as its card tells it; ``marks`` are the filter values it answers to, ``said`` is triage."""
 
     finding: Finding
     status: str
     marks: str
     numbers: list[tuple[str, str]]
+    said: list[str]
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def page(report: RunReport) -> dict[str, Any]:
         "alarms": len(alarms),
         "resolved": [f for f in report.findings if f.status == Status.RESOLVED],
         "muted": [f for f in report.findings if f.status == Status.MUTED],
+        "precision": list(verdicts.lines(report.summary)),
         "remarks": [f for f in opened if f.type in INVENTORY_TYPES],
         "fleet": _fleet(report),
         "table": _table(report),
@@ -181,6 +184,7 @@ def _environment() -> Environment:
         "short_day": charts.short_day,
         "kind": kind,
         "counted": _counted,
+        "verdict": verdicts.WORDS.get,
     }
     return environment
 
@@ -323,7 +327,15 @@ def _mixes(group: Sequence[Finding]) -> tuple[Mapping[str, int], Mapping[str, in
 
 def _entry(finding: Finding, marks: Mapping[tuple[str, str], str]) -> Entry:
     own = " ".join(marks[facet] for facet in _facet_values(finding))
-    return Entry(finding, _life(finding), own, list(_numbers(finding)))
+    return Entry(finding, _life(finding), own, list(_numbers(finding)), list(_said(finding)))
+
+
+def _said(finding: Finding) -> Iterator[str]:
+    """What people said of a finding."""
+    if finding.acknowledged:
+        yield finding.acknowledged
+    if finding.verdict:
+        yield f"Verdict: {verdicts.WORDS[finding.verdict]}"
 
 
 def _life(finding: Finding) -> str:
@@ -543,6 +555,8 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "Other budgets", f"half would have named {budget.at_half} keys, double {budget.at_double}"
     for name, limit in sorted(budget.thresholds.items()):
         yield f"Limit, {kind(name).lower()}", f"score {limit:.3g} and above"
+    for mute in report.mutes:
+        yield f"Mute {mute.id}", mute_words(mute)
 
 
 def _source(source: SourceStatus, night: Night) -> str:

@@ -61,6 +61,7 @@ def document(report: RunReport) -> dict[str, Any]:
         "coverage": plain(report.coverage),
         "summary": plain(report.summary),
         "findings": [finding_record(finding) for finding in report.findings],
+        "mutes": plain(report.mutes),
         "usage": by_key_answer(report.usage),
     }
 

@@ -6,29 +6,49 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detector.model import Finding, RunReport, Severity, Status
-from detector.reports import visible
+from detector.reports import verdicts, visible
+from detector.triage import mute_words
 
 MOST = 25
 
 
 def render(report: RunReport, files: Sequence[Path] = ()) -> str:
     """The night in plain lines, most important first; at most ``MOST`` findings, the rest counted."""
-    held = [finding for finding in report.findings if finding.status is not Status.RESOLVED]
+    held = [finding for finding in report.findings if finding.status not in (Status.RESOLVED, Status.MUTED)]
     pressing = [finding for finding in held if finding.severity is not Severity.INFO]
     lines = [f"{report.summary.verdict}.", report.summary.subline, ""]
     lines += [line for finding in pressing[:MOST] for line in _finding(finding)]
     if len(pressing) > MOST:
         lines += [f"... and {len(pressing) - MOST:,} more in the report.", ""]
-    lines += _receipt(report)
+    lines += _receipt(report) + _triage(report)
     lines += [f"Report      {path}" for path in files]
     return "\n".join(visible(line) for line in lines)
 
 
 def _finding(finding: Finding) -> list[str]:
+    head = f"{finding.severity.upper():8} {_subject(finding)} [{finding.status}]"
+    lines = [head, f"         {finding.reason}"]
+    if finding.acknowledged:
+        lines.append(f"         {finding.acknowledged}")
+    if finding.verdict:
+        lines.append(f"         Verdict: {verdicts.WORDS[finding.verdict]}")
+    return [*lines, ""]
+
+
+def _triage(report: RunReport) -> list[str]:
+    """What is muted tonight, which mutes are in force, and how past findings turned out."""
+    muted = [finding for finding in report.findings if finding.status is Status.MUTED]
+    lines = [f"Muted       {_subject(finding)}. {finding.reason} {finding.muted}" for finding in muted[:MOST]]
+    if len(muted) > MOST:
+        lines.append(f"Muted       ... and {len(muted) - MOST:,} more in the report")
+    lines += [f"Mute {mute.id:<6} {mute_words(mute)}" for mute in report.mutes]
+    return [*lines, *(f"Verdicts    {line}" for line in verdicts.lines(report.summary))]
+
+
+def _subject(finding: Finding) -> str:
     subject = finding.key_id or "the whole fleet"
     name = f" ({finding.name})" if finding.name and finding.name != finding.key_id else ""
-    head = f"{finding.severity.upper():8} {finding.title}: {subject}{name} [{finding.status}]"
-    return [head, f"         {finding.reason}", ""]
+    return f"{finding.title}: {subject}{name}"
 
 
 def _receipt(report: RunReport) -> list[str]:

@@ -31,7 +31,13 @@ def mixed(histories: Mapping[str, Sequence[Mix]], missing: Sequence[int] = (), *
         for night in range(len(histories[keys[0]]))
     ]
     made = panel(totals, endpoints={key: histories[key][-1] for key in keys}, missing=missing, **options)  # type: ignore[arg-type]
-    return replace(made, mixes=lambda count: Mixes(pd.Index(names, dtype=object), nights[-count:]))
+    return replace(
+        made,
+        mixes=lambda count: Mixes(pd.Index(names, dtype=object), nights[-count:]),
+        maps=lambda _, wanted: [
+            {key: dict(histories[key][night]) for key in wanted} for night in range(len(nights) - 1)
+        ],
+    )
 
 
 def drawn(mix: Mix, nights: int = NIGHTS, seed: int = 5, requests: int = 40) -> list[dict[str, int]]:
@@ -71,6 +77,11 @@ CASES = (
     Case(
         "all requests go to an endpoint that was rare",
         lambda: alone([*[{"GET /orders": 39, "DELETE /orders": 1}] * 59, {"DELETE /orders": 40}]),
+        fires=frozenset({"own"}),
+    ),
+    Case(
+        "a single busy night of history is enough to see a shift",
+        lambda: alone([*[{}] * 58, {"GET /orders": 400}, {"GET /orders": 95, **dict.fromkeys(NEW, 14)}]),
         fires=frozenset({"own"}),
     ),
     Case("an ordinary night", lambda: fleet({})),

@@ -1,9 +1,9 @@
-"""The state: runs, judged nights, sightings."""
+"""The state: runs, judged nights, sightings, triage."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from detector.errors import StateError
-from detector.model import Finding, Severity, Status
+from detector.model import Finding, Severity, Status, TriageEntry
 from detector.state import State
 
 NIGHT = date(2026, 3, 17)
@@ -95,6 +95,67 @@ def test_runs_are_logged(state: State) -> None:
     last = state.last_run()
     assert last is not None
     assert (last["night"], last["exit_code"]) == (NIGHT, 0)
+
+
+def entry(**changes: object) -> TriageEntry:
+    """A mute of key k for ten nights."""
+    base = TriageEntry("mute", "key", "k", None, "load test", "alex", NIGHT, NIGHT + timedelta(days=9), NOW)
+    return replace(base, **changes)
+
+
+def test_triage_is_kept_as_it_was_said(state: State) -> None:
+    """Every field, in the order it was said, with instants in UTC."""
+    away = datetime(2026, 3, 18, 9, tzinfo=timezone(timedelta(hours=2)))
+    mute = state.add_triage(entry(created_at=away))
+    verdict = state.add_triage(
+        entry(
+            action="verdict",
+            target_kind="finding",
+            type="usage_spike",
+            verdict="true",
+            episode=2,
+            until_night=None,
+        )
+    )
+    assert state.triage() == [mute, verdict]
+    assert mute.id != verdict.id
+    assert state.triage()[0].created_at.utcoffset() == timedelta(0)
+
+
+def test_ended_triage_stays_in_the_log(state: State) -> None:
+    """With the instant at which it first ended."""
+    mute = state.add_triage(entry())
+    state.end_triage([mute.id], NOW)
+    state.end_triage([mute.id], NOW + timedelta(days=1))
+    assert state.triage() == [replace(mute, ended_at=NOW)]
+
+
+def test_a_later_entry_ends_what_it_replaces(state: State) -> None:
+    """In the same step."""
+    first = state.add_triage(entry())
+    second = state.add_triage(entry(created_at=NOW + timedelta(hours=1)), replaces=[first.id])
+    assert [item.ended_at for item in state.triage()] == [NOW + timedelta(hours=1), None]
+    assert second.ended_at is None
+
+
+def test_a_state_from_before_triage_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What it held stays."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    State(url).record(NIGHT, True, [finding()])
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        connection.execute(text("DROP TABLE detector_triage"))
+        connection.execute(text("DELETE FROM detector_migrations WHERE name = '0002_triage'"))
+    state = State(url)
+    assert (state.triage(), state.last_night()) == ([], NIGHT)
+    assert set(state.earlier(date.max)) == {"f1"}
+
+
+def test_the_latest_judged_night_is_known(state: State) -> None:
+    """Whatever the order in which nights were judged."""
+    assert state.last_night() is None
+    state.record(NIGHT, True, [])
+    state.record(NIGHT - timedelta(days=3), False, [])
+    assert state.last_night() == NIGHT
 
 
 def test_a_state_of_a_newer_version_is_refused(tmp_path: Path) -> None:

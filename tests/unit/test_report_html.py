@@ -14,6 +14,7 @@ from tests import report_examples
 
 NIGHTS = {
     "findings": report_examples.findings_night,
+    "triaged": report_examples.triaged_night,
     "clear": report_examples.clear_night,
     "not judged": report_examples.not_judged_night,
     "hostile": report_examples.hostile_night,
@@ -59,7 +60,7 @@ def shown(report: RunReport) -> Page:
 @pytest.mark.parametrize("prefix", report_examples.HOSTILE)
 def test_hostile_names_build_the_same_page_as_harmless_ones(prefix):
     """Names, teams, endpoints and faults change the text and never the elements or their attributes."""
-    report = report_examples.findings_night()
+    report = report_examples.triaged_night()
     harmless = shown(report_examples.renamed(report, lambda text: "calm " + text))
     hostile = shown(report_examples.renamed(report, lambda text: prefix + text))
     assert hostile.structure == harmless.structure
@@ -97,12 +98,44 @@ def test_every_finding_is_told_without_script(build: Callable[[], RunReport]):
     report = build()
     page = shown(report)
     for finding in report.findings:
-        told = [finding.name, finding.title, finding.reason, *finding.changes, *finding.actions]
-        if finding.status != Status.RESOLVED:
+        told = [finding.name, finding.title, finding.reason, finding.acknowledged, finding.muted]
+        if finding.status not in (Status.RESOLVED, Status.MUTED):
             told += [finding.team, finding.prevalence, finding.confidence, *finding.severity_reasons]
+            told += [*finding.changes, *finding.actions]
         for text in filter(None, told):
             assert " ".join(visible(text).split()) in page.text
         assert ("id", finding.finding_id) in {(name, value) for _, name, value in page.attributes}
+
+
+def test_triage_is_told_where_a_reader_looks_for_it():
+    """The mark on the card, the muted in a list of their own, every mute in the receipt, how many were real."""
+    text = shown(report_examples.triaged_night()).text
+    assert "Acknowledged by alex from 22 November 2026 (entry 1): team payments is on it" in text
+    assert "Verdict: real" in text
+    muted = text.index("Muted by alex from 22 November 2026 until 30 November 2026 (entry 2)")
+    assert muted > text.index("Young key among the heaviest")
+    assert "Of 2 usage spikes with a verdict, 1 was real." in text
+    receipt = text[text.index("Receipt of the run") :]
+    assert "team checkout (covers 1 finding tonight), by alex until 30 November 2026" in receipt
+    assert "keys like loadtest-* (covers nothing tonight)" in receipt
+
+
+def test_a_muted_finding_has_no_card_and_no_tag():
+    """It is in the list of the muted alone."""
+    page = html.page(report_examples.triaged_night())
+    assert "key_b81d" not in {card.lead.finding.key_id for card in page["cards"]}
+    assert [finding.key_id for finding in page["muted"]] == ["key_b81d"]
+    rows = {row.key_id: row for row in page["table"]["first"] + page["table"]["more"]}
+    assert rows["key_b81d"].tags == []
+
+
+def test_an_all_clear_over_muted_findings_says_so():
+    """Nothing open is not the same as nothing found."""
+    report = report_examples.triaged_night()
+    muted = tuple(finding for finding in report.findings if finding.status is Status.MUTED)
+    text = shown(replace(report, findings=muted, summary=replace(report.summary, outcome="clear"))).text
+    assert "all that was found is muted" in text
+    assert "No key did anything" not in text
 
 
 def test_findings_on_one_key_share_a_card_and_the_worst_leads():

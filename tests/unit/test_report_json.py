@@ -18,6 +18,7 @@ from tests import report_examples
 
 NIGHTS = {
     "findings": report_examples.findings_night,
+    "triaged": report_examples.triaged_night,
     "clear": report_examples.clear_night,
     "not judged": report_examples.not_judged_night,
     "hostile": report_examples.hostile_night,

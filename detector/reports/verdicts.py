@@ -1,0 +1,39 @@
+"""How often findings turned out real, in words that every format shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detector.model import Precision, Summary
+
+KINDS = {
+    "usage_spike": ("usage spike", "usage spikes"),
+    "unusual_pattern": ("unusual pattern", "unusual patterns"),
+    "dormant_wake": ("dormant key that woke", "dormant keys that woke"),
+    "environment_mismatch": ("environment mismatch", "environment mismatches"),
+    "name_mismatch": ("contradicting name", "contradicting names"),
+    "error_surge": ("error surge", "error surges"),
+    "endpoint_shift": ("endpoint shift", "endpoint shifts"),
+    "new_key_burst": ("young key in heavy use", "young keys in heavy use"),
+    "revoked_key_use": ("revoked key in use", "revoked keys in use"),
+    "went_silent": ("key that went silent", "keys that went silent"),
+    "fleet_shift": ("fleet shift", "fleet shifts"),
+    "data_quality": ("data quality finding", "data quality findings"),
+}
+"""Type to what one and what several are called within a sentence."""
+
+WORDS = {"true": "real", "false": "a false alarm", "benign": "real but harmless", "planned": "planned"}
+"""Verdict to how a person would say it."""
+
+
+def lines(summary: Summary) -> Iterator[str]:
+    """A sentence for every type of finding that people gave verdicts on."""
+    for kind, counted in sorted(summary.precision.items()):
+        yield _line(kind, counted)
+
+
+def _line(kind: str, counted: Precision) -> str:
+    one, several = KINDS.get(kind, (f"{kind} finding", f"{kind} findings"))
+    noun, verb = one if counted.judged == 1 else several, "was" if counted.true == 1 else "were"
+    true = f"{counted.true:,}" if counted.true else "none"
+    return f"Of {counted.judged:,} {noun} with a verdict, {true} {verb} real."
