@@ -51,12 +51,15 @@ def _detector(judged: Judged, kind: str, row: pd.Series, key: str) -> list[str]:
     found = [
         finding
         for finding in judged.findings
-        if finding.type == kind and finding.key_id == key and finding.status is not Status.RESOLVED
+        if finding.type == row.get("type", kind)
+        and finding.key_id == key
+        and finding.status is not Status.RESOLVED
     ]
-    head = f"{kind}: {'FIRED' if found else 'did not fire'}"
+    limit = judged.thresholds[kind].score if kind in judged.thresholds else 0.0
+    fired = bool(row["score"] > limit and row["eligible"])
+    head = f"{kind}: {'FIRED' if fired else 'did not fire'}"
     if pd.isna(row["score"]):
         return [head, f"  not judged: {row['not_judged']}", ""]
-    limit = judged.thresholds[kind].score if kind in judged.thresholds else 0.0
     lines = [
         head,
         f"  score {row['score']:.2f}, {'above' if row['score'] > limit else 'not above'} {limit:.2f}",
@@ -68,8 +71,8 @@ def _detector(judged: Judged, kind: str, row: pd.Series, key: str) -> list[str]:
         )
     lines += [f"    {value:+7.2f}  {name}" for name, value in terms_of(row).items()]
     if not row["eligible"]:
-        lines.append("  not raised: too few requests, or not in use lately")
-    if found:
+        lines.append("  not raised whatever the score: too few requests or errors, or not in use lately")
+    if fired and found:
         lines += [
             f"  {found[0].severity}: {found[0].reason}",
             *(f"  {change}" for change in found[0].changes),
