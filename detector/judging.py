@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from detector.completeness import Problem, assess, is_complete
 from detector.config import Config, Detection
 from detector.detectors import METHODS, Description, Detector, StatisticalDetector, all_detectors, terms_of
 from detector.explanation import changes
-from detector.model import Finding, Panel, Sighting, row_of
+from detector.model import Finding, Panel, Precision, Sighting, row_of
 from detector.policy import Threshold
 
 
@@ -34,11 +35,17 @@ class Judged:
         return is_complete(self.problems)
 
 
-def judge(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> Judged:
+def judge(
+    panel: Panel,
+    config: Config,
+    earlier: Mapping[str, Sighting],
+    verdicts: Mapping[str, Precision] = MappingProxyType({}),
+) -> Judged:
     """Score, decide and explain the panel's last night.
 
-    ``earlier`` holds the latest sighting of every finding before that night. A detector that fails is
-    recorded in ``failures`` and the others go on.
+    ``earlier`` holds the latest sighting of every finding before that night, ``verdicts`` what people found
+    findings of earlier nights to be, by type. A detector that fails is recorded in ``failures`` and the others
+    go on.
     """
     problems = assess(panel)
     judgements: dict[str, pd.DataFrame] = {}
@@ -46,7 +53,7 @@ def judge(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> Judg
     findings = _data_quality(panel, problems, config, earlier) + _fleet_shift(panel, config, earlier)
     failures: list[str] = []
     detectors = all_detectors(config.detection)
-    budgets = _budgets(detectors, config.detection)
+    budgets = _budgets(detectors, config.detection, verdicts)
     for detector in detectors:
         try:
             judgements[detector.kind] = detector.judge(panel)
@@ -63,14 +70,18 @@ def judge(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> Judg
     return Judged(panel, problems, judgements, thresholds, policy.order(findings), failures)
 
 
-def _budgets(detectors: Sequence[Detector], settings: Detection) -> dict[str, float]:
-    """The alert budget divided: half for volume, which most alarms are about, the rest shared by the others."""
+def _budgets(
+    detectors: Sequence[Detector], settings: Detection, verdicts: Mapping[str, Precision]
+) -> dict[str, float]:
+    """The alert budget divided: half for volume, which most alarms are about, the rest shared by the others;
+    then moved towards the types whose findings people found real."""
     statistical = [item.kind for item in detectors if isinstance(item, StatisticalDetector)]
     volume = [kind for kind in statistical if kind in METHODS[settings.method]]
     others = [kind for kind in statistical if kind not in volume]
     total = settings.alerts_per_1000_keys
     half = total / 2 if volume and others else total
-    return {kind: half / len(group) for group in (volume, others) for kind in group}
+    shares = {kind: half / len(group) for group in (volume, others) for kind in group}
+    return policy.weighed(shares, verdicts)
 
 
 def _findings(

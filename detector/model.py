@@ -210,6 +210,16 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Technique:
+    """An attacker's technique that a finding may be the trace of, and the ``condition`` that was observed."""
+
+    id: str
+    name: str
+    catalogue: str
+    condition: str
+
+
+@dataclass(frozen=True)
 class Finding:
     """One key (or the fleet, ``key_id`` None), one kind of behaviour, one night.
 
@@ -246,6 +256,7 @@ class Finding:
     endpoints_usual: Mapping[str, int] = field(default_factory=dict)
     endpoints_tonight: Mapping[str, int] = field(default_factory=dict)
     terms: Mapping[str, float] = field(default_factory=dict)
+    techniques: tuple[Technique, ...] = ()
     acknowledged: str | None = None
     muted: str | None = None
     verdict: str | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from detector import triage
 from detector.config import Config
 from detector.detectors.usage_spike import CALIBRATION_NIGHTS
 from detector.errors import SourceError
@@ -76,9 +77,10 @@ def pull_what_is_needed(job: Job, night: date) -> None:
 
 
 def judge_night(job: Job, night: date) -> Judged:
-    """Judge a night from the history alone."""
+    """Judge a night from the history alone, and from what people found earlier findings to be."""
     panel = job.history.panel(night, panel_depth(job.config))
-    return judge(panel, job.config, job.state.earlier(night))
+    verdicts = triage.precision(job.state.triage(), night - timedelta(days=1))
+    return judge(panel, job.config, job.state.earlier(night), verdicts)
 
 
 def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:

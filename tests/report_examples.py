@@ -34,6 +34,7 @@ from detector.model import (
     SourceStatus,
     Status,
     Summary,
+    Technique,
     Trends,
     TriageEntry,
 )
@@ -349,6 +350,7 @@ def example_findings() -> tuple[Finding, ...]:
             ),
             prevalence="1 of 65 keys",
             severity_reasons=("nobody owns it", "most requests were refused"),
+            techniques=(Technique("T1595.003", "Scanning", "ATT&CK", "41 <b>endpoints</b> were tried"),),
         ),
         finding(
             "f-55e0-errors",

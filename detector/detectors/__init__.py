@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.config import Detection
-from detector.model import Panel, Severity
+from detector.model import Panel, Severity, Technique
 
 DETECTORS = {
     "usage_spike": "detector.detectors.usage_spike:UsageSpike",
@@ -54,6 +54,7 @@ class Description:
     confidence: str
     actions: tuple[str, ...]
     changes: tuple[str, ...] = ()
+    techniques: tuple[Technique, ...] = ()
 
 
 class Detector(Protocol):

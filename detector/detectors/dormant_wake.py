@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector import techniques
 from detector.aggregation import local_days
 from detector.config import Detection
 from detector.detectors import Description, day_in_words, judgement, owner_of
-from detector.model import Panel, Severity
+from detector.model import Panel, Severity, Technique
 
 RHYTHM_GAPS = 5
 RHYTHM_QUANTILE = 0.9
@@ -82,21 +83,42 @@ class DormantWake:
             reason = f"{requests} after {silent:,} silent nights; {longest}."
             changes = (f"First use since {day_in_words(last)}.",)
         live = record["environment"] == "live"
+        severity, reasons = _severity(record, silent)
         return Description(
             title="Unused key woke" if first_use else "Dormant key woke",
             reason=reason,
-            severity=Severity.HIGH if live and not first_use else Severity.MEDIUM,
-            severity_reasons=(
-                f"{'a live' if live else 'not a live'} key",
-                "never used before" if first_use else f"silent for {silent:,} nights",
-            ),
+            severity=severity,
+            severity_reasons=reasons,
             confidence="certain",
             actions=(
                 f"Ask {owner_of(record)} who uses this key again, and why now.",
                 "Disable it unless someone claims it today: a sleeping key is a favourite for moving sideways.",
             ),
             changes=changes,
+            techniques=_techniques(record, silent) if live and not first_use else (),
         )
+
+
+def _severity(record: pd.Series[Any], silent: int) -> tuple[Severity, tuple[str, ...]]:
+    """A live key that was used before may have been found by somebody else; a pause as long as one before is
+    less of a sign."""
+    live, first_use = record["environment"] == "live", pd.isna(record["last_seen"])
+    key = f"{'a live' if live else 'not a live'} key"
+    if first_use:
+        return Severity.MEDIUM, (key, "never used before")
+    if silent <= record["longest_silence"]:
+        level = Severity.MEDIUM if live else Severity.LOW
+        return level, (key, f"silent for {silent:,} nights, no longer than once before")
+    return Severity.HIGH if live else Severity.MEDIUM, (key, f"silent for {silent:,} nights")
+
+
+def _techniques(record: pd.Series[Any], silent: int) -> tuple[Technique, ...]:
+    """Only where requests were accepted: a key that is refused opens nothing."""
+    accepted = record["request_count"] - record["error_count"]
+    if not accepted:
+        return ()
+    why = f"a live key nobody used for {silent:,} nights made {accepted:,} accepted requests"
+    return (techniques.access_token(why),)
 
 
 def silent_nights(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -9,18 +9,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from detector import techniques
 from detector.aggregation import NO_ENDPOINT, OTHER, map_of
 from detector.baseline import Flags, Floats, night_view
 from detector.config import Detection
 from detector.detectors import Description, judgement, owner_of
 from detector.endpoint_mixes import LEAST_HISTORY, Distances, distances
-from detector.model import Mixes, Panel, Severity, row_of
+from detector.model import Mixes, Panel, Severity, Technique, row_of
 
 CALIBRATION_NIGHTS = 28
 LEAST_REQUESTS = 10
 LEAST_MOVED = 0.2
 """A shift moves at least this share of the night's requests."""
 ENUMERATION = 5
+MOSTLY_REFUSED = 0.5
 
 
 class EndpointShift:
@@ -177,7 +179,17 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) ->
             "If nobody expected it, rotate the key; narrow what the new one may call. Find its callers first.",
         ),
         changes=(f"Enumeration: {len(new):,} endpoints at once that it never used.",) if enumeration else (),
+        techniques=_techniques(record, len(new)) if enumeration else (),
     )
+
+
+def _techniques(record: pd.Series[Any], new: int) -> tuple[Technique, ...]:
+    """Guessing shows in refusals; a caller who knows the endpoints is answered."""
+    refused = record["error_count"] / max(record["request_count"], 1)
+    if refused < MOSTLY_REFUSED:
+        return ()
+    why = f"{new:,} endpoints it never used were tried at once, and {refused:.0%} of its requests failed"
+    return (techniques.wordlist_scanning(why),)
 
 
 def _severity(new: int, share: float, moved: float, environment: str) -> tuple[Severity, tuple[str, ...]]:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector import techniques
 from detector.baseline import Flags, Floats
 from detector.config import Detection
 from detector.detectors import Description, judgement, owner_of
-from detector.model import Panel, Severity, row_of
+from detector.model import Panel, Severity, Technique, row_of
 
 HEAVY = 0.95
 """The share of the active keys that a key among the heaviest exceeds."""
@@ -109,7 +110,16 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any], age: int, heavier:
             "If it moves traffic from an older key, revoke that one once it is silent.",
             "If nobody claims it, disable it and look who made it: stolen access likes to make keys of its own.",
         ),
+        techniques=_techniques(record, days),
     )
+
+
+def _techniques(record: pd.Series[Any], days: str) -> tuple[Technique, ...]:
+    """Only where the register says when the key was made: a key merely seen for the first time may be old."""
+    if pd.isna(record["created_at"]):
+        return ()
+    why = f"a key that the register calls new was among the heaviest {days}"
+    return (techniques.added_credentials(why),)
 
 
 def _severity(times: float, environment: str) -> tuple[Severity, tuple[str, ...]]:

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from detector import techniques
 from detector.baseline import Flags, anscombe
 from detector.config import Detection
 from detector.detectors import Description, day_in_words, judgement, owner_of
-from detector.model import Panel, Severity
+from detector.model import Panel, Severity, Technique
 
 
 class RevokedKeyUse:
@@ -87,7 +88,16 @@ def _describe(panel: Panel, key: str, record: pd.Series[Any]) -> Description:
         if confidence == "certain"
         else ("Look again tomorrow: requests on the night after a revocation leave no doubt.",),
         changes=_changes(panel, key, revoked, nights),
+        techniques=_techniques(record, requests) if confidence == "certain" else (),
     )
+
+
+def _techniques(record: pd.Series[Any], requests: int) -> tuple[Technique, ...]:
+    """Requests that were all refused show a caller who did not hear of the revocation, not a way in."""
+    accepted = requests - int(record["error_count"])
+    if not accepted:
+        return ()
+    return (techniques.access_token(f"{accepted:,} of {requests:,} requests with a revoked key were accepted"),)
 
 
 def _since(panel: Panel, record: pd.Series[Any], nights: int) -> tuple[str, Severity, str]:

@@ -102,6 +102,7 @@ def test_every_finding_is_told_without_script(build: Callable[[], RunReport]):
         if finding.status not in (Status.RESOLVED, Status.MUTED):
             told += [finding.team, finding.prevalence, finding.confidence, *finding.severity_reasons]
             told += [*finding.changes, *finding.actions]
+            told += [text for technique in finding.techniques for text in (technique.id, technique.condition)]
         for text in filter(None, told):
             assert " ".join(visible(text).split()) in page.text
         assert ("id", finding.finding_id) in {(name, value) for _, name, value in page.attributes}

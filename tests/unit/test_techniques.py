@@ -1,0 +1,78 @@
+"""Techniques of attackers are named where their condition was observed, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from detector.config import Detection
+from detector.detectors import all_detectors
+from detector.model import INSTANT, Panel, Technique
+from tests.cases.endpoint_shift import NEW, USUAL, fleet
+from tests.cases.new_key_burst import with_young
+from tests.cases.revoked_key_use import revoked
+from tests.panels import panel
+
+DETECTORS = {detector.kind: detector for detector in all_detectors(Detection())}
+SLEEPER = {"busy": [5] * 121, "sleeper": [3] * 80 + [0] * 40 + [6]}
+
+
+def techniques(kind: str, subject: Panel, key: str) -> tuple[Technique, ...]:
+    """What the detector takes the key's behaviour tonight for."""
+    detector = DETECTORS[kind]
+    return detector.describe(subject, [key], detector.judge(subject))[key].techniques
+
+
+def failing(subject: Panel, key: str, errors: int) -> Panel:
+    """The same panel, with so many of the key's requests tonight failed."""
+    records = subject.records.copy()
+    records.loc[key, "error_count"] = errors
+    return replace(subject, records=records)
+
+
+def test_a_live_key_that_wakes_and_is_answered_may_be_in_other_hands() -> None:
+    """The condition says how long it slept and how much was accepted."""
+    (found,) = techniques("dormant_wake", panel(SLEEPER), "sleeper")
+    assert found.id == "T1550.001"
+    assert found.condition == "a live key nobody used for 40 nights made 6 accepted requests"
+    assert "17.1" in found.catalogue
+
+
+def test_a_waking_key_that_is_refused_or_a_test_key_names_none() -> None:
+    """What opens nothing, or nothing that matters, is no way in."""
+    assert techniques("dormant_wake", failing(panel(SLEEPER), "sleeper", 6), "sleeper") == ()
+    assert techniques("dormant_wake", panel(SLEEPER, environment={"sleeper": "test"}), "sleeper") == ()
+
+
+def test_the_first_use_of_a_key_names_none() -> None:
+    """A key never used before was not stolen from its user."""
+    subject = panel({"busy": [5] * 121, "unused": [0] * 120 + [7]})
+    assert techniques("dormant_wake", subject, "unused") == ()
+
+
+def test_a_revoked_key_that_is_answered_is_named_one_that_is_refused_is_not() -> None:
+    """Only accepted requests show that a token still opens something."""
+    gone = revoked(5, datetime(2026, 3, 7, tzinfo=UTC))
+    (found,) = techniques("revoked_key_use", failing(gone, "gone", 2), "gone")
+    assert found.condition == "3 of 5 requests with a revoked key were accepted"
+    assert techniques("revoked_key_use", failing(gone, "gone", 5), "gone") == ()
+
+
+def test_a_burst_of_a_key_that_the_register_calls_new_may_be_an_added_credential() -> None:
+    """A key merely seen for the first time may be old."""
+    seen = with_young([5_000])
+    assert techniques("new_key_burst", seen, "young") == ()
+    created = pd.array([datetime(2026, 3, 17, 3, tzinfo=UTC)] * len(seen.keys), dtype=INSTANT)
+    registered = replace(seen, records=seen.records.assign(created_at=created))
+    assert [found.id for found in techniques("new_key_burst", registered, "young")] == ["T1098.001"]
+
+
+def test_many_new_endpoints_are_scanning_only_when_mostly_refused() -> None:
+    """A caller who knows the endpoints is answered; one who guesses is not."""
+    subject = fleet({"key-07": USUAL | NEW})
+    requests = int(subject.records.loc["key-07", "request_count"])
+    assert techniques("endpoint_shift", failing(subject, "key-07", requests // 3), "key-07") == ()
+    (found,) = techniques("endpoint_shift", failing(subject, "key-07", requests), "key-07")
+    assert found.id == "T1595.003"
