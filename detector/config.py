@@ -101,7 +101,11 @@ class SqlSource(SourceBase):
     kind: Literal["sql"] = "sql"
     url: DatabaseUrl = Field(description="SQLAlchemy URL; take the password from ${NAME}.")
     usage: str = Field(description="Table with the usage, as name or schema.name.")
-    keys: str | None = Field(None, description="Table with the key register, as name or schema.name.")
+    keys: str | None = Field(None, description="Table or view with the key register, as name or schema.name.")
+    keys_query: str | None = Field(None, description="Or a SELECT that gives the register, with our column names.")
+    statement_timeout: int = Field(
+        1800, ge=1, description="Seconds after which the database gives up a statement, where it can."
+    )
 
 
 Source = Annotated[FilesSource | SqlSource, Field(discriminator="kind")]

@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 from sqlalchemy import (
+    TIMESTAMP,
+    URL,
     BigInteger,
     ColumnElement,
     Connection,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    create_engine,
     event,
     false,
     func,
@@ -35,6 +38,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
 
 from detector.model import INSTANT
@@ -52,8 +56,30 @@ READ_ONLY = {
 }
 """Dialect: the statement after which a transaction can only read. One snapshot, where that can be had."""
 
-UTC_SESSION = {"postgresql": "SET LOCAL TIME ZONE 'UTC'", "mysql": "SET time_zone = '+00:00'"}
+CLICKHOUSE = {
+    "ch_readonly": "2",
+    "ch_cast_keep_nullable": "1",
+    "ch_aggregate_functions_null_for_empty": "1",
+    "ch_session_timezone": "UTC",
+}
+"""What a ClickHouse session is told: only to read, and that what is missing stays so through casts and sums."""
+
+UTC_SESSION = {
+    "postgresql": "SET LOCAL TIME ZONE 'UTC'",
+    "mysql": "SET time_zone = '+00:00'",
+    "duckdb": "SET TimeZone = 'UTC'",
+    "trino": "SET TIME ZONE 'UTC'",
+    "snowflake": "ALTER SESSION SET TIMEZONE = 'UTC'",
+}
 """Dialect: the statement that makes the session's time zone UTC, for columns that depend on it."""
+
+STATEMENT_TIMEOUT = {
+    "postgresql": "SET LOCAL statement_timeout = '{timeout}s'",
+    "mysql": "SET max_execution_time = {timeout}000",
+    "snowflake": "ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {timeout}",
+    "trino": "SET SESSION query_max_run_time = '{timeout}s'",
+}
+"""Dialect: the statement that ends later ones which take longer."""
 
 _TWO = "[0-9][0-9]"
 PLAIN_SECONDS = f"{_TWO}{_TWO}-{_TWO}-{_TWO}[ T]{_TWO}:{_TWO}:{_TWO}"
@@ -161,10 +187,19 @@ def _call(element: _Reader, compiler: Any, **options: Any) -> str:
     return f"CASE typeof({value}) WHEN 'integer' THEN {value} ELSE {called} END" if element.native else called
 
 
-def prepare(engine: Engine) -> None:
+def reading_engine(url: URL) -> Engine:
+    """An engine whose connections can read, as far as the database lets a client say so, and not write."""
+    name = url.get_backend_name()
+    if name == "clickhousedb":
+        url = url.update_query_dict(CLICKHOUSE)
+    engine = create_engine(url, poolclass=NullPool, connect_args={"read_only": True} if name == "duckdb" else {})
+    if name == "sqlite":
+        _bring_readers(engine)
+    return engine
+
+
+def _bring_readers(engine: Engine) -> None:
     """Give every SQLite connection the reading functions."""
-    if engine.dialect.name != "sqlite":
-        return
 
     @event.listens_for(engine, "connect")
     def add_functions(connection: Any, _record: Any) -> None:
@@ -172,11 +207,12 @@ def prepare(engine: Engine) -> None:
             connection.create_function(name, 1, function, deterministic=True)
 
 
-def only_read(connection: Connection) -> None:
-    """Make the transaction that begins here unable to write, and independent of the session's time zone."""
-    for statements in (READ_ONLY, UTC_SESSION):
+def only_read(connection: Connection, timeout: int) -> None:
+    """Make the transaction that begins here unable to write, independent of the session's time zone, and bound
+    its statements to so many seconds where the database can."""
+    for statements in (READ_ONLY, UTC_SESSION, STATEMENT_TIMEOUT):
         if connection.dialect.name in statements:
-            connection.execute(text(statements[connection.dialect.name]))
+            connection.execute(text(statements[connection.dialect.name].format(timeout=int(timeout))))
 
 
 def times(column: ColumnElement[Any], dialect: str) -> Times:
@@ -184,8 +220,10 @@ def times(column: ColumnElement[Any], dialect: str) -> Times:
     if dialect == "sqlite":
         return Times(Micros(column), to_micros, certain=False)
     certain = not getattr(column, "nullable", True)
+    if dialect == "clickhousedb":
+        column = _clickhouse_instant(column)
     if isinstance(column.type, DateTime):
-        aware = bool(column.type.timezone)
+        aware = bool(column.type.timezone) or (dialect == "bigquery" and isinstance(column.type, TIMESTAMP))
         return Times(column, _aware if aware else _naive, certain)
     if isinstance(column.type, Date):
         return Times(cast(column, DateTime()), _naive, certain)
@@ -194,13 +232,25 @@ def times(column: ColumnElement[Any], dialect: str) -> Times:
     return Times(cast(column, DateTime(timezone=True)), _aware, certain)
 
 
+def _clickhouse_instant(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Instants there are compared in their column's own zone, and text is read by a function of its own."""
+    if is_text(column):
+        return func.parseDateTime64BestEffortOrNull(column, 6, "UTC", type_=DateTime())
+    return func.toTimeZone(column, "UTC", type_=DateTime()) if isinstance(column.type, DateTime) else column
+
+
+def is_text(column: ColumnElement[Any]) -> bool:
+    """Whether the column holds text; ClickHouse's own text types are not SQLAlchemy's."""
+    return isinstance(column.type, String) or type(column.type).__name__ in ("String", "FixedString")
+
+
 def day(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
     """The local day that a column states, as a date (ISO text in SQLite)."""
     if dialect == "sqlite":
         return Day(column)
     if isinstance(column.type, Date) and not isinstance(column.type, DateTime):
         return column
-    return cast(func.substr(column, 1, 10) if isinstance(column.type, String) else column, Date())
+    return cast(func.substr(column, 1, 10) if is_text(column) else column, Date())
 
 
 def day_bound(bound: date, dialect: str) -> ColumnElement[Any]:
@@ -221,7 +271,7 @@ def count(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
 
 def words(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column as text without blanks around it; null where nothing is left."""
-    return func.nullif(func.trim(column if isinstance(column.type, String) else cast(column, String())), "")
+    return func.nullif(func.trim(column if is_text(column) else cast(column, String())), "")
 
 
 def says_error(column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -233,7 +283,7 @@ def is_error_status(column: ColumnElement[Any], dialect: str) -> ColumnElement[b
     """Whether an HTTP status is 400 or above."""
     if dialect == "sqlite":
         return Number(column) >= 400
-    if isinstance(column.type, String):
+    if is_text(column):
         return or_(column.like("4__"), column.like("5__"))
     return column.between(400, HIGHEST_STATUS)
 

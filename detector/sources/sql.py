@@ -6,25 +6,26 @@ and deployment. Table and column names are looked up by reflection and never pas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, MetaData, Select, Table, create_engine, inspect, select
+import stamina
+from sqlalchemy import Connection, Engine, MetaData, Select, Table, inspect, select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from detector.aggregation import by_key, clean_register, empty
 from detector.config import SqlSource
 from detector.errors import SourceError
 from detector.model import INSTANT, REGISTER, Fault, Night
 from detector.sources.columns import nearest, register_columns, usage_columns
-from detector.sources.dialects import Times, only_read, prepare
+from detector.sources.dialects import Times, only_read, reading_engine
 from detector.sources.faults import FaultLog, Observation, mask, sample
 from detector.sources.lenient import from_micros, micros_of
 from detector.sources.statements import (
@@ -46,39 +47,51 @@ from detector.sources.windows import (
     within,
 )
 
+Answer = TypeVar("Answer")
+
 ROWS_AT_ONCE = 10_000
+FILE_DATABASES = ("sqlite", "duckdb")
 NIGHTS_AT_ONCE = 128
 """Answers are streamed night by night, so a first pull needs only one scan of the table."""
 
 
+class ConnectionLostError(SourceError):
+    """The database went away while it answered; asked again, it may answer."""
+
+
 class SqlReader:
-    """The ``sql`` source. Every call is one read-only transaction."""
+    """The ``sql`` source. Every call is one read-only transaction, asked again where the connection was lost."""
 
     def __init__(self, config: SqlSource, timezone: ZoneInfo) -> None:
         self._config = config
         self._timezone = timezone
         self._faults = FaultLog()
         self._events = config.shape == "events"
+        self._answered = False
 
     def keys(self) -> pd.DataFrame:
-        """The register, from a table."""
-        if self._config.keys is None:
+        """The register, from a table or by a query."""
+        if self._config.keys is None and self._config.keys_query is None:
             return empty(REGISTER)
-        with self._connected() as connection:
-            table = self._table(self._config.keys, connection)
-            columns = register_columns(self._config, table.columns.keys(), f"table {self._config.keys}")
-            found = connection.execute(select(*(table.c[theirs] for theirs in columns.values()))).all()
-        raw = pd.DataFrame([tuple(row) for row in found], columns=list(columns), dtype="object")
-        for name in {"created_at", "revoked_at"} & set(columns):
+        raw = self._ask(self._register)
+        for name in {"created_at", "revoked_at"} & set(raw):
             raw[name] = pd.Series([_instant_text(value) for value in raw[name]], dtype="object")
         plain = {name: pd.Series(map(_plain, values), dtype="object") for name, values in raw.items()}
         register, self._faults.register = clean_register(pd.DataFrame(plain))
         return register
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
-        """Records of every night, by one statement per window of nights, and one for clients where known."""
+        """Records of every night, by one statement per window of nights, and one for clients where known.
+
+        A night is given whole; where the connection is lost, the nights not yet given are asked for again.
+        """
         for window in windows(first, last, self._timezone, NIGHTS_AT_ONCE):
-            yield from self._window(window)
+            left = list(window.nights)
+            for attempt in _attempts():
+                with attempt:
+                    for night, frame in self._window(Window(tuple(left))):
+                        left.pop(0)
+                        yield night.day, frame
 
     def faults(self, night: date) -> tuple[Fault, ...]:
         """What could not be used of the night, of the table as a whole, and of the register."""
@@ -86,20 +99,25 @@ class SqlReader:
 
     def watermark(self) -> datetime | None:
         """The latest instant that a usable row states; a daily row without one states its day's start."""
-        with self._connected() as connection:
+
+        def latest(connection: Connection) -> tuple[Any, datetime | None]:
             readings = self._readings(connection)
             row = connection.execute(reach(readings)).first()
-        day, used = tuple(row) if row else (None, None)
-        reached = readings.times.read_one(used) if readings.times else None
+            day, used = tuple(row) if row else (None, None)
+            return day, readings.times.read_one(used) if readings.times else None
+
+        day, reached = self._ask(latest)
         return reached if self._events else reach_of_days(_date(day), reached, self._timezone)
 
     def activity_before(self, night: date) -> pd.DataFrame:
         """First and last use of every key before the night, from the whole table."""
         bound = Night(night, self._timezone)
-        with self._connected() as connection:
+
+        def before(connection: Connection) -> tuple[Readings, Sequence[Any]]:
             readings = self._readings(connection)
-            statement = first_and_last(readings, bound)
-            found = connection.execute(statement).all()
+            return readings, connection.execute(first_and_last(readings, bound)).all()
+
+        readings, found = self._ask(before)
         rows = pd.DataFrame(found, columns=["key_id", "first_day", "last_day", "first_used", "last_used"])
         for name in ("first_used", "last_used"):
             rows[name] = readings.times.read(rows[name]) if readings.times else pd.Series(dtype=INSTANT)
@@ -107,7 +125,24 @@ class SqlReader:
             rows[name] = pd.Series([_date(value) for value in rows[name]], dtype="object")
         return activity_of_events(rows, bound) if self._events else activity_of_days(rows, bound)
 
-    def _window(self, window: Window) -> Iterator[tuple[date, pd.DataFrame]]:
+    def _ask(self, question: Callable[[Connection], Answer]) -> Answer:
+        """The answer to a question, asked again while the connection is lost."""
+        for attempt in _attempts():
+            with attempt, self._connected() as connection:
+                return question(connection)
+        raise AssertionError("the last attempt raises")
+
+    def _register(self, connection: Connection) -> pd.DataFrame:
+        """The rows of the register, by our column names."""
+        if self._config.keys_query is not None:
+            result = connection.execute(text(self._config.keys_query))
+            columns = register_columns(self._config, result.keys(), "source.keys_query")
+            return _frame([[row[theirs] for theirs in columns.values()] for row in result.mappings()], columns)
+        table = self._table(str(self._config.keys), connection)
+        columns = register_columns(self._config, table.columns.keys(), f"table {self._config.keys}")
+        return _frame(connection.execute(select(*(table.c[theirs] for theirs in columns.values()))), columns)
+
+    def _window(self, window: Window) -> Iterator[tuple[Night, pd.DataFrame]]:
         with self._connected() as connection:
             readings = self._readings(connection)
             rows = dated(readings, window)
@@ -118,7 +153,7 @@ class SqlReader:
                     undated = list(_observed(frame, None))
                     continue
                 self._faults.record(Window((night,)), [*_observed(frame, night.day), *undated])
-                yield night.day, by_key(_groups(frame, readings.times, night), clients.get(night))
+                yield night, by_key(_groups(frame, readings.times, night), clients.get(night))
 
     def _readings(self, connection: Connection) -> Readings:
         table = self._table(self._config.usage, connection)
@@ -144,7 +179,8 @@ class SqlReader:
         engine = self._engine()
         try:
             with engine.connect() as connection:
-                only_read(connection)
+                only_read(connection, self._config.statement_timeout)
+                self._answered = True
                 yield connection
         except SQLAlchemyError as error:
             raise self._failure(error, engine) from None
@@ -153,25 +189,41 @@ class SqlReader:
 
     def _engine(self) -> Engine:
         try:
-            engine = create_engine(self._config.url, poolclass=NullPool)
+            engine = reading_engine(make_url(self._config.url))
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise SourceError(f"source {self._config.name}: no driver for this url: {error}; install it") from None
         database = engine.url.database
-        if engine.dialect.name == "sqlite" and database and not Path(database).is_file():
+        if engine.dialect.name in FILE_DATABASES and database and not Path(database).is_file():
             raise SourceError(f"source {self._config.name}: there is no database {database}; check source.url")
-        prepare(engine)
         return engine
 
     def _failure(self, error: SQLAlchemyError, engine: Engine) -> SourceError:
-        """The driver's first line; neither the statement nor the password."""
+        """The driver's first line; neither the statement nor the password.
+
+        Once the database has answered, not getting a connection means that it went away.
+        """
         problem = str(error.orig if isinstance(error, DBAPIError) else error).strip().split("\n")[0]
         if engine.url.password:
             problem = problem.replace(str(engine.url.password), "***")
         place = engine.url.render_as_string(hide_password=True)
-        return SourceError(
+        lost = isinstance(error, DBAPIError) and (
+            error.connection_invalidated or (self._answered and error.statement is None)
+        )
+        return (ConnectionLostError if lost else SourceError)(
             f"source {self._config.name}: {place} did not answer: {mask(problem)[:300]}; "
             "check source.url and what its user may read"
         )
+
+
+def _frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(columns), dtype="object")
+
+
+def _attempts() -> Iterator[Any]:
+    """Five, with growing pauses of seconds and some jitter: a restart or a failover is over by then."""
+    return iter(
+        stamina.retry_context(on=ConnectionLostError, attempts=5, wait_initial=1, wait_max=30, timeout=None)
+    )
 
 
 def _nights(
@@ -189,7 +241,7 @@ def _nights(
         night = places.get(_date(value))
         while night is not None and nights[0] != night:
             yield nights.pop(0), pd.DataFrame(columns=names, dtype="object")
-        yield night, pd.DataFrame([tuple(row) for row in rows], columns=names, dtype="object")
+        yield night, _frame(rows, names)
         nights = nights[1:] if night is not None else nights
     for night in nights:
         yield night, pd.DataFrame(columns=names, dtype="object")

@@ -11,12 +11,17 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
+import stamina
 from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import make_url
 
 from detector.aggregation import map_of
 from detector.config import SqlSource
 from detector.errors import SourceError
 from detector.sources.sql import SqlReader
+
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in.*ServerCursorMixin")
+"""The driver complains of a cursor that nobody can close, as its connection is gone."""
 
 UTC_ZONE = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -357,3 +362,101 @@ def test_a_missing_driver_is_an_error_that_says_so() -> None:
     """The URL is right, but nothing here can speak to that database."""
     with pytest.raises(SourceError, match="no driver"):
         reader("nosuchdatabase://somewhere/usage").watermark()
+
+
+class Interrupting:
+    """Ends the reader's own connection from another one, as a restarting server would."""
+
+    def __init__(self, postgres: Connection) -> None:
+        self._postgres = postgres
+
+    def __call__(self) -> None:
+        """End every other connection to this database."""
+        self._postgres.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                "AND datname = current_database() AND backend_type = 'client backend'"
+            )
+        )
+        self._postgres.commit()
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Attempts follow one another without a pause."""
+    with stamina.set_testing(True, attempts=3):
+        yield
+
+
+def crowded(postgres: Connection) -> None:
+    """Four nights with so many keys that the answer comes in several parts."""
+    postgres.execute(text("CREATE TABLE usage (timestamp timestamptz NOT NULL, key_id text NOT NULL)"))
+    postgres.execute(
+        text(
+            "INSERT INTO usage SELECT timestamptz '2026-01-02 12:00Z' + n % 4 * interval '1 day', 'key ' || n / 4 "
+            "FROM generate_series(0, 99999) AS n"
+        )
+    )
+    postgres.commit()
+
+
+def test_a_lost_connection_is_taken_up_again_and_every_night_given_once(
+    postgres: Connection, postgres_url: str, hasty: None
+) -> None:
+    """The night that was cut off comes whole from the second connection; the others are not asked for again."""
+    crowded(postgres)
+    given = []
+    for night, frame in reader(postgres_url).usage(NIGHT, date(2026, 1, 5)):
+        if not given:
+            Interrupting(postgres)()
+        given.append((night, len(frame), int(frame["request_count"].sum())))
+    assert given == [(date(2026, 1, day), 25_000, 25_000) for day in (2, 3, 4, 5)]
+
+
+def test_a_database_that_stays_away_is_an_error_after_some_attempts(
+    postgres: Connection, postgres_url: str, hasty: None
+) -> None:
+    """What was given stays given; the rest is an error that says where."""
+    crowded(postgres)
+    for statement in (
+        "DROP ROLE IF EXISTS visitor",
+        "CREATE ROLE visitor LOGIN",
+        "GRANT USAGE ON SCHEMA public TO visitor",
+        "GRANT SELECT ON usage TO visitor",
+    ):
+        postgres.execute(text(statement))
+    postgres.commit()
+    url = make_url(postgres_url).set(username="visitor").render_as_string(hide_password=False)
+    given = []
+
+    def lock_out_after_the_first() -> None:
+        for night, _ in reader(url).usage(NIGHT, date(2026, 1, 5)):
+            postgres.execute(text("ALTER ROLE visitor NOLOGIN"))
+            Interrupting(postgres)()
+            given.append(night)
+
+    with pytest.raises(SourceError, match="did not answer"):
+        lock_out_after_the_first()
+    assert given
+    assert date(2026, 1, 5) not in given
+
+
+def test_a_statement_that_takes_too_long_is_given_up(postgres: Connection, postgres_url: str) -> None:
+    """A view that never ends does not hold the night up for ever, and is not asked again."""
+    postgres.execute(text("CREATE VIEW usage AS SELECT now() AS timestamp, pg_sleep(20)::text AS key_id"))
+    postgres.commit()
+    with pytest.raises(SourceError, match="statement timeout"):
+        reader(postgres_url, statement_timeout=1).watermark()
+
+
+def test_the_register_may_come_from_a_query(tmp_path: Path) -> None:
+    """Joins and renames are the database's business."""
+    url = sqlite(tmp_path, "id, title, kind", [("a", "Shop", "production"), ("b", "Lab", "sandbox")], "api_keys")
+    query = """
+        SELECT id AS key_id, title AS name, CASE kind WHEN 'production' THEN 'live' ELSE 'test' END AS environment
+        FROM api_keys"""
+    register = reader(url, keys_query=query).keys()
+    assert register[["key_id", "name", "environment"]].to_numpy().tolist() == [
+        ["a", "Shop", "live"],
+        ["b", "Lab", "test"],
+    ]

@@ -1,0 +1,265 @@
+-- requests of a window
+SELECT `cells`.`night`, `cells`.`problem`, `cells`.`warning`, `cells`.`key_id`, `cells`.`endpoint`, `cells`.`deployment`, count(*) AS `lines`, CAST(sum(`cells`.`requests`) AS INT64) AS `request_count`, CAST(sum(`cells`.`errors`) AS INT64) AS `error_count`, max(`cells`.`used_at`) AS `last_used`, min(`cells`.`detail`) AS `least`, max(`cells`.`detail`) AS `most`
+FROM (SELECT `dated`.`night` AS `night`, `dated`.`problem` AS `problem`, `dated`.`warning` AS `warning`, `dated`.`requests` AS `requests`, `dated`.`errors` AS `errors`, `dated`.`used_at` AS `used_at`,
+CASE WHEN (`dated`.`problem` IS NULL) THEN `dated`.`key_id` END AS `key_id`,
+CASE WHEN (`dated`.`problem` IS NULL) THEN `dated`.`endpoint` END AS `endpoint`,
+CASE WHEN (`dated`.`problem` IS NULL) THEN `dated`.`deployment` END AS `deployment`,
+CASE WHEN (`dated`.`problem` IS NOT NULL OR `dated`.`warning` IS NOT NULL) THEN `dated`.`detail` END AS `detail`
+FROM (SELECT `copies`.`key_id` AS `key_id`, `copies`.`endpoint` AS `endpoint`, `copies`.`deployment` AS `deployment`, `copies`.`client` AS `client`, `copies`.`event_id` AS `event_id`, `copies`.`used_at` AS `used_at`, `copies`.`day` AS `day`, `copies`.`written` AS `written`, `copies`.`requests` AS `requests`, `copies`.`errors` AS `errors`, `copies`.`problem` AS `problem`, `copies`.`warning` AS `warning`, `copies`.`detail` AS `detail`, `copies`.`night` AS `night`, `copies`.`copy` AS `copy`
+FROM (SELECT `readings`.`key_id` AS `key_id`, `readings`.`endpoint` AS `endpoint`, `readings`.`deployment` AS `deployment`, `readings`.`client` AS `client`, `readings`.`event_id` AS `event_id`,
+CASE WHEN (NOT (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_1 AND `readings`.`used_at` < :param_2))) THEN `readings`.`used_at` END AS `used_at`, `readings`.`day` AS `day`, `readings`.`written` AS `written`, `readings`.`requests` AS `requests`, `readings`.`errors` AS `errors`,
+CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_3 AND `readings`.`used_at` < :param_4)) THEN :param_5 ELSE `readings`.`problem` END AS `problem`,
+CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_6 AND `readings`.`used_at` < :param_7)) THEN CAST(NULL AS STRING) ELSE `readings`.`warning` END AS `warning`,
+CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_8 AND `readings`.`used_at` < :param_9)) THEN :param_10 || coalesce(`readings`.`written`, :coalesce_1) || :param_11 || coalesce(`readings`.`key_id`, :coalesce_2) ELSE `readings`.`detail` END AS `detail`,
+CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_12 AND `readings`.`used_at` < :param_13)) THEN -1 ELSE
+CASE WHEN (`readings`.`used_at` < :param_14) THEN 0 ELSE
+CASE WHEN (`readings`.`used_at` < :param_15) THEN 1 ELSE 2 END END END AS `night`, row_number() OVER (PARTITION BY `readings`.`event_id`
+ORDER BY
+CASE WHEN (CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_3 AND `readings`.`used_at` < :param_4)) THEN :param_5 ELSE `readings`.`problem` END IS NULL) THEN :param_16 ELSE :param_17 END,
+CASE WHEN (NOT (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_1 AND `readings`.`used_at` < :param_2))) THEN `readings`.`used_at` END, `readings`.`key_id`, `readings`.`endpoint`, `readings`.`deployment`) AS `copy`
+FROM (SELECT nullif(trim(`events`.`api key`), :nullif_1) AS `key_id`, nullif(trim(`events`.`path`), :nullif_2) AS `endpoint`, nullif(trim(`events`.`host`), :nullif_3) AS `deployment`, nullif(trim(`events`.`ip`), :nullif_4) AS `client`, nullif(trim(`events`.`id`), :nullif_5) AS `event_id`, `events`.`ts` AS `used_at`, CAST(NULL AS STRING) AS `day`, nullif(trim(CAST(`events`.`ts` AS STRING)), :nullif_6) AS `written`, 1 AS `requests`,
+CASE WHEN (`events`.`status` BETWEEN :status_1 AND :status_2) THEN :param_18 ELSE :param_19 END AS `errors`,
+CASE WHEN (nullif(trim(`events`.`api key`), :nullif_7) IS NULL) THEN :param_20 END AS `problem`,
+CASE WHEN false THEN :param_21 END AS `warning`,
+CASE WHEN false THEN :param_22 || :param_23 || coalesce(nullif(trim(CAST(`events`.`status` AS STRING)), :nullif_8), :coalesce_3) ELSE coalesce(nullif(trim(`events`.`path`), :nullif_9), :coalesce_4) END AS `detail`
+FROM `logs`.`events` ) AS `readings`
+WHERE `readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_24 AND `readings`.`used_at` < :param_25) OR `readings`.`used_at` >= :param_26 AND `readings`.`used_at` < :param_27) AS `copies`
+WHERE `copies`.`event_id` IS NULL OR `copies`.`copy` = :copy_1) AS `dated`) AS `cells`
+GROUP BY `cells`.`night`, `cells`.`problem`, `cells`.`warning`, `cells`.`key_id`, `cells`.`endpoint`, `cells`.`deployment`
+ORDER BY `cells`.`night`
+-- coalesce_1 = 'is empty'
+-- coalesce_2 = 'unknown'
+-- coalesce_3 = ''
+-- coalesce_4 = ''
+-- copy_1 = 1
+-- nullif_1 = ''
+-- nullif_2 = ''
+-- nullif_3 = ''
+-- nullif_4 = ''
+-- nullif_5 = ''
+-- nullif_6 = ''
+-- nullif_7 = ''
+-- nullif_8 = ''
+-- nullif_9 = ''
+-- param_1 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_10 = 'timestamp '
+-- param_11 = ', key '
+-- param_12 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_13 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_14 = datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_15 = datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_16 = 0
+-- param_17 = 1
+-- param_18 = 1
+-- param_19 = 0
+-- param_2 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_20 = 'no key id: not attributable to a key'
+-- param_21 = 'status is not a number, taken as no error'
+-- param_22 = ''
+-- param_23 = ' status '
+-- param_24 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_25 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_26 = datetime.datetime(2026, 3, 27, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_27 = datetime.datetime(2026, 3, 30, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_3 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_4 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_5 = 'missing or unreadable timestamp'
+-- param_6 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_7 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_8 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_9 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- status_1 = 400
+-- status_2 = 9999
+
+-- clients of a window
+SELECT `dated`.`night`, `dated`.`key_id`, count(DISTINCT `dated`.`client`) AS `source_count`
+FROM (SELECT `copies`.`key_id` AS `key_id`, `copies`.`endpoint` AS `endpoint`, `copies`.`deployment` AS `deployment`, `copies`.`client` AS `client`, `copies`.`event_id` AS `event_id`, `copies`.`used_at` AS `used_at`, `copies`.`day` AS `day`, `copies`.`written` AS `written`, `copies`.`requests` AS `requests`, `copies`.`errors` AS `errors`, `copies`.`problem` AS `problem`, `copies`.`warning` AS `warning`, `copies`.`detail` AS `detail`, `copies`.`night` AS `night`, `copies`.`copy` AS `copy`
+FROM (SELECT `readings`.`key_id` AS `key_id`, `readings`.`endpoint` AS `endpoint`, `readings`.`deployment` AS `deployment`, `readings`.`client` AS `client`, `readings`.`event_id` AS `event_id`,
+CASE WHEN (NOT (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_1 AND `readings`.`used_at` < :param_2))) THEN `readings`.`used_at` END AS `used_at`, `readings`.`day` AS `day`, `readings`.`written` AS `written`, `readings`.`requests` AS `requests`, `readings`.`errors` AS `errors`,
+CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_3 AND `readings`.`used_at` < :param_4)) THEN :param_5 ELSE `readings`.`problem` END AS `problem`,
+CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_6 AND `readings`.`used_at` < :param_7)) THEN CAST(NULL AS STRING) ELSE `readings`.`warning` END AS `warning`,
+CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_8 AND `readings`.`used_at` < :param_9)) THEN :param_10 || coalesce(`readings`.`written`, :coalesce_1) || :param_11 || coalesce(`readings`.`key_id`, :coalesce_2) ELSE `readings`.`detail` END AS `detail`,
+CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_12 AND `readings`.`used_at` < :param_13)) THEN -1 ELSE
+CASE WHEN (`readings`.`used_at` < :param_14) THEN 0 ELSE
+CASE WHEN (`readings`.`used_at` < :param_15) THEN 1 ELSE 2 END END END AS `night`, row_number() OVER (PARTITION BY `readings`.`event_id`
+ORDER BY
+CASE WHEN (CASE WHEN (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_3 AND `readings`.`used_at` < :param_4)) THEN :param_5 ELSE `readings`.`problem` END IS NULL) THEN :param_16 ELSE :param_17 END,
+CASE WHEN (NOT (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_1 AND `readings`.`used_at` < :param_2))) THEN `readings`.`used_at` END, `readings`.`key_id`, `readings`.`endpoint`, `readings`.`deployment`) AS `copy`
+FROM (SELECT nullif(trim(`events`.`api key`), :nullif_1) AS `key_id`, nullif(trim(`events`.`path`), :nullif_2) AS `endpoint`, nullif(trim(`events`.`host`), :nullif_3) AS `deployment`, nullif(trim(`events`.`ip`), :nullif_4) AS `client`, nullif(trim(`events`.`id`), :nullif_5) AS `event_id`, `events`.`ts` AS `used_at`, CAST(NULL AS STRING) AS `day`, nullif(trim(CAST(`events`.`ts` AS STRING)), :nullif_6) AS `written`, 1 AS `requests`,
+CASE WHEN (`events`.`status` BETWEEN :status_1 AND :status_2) THEN :param_18 ELSE :param_19 END AS `errors`,
+CASE WHEN (nullif(trim(`events`.`api key`), :nullif_7) IS NULL) THEN :param_20 END AS `problem`,
+CASE WHEN false THEN :param_21 END AS `warning`,
+CASE WHEN false THEN :param_22 || :param_23 || coalesce(nullif(trim(CAST(`events`.`status` AS STRING)), :nullif_8), :coalesce_3) ELSE coalesce(nullif(trim(`events`.`path`), :nullif_9), :coalesce_4) END AS `detail`
+FROM `logs`.`events` ) AS `readings`
+WHERE `readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_24 AND `readings`.`used_at` < :param_25) OR `readings`.`used_at` >= :param_26 AND `readings`.`used_at` < :param_27) AS `copies`
+WHERE `copies`.`event_id` IS NULL OR `copies`.`copy` = :copy_1) AS `dated`
+WHERE `dated`.`problem` IS NULL AND `dated`.`client` IS NOT NULL
+GROUP BY `dated`.`night`, `dated`.`key_id`
+ORDER BY `dated`.`night`
+-- coalesce_1 = 'is empty'
+-- coalesce_2 = 'unknown'
+-- coalesce_3 = ''
+-- coalesce_4 = ''
+-- copy_1 = 1
+-- nullif_1 = ''
+-- nullif_2 = ''
+-- nullif_3 = ''
+-- nullif_4 = ''
+-- nullif_5 = ''
+-- nullif_6 = ''
+-- nullif_7 = ''
+-- nullif_8 = ''
+-- nullif_9 = ''
+-- param_1 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_10 = 'timestamp '
+-- param_11 = ', key '
+-- param_12 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_13 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_14 = datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_15 = datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_16 = 0
+-- param_17 = 1
+-- param_18 = 1
+-- param_19 = 0
+-- param_2 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_20 = 'no key id: not attributable to a key'
+-- param_21 = 'status is not a number, taken as no error'
+-- param_22 = ''
+-- param_23 = ' status '
+-- param_24 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_25 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_26 = datetime.datetime(2026, 3, 27, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_27 = datetime.datetime(2026, 3, 30, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_3 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_4 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_5 = 'missing or unreadable timestamp'
+-- param_6 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_7 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_8 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_9 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- status_1 = 400
+-- status_2 = 9999
+
+-- latest request
+SELECT max(`readings`.`day`) AS `max_1`, max(`readings`.`used_at`) AS `max_2`
+FROM (SELECT nullif(trim(`events`.`api key`), :nullif_1) AS `key_id`, nullif(trim(`events`.`path`), :nullif_2) AS `endpoint`, nullif(trim(`events`.`host`), :nullif_3) AS `deployment`, nullif(trim(`events`.`ip`), :nullif_4) AS `client`, nullif(trim(`events`.`id`), :nullif_5) AS `event_id`, `events`.`ts` AS `used_at`, CAST(NULL AS STRING) AS `day`, nullif(trim(CAST(`events`.`ts` AS STRING)), :nullif_6) AS `written`, 1 AS `requests`,
+CASE WHEN (`events`.`status` BETWEEN :status_1 AND :status_2) THEN :param_1 ELSE :param_2 END AS `errors`,
+CASE WHEN (nullif(trim(`events`.`api key`), :nullif_7) IS NULL) THEN :param_3 END AS `problem`,
+CASE WHEN false THEN :param_4 END AS `warning`,
+CASE WHEN false THEN :param_5 || :param_6 || coalesce(nullif(trim(CAST(`events`.`status` AS STRING)), :nullif_8), :coalesce_1) ELSE coalesce(nullif(trim(`events`.`path`), :nullif_9), :coalesce_2) END AS `detail`
+FROM `logs`.`events` ) AS `readings`
+WHERE `readings`.`problem` IS NULL AND NOT (`readings`.`used_at` IS NULL OR NOT (`readings`.`used_at` >= :param_7 AND `readings`.`used_at` < :param_8))
+-- coalesce_1 = ''
+-- coalesce_2 = ''
+-- nullif_1 = ''
+-- nullif_2 = ''
+-- nullif_3 = ''
+-- nullif_4 = ''
+-- nullif_5 = ''
+-- nullif_6 = ''
+-- nullif_7 = ''
+-- nullif_8 = ''
+-- nullif_9 = ''
+-- param_1 = 1
+-- param_2 = 0
+-- param_3 = 'no key id: not attributable to a key'
+-- param_4 = 'status is not a number, taken as no error'
+-- param_5 = ''
+-- param_6 = ' status '
+-- param_7 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_8 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- status_1 = 400
+-- status_2 = 9999
+
+-- use before a night
+SELECT `readings`.`key_id`, min(CASE WHEN (`readings`.`requests` > :requests_1) THEN `readings`.`day` END) AS `min_1`, max(CASE WHEN (`readings`.`requests` > :requests_1) THEN `readings`.`day` END) AS `max_1`, min(CASE WHEN (`readings`.`used_at` >= :param_1 AND `readings`.`used_at` < :param_2 AND `readings`.`used_at` < :param_3) THEN `readings`.`used_at` END) AS `min_2`, max(CASE WHEN (`readings`.`used_at` >= :param_1 AND `readings`.`used_at` < :param_2 AND `readings`.`used_at` < :param_3) THEN `readings`.`used_at` END) AS `max_2`
+FROM (SELECT nullif(trim(`events`.`api key`), :nullif_1) AS `key_id`, nullif(trim(`events`.`path`), :nullif_2) AS `endpoint`, nullif(trim(`events`.`host`), :nullif_3) AS `deployment`, nullif(trim(`events`.`ip`), :nullif_4) AS `client`, nullif(trim(`events`.`id`), :nullif_5) AS `event_id`, `events`.`ts` AS `used_at`, CAST(NULL AS STRING) AS `day`, nullif(trim(CAST(`events`.`ts` AS STRING)), :nullif_6) AS `written`, 1 AS `requests`,
+CASE WHEN (`events`.`status` BETWEEN :status_1 AND :status_2) THEN :param_4 ELSE :param_5 END AS `errors`,
+CASE WHEN (nullif(trim(`events`.`api key`), :nullif_7) IS NULL) THEN :param_6 END AS `problem`,
+CASE WHEN false THEN :param_7 END AS `warning`,
+CASE WHEN false THEN :param_8 || :param_9 || coalesce(nullif(trim(CAST(`events`.`status` AS STRING)), :nullif_8), :coalesce_1) ELSE coalesce(nullif(trim(`events`.`path`), :nullif_9), :coalesce_2) END AS `detail`
+FROM `logs`.`events` ) AS `readings`
+WHERE `readings`.`problem` IS NULL AND `readings`.`used_at` >= :param_1 AND `readings`.`used_at` < :param_2 AND `readings`.`used_at` < :param_3
+GROUP BY `readings`.`key_id`
+-- coalesce_1 = ''
+-- coalesce_2 = ''
+-- nullif_1 = ''
+-- nullif_2 = ''
+-- nullif_3 = ''
+-- nullif_4 = ''
+-- nullif_5 = ''
+-- nullif_6 = ''
+-- nullif_7 = ''
+-- nullif_8 = ''
+-- nullif_9 = ''
+-- param_1 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_2 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_3 = datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_4 = 1
+-- param_5 = 0
+-- param_6 = 'no key id: not attributable to a key'
+-- param_7 = 'status is not a number, taken as no error'
+-- param_8 = ''
+-- param_9 = ' status '
+-- requests_1 = 0
+-- status_1 = 400
+-- status_2 = 9999
+
+-- rollup of a window
+SELECT `cells`.`night`, `cells`.`problem`, `cells`.`warning`, `cells`.`key_id`, `cells`.`endpoint`, `cells`.`deployment`, count(*) AS `lines`, CAST(sum(`cells`.`requests`) AS INT64) AS `request_count`, CAST(sum(`cells`.`errors`) AS INT64) AS `error_count`, max(`cells`.`used_at`) AS `last_used`, min(`cells`.`detail`) AS `least`, max(`cells`.`detail`) AS `most`
+FROM (SELECT `dated`.`night` AS `night`, `dated`.`problem` AS `problem`, `dated`.`warning` AS `warning`, `dated`.`requests` AS `requests`, `dated`.`errors` AS `errors`, `dated`.`used_at` AS `used_at`,
+CASE WHEN (`dated`.`problem` IS NULL) THEN `dated`.`key_id` END AS `key_id`,
+CASE WHEN (`dated`.`problem` IS NULL) THEN `dated`.`endpoint` END AS `endpoint`,
+CASE WHEN (`dated`.`problem` IS NULL) THEN `dated`.`deployment` END AS `deployment`,
+CASE WHEN (`dated`.`problem` IS NOT NULL OR `dated`.`warning` IS NOT NULL) THEN `dated`.`detail` END AS `detail`
+FROM (SELECT `readings`.`key_id` AS `key_id`, `readings`.`endpoint` AS `endpoint`, `readings`.`deployment` AS `deployment`, `readings`.`client` AS `client`, `readings`.`event_id` AS `event_id`,
+CASE WHEN (`readings`.`day` IS NOT NULL) THEN `readings`.`used_at` END AS `used_at`, `readings`.`day` AS `day`, `readings`.`written` AS `written`, `readings`.`requests` AS `requests`, `readings`.`errors` AS `errors`,
+CASE WHEN (`readings`.`day` IS NULL) THEN :param_1 ELSE `readings`.`problem` END AS `problem`,
+CASE WHEN (`readings`.`day` IS NULL) THEN CAST(NULL AS STRING) ELSE `readings`.`warning` END AS `warning`,
+CASE WHEN (`readings`.`day` IS NULL) THEN :param_2 || coalesce(`readings`.`written`, :coalesce_1) || :param_3 || coalesce(`readings`.`key_id`, :coalesce_2) ELSE `readings`.`detail` END AS `detail`,
+CASE WHEN (`readings`.`day` IS NULL) THEN :param_4 ELSE `readings`.`day` END AS `night`
+FROM (SELECT nullif(trim(`daily`.`key_id`), :nullif_1) AS `key_id`, nullif(trim(`daily`.`endpoint`), :nullif_2) AS `endpoint`, coalesce(nullif(trim(`daily`.`deployment`), :nullif_3), :coalesce_3) AS `deployment`, CAST(NULL AS STRING) AS `client`, CAST(NULL AS STRING) AS `event_id`, CAST(NULL AS STRING) AS `used_at`, `daily`.`day` AS `day`, nullif(trim(CAST(`daily`.`day` AS STRING)), :nullif_4) AS `written`,
+CASE WHEN (`daily`.`request_count` BETWEEN :request_count_1 AND :param_5) THEN CAST(`daily`.`request_count` AS INT64) ELSE NULL END AS `requests`,
+CASE WHEN (CASE WHEN (`daily`.`error_count` BETWEEN :error_count_1 AND :param_6) THEN CAST(`daily`.`error_count` AS INT64) ELSE NULL END >
+CASE WHEN (`daily`.`request_count` BETWEEN :request_count_1 AND :param_5) THEN CAST(`daily`.`request_count` AS INT64) ELSE NULL END) THEN
+CASE WHEN (`daily`.`request_count` BETWEEN :request_count_1 AND :param_5) THEN CAST(`daily`.`request_count` AS INT64) ELSE NULL END ELSE coalesce(CASE WHEN (`daily`.`error_count` BETWEEN :error_count_1 AND :param_6) THEN CAST(`daily`.`error_count` AS INT64) ELSE NULL END, :coalesce_4) END AS `errors`,
+CASE WHEN (nullif(trim(`daily`.`key_id`), :nullif_5) IS NULL) THEN :param_7 WHEN (CASE WHEN (`daily`.`request_count` BETWEEN :request_count_1 AND :param_5) THEN CAST(`daily`.`request_count` AS INT64) ELSE NULL END IS NULL) THEN :param_8 END AS `problem`,
+CASE WHEN (CASE WHEN (`daily`.`error_count` BETWEEN :error_count_1 AND :param_6) THEN CAST(`daily`.`error_count` AS INT64) ELSE NULL END IS NULL AND `daily`.`error_count` IS NOT NULL) THEN :param_9 WHEN (CASE WHEN (`daily`.`error_count` BETWEEN :error_count_1 AND :param_6) THEN CAST(`daily`.`error_count` AS INT64) ELSE NULL END >
+CASE WHEN (`daily`.`request_count` BETWEEN :request_count_1 AND :param_5) THEN CAST(`daily`.`request_count` AS INT64) ELSE NULL END) THEN :param_10 END AS `warning`, :param_11 || :param_12 || coalesce(nullif(trim(`daily`.`key_id`), :nullif_6), :coalesce_5) || :param_13 || coalesce(nullif(trim(CAST(`daily`.`request_count` AS STRING)), :nullif_7), :coalesce_6) || :param_14 || coalesce(nullif(trim(CAST(`daily`.`error_count` AS STRING)), :nullif_8), :coalesce_7) AS `detail`
+FROM `daily` ) AS `readings`
+WHERE `readings`.`day` IS NULL OR `readings`.`day` BETWEEN :param_15 AND :param_16) AS `dated`) AS `cells`
+GROUP BY `cells`.`night`, `cells`.`problem`, `cells`.`warning`, `cells`.`key_id`, `cells`.`endpoint`, `cells`.`deployment`
+ORDER BY `cells`.`night`
+-- coalesce_1 = 'is empty'
+-- coalesce_2 = 'unknown'
+-- coalesce_3 = 'production'
+-- coalesce_4 = 0
+-- coalesce_5 = ''
+-- coalesce_6 = ''
+-- coalesce_7 = ''
+-- error_count_1 = 0
+-- nullif_1 = ''
+-- nullif_2 = ''
+-- nullif_3 = ''
+-- nullif_4 = ''
+-- nullif_5 = ''
+-- nullif_6 = ''
+-- nullif_7 = ''
+-- nullif_8 = ''
+-- param_1 = 'missing or unreadable day'
+-- param_10 = 'error_count above request_count, taken as request_count'
+-- param_11 = ''
+-- param_12 = ' key_id '
+-- param_13 = ' request_count '
+-- param_14 = ' error_count '
+-- param_15 = datetime.date(2026, 3, 28)
+-- param_16 = datetime.date(2026, 3, 30)
+-- param_2 = 'day '
+-- param_3 = ', key '
+-- param_4 = datetime.date(1970, 1, 1)
+-- param_5 = 1000000000000
+-- param_6 = 1000000000000
+-- param_7 = 'no key id: not attributable to a key'
+-- param_8 = 'request_count is not a count'
+-- param_9 = 'error_count is not a count, taken as 0'
+-- request_count_1 = 0
