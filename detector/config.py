@@ -116,6 +116,9 @@ class History(Section):
 
     path: str = Field("var/history", description="Folder of the nightly Parquet files.")
     first_pull_nights: int = Field(120, ge=1, description="Nights pulled before the first judged one.")
+    settle_nights: int = Field(
+        2, ge=0, le=30, description="Nights before the newest that are pulled again, for rows that come late."
+    )
     keep_nights: int = Field(400, ge=60, description="Nights kept; older ones may be pruned.")
 
 

@@ -12,7 +12,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
+from operator import methodcaller
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -28,7 +30,7 @@ from detector.aggregation import complete_night, conform, empty, known_after
 from detector.baseline import unseen_nights
 from detector.errors import HistoryError
 from detector.files import write_atomically
-from detector.model import KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Fault, Mixes, Night, Panel
+from detector.model import KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Fault, Mixes, Night, Panel, Revision
 
 VERSION = 1
 CACHE_BYTES = 256 * 1024 * 1024
@@ -43,10 +45,11 @@ class Notes:
     watermark: datetime | None
     faults: tuple[Fault, ...]
     last_use: datetime | None = None
+    revisions: tuple[Revision, ...] = ()
 
     def to_json(self) -> str:
         """The notes as stored in the file's metadata."""
-        return json.dumps({"version": VERSION, **asdict(self)}, default=datetime.isoformat)
+        return json.dumps({"version": VERSION, **asdict(self)}, default=methodcaller("isoformat"))
 
     @classmethod
     def from_json(cls, text: str) -> Notes:
@@ -59,7 +62,8 @@ class Notes:
             name: stored[name] and datetime.fromisoformat(stored[name])
             for name in ("pulled_at", "watermark", "last_use")
         }
-        return cls(faults=faults, **times)
+        revisions = tuple(_revision(revision) for revision in stored.get("revisions", ()))
+        return cls(faults=faults, revisions=revisions, **times)
 
 
 class History:
@@ -165,6 +169,7 @@ class History:
             watermark=notes.watermark if notes else None,
             pulled_at=notes.pulled_at if notes else None,
             faults=notes.faults if notes else (),
+            revisions=self._revisions([day for day in nights if day in available]),
             maps=lambda name, wanted: self._maps(nights[:-1], stored[:-1], name, wanted),
             mixes=lambda count: self._mixes(nights[-count:], records["key_id"], "endpoint_distribution"),
             places=lambda count: self._mixes(nights[-count:], records["key_id"], "deployments"),
@@ -181,6 +186,11 @@ class History:
         assert known is not None  # an earlier night is stored
         register = before.loc[before["registered"], [*REGISTER]]
         return complete_night(empty(MEASURED), register, known, Night(night, self.timezone)), None
+
+    def _revisions(self, nights: Sequence[date]) -> tuple[Revision, ...]:
+        """What the pull of the last of these nights changed of them."""
+        noted = (revision for night in nights for revision in self.notes(night).revisions)
+        return tuple(revision for revision in noted if revision.pulled_with == nights[-1])
 
     def _places(self, night: date, keys: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Where among ``keys`` the rows of a stored night belong, and which of its rows do."""
@@ -270,6 +280,11 @@ def days(first: date, last: date) -> Iterator[date]:
 def as_known(activity: pd.DataFrame) -> pd.DataFrame:
     """A source's ``activity_before`` as a ledger: no silence is known within it."""
     return conform(activity.assign(longest_silence=0), {"key_id": TEXT, **KNOWN})
+
+
+def _revision(stored: dict[str, Any]) -> Revision:
+    days = {name: date.fromisoformat(stored[name]) for name in ("night", "pulled_with")}
+    return Revision(**{**stored, **days})
 
 
 def _utc(instant: datetime | None) -> np.datetime64:

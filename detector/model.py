@@ -142,6 +142,17 @@ class Fault:
     dated: bool = True
 
 
+@dataclass(frozen=True)
+class Revision:
+    """What a stored night became when it was pulled again together with the night ``pulled_with``."""
+
+    night: date
+    pulled_with: date
+    requests_before: int
+    requests_after: int
+    keys: int
+
+
 NO_KEY = "no key id"
 """How the reason of a fault begins that counts requests which carry no key, and so belong to none."""
 
@@ -175,7 +186,8 @@ class Panel:
     night's rows in the order of ``keys``. ``maps`` reads the endpoint and deployment maps of earlier
     nights on demand, ``mixes(count)`` the endpoint counts of all keys on the last ``count`` nights and
     ``places(count)`` their counts by deployment. ``last_uses`` holds the fleet's last use within each night
-    (NaT where none); ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged night noted.
+    (NaT where none); ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged night noted,
+    and ``revisions`` what that pull changed of nights stored before.
     """
 
     keys: pd.Index
@@ -193,6 +205,7 @@ class Panel:
     watermark: datetime | None = None
     pulled_at: datetime | None = None
     faults: tuple[Fault, ...] = ()
+    revisions: tuple[Revision, ...] = ()
 
     @property
     def night(self) -> Night:
@@ -367,6 +380,7 @@ class Coverage:
     revoked_keys_in_use: tuple[str, ...]
     withheld: tuple[str, ...]
     failures: tuple[str, ...] = ()
+    revisions: tuple[Revision, ...] = ()
 
 
 @dataclass(frozen=True)

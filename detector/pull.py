@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import pandas as pd
@@ -12,7 +12,7 @@ from detector.aggregation import complete_night, known_after, limit_endpoints, p
 from detector.config import Config
 from detector.errors import ConfigError
 from detector.history import History, Notes, as_known, days
-from detector.model import Fault, Night
+from detector.model import MEASURED, Fault, Night, Revision
 from detector.sources import Source
 
 Progress = Callable[[date, int, int], None]
@@ -33,14 +33,16 @@ def pull(
     now: datetime,
     progress: Progress = unwatched,
 ) -> list[date]:
-    """Store the nights from first to last that the history lacks, and say which.
+    """Store the nights from first to last that the history lacks, and say which were asked for.
 
-    The last one is pulled again where it was stored before it was over, or empty: its data may have
-    come since. Raises SourceError; nights already stored stay.
+    The last ``settle_nights`` before the last one are pulled again while late rows may still come, and so is
+    the last one where it was stored before it was over, or empty. What changed is rewritten and noted as a
+    revision. Raises SourceError; nights already stored stay.
     """
     wanted = history.missing(first, last)
-    if last not in wanted and _deserves_another_look(history, last):
-        wanted.append(last)
+    again = [day for day in _unsettled(config, last) if day >= first and day not in wanted]
+    again = [day for day in again if _deserves_another_look(config, history, day, last)]
+    wanted = sorted({*wanted, *again})
     if not wanted:
         return []
     scope, watermark, done = _scope(config, source), source.watermark(), 0
@@ -52,7 +54,10 @@ def pull(
             night = Night(day, config.zone)
             records = complete_night(limited, scope.register, known, night)
             notes = Notes(pulled_at=now, watermark=watermark, faults=(*source.faults(day), *left_out))
-            history.write(day, records, notes)
+            if day in again:
+                _rewrite(history, night, records, notes, last)
+            else:
+                history.write(day, records, notes)
             known, done = known_after(records, night), done + 1
             progress(day, done, len(wanted))
         history.refreeze(end)
@@ -97,9 +102,48 @@ def _scope(config: Config, source: Source) -> _Scope:
     return _Scope(organization, register[register["organization"] == organization], everyone)
 
 
-def _deserves_another_look(history: History, night: date) -> bool:
-    notes = history.notes(night)
-    return notes.pulled_at < Night(night, history.timezone).end or notes.last_use is None
+def _unsettled(config: Config, last: date) -> list[date]:
+    """The last night, and those before it to which late rows may still come."""
+    return [last - timedelta(days=ago) for ago in range(config.history.settle_nights, -1, -1)]
+
+
+def _deserves_another_look(config: Config, history: History, night: date, last: date) -> bool:
+    """Whether a stored night was pulled before all its rows can have come, or without any."""
+    notes, end = history.notes(night), Night(night, history.timezone).end
+    settled = end if night == last else end + timedelta(days=config.history.settle_nights)
+    return notes.pulled_at < settled or notes.last_use is None
+
+
+def _rewrite(history: History, night: Night, records: pd.DataFrame, notes: Notes, last: date) -> None:
+    """Store a night anew where it changed. A source that no longer holds it takes nothing away."""
+    before, noted = history.read(night.day), history.notes(night.day)
+    revision = _revision(before, records, night.day, last)
+    gone = revision.requests_before > 0 and revision.requests_after == 0
+    same = before.equals(records) and noted.pulled_at >= night.end and _dated(noted) == _dated(notes)
+    if gone or same:
+        return
+    revisions = (*noted.revisions, revision) if revision.keys else noted.revisions
+    history.write(night.day, records, replace(notes, revisions=revisions))
+
+
+def _revision(before: pd.DataFrame, after: pd.DataFrame, night: date, last: date) -> Revision:
+    """How many requests there were and are, and of how many keys what was measured changed."""
+    old, new = (_measured(frame) for frame in (before, after))
+    keys = old.index.union(new.index)
+    changed = old.reindex(keys).fillna("") != new.reindex(keys).fillna("")
+    totals = [int(frame["request_count"].sum()) for frame in (before, after)]
+    return Revision(night, last, totals[0], totals[1], int(changed.sum()))
+
+
+def _measured(records: pd.DataFrame) -> pd.Series[str]:
+    """What was measured of every key that has requests, by key, as text, so that maps compare too."""
+    used = records.loc[records["request_count"] > 0, list(MEASURED)]
+    texts = [repr(row) for row in used.itertuples(index=False, name=None)]
+    return pd.Series(texts, index=pd.Index(used["key_id"], dtype=object), dtype=object)
+
+
+def _dated(notes: Notes) -> list[Fault]:
+    return [fault for fault in notes.faults if fault.dated]
 
 
 def _stretches(wanted: Iterable[date]) -> list[tuple[date, date]]:

@@ -105,6 +105,7 @@ def _coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Cove
         revoked_keys_in_use=tuple(revoked["key_id"]),
         withheld=() if judged.complete else WITHHELD,
         failures=failures,
+        revisions=panel.revisions,
     )
 
 

@@ -29,6 +29,7 @@ from detector.model import (
     MuteInForce,
     Night,
     NotJudged,
+    Revision,
     RunReport,
     Severity,
     SourceStatus,
@@ -541,6 +542,7 @@ def example_coverage(keys: list[Key]) -> Coverage:
         unregistered_keys=("key_0021",),
         revoked_keys_in_use=("key_dead",),
         withheld=(),
+        revisions=(Revision(DAY - timedelta(days=1), DAY, 120_300, 121_504, 17),),
     )
 
 

@@ -25,7 +25,7 @@ import templates
 from detector.aggregation import local_days, map_of
 from detector.files import write_atomically
 from detector.model import Finding, Night, RunReport, Severity, SourceStatus, Status
-from detector.reports import charts, verdicts, visible
+from detector.reports import charts, revisions, verdicts, visible
 from detector.reports.json import plain, tool_version
 from detector.triage import mute_words
 
@@ -550,6 +550,8 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
     for source in report.sources:
         yield f"Source {source.name}", _source(source, night)
     yield "History", f"{_counted(report.coverage.baseline_nights, 'night')} before the judged one"
+    for number, line in enumerate(revisions.lines(report.coverage), start=1):
+        yield f"Late data {number}", line
     allowed = charts.number(budget.alerts_per_1000_keys)
     yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary night"
     yield "Other budgets", f"half would have named {budget.at_half} keys, double {budget.at_double}"

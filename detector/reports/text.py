@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detector.model import Finding, RunReport, Severity, Status
-from detector.reports import verdicts, visible
+from detector.reports import revisions, verdicts, visible
 from detector.triage import mute_words
 
 MOST = 25
@@ -63,5 +63,6 @@ def _receipt(report: RunReport) -> list[str]:
         f"expected {budget.expected:g}, raised {budget.raised} "
         f"(half the budget {budget.at_half}, double {budget.at_double})",
     ]
+    lines += [f"Late data   {line}" for line in revisions.lines(coverage)]
     lines += [f"Not judged  {group.count:,} keys by {group.type}: {group.reason}" for group in coverage.not_judged]
     return lines

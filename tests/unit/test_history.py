@@ -14,7 +14,7 @@ from detector import pull as pulling
 from detector.config import Config, load
 from detector.errors import ConfigError, HistoryError, SourceError
 from detector.history import History, days
-from detector.model import Fault
+from detector.model import Fault, Night, Revision
 from tests.fakes import FakeSource, groups
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -38,9 +38,11 @@ def night(number: int) -> date:
     return FIRST + timedelta(days=number)
 
 
-def pull(config: Config, source: FakeSource, history: History, first: int, last: int) -> list[date]:
+def pull(
+    config: Config, source: FakeSource, history: History, first: int, last: int, now: datetime = NOW
+) -> list[date]:
     """Pull nights by number."""
-    return pulling.pull(config, source, history, night(first), night(last), now=NOW)
+    return pulling.pull(config, source, history, night(first), night(last), now=now)
 
 
 def contents(history: History) -> dict[date, pd.DataFrame]:
@@ -198,3 +200,54 @@ def test_no_temporary_file_stays_behind(config: Config, history: History) -> Non
 def test_days_are_both_included() -> None:
     """First and last."""
     assert list(days(night(0), night(2))) == [night(0), night(1), night(2)]
+
+
+def test_late_rows_are_fetched_and_what_they_changed_is_noted(config: Config, history: History) -> None:
+    """The two nights before the last are pulled again; a night before them has settled."""
+    source = FakeSource({night(number): groups(a=5) for number in range(6)})
+    pull(config, source, history, 0, 4, now=Night(night(5), UTC_ZONE).start)
+    for late in (1, 3):
+        source.nights[night(late)] = groups(a=5, b=2)
+    pull(config, source, history, 0, 5, now=Night(night(6), UTC_ZONE).start)
+    assert history.read(night(3))["request_count"].tolist() == [5, 2]
+    assert history.read(night(1))["request_count"].tolist() == [5]
+    assert history.panel(night(5), 5).revisions == (Revision(night(3), night(5), 5, 7, 1),)
+    assert history.panel(night(4), 4).revisions == ()
+
+
+def test_looking_again_at_unchanged_nights_writes_nothing(config: Config, history: History) -> None:
+    """The file of a night that stayed the same keeps its time, and no revision is noted."""
+    source = FakeSource({night(number): groups(a=5) for number in range(6)})
+    pull(config, source, history, 0, 4, now=Night(night(5), UTC_ZONE).start)
+    before = {path: path.stat().st_mtime_ns for path in history.root.rglob("*.parquet")}
+    pull(config, source, history, 0, 5, now=Night(night(6), UTC_ZONE).start)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert history.panel(night(5), 5).revisions == ()
+
+
+def test_a_run_again_tells_the_same_revisions(config: Config, history: History) -> None:
+    """So that the report of a night stays the same bytes."""
+    source = FakeSource({night(number): groups(a=5) for number in range(3)})
+    pull(config, source, history, 0, 1, now=Night(night(2), UTC_ZONE).start)
+    source.nights[night(1)] = groups(a=6)
+    for hour in (1, 9):
+        pull(config, source, history, 0, 2, now=Night(night(3), UTC_ZONE).start + timedelta(hours=hour))
+        assert history.panel(night(2), 2).revisions == (Revision(night(1), night(2), 5, 6, 1),)
+
+
+def test_a_source_that_no_longer_holds_a_night_takes_nothing_away(config: Config, history: History) -> None:
+    """Retention at the source is no reason to forget."""
+    source = FakeSource({night(number): groups(a=5) for number in range(3)})
+    pull(config, source, history, 0, 1, now=Night(night(2), UTC_ZONE).start)
+    del source.nights[night(1)]
+    pull(config, source, history, 0, 2, now=Night(night(3), UTC_ZONE).start)
+    assert history.read(night(1))["request_count"].tolist() == [5]
+
+
+def test_late_rows_reach_what_later_nights_know(config: Config, history: History) -> None:
+    """A key first seen in late rows is known on the nights after."""
+    source = FakeSource({night(number): groups(a=5) for number in range(4)})
+    pull(config, source, history, 0, 2, now=Night(night(3), UTC_ZONE).start)
+    source.nights[night(1)] = groups(a=5, late=1)
+    pull(config, source, history, 0, 3, now=Night(night(4), UTC_ZONE).start)
+    assert known(history, 2, "late")["first_seen"] == night(1)

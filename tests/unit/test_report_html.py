@@ -108,6 +108,12 @@ def test_every_finding_is_told_without_script(build: Callable[[], RunReport]):
         assert ("id", finding.finding_id) in {(name, value) for _, name, value in page.attributes}
 
 
+def test_late_data_are_told_in_the_receipt():
+    """Which night changed, by how much, and what that means for its own report."""
+    text = shown(report_examples.findings_night()).text
+    assert "2026-11-21 was pulled again: 1,204 requests more, 17 keys changed." in text
+
+
 def test_triage_is_told_where_a_reader_looks_for_it():
     """The mark on the card, the muted in a list of their own, every mute in the receipt, how many were real."""
     text = shown(report_examples.triaged_night()).text

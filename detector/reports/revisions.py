@@ -1,0 +1,22 @@
+"""What late rows changed of nights judged before, in words that every format shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detector.model import Coverage, Revision
+
+
+def lines(coverage: Coverage) -> Iterator[str]:
+    """A sentence for every earlier night that this night's pull found changed."""
+    for revision in coverage.revisions:
+        yield _line(revision)
+
+
+def _line(revision: Revision) -> str:
+    more = revision.requests_after - revision.requests_before
+    amount = f"{abs(more):,} {'request' if abs(more) == 1 else 'requests'} {'more' if more > 0 else 'fewer'}"
+    keys = f"{revision.keys:,} {'key' if revision.keys == 1 else 'keys'} changed"
+    what = f"{amount}, {keys}" if more else keys
+    judged = "Its own report is as it was; run that night again to judge it anew."
+    return f"{revision.night} was pulled again: {what}. {judged}"
