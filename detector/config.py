@@ -90,9 +90,15 @@ class FilesSource(SourceBase):
     """Log or export files, read through DuckDB."""
 
     kind: Literal["files"] = "files"
-    usage: str | tuple[str, ...] = Field(description="Path or glob, or a list: CSV, JSON lines, Parquet; .gz too.")
+    usage: str | tuple[str, ...] = Field(
+        description="Path or glob, or a list: CSV, JSON lines, Parquet; .gz and .zst."
+    )
     keys: str | None = Field(None, description="The key register, a file; without one the keys are those seen.")
-    preset: str | None = Field(None, description="A known log format that brings its own columns: cloudtrail.")
+    preset: str | None = Field(
+        None,
+        description="A known log format that brings its own columns: apache, aws_api_gateway, cloudflare, "
+        "cloudtrail, envoy, gravitee, kong, nginx, tyk.",
+    )
 
 
 class SqlSource(SourceBase):

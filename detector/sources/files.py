@@ -24,14 +24,13 @@ from detector.model import REGISTER, Fault, Night
 from detector.sources.columns import register_columns, usage_columns
 from detector.sources.faults import FaultLog, Observation, mask, sample, undated
 from detector.sources.formats import (
-    CsvTable,
-    DocumentTable,
     JsonTable,
     Table,
     check_readable,
     find_files,
     tables,
 )
+from detector.sources.preset_tables import preset_table, with_columns
 from detector.sources.presets import Preset, preset_named
 from detector.sources.readings import (
     MACROS,
@@ -149,9 +148,12 @@ class FilesReader:
     def _tables(self, connection: Connection) -> list[Table]:
         if self._config.preset is None:
             return self._open(self._config.usage, connection)
-        documents = DocumentTable(self._files(self._config.usage), self._preset())
-        documents.attach(connection)
-        return [documents]
+        files = self._files(self._config.usage)
+        if not files:
+            return []
+        table = preset_table(self._preset(), files)
+        table.attach(connection)
+        return [table]
 
     def _open(self, patterns: str | Sequence[str], connection: Connection) -> list[Table]:
         return tables(self._files(patterns), self._config.name, connection)
@@ -162,16 +164,19 @@ class FilesReader:
         return files
 
     def _preset(self) -> Preset:
-        """The preset. It brings all columns of the usage; naming them in the configuration is a mistake."""
-        own = [name for name in self._config.columns if name in USAGE_FIELDS["events"] and name != "key_id"]
-        if own or self._config.shape != "events":
-            fault = f"columns.{own[0]}" if own else "shape: daily"
-            raise SourceError(f"source {self._config.name}: the preset brings its own columns; take out {fault}")
-        return preset_named(str(self._config.preset))
+        """The preset, with what the configuration takes from elsewhere in it."""
+        if self._config.shape != "events":
+            raise SourceError(f"source {self._config.name}: a preset reads events; take out shape: daily")
+        return with_columns(preset_named(str(self._config.preset)), self._templates(), self._config.name)
+
+    def _templates(self) -> dict[str, str]:
+        """The columns of the usage that are named beside a preset; a plain key_id names the register's column."""
+        named = {name: theirs for name, theirs in self._config.columns.items() if name in USAGE_FIELDS["events"]}
+        return {name: theirs for name, theirs in named.items() if name != "key_id" or "{" in theirs}
 
     def _columns(self, table: Table, connection: Connection) -> dict[str, str]:
         """Our name of each usage column: theirs."""
-        if isinstance(table, DocumentTable):
+        if self._config.preset is not None:
             return {name: name for name in table.columns}
         available = _available(table, self._mapped(), USAGE_FIELDS[self._config.shape], connection)
         return usage_columns(self._config, available, _place(table))
@@ -287,7 +292,7 @@ def _observed(connection: Connection) -> Iterator[Observation]:
 
 def _rejected(connection: Connection, found: Sequence[Table]) -> Iterator[Observation]:
     """The lines that never became text. A line may be rejected for several reasons and counts once."""
-    if not any(isinstance(table, CsvTable | JsonTable) for table in found):
+    if not any(table.by_line for table in found):
         return
     rows = connection.execute(
         """SELECT reason, count(*), min([place, shown], 3) FROM (
