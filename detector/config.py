@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -98,6 +98,12 @@ class FilesSource(SourceBase):
         None,
         description="A known log format that brings its own columns: apache, aws_api_gateway, cloudflare, "
         "cloudtrail, envoy, gravitee, kong, nginx, tyk.",
+    )
+    protect_keys: bool = Field(
+        False, description="Keys are in clear: known by an HMAC and their end alone. Always so for some presets."
+    )
+    key_salt: SecretStr | None = Field(
+        None, description="The salt of that HMAC, from ${NAME}; to be kept for good."
     )
 
 

@@ -22,6 +22,7 @@ from typing import ClassVar, Protocol
 
 import duckdb
 
+from detector.config import REGISTER_FIELDS
 from detector.errors import SourceError
 from detector.sources.compression import SUFFIXES, damage, format_suffix, opened
 
@@ -32,6 +33,17 @@ PARQUET = (".parquet",)
 WRONG_WIDTH = "wrong number of columns"
 OPEN_QUOTE = "quoted value not closed on its line"
 NOT_JSON = "not a JSON object"
+
+OFTEN_LEFT_OUT = {
+    *REGISTER_FIELDS,
+    "endpoint",
+    "status",
+    "error",
+    "deployment",
+    "error_count",
+    "last_activity",
+} - {"key_id"}
+"""Members that a line of JSON may lack where there is nothing to say."""
 
 _SAMPLED_FILES, _SAMPLED_LINES = 20, 200
 _LONGEST_HEADER = 1 << 20
@@ -194,6 +206,25 @@ def tables(files: Sequence[str], source: str, connection: duckdb.DuckDBPyConnect
     found: list[Table] = [CsvTable(tuple(group), names, mark) for (names, mark), group in headers.items()]
     found += [JsonTable(tuple(lines), _members(lines))] if lines else []
     return found + [ParquetTable(tuple(group), dict(schema)) for schema, group in schemas.items()]
+
+
+def available(
+    table: Table, mapped: Mapping[str, str], optional: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> set[str]:
+    """The columns of a table. JSON lines need not all have the same members, so what its first lines lack
+    is looked for in all of them, and what loggers leave out where there is nothing to say may be absent."""
+    names = set(table.columns)
+    if isinstance(table, JsonTable):
+        wanted = {*mapped.values(), "timestamp", "day", "key_id"} - names
+        names |= {name for name in sorted(wanted) if table.holds(name, connection)}
+        names |= {name for name in optional if name in OFTEN_LEFT_OUT}
+    return names
+
+
+def place(table: Table) -> str:
+    """Where a table is, for errors."""
+    more = len(table.files) - 1
+    return table.files[0] + (f" (and {more} more like it)" if more else "")
 
 
 def literal(text: str) -> str:
