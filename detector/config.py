@@ -91,9 +91,11 @@ class FilesSource(SourceBase):
 
     kind: Literal["files"] = "files"
     usage: str | tuple[str, ...] = Field(
-        description="Path or glob, or a list: CSV, JSON lines, Parquet; .gz and .zst."
+        description="Path, glob or s3:// or gs:// URL, or a list; may hold {year}, {month} and {day}."
     )
-    keys: str | None = Field(None, description="The key register, a file; without one the keys are those seen.")
+    keys: str | None = Field(
+        None, description="The key register, as a path, glob or URL; without one the keys are those seen."
+    )
     preset: str | None = Field(
         None,
         description="A known log format that brings its own columns: apache, aws_api_gateway, cloudflare, "

@@ -22,8 +22,9 @@ from detector.errors import SourceError
 from detector.model import REGISTER, Fault, Night
 from detector.sources.cells import Connection, Rows, cells, frame, observed, records, rejected
 from detector.sources.columns import usage_columns
-from detector.sources.faults import FaultLog, undated
-from detector.sources.formats import Table, available, check_readable, find_files, place, tables
+from detector.sources.faults import NO_FILE, FaultLog, Observation, tail, undated
+from detector.sources.formats import Table, available, place, tables
+from detector.sources.locations import Located, Locations, Missing, brought
 from detector.sources.preset_tables import preset_table, with_columns
 from detector.sources.presets import Preset, preset_named
 from detector.sources.protection import Keys, keys_of
@@ -47,8 +48,9 @@ class FilesReader:
         keys = self._keys
         if self._config.keys is None:
             return empty(REGISTER)
-        with self._connected() as connection:
-            found = tables(self._files(self._config.keys), self._config.name, connection)
+        files = Locations(self._config.keys, self._config.name).everything()
+        with self._opened(files) as (connection, paths):
+            found = tables(paths, self._config.name, connection)
             parts = [register_rows(self._config, table, connection, keys) for table in found]
             broken = [*(seen for part in parts for seen in part[1]), *rejected(connection, found, keys.sample)]
         rows = pd.concat([part[0] for part in parts], ignore_index=True) if parts else empty(REGISTER)
@@ -67,12 +69,8 @@ class FilesReader:
 
     def watermark(self) -> datetime | None:
         """The latest instant that a usable row states; a daily row without one states its day's start."""
-        with self._connected() as connection:
-            latest = connection.execute(
-                f"""SELECT day, max(used_at)::TIMESTAMP FROM ({self._rows(connection).sql})
-                WHERE problem IS NULL GROUP BY day ORDER BY day DESC NULLS LAST LIMIT 1"""
-            ).fetchall()
-        day, at = latest[0] if latest else (None, None)
+        found = (self._latest(files) for files in self._usage.newest_first())
+        day, at = next((latest for latest in found if latest != (None, None)), (None, None))
         reached = at and at.replace(tzinfo=UTC)
         return reached if self._config.shape == "events" else reach_of_days(day, reached, self._timezone)
 
@@ -82,7 +80,7 @@ class FilesReader:
         before = f"used_at < {moment(bound.start)}"
         events = self._config.shape == "events"
         use = before if events else f"day < DATE '{night}' AND (requests > 0 OR {before})"
-        with self._connected() as connection:
+        with self._opened(self._usage.until(night)) as (connection, paths):
             rows = frame(
                 connection,
                 f"""SELECT key_id,
@@ -90,23 +88,33 @@ class FilesReader:
                     max(day) FILTER (WHERE requests > 0) AS last_day,
                     min(used_at::TIMESTAMPTZ) FILTER (WHERE {before}) AS first_used,
                     max(used_at::TIMESTAMPTZ) FILTER (WHERE {before}) AS last_used
-                FROM ({self._rows(connection).sql}) WHERE problem IS NULL AND {use} GROUP BY key_id""",
+                FROM ({self._rows(connection, paths).sql}) WHERE problem IS NULL AND {use} GROUP BY key_id""",
             )
         rows = rows.assign(key_id=self._keys.of_usage(rows["key_id"]))
         return activity_of_events(rows, bound) if events else activity_of_days(rows, bound)
 
     def _window(self, window: Window) -> Iterator[tuple[date, pd.DataFrame]]:
         keys = self._keys
-        with self._connected() as connection:
-            rows = self._rows(connection)
+        files, missing = self._usage.between(window.nights[0].day, window.nights[-1].day)
+        with self._opened(files) as (connection, paths):
+            rows = self._rows(connection, paths)
             connection.execute(f"CREATE TEMP TABLE cells AS {cells(rows, self._config.shape, window, keys)}")
             lost = rejected(connection, rows.tables, keys.sample)
-            self._faults.record(window, [*observed(connection, keys.sample), *lost])
+            self._faults.record(window, [*observed(connection, keys.sample), *lost, *map(_absent, missing)])
             for night in window.nights:
                 yield night.day, records(connection, night, rows.has_clients, keys)
 
-    def _rows(self, connection: Connection) -> Rows:
-        found = self._tables(connection)
+    def _latest(self, files: Sequence[Located]) -> tuple[date | None, datetime | None]:
+        """The latest day with usable rows, which events do not state, and its latest instant."""
+        with self._opened(files) as (connection, paths):
+            latest = connection.execute(
+                f"""SELECT day, max(used_at)::TIMESTAMP FROM ({self._rows(connection, paths).sql})
+                WHERE problem IS NULL GROUP BY day ORDER BY day DESC NULLS LAST LIMIT 1"""
+            ).fetchone()
+        return latest or (None, None)
+
+    def _rows(self, connection: Connection, paths: tuple[str, ...]) -> Rows:
+        found = self._tables(connection, paths)
         read = event_readings if self._config.shape == "events" else daily_readings
         columns = [self._columns(table, connection) for table in found]
         parts = [read(table, names, self._config.deployment) for table, names in zip(found, columns, strict=True)]
@@ -117,18 +125,17 @@ class FilesReader:
             has_ids=any("event_id" in names for names in columns),
         )
 
-    def _tables(self, connection: Connection) -> list[Table]:
-        files = self._files(self._config.usage)
+    def _tables(self, connection: Connection, paths: tuple[str, ...]) -> list[Table]:
         if self._preset is None:
-            return tables(files, self._config.name, connection)
-        table = preset_table(self._preset, files)
-        table.attach(connection)
-        return [table]
+            return tables(paths, self._config.name, connection)
+        found = [preset_table(self._preset, paths)] if paths else []
+        for table in found:
+            table.attach(connection)
+        return found
 
-    def _files(self, patterns: str | Sequence[str]) -> tuple[str, ...]:
-        files = find_files(patterns, self._config.name)
-        check_readable(files, self._config.name)
-        return files
+    @cached_property
+    def _usage(self) -> Locations:
+        return Locations(self._config.usage, self._config.name)
 
     @cached_property
     def _preset(self) -> Preset | None:
@@ -159,16 +166,21 @@ class FilesReader:
         return usage_columns(self._config, there, place(table), listed=not self._keys.hidden)
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        """A database of its own, in memory, with a folder to spill to that goes with it."""
+    def _opened(self, files: Sequence[Located]) -> Iterator[tuple[Connection, tuple[str, ...]]]:
+        """A database of its own, in memory, and the files on disk; what it spills and what was copied from
+        elsewhere lies in a private folder that goes with it."""
         with TemporaryDirectory(prefix="detector-") as folder, _connect(folder) as connection:
             try:
-                yield connection
+                yield connection, brought(files, folder, self._config.name)
             except duckdb.Error as error:
                 problem = self._keys.problem(error)
                 raise SourceError(
                     f"source {self._config.name}: the files could not be read: {problem}; check them and rerun"
                 ) from None
+
+
+def _absent(missing: Missing) -> Observation:
+    return Observation(missing.night, NO_FILE, 1, tail(missing.pattern))
 
 
 def _connect(folder: str) -> Connection:

@@ -13,18 +13,16 @@ import glob
 import io
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import ClassVar, Protocol
 
 import duckdb
 
 from detector.config import REGISTER_FIELDS
 from detector.errors import SourceError
-from detector.sources.compression import SUFFIXES, damage, format_suffix, opened
+from detector.sources.compression import SUFFIXES, format_suffix, opened
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json", ".log")
@@ -160,26 +158,6 @@ class ParquetTable:
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """DuckDB reads the files by itself."""
-
-
-def find_files(patterns: str | Iterable[str], source: str) -> tuple[str, ...]:
-    """The files that the patterns name, each once, in order. A pattern without a file is an error."""
-    found: set[str] = set()
-    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
-        matches = [pattern] if Path(pattern).is_file() else glob.glob(pattern, recursive=True)
-        files = {match for match in matches if Path(match).is_file()}
-        if not files:
-            raise SourceError(f"source {source}: no file matches {pattern}; check the path")
-        found |= files
-    return tuple(sorted(found))
-
-
-def check_readable(files: Sequence[str], source: str) -> None:
-    """Read compressed files to their end: DuckDB does not verify checksums, and would stop short in silence."""
-    with ThreadPoolExecutor() as pool:
-        for file, problem in zip(files, pool.map(damage, files), strict=True):
-            if problem:
-                raise SourceError(f"source {source}: cannot read {file}: {problem}; restore it or take it out")
 
 
 def tables(files: Sequence[str], source: str, connection: duckdb.DuckDBPyConnection) -> list[Table]:
