@@ -24,7 +24,7 @@ from detector.sources.cells import Connection, Rows, cells, frame, observed, rec
 from detector.sources.columns import usage_columns
 from detector.sources.faults import NO_FILE, FaultLog, Observation, tail, undated
 from detector.sources.formats import Table, available, place, tables
-from detector.sources.locations import Located, Locations, Missing, brought
+from detector.sources.locations import Located, Locations, Missing, brought, portions
 from detector.sources.preset_tables import preset_table, with_columns
 from detector.sources.presets import Preset, preset_named
 from detector.sources.protection import Keys, keys_of
@@ -77,21 +77,29 @@ class FilesReader:
     def activity_before(self, night: date) -> pd.DataFrame:
         """First and last use of every key before the night, from all the files."""
         bound = Night(night, self._timezone)
+        parts = [self._activity(files, bound) for files in portions(self._usage.until(night))]
+        rows = pd.concat(parts, ignore_index=True)
+        if len(parts) > 1:
+            extremes = {"first_day": "min", "last_day": "max", "first_used": "min", "last_used": "max"}
+            rows = rows.groupby("key_id", sort=True).agg(extremes).reset_index()
+        rows = rows.assign(key_id=self._keys.of_usage(rows["key_id"]))
+        return activity_of_events(rows, bound) if self._config.shape == "events" else activity_of_days(rows, bound)
+
+    def _activity(self, files: Sequence[Located], bound: Night) -> pd.DataFrame:
+        """Per key of some files: first and last day with requests, first and last instant of use."""
         before = f"used_at < {moment(bound.start)}"
-        events = self._config.shape == "events"
-        use = before if events else f"day < DATE '{night}' AND (requests > 0 OR {before})"
-        with self._opened(self._usage.until(night)) as (connection, paths):
-            rows = frame(
+        daily = f"day < DATE '{bound.day}' AND (requests > 0 OR {before})"
+        with self._opened(files) as (connection, paths):
+            return frame(
                 connection,
                 f"""SELECT key_id,
                     min(day) FILTER (WHERE requests > 0) AS first_day,
                     max(day) FILTER (WHERE requests > 0) AS last_day,
                     min(used_at::TIMESTAMPTZ) FILTER (WHERE {before}) AS first_used,
                     max(used_at::TIMESTAMPTZ) FILTER (WHERE {before}) AS last_used
-                FROM ({self._rows(connection, paths).sql}) WHERE problem IS NULL AND {use} GROUP BY key_id""",
+                FROM ({self._rows(connection, paths).sql}) WHERE problem IS NULL
+                    AND {before if self._config.shape == "events" else daily} GROUP BY key_id""",
             )
-        rows = rows.assign(key_id=self._keys.of_usage(rows["key_id"]))
-        return activity_of_events(rows, bound) if events else activity_of_days(rows, bound)
 
     def _window(self, window: Window) -> Iterator[tuple[date, pd.DataFrame]]:
         keys = self._keys

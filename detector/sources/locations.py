@@ -22,6 +22,9 @@ _DIGITS = {"year": 4, "month": 2, "day": 2}
 _PLACEHOLDER = re.compile(r"\{(year|month|day)\}")
 _NEWEST_DAYS = 2
 
+PORTION = 1000
+"""Files from an object store that are copied at once where all days are asked for."""
+
 
 @dataclass(frozen=True)
 class Located:
@@ -98,17 +101,28 @@ class Locations:
         return {one: day for one, day in days.items() if day is not None}
 
 
+def portions(files: Sequence[Located]) -> Iterator[list[Located]]:
+    """The files on disk all at once, those from elsewhere so many at a time that their copies find room."""
+    here = [one for one in files if one.storage.on_disk]
+    elsewhere = [one for one in files if not one.storage.on_disk]
+    if here or not elsewhere:
+        yield here
+    for start in range(0, len(elsewhere), PORTION):
+        yield elsewhere[start : start + PORTION]
+
+
 def brought(files: Sequence[Located], folder: str, source: str) -> tuple[str, ...]:
     """The files on disk, known to be whole. DuckDB does not verify checksums of compressed files, and would
     stop short in silence."""
-    places: list[str] = []
+    places: dict[Located, str] = {}
     for storage in dict.fromkeys(one.storage for one in files):
-        places += storage.bring([one.path for one in files if one.storage == storage], folder)
+        there = [one for one in files if one.storage == storage]
+        places |= zip(there, storage.bring([one.path for one in there], folder), strict=True)
     with ThreadPoolExecutor() as pool:
-        for file, problem in zip(places, pool.map(damage, places), strict=True):
+        for one, problem in zip(places, pool.map(damage, places.values()), strict=True):
             if problem:
-                raise SourceError(f"source {source}: cannot read {file}: {problem}; restore it or take it out")
-    return tuple(places)
+                raise SourceError(f"source {source}: cannot read {one.path}: {problem}; restore it or take it out")
+    return tuple(places.values())
 
 
 @dataclass(frozen=True)

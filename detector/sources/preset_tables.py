@@ -22,6 +22,8 @@ NO_MATCH = "line is not in the format of the preset"
 _BATCH_BYTES = 32 << 20
 _PIECES = re.compile(r"(\{[^}]*\})")
 _MEMBERS = re.compile(r"\{/[^|{}?]+(\?[^|{}?]+)?(\|/[^|{}?]+(\?[^|{}?]+)?)*\}")
+_UUID = "-".join(f"[0-9a-fA-F]{{{length}}}" for length in (8, 4, 4, 4, 12))
+_IDENTIFIERS = rf"/(?:\d+|{_UUID})(/|$)"
 _SCHEME = r"^(?i:bearer|apikey|token)\s+"
 
 
@@ -173,10 +175,17 @@ def _paths(preset: Preset, wanted: Mapping[str, str]) -> dict[str, None]:
 
 
 def _values(preset: Preset, wanted: Mapping[str, str], member: Callable[[str], str]) -> str:
-    """The wanted columns as SQL. No query becomes part of an endpoint, no scheme part of a key."""
+    """The wanted columns as SQL. No query becomes part of an endpoint, no scheme part of a key.
+
+    The commonest ids in paths are folded here, twice since neighbours share a slash: the aggregation folds
+    all of them, but counting must not see each id as an endpoint of its own.
+    """
     values = {name: _filled(preset.columns[theirs], member) for name, theirs in wanted.items()}
     if "endpoint" in values:
-        values["endpoint"] = f"split_part(split_part({values['endpoint']}, '?', 1), '#', 1)"
+        path = f"split_part(split_part({values['endpoint']}, '?', 1), '#', 1)"
+        for _ in range(2):
+            path = rf"regexp_replace({path}, {literal(_IDENTIFIERS)}, '/{{id}}\1', 'g')"
+        values["endpoint"] = path
     if "key_id" in values:
         values["key_id"] = f"regexp_replace({values['key_id']}, {literal(_SCHEME)}, '')"
     return "".join(f", {value} AS {name}" for name, value in values.items())

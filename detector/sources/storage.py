@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -32,6 +32,9 @@ _GLOB_AS_EXPRESSION = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/
 class Storage(Protocol):
     """A place with files, each known by its path."""
 
+    on_disk: ClassVar[bool]
+    """Whether they are here, so that nothing is copied."""
+
     def matches(self, pattern: str) -> list[str]:
         """The files that match a shell pattern; ``**`` goes through folders."""
 
@@ -42,6 +45,8 @@ class Storage(Protocol):
 @dataclass(frozen=True)
 class Disk:
     """This machine's file system."""
+
+    on_disk: ClassVar[bool] = True
 
     def matches(self, pattern: str) -> list[str]:
         """By the file system itself. A file whose name looks like a pattern is that file."""
@@ -61,6 +66,7 @@ class ObjectStore:
     Arrow's file system URLs: region, endpoint_override, scheme.
     """
 
+    on_disk: ClassVar[bool] = False
     scheme: str
     bucket: str
     options: str = ""

@@ -181,3 +181,19 @@ def test_an_error_does_not_quote_a_file_without_a_header(
     printed = called(capfd, "check")
     assert "rows.csv has no column 'timestamp'" in printed
     assert KEYS[0][:8] not in printed
+
+
+@pytest.mark.parametrize("salt", ["", "key_salt: ${DETECTOR_KEY_SALT}"])
+def test_without_a_salt_nothing_is_read(
+    salt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A mistake in the configuration, told before anything is stored."""
+    (tmp_path / "a.log").write_text(as_line(next(requests())) + "\n")
+    (tmp_path / "config.yaml").write_text(f"source:\n  kind: files\n  usage: a.log\n  preset: nginx\n  {salt}\n")
+    monkeypatch.delenv("DETECTOR_KEY_SALT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--night", str(NIGHT)])
+    assert ended.value.code == 2
+    assert "DETECTOR_KEY_SALT" in capfd.readouterr().err
+    assert not list(tmp_path.rglob("*.parquet"))

@@ -83,6 +83,14 @@ def test_register_watermark_and_activity_come_from_a_bucket(options: str) -> Non
     assert source.activity_before(NIGHT)["key_id"].tolist() == ["a"]
 
 
+def test_activity_is_gathered_a_portion_of_files_at_a_time(options: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies of all days need not find room at once."""
+    monkeypatch.setattr("detector.sources.locations.PORTION", 1)
+    activity = reader(f"s3://logs/api/{{year}}/{{month}}/{{day}}/*?{options}").activity_before(date(2026, 3, 12))
+    (row,) = activity.to_dict("records")
+    assert (row["first_seen"], row["last_seen"].date()) == (date(2026, 3, 8), date(2026, 3, 11))
+
+
 def test_a_missing_day_in_a_bucket_is_a_fault_of_its_night(options: str) -> None:
     """As on disk."""
     source = reader(f"s3://logs/api/{{year}}/{{month}}/{{day}}/*?{options}")

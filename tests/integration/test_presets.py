@@ -367,6 +367,23 @@ def test_any_column_of_a_preset_may_come_from_elsewhere(tmp_path: Path) -> None:
     assert map_of(frame["deployments"][0]) == {"prod-eu": 1}
 
 
+@pytest.mark.parametrize(
+    ("path", "endpoint"),
+    [
+        ("/users/8731/orders/17", "GET /users/{id}/orders/{id}"),
+        ("/1/2/3/4/", "GET /{id}/{id}/{id}/{id}/"),
+        ("/v1/users/31b8ab5d-5cf1-4d2f-9e2a-9d0a7b1c2d3e?x=/9", "GET /v1/users/{id}"),
+        ("/v1/4EC39HQLYJWDARJTT1ZDP7DC/items", "GET /v1/{id}/items"),
+        ("/v2/7a/8#9", "GET /v2/7a/{id}"),
+    ],
+)
+def test_ids_in_paths_are_folded(tmp_path: Path, path: str, endpoint: str) -> None:
+    """Early by the database or later by the aggregation, it makes no difference."""
+    line = WITH_KEY.replace("/apache_pb.gif?size=2", path)
+    ((_, frame),) = logged(tmp_path, "nginx", [line]).usage(date(2000, 10, 10), date(2000, 10, 10))
+    assert map_of(frame["endpoint_distribution"][0]) == {endpoint: 1}
+
+
 @pytest.mark.parametrize("template", ["key", "{key}", "{/a", "{}", "{/a|b}", "{/a?}", "{/header}"])
 def test_a_template_that_is_none_is_an_error(tmp_path: Path, template: str) -> None:
     """It names the column, or the members that there are."""
