@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.model import NO_KEY, Panel, Severity
+from detector.model import MISSING_FILE, NO_KEY, Panel, Severity
 
 LOOK_BACK = 28
 FEWEST_NIGHTS = 7
@@ -27,7 +27,9 @@ class Problem:
 def assess(panel: Panel) -> list[Problem]:
     """Everything wrong with the judged night's data, the most severe first."""
     problems = [
-        problem for check in (_empty, _late, _partial, _unregistered, _unreadable) for problem in check(panel)
+        problem
+        for check in (_empty, _late, _partial, _fileless, _unregistered, _unreadable)
+        for problem in check(panel)
     ]
     return sorted(problems, key=lambda problem: -problem.severity.rank)
 
@@ -99,6 +101,15 @@ def _unregistered(panel: Panel) -> list[Problem]:
     return [Problem(text, Severity.MEDIUM, action, withholding=False)]
 
 
+def _fileless(panel: Panel) -> list[Problem]:
+    """Files of the night that are not there: what they would hold is not known to be nothing."""
+    return [
+        Problem(f"{fault.count:,} of the night's files not found: {', '.join(fault.samples)}.", Severity.MEDIUM)
+        for fault in panel.faults
+        if fault.reason.startswith(MISSING_FILE)
+    ]
+
+
 def _unreadable(panel: Panel) -> list[Problem]:
     """Rows that could not be used. Requests that carry no key are a property of the log, not a defect."""
     action = "Look at the sampled rows below and mend their source."
@@ -110,6 +121,7 @@ def _unreadable(panel: Panel) -> list[Problem]:
             withholding=False,
         )
         for fault in panel.faults
+        if not fault.reason.startswith(MISSING_FILE)
     ]
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -90,9 +90,23 @@ class FilesSource(SourceBase):
     """Log or export files, read through DuckDB."""
 
     kind: Literal["files"] = "files"
-    usage: str | tuple[str, ...] = Field(description="Path or glob, or a list: CSV, JSON lines, Parquet; .gz too.")
-    keys: str | None = Field(None, description="The key register, a file; without one the keys are those seen.")
-    preset: str | None = Field(None, description="A known log format that brings its own columns: cloudtrail.")
+    usage: str | tuple[str, ...] = Field(
+        description="Path, glob or s3:// or gs:// URL, or a list; may hold {year}, {month} and {day}."
+    )
+    keys: str | None = Field(
+        None, description="The key register, as a path, glob or URL; without one the keys are those seen."
+    )
+    preset: str | None = Field(
+        None,
+        description="A known log format that brings its own columns: apache, aws_api_gateway, cloudflare, "
+        "cloudtrail, envoy, gravitee, kong, nginx, tyk.",
+    )
+    protect_keys: bool = Field(
+        False, description="Keys are in clear: known by an HMAC and their end alone. Always so for some presets."
+    )
+    key_salt: SecretStr | None = Field(
+        None, description="The salt of that HMAC, from ${NAME}; to be kept for good."
+    )
 
 
 class SqlSource(SourceBase):

@@ -156,6 +156,9 @@ class Revision:
 NO_KEY = "no key id"
 """How the reason of a fault begins that counts requests which carry no key, and so belong to none."""
 
+MISSING_FILE = "no file of the night"
+"""How the reason of a fault begins that counts files which should hold the night's requests and are not there."""
+
 
 def row_of(frame: pd.DataFrame, key: str) -> pd.Series[Any]:
     """The one row of a frame that is indexed by key id."""

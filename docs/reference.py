@@ -83,7 +83,11 @@ def _type(field: FieldInfo) -> str:
 
 def _name(annotation: Any) -> str:
     if get_origin(annotation) is None:
-        return "none" if annotation is type(None) else annotation.__name__.replace("str", "text")
+        return (
+            "none"
+            if annotation is type(None)
+            else annotation.__name__.replace("SecretStr", "secret text").replace("str", "text")
+        )
     arguments = get_args(annotation)
     origin = str(get_origin(annotation))
     if "Literal" in origin:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from detector.model import Fault
+from detector.model import MISSING_FILE, Fault
 from detector.sources.windows import Window
 
 SAMPLES = 3
 SAMPLE_LENGTH = 80
 PLACE_LENGTH = 28
 
+NO_FILE = MISSING_FILE
 NO_KEY = "no key id: not attributable to a key"
 NO_TIME = "missing or unreadable timestamp"
 NO_DAY = "missing or unreadable day"
@@ -48,8 +49,13 @@ def mask(text: str) -> str:
 
 def sample(text: str, place: str = "") -> str:
     """One line of at most 80 characters: the place, then the masked text."""
-    shown = f"{_tail(place)}: {mask(text)}" if place else mask(text)
+    shown = f"{tail(place, PLACE_LENGTH)}: {mask(text)}" if place else mask(text)
     return shown if len(shown) <= SAMPLE_LENGTH else shown[: SAMPLE_LENGTH - 1] + "…"
+
+
+def tail(place: str, length: int = SAMPLE_LENGTH) -> str:
+    """The end of a long place, where file names differ."""
+    return place if len(place) <= length else "…" + place[1 - length :]
 
 
 @dataclass
@@ -85,11 +91,6 @@ def _faults(observations: Iterable[Observation], night: date | None) -> Iterator
     for reason, group in sorted(reasons.items()):
         samples = sorted({seen.sample for seen in group if seen.sample})[:SAMPLES]
         yield Fault(reason, sum(seen.count for seen in group), tuple(samples), dated=night is not None)
-
-
-def _tail(place: str) -> str:
-    """The end of a long place, where file names differ."""
-    return place if len(place) <= PLACE_LENGTH else "…" + place[1 - PLACE_LENGTH :]
 
 
 def _shortened(token: str) -> str:

@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import csv
 import glob
-import gzip
 import io
 import json
 import re
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import ClassVar, Protocol
 
 import duckdb
-import pyarrow as pa
 
+from detector.config import REGISTER_FIELDS
 from detector.errors import SourceError
-from detector.sources.presets import Preset
+from detector.sources.compression import SUFFIXES, format_suffix, opened
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json", ".log")
@@ -35,17 +31,28 @@ PARQUET = (".parquet",)
 WRONG_WIDTH = "wrong number of columns"
 OPEN_QUOTE = "quoted value not closed on its line"
 NOT_JSON = "not a JSON object"
-NOT_DOCUMENT = "file is not valid JSON"
-NO_RECORDS = "file has no list of records"
+
+OFTEN_LEFT_OUT = {
+    *REGISTER_FIELDS,
+    "endpoint",
+    "status",
+    "error",
+    "deployment",
+    "error_count",
+    "last_activity",
+} - {"key_id"}
+"""Members that a line of JSON may lack where there is nothing to say."""
 
 _SAMPLED_FILES, _SAMPLED_LINES = 20, 200
-_CHUNK = 1 << 20
-_BATCH_BYTES = 32 << 20
 _LONGEST_HEADER = 1 << 20
 
 
 class Table(Protocol):
     """Files that read alike."""
+
+    @property
+    def by_line(self) -> bool:
+        """Whether lines may be rejected before they are rows."""
 
     @property
     def files(self) -> Sequence[str]:
@@ -66,6 +73,7 @@ class Table(Protocol):
 class CsvTable:
     """Delimited text with one header."""
 
+    by_line: ClassVar[bool] = True
     files: tuple[str, ...]
     names: tuple[str, ...]
     delimiter: str
@@ -92,7 +100,7 @@ class CsvTable:
                 FROM (SELECT *, CASE
                     WHEN quoted THEN regexp_extract_all({delimiter} || line, {literal(pattern)}, 1)
                     ELSE string_split(line, {delimiter}) END AS parts
-                    FROM (SELECT *, contains(line, '"') AS quoted FROM {_lines(self.files, skip=1)}))))"""
+                    FROM (SELECT *, contains(line, '"') AS quoted FROM {text_lines(self.files, skip=1)}))))"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """DuckDB reads the files by itself."""
@@ -102,6 +110,7 @@ class CsvTable:
 class JsonTable:
     """JSON lines: one object a line. ``names`` are the members that its first lines have."""
 
+    by_line: ClassVar[bool] = True
     files: tuple[str, ...]
     names: tuple[str, ...]
 
@@ -118,7 +127,7 @@ class JsonTable:
             SELECT file, broken, CASE WHEN broken IS NOT NULL THEN line END AS shown{values}
             FROM (SELECT file, line, CASE WHEN document IS NULL THEN {literal(NOT_JSON)} END AS broken,
                          json_extract_string(document, [{pointers}]) AS members
-                  FROM {_objects(self.files)})"""
+                  FROM {objects(self.files)})"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """DuckDB reads the files by itself."""
@@ -126,8 +135,8 @@ class JsonTable:
     def holds(self, name: str, connection: duckdb.DuckDBPyConnection) -> bool:
         """Whether any line has this member, or no line could."""
         found = f"json_exists(document, {literal(pointer(name))})"
-        objects = f"FROM {_objects(self.files)} WHERE document IS NOT NULL"
-        statement = f"SELECT EXISTS (SELECT 1 {objects} AND {found}) OR NOT EXISTS (SELECT 1 {objects})"
+        rows = f"FROM {objects(self.files)} WHERE document IS NOT NULL"
+        statement = f"SELECT EXISTS (SELECT 1 {rows} AND {found}) OR NOT EXISTS (SELECT 1 {rows})"
         ((found_or_empty,),) = connection.execute(statement).fetchall()
         return bool(found_or_empty)
 
@@ -136,6 +145,7 @@ class JsonTable:
 class ParquetTable:
     """Parquet files with the same columns."""
 
+    by_line: ClassVar[bool] = False
     files: tuple[str, ...]
     columns: Mapping[str, str] = field(hash=False)
 
@@ -150,78 +160,13 @@ class ParquetTable:
         """DuckDB reads the files by itself."""
 
 
-@dataclass(frozen=True)
-class DocumentTable:
-    """Whole JSON documents with a list of records, as a preset describes them."""
-
-    files: tuple[str, ...]
-    preset: Preset
-
-    @property
-    def columns(self) -> Mapping[str, str]:
-        """What the preset brings, by our own names."""
-        return dict.fromkeys(self.preset.columns, "VARCHAR")
-
-    def relation(self, wanted: Mapping[str, str]) -> str:
-        """One row a record, and one for every document that has no list of them."""
-        records = literal(pointer(self.preset.records))
-        values = "".join(f", {_filled(self.preset.columns[theirs])} AS {name}" for name, theirs in wanted.items())
-        return f"""
-            SELECT file, broken, {_filled(self.preset.description)} AS shown{values}
-            FROM (SELECT file, broken, unnest(CASE
-                    WHEN broken IS NULL THEN CAST(json_extract(document, {records}) AS JSON[])
-                    ELSE [NULL::JSON] END) AS record
-                  FROM (SELECT file, document, CASE
-                          WHEN document IS NULL OR NOT json_valid(document) THEN {literal(NOT_DOCUMENT)}
-                          WHEN json_type(document, {records}) IS DISTINCT FROM 'ARRAY'
-                              THEN {literal(NO_RECORDS)} END AS broken FROM documents))"""
-
-    def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Hand over the documents as a stream of bounded batches: DuckDB has no reader for gzipped text."""
-        schema = pa.schema({"file": pa.string(), "document": pa.string()})
-        connection.register("documents", pa.RecordBatchReader.from_batches(schema, self._batches(schema)))
-
-    def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        held: list[tuple[str, str | None]] = []
-        size = 0
-        for file in self.files:
-            text = _document(file)
-            held.append((file, text))
-            size += len(text or "")
-            if size > _BATCH_BYTES:
-                yield pa.record_batch(list(zip(*held, strict=True)), schema=schema)
-                held, size = [], 0
-        if held:
-            yield pa.record_batch(list(zip(*held, strict=True)), schema=schema)
-
-
-def find_files(patterns: str | Iterable[str], source: str) -> tuple[str, ...]:
-    """The files that the patterns name, each once, in order. A pattern without a file is an error."""
-    found: set[str] = set()
-    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
-        matches = [pattern] if Path(pattern).is_file() else glob.glob(pattern, recursive=True)
-        files = {match for match in matches if Path(match).is_file()}
-        if not files:
-            raise SourceError(f"source {source}: no file matches {pattern}; check the path")
-        found |= files
-    return tuple(sorted(found))
-
-
-def check_readable(files: Sequence[str], source: str) -> None:
-    """Read gzipped files to their end: DuckDB does not verify checksums, and would stop short in silence."""
-    with ThreadPoolExecutor() as pool:
-        for file, problem in zip(files, pool.map(_unreadable, files), strict=True):
-            if problem:
-                raise SourceError(f"source {source}: cannot read {file}: {problem}; restore it or take it out")
-
-
 def tables(files: Sequence[str], source: str, connection: duckdb.DuckDBPyConnection) -> list[Table]:
     """The files, by format and columns."""
     headers: dict[tuple[tuple[str, ...], str], list[str]] = {}
     schemas: dict[tuple[tuple[str, str], ...], list[str]] = {}
     lines: list[str] = []
     for file in files:
-        suffix = _suffix(file)
+        suffix = format_suffix(file)
         if suffix in DELIMITERS:
             header = _header(file, DELIMITERS[suffix], source)
             if header:
@@ -233,11 +178,31 @@ def tables(files: Sequence[str], source: str, connection: duckdb.DuckDBPyConnect
         else:
             known = ", ".join([*DELIMITERS, *JSON_LINES, *PARQUET])
             raise SourceError(
-                f"source {source}: cannot tell the format of {file} by its name; known: {known}, and .gz"
+                f"source {source}: cannot tell the format of {file} by its name; known: {known}, "
+                f"compressed as {' or '.join(SUFFIXES)}, rotated or not"
             )
     found: list[Table] = [CsvTable(tuple(group), names, mark) for (names, mark), group in headers.items()]
     found += [JsonTable(tuple(lines), _members(lines))] if lines else []
     return found + [ParquetTable(tuple(group), dict(schema)) for schema, group in schemas.items()]
+
+
+def available(
+    table: Table, mapped: Mapping[str, str], optional: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> set[str]:
+    """The columns of a table. JSON lines need not all have the same members, so what its first lines lack
+    is looked for in all of them, and what loggers leave out where there is nothing to say may be absent."""
+    names = set(table.columns)
+    if isinstance(table, JsonTable):
+        wanted = {*mapped.values(), "timestamp", "day", "key_id"} - names
+        names |= {name for name in sorted(wanted) if table.holds(name, connection)}
+        names |= {name for name in optional if name in OFTEN_LEFT_OUT}
+    return names
+
+
+def place(table: Table) -> str:
+    """Where a table is, for errors."""
+    more = len(table.files) - 1
+    return table.files[0] + (f" (and {more} more like it)" if more else "")
 
 
 def literal(text: str) -> str:
@@ -259,7 +224,7 @@ def _paths(files: Sequence[str]) -> str:
     return "[" + ", ".join(literal(glob.escape(file)) for file in files) + "]"
 
 
-def _lines(files: Sequence[str], skip: int) -> str:
+def text_lines(files: Sequence[str], skip: int) -> str:
     """Every line that is not blank. The delimiter is one that no text holds, so a line is one value."""
     return f"""(SELECT filename AS file, line FROM read_csv({_paths(files)}, columns={{'line': 'VARCHAR'}},
         header=false, skip={skip}, auto_detect=false, strict_mode=false, delim=E'\\x01\\x02\\x03\\x04',
@@ -267,10 +232,11 @@ def _lines(files: Sequence[str], skip: int) -> str:
         WHERE trim(line) <> '')"""
 
 
-def _objects(files: Sequence[str]) -> str:
+def objects(files: Sequence[str]) -> str:
+    """Every line with the JSON object it is, null where it is none."""
     return f"""(SELECT file, line,
             CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN line END AS document
-        FROM {_lines(files, skip=0)})"""
+        FROM {text_lines(files, skip=0)})"""
 
 
 def _unquoted(place: int) -> str:
@@ -278,53 +244,9 @@ def _unquoted(place: int) -> str:
     return f"""CASE WHEN starts_with({part}, '"') THEN replace({part}[2:-2], '""', '"') ELSE {part} END"""
 
 
-def _filled(template: str) -> str:
-    """A preset's template as SQL over ``record``."""
-    pieces = [piece for piece in re.split(r"(\{[^}]*\})", template) if piece]
-    members = {piece: _first_member(piece) for piece in pieces if piece.startswith("{")}
-    if len(pieces) == 1:
-        return members[template]
-    joined = " || ".join(
-        f"coalesce({members[piece]}, '?')" if piece in members else literal(piece) for piece in pieces
-    )
-    return f"CASE WHEN coalesce({', '.join(members.values())}) IS NOT NULL THEN {joined} END"
-
-
-def _first_member(piece: str) -> str:
-    pointers = piece[1:-1].split("|")
-    return "coalesce(" + ", ".join(f"json_extract_string(record, {literal(path)})" for path in pointers) + ")"
-
-
-def _suffix(file: str) -> str:
-    return Path(file.lower().removesuffix(".gz")).suffix
-
-
-def _open(file: str) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(file, "rb")) if file.lower().endswith(".gz") else open(file, "rb")
-
-
-def _unreadable(file: str) -> str | None:
-    try:
-        with _open(file) as stream:
-            stream.read(1)
-            while file.lower().endswith(".gz") and stream.read(_CHUNK):
-                pass
-    except (OSError, EOFError, zlib.error) as error:
-        return str(error)
-    return None
-
-
-def _document(file: str) -> str | None:
-    with _open(file) as stream:
-        try:
-            return stream.read().decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return None
-
-
 def _header(file: str, delimiters: str, source: str) -> tuple[tuple[str, ...], str] | None:
     """The names in the first line and the delimiter that finds most of them; None where the file is empty."""
-    with _open(file) as stream:
+    with opened(file) as stream:
         raw = stream.readline(_LONGEST_HEADER)
     try:
         line = raw.decode("utf-8-sig").rstrip("\r\n")
@@ -350,7 +272,7 @@ def _members(files: Sequence[str]) -> tuple[str, ...]:
     """The members that the first objects of the first files have, in order of appearance."""
     names: dict[str, None] = {}
     for file in files[:_SAMPLED_FILES]:
-        with _open(file) as stream:
+        with opened(file) as stream:
             for line in islice(stream, _SAMPLED_LINES):
                 names |= dict.fromkeys(_names(line))
     return tuple(names)

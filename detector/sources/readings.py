@@ -62,11 +62,13 @@ MACROS = (
         WHEN number < 1e20 THEN number / 1e3 END""",
     """CREATE MACRO instant_of_number(value) AS
         make_timestamp(CAST(round(micros_of(TRY_CAST(value AS DOUBLE))) AS BIGINT))""",
-    # ISO 8601, extended or basic; without a zone it is UTC, as the session is. Each way of reading
-    # stands here once: what stands twice would be computed for every row, needed or not.
+    # ISO 8601, extended or basic, or as web servers write it; without a zone it is UTC, as the session is.
+    # Each way of reading stands here once: what stands twice would be computed for every row, needed or not.
     """CREATE MACRO instant_of_text(value) AS coalesce(
         TRY_CAST(value AS TIMESTAMP WITH TIME ZONE)::TIMESTAMP, instant_of_number(value),
-        try_strptime(value, ['%Y%m%dT%H%M%SZ', '%Y%m%dT%H%M%S']))""",
+        try_strptime(value, ['%Y%m%dT%H%M%SZ', '%Y%m%dT%H%M%S', '%d/%b/%Y:%H:%M:%S %z'])::TIMESTAMP)""",
+    # A query parameter without its percent signs, or as it is written where it is not well encoded.
+    "CREATE MACRO decoded(value) AS coalesce(TRY(url_decode(value)), value)",
 )
 """What every connection must know before it runs the statements made here."""
 

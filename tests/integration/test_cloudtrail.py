@@ -114,8 +114,8 @@ def test_a_delivery_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
         list(trail(tmp_path).usage(NIGHT, NIGHT))
 
 
-def test_columns_beside_a_preset_are_an_error(tmp_path: Path) -> None:
-    """The preset brings them all; one named in the configuration would be ignored in silence."""
+def test_plain_columns_beside_a_preset_are_an_error(tmp_path: Path) -> None:
+    """The preset brings them all; the name of a column cannot say where in its records a value stands."""
     deliver(tmp_path, "a.json.gz", event("1"))
     with pytest.raises(SourceError, match=r"columns\.timestamp"):
         trail(tmp_path, columns={"timestamp": "when"}).watermark()
@@ -125,5 +125,5 @@ def test_an_unknown_preset_names_the_known_ones(tmp_path: Path) -> None:
     """The error lists what there is."""
     deliver(tmp_path, "a.json.gz", event("1"))
     source = FilesReader(FilesSource(usage=f"{tmp_path}/a*", preset="cloudtrial"), ZoneInfo("UTC"))
-    with pytest.raises(SourceError, match=r"no preset 'cloudtrial'; known: cloudtrail"):
+    with pytest.raises(SourceError, match=r"no preset 'cloudtrial'; known: .*cloudtrail"):
         source.watermark()

@@ -8,23 +8,41 @@ from importlib import import_module
 
 from detector.errors import SourceError
 
-PRESETS = {"cloudtrail": "detector.sources.presets.cloudtrail:CLOUDTRAIL"}
+PRESETS = {
+    "apache": "detector.sources.presets.web_server:APACHE",
+    "aws_api_gateway": "detector.sources.presets.aws_api_gateway:AWS_API_GATEWAY",
+    "cloudflare": "detector.sources.presets.cloudflare:CLOUDFLARE",
+    "cloudtrail": "detector.sources.presets.cloudtrail:CLOUDTRAIL",
+    "envoy": "detector.sources.presets.envoy:ENVOY",
+    "gravitee": "detector.sources.presets.gravitee:GRAVITEE",
+    "kong": "detector.sources.presets.kong:KONG",
+    "nginx": "detector.sources.presets.web_server:NGINX",
+    "tyk": "detector.sources.presets.tyk:TYK",
+}
 """Name in the configuration: where its ``Preset`` is."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A log format of JSON documents that hold a list of records.
+    """A log format: one record a line, or JSON documents that hold a list of records.
 
-    ``records`` is the document's member with the list. ``columns`` maps our column names to templates:
-    ``{/a/b|/c}`` stands for the first of these JSON pointers that is there, other text for itself; the
-    value is missing where all its parts are. ``description`` is a template that says what a record was;
-    it is shown, unmasked but for tokens, where a record cannot be used.
+    A line is a JSON object, or text that matches the regular expression ``line``, whose named groups are
+    then its members; the first group is never empty. With ``records``, files are whole JSON documents and
+    this is their member with the list.
+
+    ``columns`` maps our column names to templates. ``{/a/b|/c}`` stands for the first of these JSON pointers
+    that is there, ``{/url?name}`` for a query parameter of the URL in ``/url``, and other text for itself;
+    the value is missing where all its parts are. A dash is a missing value, as most logs write one.
+
+    ``secret`` says that the log holds keys in clear. ``description`` is a template that says what a record of
+    a document was; it is shown, unmasked but for tokens, where it cannot be used.
     """
 
-    records: str
     columns: Mapping[str, str]
-    description: str
+    line: str | None = None
+    records: str | None = None
+    secret: bool = False
+    description: str = ""
 
 
 def preset_named(name: str) -> Preset:

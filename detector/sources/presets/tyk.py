@@ -1,0 +1,20 @@
+"""Analytics records of the Tyk gateway, as the stdout pump writes them in JSON.
+
+``api_key`` is the key as it was sent, unless the gateway hashes keys.
+Fields: https://tyk.io/docs/tyk-stack/tyk-pump/tyk-analytics-record-fields/
+Names in JSON: https://github.com/TykTechnologies/tyk-pump/blob/master/analytics/analytics.go
+"""
+
+from detector.sources.presets import Preset
+
+TYK = Preset(
+    columns={
+        "timestamp": "{/tyk-analytics-record/timestamp}",
+        "key_id": "{/tyk-analytics-record/api_key}",
+        "endpoint": "{/tyk-analytics-record/method} {/tyk-analytics-record/path}",
+        "status": "{/tyk-analytics-record/response_code}",
+        "deployment": "{/tyk-analytics-record/host}",
+        "client": "{/tyk-analytics-record/ip_address}",
+    },
+    secret=True,
+)

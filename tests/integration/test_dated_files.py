@@ -1,0 +1,174 @@
+"""Rotated, compressed, growing and dated files, through the files source."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from detector.config import FilesSource
+from detector.errors import SourceError
+from detector.sources.files import FilesReader
+
+NIGHT = date(2026, 3, 10)
+
+
+def reader(usage: Any, zone: str = "UTC", **options: Any) -> FilesReader:
+    """A source over these files."""
+    return FilesReader(FilesSource(usage=usage, **options), ZoneInfo(zone))
+
+
+def rows(*times: str, key: str = "a") -> bytes:
+    """JSON lines of requests at these times."""
+    return "".join(json.dumps({"timestamp": time, "key_id": key}) + "\n" for time in times).encode()
+
+
+def packed(path: Path, content: bytes) -> None:
+    """A file, compressed as its name says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".zst":
+        with pa.CompressedOutputStream(str(path), "zstd") as stream:
+            stream.write(content)
+    else:
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def by_day(folder: Path, first: date, days: int) -> str:
+    """Files of consecutive UTC days with a request at every full hour; the pattern that names them."""
+    for number in range(days):
+        day = first + timedelta(days=number)
+        hours = [datetime(day.year, day.month, day.day, hour, tzinfo=UTC).isoformat() for hour in range(24)]
+        packed(folder / f"{day:%Y/%m/%d}/part-1.jsonl.gz", rows(*hours))
+    return f"{folder}/{{year}}/{{month}}/{{day}}/*.jsonl.gz"
+
+
+def counts(source: FilesReader, first: date = NIGHT, last: date = NIGHT) -> list[int]:
+    """Requests of every night."""
+    return [int(frame["request_count"].sum()) for _, frame in source.usage(first, last)]
+
+
+def faults(source: FilesReader, night: date = NIGHT) -> dict[str, int]:
+    """Faults of one night: reason to count."""
+    return {fault.reason: fault.count for fault in source.faults(night)}
+
+
+def test_rotated_files_in_every_packing_are_one_log(tmp_path: Path) -> None:
+    """Numbers and dates behind the suffix do not hide the format."""
+    names = [
+        "app.jsonl",
+        "app.jsonl.1",
+        "app.jsonl.2.gz",
+        "app.jsonl.3.zst",
+        "app.jsonl-20260310.gz",
+        "app.log.2026-03-10",
+    ]
+    for name in names:
+        packed(tmp_path / name, rows("2026-03-10T10:00:00Z"))
+    assert counts(reader(f"{tmp_path}/app*")) == [len(names)]
+
+
+@pytest.mark.parametrize("name", ["a.csv.zst", "a.csv.1.gz", "a.tsv-20260310"])
+def test_rotated_tables_keep_their_header(tmp_path: Path, name: str) -> None:
+    """Each file brings its own."""
+    mark = "\t" if "tsv" in name else ","
+    packed(tmp_path / name, mark.join(["timestamp", "key_id"]).encode() + f"\n2026-03-10{mark}a\n".encode())
+    assert counts(reader(f"{tmp_path}/a*")) == [1]
+
+
+def test_with_a_preset_the_name_does_not_matter(tmp_path: Path) -> None:
+    """The format is the preset's."""
+    line = json.dumps({"started_at": 1773136800000, "authenticated_entity": {"id": "a"}})
+    for name in ("access.txt", "access", "access.csv.1", "access.parquet.gz"):
+        packed(tmp_path / name, f"{line}\n".encode())
+    assert counts(reader(f"{tmp_path}/access*", preset="kong")) == [4]
+
+
+def test_a_damaged_zstd_file_is_an_error(tmp_path: Path) -> None:
+    """It would otherwise end early in silence."""
+    packed(tmp_path / "a.jsonl.zst", rows(*["2026-03-10T10:00:00Z"] * 1000))
+    (tmp_path / "b.jsonl.zst").write_bytes((tmp_path / "a.jsonl.zst").read_bytes()[:-5])
+    with pytest.raises(SourceError, match=r"cannot read .*b\.jsonl\.zst"):
+        counts(reader(f"{tmp_path}/*"))
+
+
+def test_a_line_that_is_still_being_written_is_a_fault_until_it_is_whole(tmp_path: Path) -> None:
+    """The next run reads it; the lines before it count at once."""
+    whole = rows("2026-03-10T10:00:00Z", "2026-03-10T11:00:00Z")
+    source = reader(f"{tmp_path}/a.jsonl")
+    (tmp_path / "a.jsonl").write_bytes(whole[:-12])
+    assert (counts(source), faults(source)) == ([1], {"not a JSON object": 1})
+    (tmp_path / "a.jsonl").write_bytes(whole)
+    assert (counts(source), faults(source)) == ([2], {})
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])
+def test_local_nights_are_whole_although_files_are_named_in_utc(tmp_path: Path, zone: str) -> None:
+    """The neighbours' files hold the rest, and those of other days would add nothing."""
+    pattern = by_day(tmp_path, NIGHT - timedelta(days=4), 9)
+    some = reader(pattern, zone)
+    assert counts(some, NIGHT - timedelta(days=1), NIGHT + timedelta(days=1)) == [24, 24, 24] or zone != "UTC"
+    everything = reader(f"{tmp_path}/**/*.jsonl.gz", zone)
+    for (day, one), (_, other) in zip(some.usage(NIGHT, NIGHT), everything.usage(NIGHT, NIGHT), strict=True):
+        assert day == NIGHT
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_files_of_other_days_stay_closed(tmp_path: Path) -> None:
+    """A damaged file of last week does not stop tonight."""
+    pattern = by_day(tmp_path, NIGHT - timedelta(days=9), 11)
+    (tmp_path / f"{NIGHT - timedelta(days=7):%Y/%m/%d}/part-1.jsonl.gz").write_bytes(b"no gzip")
+    source = reader(pattern)
+    assert counts(source) == [24]
+    assert source.watermark() == datetime(2026, 3, 11, 23, tzinfo=UTC)
+    with pytest.raises(SourceError, match="Not a gzipped file"):
+        counts(source, NIGHT - timedelta(days=7))
+
+
+def test_a_missing_day_is_a_fault_of_its_night(tmp_path: Path) -> None:
+    """The other nights are read as ever; the fault names the file."""
+    pattern = by_day(tmp_path, NIGHT - timedelta(days=3), 5)
+    (tmp_path / f"{NIGHT:%Y/%m/%d}/part-1.jsonl.gz").unlink()
+    source = reader(pattern)
+    assert counts(source, NIGHT - timedelta(days=1), NIGHT + timedelta(days=1)) == [24, 0, 24]
+    (fault,) = source.faults(NIGHT)
+    assert (fault.reason, fault.count, fault.dated) == ("no file of the night", 1, True)
+    assert fault.samples[0].endswith("2026/03/10/*.jsonl.gz")
+    assert source.faults(NIGHT + timedelta(days=1)) == ()
+
+
+def test_nights_before_all_files_are_empty(tmp_path: Path) -> None:
+    """A window without any file is no error while there are files of other days."""
+    source = reader(by_day(tmp_path, NIGHT, 2), shape="events")
+    assert counts(source, date(2026, 1, 1), date(2026, 1, 2)) == [0, 0]
+
+
+def test_the_watermark_comes_from_the_newest_day_that_says_one(tmp_path: Path) -> None:
+    """Days that are still empty, or hold nothing usable, are passed over."""
+    pattern = by_day(tmp_path, NIGHT, 1)
+    for number in range(1, 5):
+        packed(tmp_path / f"{NIGHT + timedelta(days=number):%Y/%m/%d}/a.jsonl.gz", b"")
+    assert reader(pattern).watermark() == datetime(2026, 3, 10, 23, tzinfo=UTC)
+
+
+def test_activity_before_a_night_comes_from_all_days_before_it(tmp_path: Path) -> None:
+    """First and last use, whatever the window."""
+    source = reader(by_day(tmp_path, NIGHT - timedelta(days=50), 60))
+    (row,) = source.activity_before(NIGHT).to_dict("records")
+    assert row["first_seen"] == NIGHT - timedelta(days=50)
+    assert row["last_seen"] == pd.Timestamp("2026-03-09T23:00Z")
+
+
+def test_an_unknown_day_is_left_to_patterns_without_days(tmp_path: Path) -> None:
+    """The current log beside the rotated ones is read for every night."""
+    pattern = by_day(tmp_path, NIGHT - timedelta(days=2), 2)
+    packed(tmp_path / "current.jsonl", rows("2026-03-10T10:00:00Z"))
+    source = reader([pattern, f"{tmp_path}/current.jsonl"])
+    assert counts(source, NIGHT - timedelta(days=1), NIGHT) == [24, 1]
+    assert source.watermark() == datetime(2026, 3, 10, 10, tzinfo=UTC)

@@ -1,0 +1,399 @@
+"""The log formats of vendors, each from a line as its documentation gives it to records by key."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from detector.aggregation import map_of
+from detector.config import FilesSource
+from detector.errors import SourceError
+from detector.sources.files import FilesReader
+from detector.sources.presets import preset_named
+from detector.sources.protection import ProtectedKeys
+
+AWS = {
+    "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+    "extendedRequestId": "Mqb7yEXAMPLE=",
+    "ip": "127.0.0.1",
+    "caller": "-",
+    "user": "-",
+    "requestTime": "09/Aug/2026:12:38:12 +0000",
+    "requestTimeEpoch": "1786279092000",
+    "httpMethod": "GET",
+    "resourcePath": "/pets/{petId}",
+    "status": "404",
+    "protocol": "HTTP/1.1",
+    "responseLength": "57",
+    "stage": "production",
+    "apiKeyId": "a1b2c3d4e5",
+}
+KONG = {
+    "response": {"size": 9982, "headers": {"connection": "close"}, "status": 200},
+    "route": {"name": "example_route", "paths": ["/example-route"]},
+    "workspace_name": "default",
+    "client_ip": "192.168.65.1",
+    "request": {
+        "id": "2f6946328ffc4946b8c9120704a4a155",
+        "headers": {"accept": "*/*", "host": "localhost:8000", "apikey": "sk-kong-4711-abcdefgh"},
+        "uri": "/example-route?apikey=sk-kong-4711-abcdefgh",
+        "size": 139,
+        "method": "GET",
+        "querystring": {},
+    },
+    "authenticated_entity": {"id": "eaa330c0-4cff-47f5-c79e-b2e4f355207e"},
+    "consumer": {"id": "80f74eef-31b8-45d5-c525-ae532297ea8e", "username": "shop"},
+    "started_at": 1726783839538,
+}
+ENVOY = {
+    ":authority": "backend:3000",
+    "bytes_received": 0,
+    "bytes_sent": 466,
+    "downstream_remote_address": "10.244.0.12:34805",
+    "duration": 1,
+    "method": "GET",
+    "protocol": "HTTP/1.1",
+    "response_code": 200,
+    "response_flags": "-",
+    "start_time": "2025-04-09T11:44:45.639Z",
+    "user-agent": "curl/7.88.1",
+    "x-envoy-origin-path": "/orders/4711?page=2",
+    "x-forwarded-for": "10.244.0.12",
+    "x-request-id": "ab1e4da7-5f1d-45ea-bb4a-fa1ccd03b82b",
+    "x-api-key": "sk-envoy-4711-abcdefgh",
+}
+CLOUDFLARE = {
+    "ClientIP": "89.163.242.206",
+    "ClientRequestHost": "www.example.com",
+    "ClientRequestMethod": "GET",
+    "ClientRequestURI": "/static/img/testimonial.png?key=x",
+    "EdgeEndTimestamp": 1506702504461999900,
+    "EdgeResponseBytes": 69045,
+    "EdgeResponseStatus": 200,
+    "EdgeStartTimestamp": 1506702504433000200,
+    "RayID": "3a6050bcbe121a87",
+    "RequestHeaders": {"x-api-key": "sk-cloud-4711-abcdefgh"},
+}
+TYK = {
+    "level": "info",
+    "msg": "",
+    "time": "2022-11-16T03:01:55Z",
+    "tyk-analytics-record": {
+        "method": "GET",
+        "host": "tyk.io",
+        "path": "/foo/bar",
+        "raw_path": "/foo/bar",
+        "content_length": 10,
+        "user_agent": "curl/7.86.0",
+        "response_code": 200,
+        "api_key": "sk-tyk-4711-abcdefghijk",
+        "timestamp": "2022-11-16T03:01:54.648Z",
+        "api_id": "727dad853a8a45f64ab981154d1ffdad",
+        "ip_address": "172.18.0.1",
+    },
+}
+GRAVITEE = {
+    "timestamp": 1692359213844,
+    "requestId": "076aea69-6024-4590-aaea-6960247590a0",
+    "apiId": "5f67b38f-0700-4557-a7b3-8f0700855779",
+    "planId": "8463511c-fbed-4ca9-a351-1cfbed9ca99d",
+    "applicationId": "91f077b0-1204-49e4-b077-b0120419e4f6",
+    "subscriptionId": "318e47e5-349c-4fa4-8e47-e5349c3fa444",
+    "httpMethod": "GET",
+    "remoteAddress": "127.0.0.1",
+    "host": "localhost:8082",
+    "uri": "/test-v4",
+    "status": 200,
+}
+GRAVITEE_LEGACY = {
+    "timestamp": 1692357381941,
+    "requestId": "13f5ae30-068b-4e2d-b5ae-30068bae2d2d",
+    "application": "91f077b0-1204-49e4-b077-b0120419e4f6",
+    "remoteAddress": "127.0.0.1",
+    "httpMethod": "GET",
+    "host": "localhost:8082",
+    "uri": "/test",
+    "status": 200,
+    "securityType": "API_KEY",
+    "securityToken": "21b560b2-59b8-4a4b-921a-32b3731fdec4",
+    "subscription": "04975880-f147-43bc-9758-80f147e3bcbb",
+}
+COMBINED = (
+    '127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif?size=2 HTTP/1.0" 200 2326 '
+    '"http://www.example.com/start.html" "Mozilla/4.08 [en] (Win98; I ;Nav)"'
+)
+WITH_KEY = f'{COMBINED} "sk-web-4711-abcdefgh"'
+
+SAMPLES: list[tuple[str, Any, str, str, str | None, datetime]] = [
+    (
+        "aws_api_gateway",
+        AWS,
+        "a1b2c3d4e5",
+        "GET /pets/{petId}",
+        "production",
+        datetime(2026, 8, 9, 12, 38, 12, tzinfo=UTC),
+    ),
+    (
+        "kong",
+        KONG,
+        "eaa330c0-4cff-47f5-c79e-b2e4f355207e",
+        "GET /example-route",
+        None,
+        datetime(2024, 9, 19, 22, 10, 39, 538000, tzinfo=UTC),
+    ),
+    (
+        "envoy",
+        ENVOY,
+        "sk-envoy-4711-abcdefgh",
+        "GET /orders/{id}",
+        "backend:3000",
+        datetime(2025, 4, 9, 11, 44, 45, 639000, tzinfo=UTC),
+    ),
+    (
+        "cloudflare",
+        CLOUDFLARE,
+        "sk-cloud-4711-abcdefgh",
+        "GET /static/img/testimonial.png",
+        "www.example.com",
+        datetime(2017, 9, 29, 16, 28, 24, 433000, tzinfo=UTC),
+    ),
+    (
+        "tyk",
+        TYK,
+        "sk-tyk-4711-abcdefghijk",
+        "GET /foo/bar",
+        "tyk.io",
+        datetime(2022, 11, 16, 3, 1, 54, 648000, tzinfo=UTC),
+    ),
+    (
+        "gravitee",
+        GRAVITEE,
+        "318e47e5-349c-4fa4-8e47-e5349c3fa444",
+        "GET /test-v4",
+        "localhost:8082",
+        datetime(2023, 8, 18, 11, 46, 53, 844000, tzinfo=UTC),
+    ),
+    (
+        "gravitee",
+        GRAVITEE_LEGACY,
+        "04975880-f147-43bc-9758-80f147e3bcbb",
+        "GET /test",
+        "localhost:8082",
+        datetime(2023, 8, 18, 11, 16, 21, 941000, tzinfo=UTC),
+    ),
+    (
+        "apache",
+        WITH_KEY,
+        "sk-web-4711-abcdefgh",
+        "GET /apache_pb.gif",
+        None,
+        datetime(2000, 10, 10, 20, 55, 36, tzinfo=UTC),
+    ),
+    (
+        "nginx",
+        WITH_KEY,
+        "sk-web-4711-abcdefgh",
+        "GET /apache_pb.gif",
+        None,
+        datetime(2000, 10, 10, 20, 55, 36, tzinfo=UTC),
+    ),
+]
+
+
+SALT = "a salt for tests alone"
+
+
+def known(preset: str, key: str) -> str:
+    """The id by which a key of the preset is known."""
+    return ProtectedKeys(SALT).protected(key) if preset_named(preset).secret else key
+
+
+def logged(folder: Path, preset: str, records: Sequence[Any], name: str = "a.log", **options: Any) -> FilesReader:
+    """A source over one log with these records, JSON or text."""
+    lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
+    text = "".join(f"{line}\n" for line in lines).encode()
+    (folder / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    return reader(folder, preset, **options)
+
+
+def reader(folder: Path, preset: str, **options: Any) -> FilesReader:
+    """A source over all logs of a folder."""
+    config = FilesSource(usage=f"{folder}/*", preset=preset, key_salt=SALT, **options)
+    return FilesReader(config, ZoneInfo("UTC"))
+
+
+def found(source: FilesReader, day: date) -> dict[str, tuple[int, int]]:
+    """Requests and errors by key on one night."""
+    ((_, frame),) = source.usage(day, day)
+    return {key: (requests, errors) for key, requests, errors in frame.iloc[:, :3].itertuples(index=False)}
+
+
+def faults(source: FilesReader, day: date) -> dict[str, int]:
+    """Faults of one night, which is pulled: reason to count."""
+    list(source.usage(day, day))
+    return {fault.reason: fault.count for fault in source.faults(day)}
+
+
+@pytest.mark.parametrize(
+    ("preset", "record", "key", "endpoint", "deployment", "time"), SAMPLES, ids=[row[0] for row in SAMPLES]
+)
+def test_a_line_of_the_vendor_becomes_a_request_of_its_key(
+    tmp_path: Path, preset: str, record: Any, key: str, endpoint: str, deployment: str | None, time: datetime
+) -> None:
+    """Key, method and path, deployment, time and client come from the documented fields, the query never."""
+    source = logged(tmp_path, preset, [record])
+    ((_, frame),) = source.usage(time.date(), time.date())
+    (row,) = frame.to_dict("records")
+    assert row["key_id"] == known(preset, key)
+    assert (row["request_count"], row["source_count"]) == (1, 1)
+    assert map_of(row["endpoint_distribution"]) == {endpoint: 1}
+    assert map_of(row["deployments"]) == ({deployment: 1} if deployment else {})
+    assert abs(row["last_used"] - time) < timedelta(milliseconds=1)
+    assert source.faults(time.date()) == ()
+
+
+@pytest.mark.parametrize(
+    ("preset", "record", "time"),
+    [(row[0], row[1], row[5]) for row in SAMPLES],
+    ids=[row[0] for row in SAMPLES],
+)
+def test_damaged_lines_are_counted_and_their_neighbours_read(
+    tmp_path: Path, preset: str, record: Any, time: datetime
+) -> None:
+    """A line cut in the middle, as the last one of a growing file may be, a foreign one and one of no text."""
+    line = record if isinstance(record, str) else json.dumps(record)
+    text = f"{line}\nnot of this format\n\n".encode() + b"\xff\n" + line[: len(line) // 3].encode()
+    (tmp_path / "a.log").write_bytes(text)
+    source = reader(tmp_path, preset)
+    assert len(found(source, time.date())) == 1
+    unreadable = "line is not in the format of the preset" if record is WITH_KEY else "not a JSON object"
+    assert faults(source, time.date()) == {unreadable: 2, "invalid UTF-8": 1}
+
+
+@pytest.mark.parametrize(
+    ("preset", "record", "time"),
+    [
+        (row[0], row[1], row[5])
+        for row in SAMPLES
+        if row[0] in ("aws_api_gateway", "kong", "cloudflare", "gravitee")
+    ],
+)
+def test_a_request_read_twice_counts_once_where_the_vendor_has_an_id(
+    tmp_path: Path, preset: str, record: Any, time: datetime
+) -> None:
+    """A rotated file and its copy, or deliveries that overlap."""
+    logged(tmp_path, preset, [record], name="a.log.1.gz")
+    assert [count for count, _ in found(logged(tmp_path, preset, [record]), time.date()).values()] == [1]
+
+
+def test_the_id_that_a_caller_may_choose_does_not_hide_requests(tmp_path: Path) -> None:
+    """API Gateway lets callers set the request id, but not the extended one."""
+    records = [{**AWS, "extendedRequestId": str(number)} for number in range(3)]
+    source = logged(tmp_path, "aws_api_gateway", records)
+    assert found(source, date(2026, 8, 9)) == {"a1b2c3d4e5": (3, 3)}
+
+
+def test_a_dash_is_a_missing_key(tmp_path: Path) -> None:
+    """Requests without a key are counted apart, not given to a key named dash."""
+    source = logged(tmp_path, "aws_api_gateway", [{**AWS, "apiKeyId": "-"}, {**AWS, "extendedRequestId": "2"}])
+    assert found(source, date(2026, 8, 9)) == {"a1b2c3d4e5": (1, 1)}
+    assert faults(source, date(2026, 8, 9)) == {"no key id: not attributable to a key": 1}
+
+
+def test_without_the_epoch_the_written_time_is_read(tmp_path: Path) -> None:
+    """The time of the common log format carries its offset."""
+    record = {**AWS, "requestTime": "10/Aug/2026:01:00:00 +0200"}
+    del record["requestTimeEpoch"]
+    assert list(found(logged(tmp_path, "aws_api_gateway", [record]), date(2026, 8, 9))) == ["a1b2c3d4e5"]
+
+
+def test_kong_without_a_credential_names_the_consumer(tmp_path: Path) -> None:
+    """Some authentication plugins leave no credential."""
+    record = {name: value for name, value in KONG.items() if name != "authenticated_entity"}
+    assert list(found(logged(tmp_path, "kong", [record]), date(2024, 9, 19))) == [
+        "80f74eef-31b8-45d5-c525-ae532297ea8e"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "key"),
+    [
+        ("GET /a?api-key=k%2F1&x=2 HTTP/1.1", "k/1"),
+        ("GET /a?x=2&api-key=k1#f HTTP/2.0", "k1"),
+        ("GET /a?api-key=%zz%ff HTTP/1.1", "%zz%ff"),
+        ("GET /a?my-api-key=k1 HTTP/1.1", None),
+        ("GET /a?api-key= HTTP/1.1", None),
+        ("-", None),
+        (r"\x16\x03\x01 \"x\" [", None),
+    ],
+)
+def test_the_key_may_stand_in_a_query_parameter(tmp_path: Path, request_line: str, key: str | None) -> None:
+    """One template says which; whatever else callers send is a request without a key."""
+    line = COMBINED.replace("GET /apache_pb.gif?size=2 HTTP/1.0", request_line)
+    source = logged(tmp_path, "nginx", [line], columns={"key_id": "{/path?api-key}"})
+    assert list(found(source, date(2000, 10, 10))) == ([known("nginx", key)] if key else [])
+    assert sum(faults(source, date(2000, 10, 10)).values()) == int(key is None)
+
+
+def test_the_key_field_is_the_last_of_the_line(tmp_path: Path) -> None:
+    """Many sites log the forwarded addresses before it, and an escaped quote ends no value."""
+    line = COMBINED.replace("Nav", r"N\"av") + ' "10.0.0.1, 10.0.0.2" rt=0.003 "Bearer sk-1"'
+    assert list(found(logged(tmp_path, "apache", [line]), date(2000, 10, 10))) == [known("apache", "sk-1")]
+
+
+def test_a_line_cut_within_its_key_is_a_fault_and_no_other_key(tmp_path: Path) -> None:
+    """While a server is still writing it, the last line says nothing about a key."""
+    (tmp_path / "access.log").write_text(f"{WITH_KEY}\n{WITH_KEY[:-4]}")
+    source = reader(tmp_path, "nginx")
+    assert found(source, date(2000, 10, 10)) == {known("nginx", "sk-web-4711-abcdefgh"): (1, 0)}
+    assert faults(source, date(2000, 10, 10)) == {"line is not in the format of the preset": 1}
+    (tmp_path / "access.log").write_text(f"{WITH_KEY}\n{WITH_KEY}\n")
+    assert found(source, date(2000, 10, 10)) == {known("nginx", "sk-web-4711-abcdefgh"): (2, 0)}
+
+
+def test_any_column_of_a_preset_may_come_from_elsewhere(tmp_path: Path) -> None:
+    """The key from JWT metadata, the deployment from a field that the log format adds."""
+    record = {**ENVOY, "jwt": {"client_id": "shop"}, "cluster": "eu"}
+    columns = {"key_id": "{/jwt/client_id}", "deployment": "prod-{/cluster}"}
+    ((_, frame),) = logged(tmp_path, "envoy", [record], columns=columns).usage(date(2025, 4, 9), date(2025, 4, 9))
+    assert frame["key_id"].tolist() == [known("envoy", "shop")]
+    assert map_of(frame["deployments"][0]) == {"prod-eu": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "endpoint"),
+    [
+        ("/users/8731/orders/17", "GET /users/{id}/orders/{id}"),
+        ("/1/2/3/4/", "GET /{id}/{id}/{id}/{id}/"),
+        ("/v1/users/31b8ab5d-5cf1-4d2f-9e2a-9d0a7b1c2d3e?x=/9", "GET /v1/users/{id}"),
+        ("/v1/4EC39HQLYJWDARJTT1ZDP7DC/items", "GET /v1/{id}/items"),
+        ("/v2/7a/8#9", "GET /v2/7a/{id}"),
+    ],
+)
+def test_ids_in_paths_are_folded(tmp_path: Path, path: str, endpoint: str) -> None:
+    """Early by the database or later by the aggregation, it makes no difference."""
+    line = WITH_KEY.replace("/apache_pb.gif?size=2", path)
+    ((_, frame),) = logged(tmp_path, "nginx", [line]).usage(date(2000, 10, 10), date(2000, 10, 10))
+    assert map_of(frame["endpoint_distribution"][0]) == {endpoint: 1}
+
+
+@pytest.mark.parametrize("template", ["key", "{key}", "{/a", "{}", "{/a|b}", "{/a?}", "{/header}"])
+def test_a_template_that_is_none_is_an_error(tmp_path: Path, template: str) -> None:
+    """It names the column, or the members that there are."""
+    source = logged(tmp_path, "nginx", [WITH_KEY], columns={"client": template})
+    with pytest.raises(SourceError, match=r"columns\.client|it has: /client, /user, /time"):
+        source.watermark()
+
+
+def test_a_preset_reads_events(tmp_path: Path) -> None:
+    """No log is a daily rollup."""
+    source = logged(tmp_path, "kong", [KONG], shape="daily")
+    with pytest.raises(SourceError, match="shape: daily"):
+        source.watermark()

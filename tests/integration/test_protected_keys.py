@@ -1,0 +1,80 @@
+"""Keys in clear through the files source: what it answers and what it says is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.aggregation import map_of
+from detector.config import FilesSource
+from detector.sources.files import FilesReader
+from detector.sources.protection import ProtectedKeys
+
+SALT = "a salt for tests alone"
+NIGHT = date(2026, 3, 10)
+KEYS = st.text("abcdefghijkmnpqrstuvwy12345678./+=-%&<>'\"", min_size=9, max_size=40)
+
+
+def told(source: FilesReader) -> Iterator[str]:
+    """Everything that a source tells about a night."""
+    yield repr(source.keys().to_dict("records"))
+    for day, frame in source.usage(NIGHT, NIGHT):
+        yield repr(frame.to_dict("records"))
+        yield repr(source.faults(day))
+    yield repr(source.activity_before(date(2026, 3, 11)).to_dict("records"))
+
+
+def protected(folder: Path, **options: object) -> FilesReader:
+    """A source over a log and a register with keys in clear."""
+    config = {"usage": f"{folder}/*.jsonl", "protect_keys": True, "key_salt": SALT, **options}
+    return FilesReader(FilesSource.model_validate(config), ZoneInfo("UTC"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(KEYS, st.integers(0, 200), st.sampled_from(["timestamp", "status", "endpoint", "deployment", "client"]))
+def test_no_key_is_told_wherever_it_stands(key: str, cut: int, member: str) -> None:
+    """In its own column, in others, in lines cut anywhere and in the register, broken or not."""
+    record = {"timestamp": "2026-03-10T10:00:00Z", "key_id": key, "endpoint": f"/a/{key}?k={key}", "status": 200}
+    whole = json.dumps(record)
+    lines = [whole, json.dumps({**record, member: key}), whole[:cut], f"{key} {whole}", json.dumps([key])]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "a.jsonl").write_text("\n".join(lines) + "\n")
+        register = [{"key_id": key, "name": "shop", "environment": key}, {"key_id": key, "created_at": key}]
+        (folder / "keys.ndjson").write_text("\n".join(map(json.dumps, register)) + f"\n{key}\n")
+        told_text = "".join(told(protected(folder, keys=f"{folder}/keys.ndjson")))
+    assert ProtectedKeys(SALT).protected(key) in told_text
+    assert key not in told_text
+    assert repr(key)[1:-1] not in told_text
+
+
+def test_usage_joins_a_register_in_clear_and_one_of_ids(tmp_path: Path) -> None:
+    """Keys are known alike, and a key in a path of its own is no endpoint."""
+    row = {"timestamp": "2026-03-10T10:00:00Z", "key_id": "hunter2hunter2", "endpoint": "/bot/hunter2hunter2/send"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    shown = ProtectedKeys(SALT).protected("hunter2hunter2")
+    for written in ("hunter2hunter2", shown):
+        (tmp_path / "keys.csv").write_text(f"key_id,name\n{written},shop\n")
+        source = protected(tmp_path, keys=f"{tmp_path}/keys.csv")
+        ((_, frame),) = source.usage(NIGHT, NIGHT)
+        assert source.keys()["key_id"].tolist() == frame["key_id"].tolist() == [shown]
+        assert source.activity_before(date(2026, 3, 11))["key_id"].tolist() == [shown]
+        assert map_of(frame["endpoint_distribution"][0]) == {"/bot/{key}/send": 1}
+
+
+def test_a_caller_cannot_pass_for_another_key(tmp_path: Path) -> None:
+    """Whoever sends the id of a report as a key is another key."""
+    shown = ProtectedKeys(SALT).protected("hunter2hunter2")
+    keys = ["hunter2hunter2", shown]
+    rows = [json.dumps({"timestamp": "2026-03-10T10:00:00Z", "key_id": key}) + "\n" for key in keys]
+    (tmp_path / "a.jsonl").write_text("".join(rows))
+    ((_, frame),) = protected(tmp_path).usage(NIGHT, NIGHT)
+    assert frame["request_count"].tolist() == [1, 1]
+    assert frame["key_id"].is_unique

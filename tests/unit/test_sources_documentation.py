@@ -1,0 +1,39 @@
+"""The recipes in docs/sources.md work as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from detector.config import FilesSource, load
+from detector.errors import SourceError
+from detector.sources import open_source
+from detector.sources.presets import PRESETS
+
+PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
+LOG_FILES = re.search(r"^## Log files$(.*?)(?=^## |\Z)", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+RECIPES = re.findall(r"```yaml\n(source:\n.*?)```", LOG_FILES.group(1) if LOG_FILES else "", re.S)
+
+
+def test_there_is_a_recipe_for_every_preset() -> None:
+    """A preset that nobody can find does not exist."""
+    shown = {yaml.safe_load(recipe)["source"].get("preset") for recipe in RECIPES}
+    assert shown >= set(PRESETS) - {"apache"}
+    assert all(re.search(rf"^#### .*`{name}`", PAGE.read_text(encoding="utf-8"), re.M) for name in PRESETS)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_is_a_valid_configuration(recipe: str, tmp_path: Path) -> None:
+    """It asks for its files, and for nothing else."""
+    (tmp_path / "config.yaml").write_text(recipe, encoding="utf-8")
+    config = load(tmp_path / "config.yaml", environment={"DETECTOR_KEY_SALT": "a salt for tests alone"})
+    assert isinstance(config.source, FilesSource)
+    missing = config.source.model_copy(update={"usage": f"{tmp_path}/nothing", "keys": None})
+    source = open_source(missing, ZoneInfo("UTC"))
+    assert len(source.keys()) == 0
+    with pytest.raises(SourceError, match="no file matches"):
+        source.watermark()
