@@ -47,7 +47,7 @@ def cells(rows: Rows, shape: str, window: Window, keys: Keys) -> str:
     return f"""
         SELECT night, problem, warning, {usable}, CASE WHEN {faulty} THEN hash(detail) % 3 END AS slot,
                min(CASE WHEN {faulty} THEN [parse_filename(file), left(detail, 1000)] END) AS sample,
-               count(*) AS lines, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
+               sum(lines)::BIGINT AS lines, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
                max(used_at) AS used_at
         FROM ({_once(dated) if rows.has_ids else dated}) GROUP BY ALL"""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
@@ -105,7 +105,7 @@ class FilesReader:
         keys = self._keys
         files, missing = self._usage.between(window.nights[0].day, window.nights[-1].day)
         with self._opened(files) as (connection, paths):
-            rows = self._rows(connection, paths)
+            rows = self._rows(connection, paths, window)
             connection.execute(f"CREATE TEMP TABLE cells AS {cells(rows, self._config.shape, window, keys)}")
             lost = rejected(connection, rows.tables, keys.sample)
             self._faults.record(window, [*observed(connection, keys.sample), *lost, *map(_absent, missing)])
@@ -121,9 +121,9 @@ class FilesReader:
             ).fetchone()
         return latest or (None, None)
 
-    def _rows(self, connection: Connection, paths: tuple[str, ...]) -> Rows:
+    def _rows(self, connection: Connection, paths: tuple[str, ...], window: Window | None = None) -> Rows:
         found = self._tables(connection, paths)
-        read = event_readings if self._config.shape == "events" else daily_readings
+        read = partial(event_readings, window=window) if self._config.shape == "events" else daily_readings
         columns = [self._columns(table, connection) for table in found]
         parts = [read(table, names, self._config.deployment) for table, names in zip(found, columns, strict=True)]
         return Rows(
