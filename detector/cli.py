@@ -138,9 +138,13 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
 def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> None:
     """Pull past nights into the history without judging them. Nights already there are kept."""
     _require_order(first, last)
-    pulled = _pull(_job(path, overrides), first, last)
-    total = (last - first).days + 1
-    click.echo(f"{len(pulled):,} of {total:,} nights pulled, {total - len(pulled):,} were there already.")
+    job = _job(path, overrides)
+    pulled, total = _pull(job, first, last), (last - first).days + 1
+    lacking = len(job.history.missing(first, last))
+    there = total - len(pulled) - lacking
+    click.echo(f"{len(pulled):,} of {total:,} nights pulled, {there:,} were there already.")
+    if lacking:
+        click.echo(f"detector: the source cannot tell about {lacking:,} of the nights", err=True)
 
 
 @cli.command(

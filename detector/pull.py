@@ -10,10 +10,10 @@ import pandas as pd
 
 from detector.aggregation import complete_night, known_after, limit_endpoints, period_records
 from detector.config import Config
-from detector.errors import ConfigError
+from detector.errors import ConfigError, SourceError
 from detector.history import History, Notes, as_known, days
 from detector.model import Fault, Night
-from detector.sources import Source
+from detector.sources import NightlyRegister, Source
 
 Progress = Callable[[date, int, int], None]
 """Called after each stored night: the night, how many are done, how many there are."""
@@ -36,27 +36,37 @@ def pull(
     """Store the nights from first to last that the history lacks, and say which.
 
     The last one is pulled again where it was stored before it was over, or empty: its data may have
-    come since. Raises SourceError; nights already stored stay.
+    come since. Raises SourceError, also where the source cannot tell about the last night; nights already
+    stored stay, and others that it cannot tell about are left out.
     """
     wanted = history.missing(first, last)
     if last not in wanted and _deserves_another_look(history, last):
         wanted.append(last)
     if not wanted:
         return []
-    scope, watermark, done = _scope(config, source), source.watermark(), 0
+    present, watermark = _scope(config, source.keys()), source.watermark()
+    stored: list[date] = []
     for start, end in _stretches(wanted):
-        known = _known(history, source, scope, start)
+        known, due = _known(history, source, present, start), start
         for day, measured in source.usage(start, end):
+            if day != due:  # the source left nights out, and knows what happened on them
+                known = _known(history, source, present, day)
+            scope = _scope(config, source.keys_of(day)) if isinstance(source, NightlyRegister) else present
             own, left_out = scope.own(measured)
             limited = limit_endpoints(own, config.detection.endpoints_per_key)
             night = Night(day, config.zone)
             records = complete_night(limited, scope.register, known, night)
             notes = Notes(pulled_at=now, watermark=watermark, faults=(*source.faults(day), *left_out))
             history.write(day, records, notes)
-            known, done = known_after(records, night), done + 1
-            progress(day, done, len(wanted))
-        history.refreeze(end)
-    return wanted
+            known, due = known_after(records, night), day + timedelta(days=1)
+            stored.append(day)
+            progress(day, len(stored), len(wanted))
+        if stored and stored[-1] >= start:
+            history.refreeze(end)
+    if last not in stored and history.missing(last, last):
+        reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the night out"
+        raise SourceError(f"source {config.source.name} cannot tell about the night {last}: {reasons}")
+    return stored
 
 
 def usage_between(history: History, first: date, last: date) -> pd.DataFrame:
@@ -84,15 +94,20 @@ class _Scope:
         return measured[mine], ((Fault(reason, requests),) if requests else ())
 
 
-def _scope(config: Config, source: Source) -> _Scope:
-    register, organization = source.keys(), config.organization
+def _scope(config: Config, register: pd.DataFrame) -> _Scope:
+    organization = config.organization
     everyone = frozenset(register["key_id"])
     if organization is None:
         return _Scope(None, register, everyone)
     if register["organization"].isna().all():
+        advice = (
+            "the endpoint must state it with every key"
+            if config.source.kind == "http"
+            else "map its column with source.columns.organization"
+        )
         raise ConfigError(
             f"organization is {organization!r}, but the key register names no organization; "
-            "map its column with source.columns.organization, or remove organization from the configuration"
+            f"{advice}, or remove organization from the configuration"
         )
     return _Scope(organization, register[register["organization"] == organization], everyone)
 
