@@ -12,6 +12,7 @@ import click
 
 from detector.errors import ConfigError, DetectorError
 from detector.options import DAY, Command, Group, configured, load_config, safe
+from detector.serve_commands import serve, token
 from detector.triage_commands import triage
 
 if TYPE_CHECKING:
@@ -293,6 +294,8 @@ def demo(out: Path) -> None:
 
 
 cli.add_command(triage)
+cli.add_command(serve)
+cli.add_command(token)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

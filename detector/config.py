@@ -219,6 +219,21 @@ class Report(Section):
     formats: tuple[Literal["html", "json"], ...] = Field(("html", "json"), description="Formats written.")
 
 
+class Serve(Section):
+    """The by-key endpoint over the history, answered by the command `serve`."""
+
+    requests_per_second: float = Field(20, gt=0, description="Requests per second and token, in the long run.")
+    burst: int = Field(200, ge=1, description="Requests that a token may make at once.")
+    refusals_per_minute: int = Field(
+        30, ge=1, description="Requests without a good token that one address may make in a minute."
+    )
+    most_nights: int = Field(92, ge=1, description="Nights that one answer may span.")
+    cache_mb: int = Field(256, ge=1, description="Megabytes of prepared answers kept.")
+    trusted_proxies: tuple[str, ...] = Field(
+        ("127.0.0.1",), description="Addresses whose X-Forwarded-For is believed."
+    )
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -231,6 +246,7 @@ class Config(Section):
     state: State = State()
     detection: Detection = Detection()
     report: Report = Report()
+    serve: Serve = Serve()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -55,9 +55,7 @@ def endpoint(behaviour: Behaviour) -> Iterator[Served]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            request = Request(
-                parts.path, dict(parse_qsl(parts.query)), dict(self.headers), len(served.asked) + 1
-            )
+            request = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers), len(served.asked) + 1)
             served.asked.append(request)
             response = behaviour(request)
             self.send_response(response.status)

@@ -175,7 +175,7 @@ def test_a_server_that_never_answers_is_left() -> None:
     """After the timeout."""
     with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/usage"
-        with pytest.raises(SourceError, match="broken off: timed out; check source.url and the network"):
+        with pytest.raises(SourceError, match=r"broken off: timed out; check source\.url and the network"):
             requests(url, timeout=0.05, attempts=1)
 
 
@@ -189,7 +189,7 @@ def test_nobody_listening_is_named_as_no_connection() -> None:
 
 def test_plain_text_where_tls_is_expected_is_an_error() -> None:
     """Not a stack trace."""
-    with endpoint(first(page())) as served, pytest.raises(SourceError, match="no connection: .*SSL"):
+    with endpoint(first(page())) as served, pytest.raises(SourceError, match=r"no connection: .*SSL"):
         requests(served.url.replace("http://", "https://"))
 
 
@@ -222,7 +222,7 @@ def test_a_wrong_path_is_an_error() -> None:
     """A 404 for every question is not a night without usage."""
     with endpoint(first(answer({}, 404))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
-        with pytest.raises(SourceError, match="nothing there .HTTP 404.; check source.url"):
+        with pytest.raises(SourceError, match=r"nothing there .HTTP 404.; check source\.url"):
             reader.keys()
 
 
@@ -261,9 +261,7 @@ def test_an_absolute_link_on_the_same_host_is_followed() -> None:
 
 def test_pages_without_end_are_an_error() -> None:
     """After so many."""
-    text = failure(
-        lambda request: page(key(f"k{request.number}"), next_cursor=str(request.number)), most_pages=4
-    )
+    text = failure(lambda request: page(key(f"k{request.number}"), next_cursor=str(request.number)), most_pages=4)
     assert text == "more than 4 pages; if it is so large, raise source.most_pages"
 
 
@@ -349,9 +347,7 @@ def test_a_broken_document_is_an_error_that_names_the_place(body: bytes, problem
         ),
     ],
 )
-def test_a_key_that_cannot_be_used_is_counted_and_the_others_are_used(
-    broken: dict[str, Any], reason: str
-) -> None:
+def test_a_key_that_cannot_be_used_is_counted_and_the_others_are_used(broken: dict[str, Any], reason: str) -> None:
     """With the path of what is wrong in it."""
     with endpoint(first(page(key("a", 7), {**key("b", 8), **broken}, "no object"))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
@@ -410,8 +406,11 @@ def test_the_configuration_does_not_show_the_token() -> None:
     assert TOKEN not in repr(config("https://usage.example/"))
 
 
-def test_nothing_there_is_told_from_failure(_no_pauses: None) -> None:
+def test_nothing_there_is_told_from_failure() -> None:
     """The first page alone may say that a period is not held."""
-    with endpoint(first(answer({}, 404))) as served, Endpoint(config(served.url)) as source:
-        with pytest.raises(NotHeldError):
-            list(source.pages({}))
+    with (
+        endpoint(first(answer({}, 404))) as served,
+        Endpoint(config(served.url)) as source,
+        pytest.raises(NotHeldError),
+    ):
+        list(source.pages({}))

@@ -319,7 +319,9 @@ def test_a_second_run_finds_the_first_ones_snapshot(
         nightly(0, key("a", 100))
     nightly(1, key("a", 110))
     totals[0].keys = [key("a", 190)]
-    config = HttpSource(url=totals[1].url, token=TOKEN, mode="cumulative", snapshots=str(tmp_path / "var" / "snapshots"))
+    config = HttpSource(
+        url=totals[1].url, token=TOKEN, mode="cumulative", snapshots=str(tmp_path / "var" / "snapshots")
+    )
     night = NIGHT + timedelta(days=1)
     late = HttpReader(config, ZoneInfo("UTC"), lambda: Night(night, ZoneInfo("UTC")).end + timedelta(hours=9))
     late.keys()
@@ -334,9 +336,7 @@ def test_snapshots_at_odd_hours_are_told_and_at_very_odd_ones_refused(tmp_path: 
         config = HttpSource(url=served.url, token=TOKEN, mode="cumulative", snapshots=str(tmp_path))
         for after, hour in hours.items():
             night = Night(NIGHT + timedelta(days=after), ZoneInfo("UTC"))
-            source = HttpReader(
-                config, ZoneInfo("UTC"), lambda taken=night.end + timedelta(hours=hour): taken
-            )
+            source = HttpReader(config, ZoneInfo("UTC"), lambda taken=night.end + timedelta(hours=hour): taken)
             told = [frame["request_count"].tolist() for _, frame in source.usage(night.day, night.day)]
             reasons = [fault.reason for fault in source.faults(night.day)]
             if after == 1:
