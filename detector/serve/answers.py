@@ -86,10 +86,6 @@ class Answers:
         self._lock = Lock()
         self._worker = ThreadPoolExecutor(1, "answers")
 
-    def close(self) -> None:
-        """Stop preparing."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
-
     def version(self, question: Question) -> str:
         """A text that differs for every other question, scope and version of the nights; costs a stat a night.
 

@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal
 
@@ -22,7 +22,7 @@ from detector.history import History
 from detector.serve import reports
 from detector.serve.access import Doorkeeper
 from detector.serve.answers import Answers, Prepared, Question, offset_of
-from detector.serve.problems import Problem, ProblemError, documented, install, too_busy
+from detector.serve.problems import Problem, ProblemError, documented, install, invalid, too_busy
 from detector.serve.questions import nights
 from detector.serve.rim import Rim
 from detector.state import State
@@ -33,6 +33,8 @@ PATIENCE = 30.0
 """Seconds that a request waits for its answer to be prepared; the next one finds it ready."""
 MOST_KEYS = 1000
 LONGEST_CURSOR = 200
+PARAMETERS = ("from", "to", "environment", "detail", "limit", "cursor")
+SHOWN = 40
 
 bearer = HTTPBearer(auto_error=False, description="A token that `detector token create` made.")
 
@@ -96,13 +98,8 @@ def make_app(
     """The application over a history and the tokens of a state database."""
     parts = Parts(config, history, state, clock, monotonic)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        parts.answers.close()
-
     app = FastAPI(
-        title="API usage by key", version="1", docs_url=None, redoc_url=None, lifespan=lifespan,
+        title="API usage by key", version="1", docs_url=None, redoc_url=None,
         description="Usage per API key over the nights that detector has stored, and its reports.",
     )  # fmt: skip
     app.state.parts = parts
@@ -158,6 +155,7 @@ async def by_key(
     ] = None,
 ) -> Response:
     """The usage of every active key that the token may see, the last stored night's where no night is named."""
+    _require_known(request)
     parts = _parts(request)
     most = parts.config.serve.most_nights
     first, last = nights(start, end, parts.history.latest(), parts.history.timezone, most)
@@ -222,6 +220,15 @@ async def healthz() -> Health:
 def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
+
+
+def _require_known(request: Request) -> None:
+    """A misspelt parameter would be an answer to another question."""
+    for name in request.query_params:
+        if name not in PARAMETERS:
+            near = get_close_matches(name, PARAMETERS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(PARAMETERS)}"
+            raise invalid(f"unknown parameter {name[:SHOWN]}; {hint}")
 
 
 async def _ready(answers: Answers, question: Question, version: str) -> Prepared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from detector.errors import DetectorError
+
+_LOG = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPES = "urn:detector:problem:"
@@ -80,6 +83,8 @@ def install(app: FastAPI) -> None:
     """Let every error leave the application as a problem."""
 
     def problem(_: Request, error: Exception) -> Response:
+        if isinstance(error, DetectorError):
+            _LOG.error("%s", error)
         return _as_problem(error).response()
 
     for kind in (ProblemError, RequestValidationError, HTTPException, DetectorError, Exception):

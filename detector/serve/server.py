@@ -50,7 +50,7 @@ def _settings(config: Config, app: ASGIApp) -> uvicorn.Config:
         app,
         http="h11",
         ws="none",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         log_level="warning",
         access_log=False,
