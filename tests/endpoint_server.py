@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+import trustme
 
 TOKEN = "tok_5f2a9c1e8b7d4f60a1b2c3d4e5f60718"
 
@@ -46,8 +49,8 @@ class Served:
 
 
 @contextmanager
-def endpoint(behaviour: Behaviour) -> Iterator[Served]:
-    """An endpoint that behaves so, on a free port."""
+def endpoint(behaviour: Behaviour, authority: trustme.CA | None = None) -> Iterator[Served]:
+    """An endpoint that behaves so, on a free port; over TLS where an authority vouches for it."""
     served = Served("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -67,11 +70,20 @@ def endpoint(behaviour: Behaviour) -> Iterator[Served]:
             self.wfile.write(response.body)
             self.close_connection = self.close_connection or response.length is not None
 
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a caller that hangs up, which some tests are about
+                super().handle()
+
         def log_message(self, format: str, *arguments: Any) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served.url = f"http://127.0.0.1:{server.server_address[1]}/v1/analytics/usage/by-key"
+    if authority:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    scheme = "https" if authority else "http"
+    served.url = f"{scheme}://127.0.0.1:{server.server_address[1]}/v1/analytics/usage/by-key"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

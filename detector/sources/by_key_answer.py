@@ -14,7 +14,7 @@ from detector.aggregation import by_key, clean_register, conform, empty, local_d
 from detector.model import GROUP_COLUMNS, INSTANT, MEASURED, REGISTER, Fault, Night
 from detector.sources.faults import BAD_ACTIVITY, TOO_MANY_ERRORS, Observation, sample
 from detector.sources.lenient import from_micros, micros_of
-from detector.sources.paging import Endpoint, Page
+from detector.sources.paging import Endpoint, NotHeldError, Page
 from detector.sources.windows import ACTIVITY, within
 
 LARGEST_TOTAL = 10**15
@@ -113,7 +113,10 @@ class Answer:
 
 
 def read_answer(endpoint: Endpoint, parameters: dict[str, str]) -> Answer:
-    """Ask once and read every page. Raises NotHeldError and SourceError."""
+    """Ask once and read every page. Raises NotHeldError, also for an answer without any key, and SourceError.
+
+    No key at all, or none that can be used, is not a night on which nobody did anything.
+    """
     observations: list[Observation] = []
     keys: dict[str, KeyRecord] = {}
     total, came = None, 0
@@ -127,10 +130,22 @@ def read_answer(endpoint: Endpoint, parameters: dict[str, str]) -> Answer:
                 keys[key.key_id] = key
     if total is None:
         raise endpoint.error("the answer is not a by-key answer: $.total_keys is missing")
+    if not keys:
+        raise _nothing_usable(endpoint, observations)
     if total != came:
         text = f"{total:,} announced, {came:,} came"
         observations.append(Observation(None, TOO_FEW if came < total else TOO_MANY, abs(total - came), text))
     return Answer(tuple(keys.values()), tuple(observations))
+
+
+def _nothing_usable(endpoint: Endpoint, observations: Sequence[Observation]) -> Exception:
+    if not observations:
+        return NotHeldError("an answer without any key")
+    first = observations[0]
+    return endpoint.error(
+        f"none of its {len(observations):,} keys can be used; the first: {first.reason} ({first.sample})",
+        "compare its answer with docs/sources.md",
+    )
 
 
 def _keys(page: Page, number: int, observations: list[Observation]) -> Iterator[KeyRecord]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,14 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from detector.config import HttpSource
 from detector.errors import SourceError
 from detector.sources.faults import mask
+from detector.sources.retries import FOR_NOW, AnsweredError, BrokenOffError, is_untrusted, waiting
 
-LONGEST_WAIT = 120.0
-"""Seconds that a Retry-After may ask for; a server that wants more is asked again after these."""
 PATIENCE = 10
 """A page may take this many timeouts in all, so that an answer that trickles ends too."""
 MOST_REDIRECTS = 5
 CONNECTIONS = httpx.Limits(max_connections=2, max_keepalive_connections=1)
-FOR_NOW = frozenset({408, 425, 429, 500, 502, 503, 504})
 NOT_HELD = frozenset({404, 409, 410})
 SHOWN = 200
 MEGABYTE = 1024 * 1024
@@ -39,20 +35,7 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())  # what is tried 
 
 
 class NotHeldError(Exception):
-    """The endpoint answers, but holds nothing for what was asked (404, 409 or 410)."""
-
-
-class AnsweredError(Exception):
-    """An answer that is not the usage: its status, what it says, and when to come back."""
-
-    def __init__(self, status: int, says: str, retry_after: str | None = None) -> None:
-        super().__init__(f"HTTP {status}{f': {says}' if says else ''}")
-        self.status = status
-        self.retry_after = retry_after
-
-
-class BrokenOffError(Exception):
-    """A body that ends before it is complete, or whose packing is damaged."""
+    """The endpoint answers, but holds nothing for what was asked (404, 409, 410, or no key at all)."""
 
 
 class Page(BaseModel):
@@ -228,7 +211,7 @@ class Endpoint:
 
     def _failed(self, error: Exception) -> SourceError:
         problem = mask(str(error) or type(error).__name__)[:SHOWN]
-        if _is_untrusted(error):
+        if is_untrusted(error):
             return self.error(
                 f"its certificate is not trusted: {problem}",
                 "check the host in source.url, or name your authority's certificates in SSL_CERT_FILE",
@@ -245,31 +228,6 @@ ADVICE = {
     410: "the answer changed while it was read: run again",
 }
 """What to do about a status that trying again does not help."""
-
-
-def waiting(error: Exception, now: datetime) -> bool | float:
-    """Whether to try again: False, True (with growing pauses), or the seconds that were asked for."""
-    if isinstance(error, AnsweredError):
-        if error.status not in FOR_NOW:
-            return False
-        asked = seconds_asked(error.retry_after or "", now)
-        return True if asked is None else min(asked, LONGEST_WAIT) + random.uniform(0, 1)  # noqa: S311
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError) or _is_untrusted(error):
-        return False
-    return isinstance(error, httpx.TransportError | BrokenOffError)
-
-
-def seconds_asked(retry_after: str, now: datetime) -> float | None:
-    """A Retry-After, in seconds or as an HTTP date (RFC 9110, 10.2.3); None for anything else."""
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:10])
-    try:
-        then = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    aware = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max((aware - now).total_seconds(), 0.0)
 
 
 def _unpack(unpacker: Any, chunk: bytes, most: int) -> bytes:
@@ -295,12 +253,3 @@ def _says(response: httpx.Response, most: int) -> str:
         return ""
     texts = [document.get(name) for name in ("detail", "title", "message", "error")]
     return mask(next((text for text in texts if isinstance(text, str) and text), ""))[:SHOWN]
-
-
-def _is_untrusted(error: BaseException | None) -> bool:
-    """Whether a certificate is behind an error."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -8,17 +8,20 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 import stamina
+import trustme
 
 from detector.config import HttpSource
 from detector.errors import SourceError
 from detector.sources.http import HttpReader
-from detector.sources.paging import AnsweredError, Endpoint, NotHeldError, seconds_asked, waiting
+from detector.sources.paging import Endpoint, NotHeldError
+from detector.sources.retries import AnsweredError, seconds_asked, waiting
 from tests.endpoint_server import TOKEN, Behaviour, Request, Response, answer, endpoint, key, page
 
 NIGHT = date(2026, 3, 17)
@@ -193,6 +196,21 @@ def test_plain_text_where_tls_is_expected_is_an_error() -> None:
         requests(served.url.replace("http://", "https://"))
 
 
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And accepted where the operator names the authority."""
+    authority = trustme.CA()
+    with endpoint(first(page(key("a", 7))), authority) as served:
+        assert served.url.startswith("https://")
+        with pytest.raises(SourceError, match=r"its certificate is not trusted: .* SSL_CERT_FILE") as raised:
+            requests(served.url)
+        assert "again" not in str(raised.value)
+        authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        assert requests(served.url) == {"a": 7}
+
+
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
@@ -357,6 +375,26 @@ def test_a_key_that_cannot_be_used_is_counted_and_the_others_are_used(broken: di
     assert found[reason].count == 1
     assert found[reason].samples[0].startswith("page 1 $.keys[1].")
     assert len(found) == 2
+
+
+def test_an_answer_without_keys_is_no_night_of_zeros() -> None:
+    """Nor is one whose keys all look different from what they should."""
+    with endpoint(first(page())) as served:
+        reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
+        assert list(reader.usage(NIGHT, NIGHT)) == []
+        (fault,) = reader.faults(NIGHT)
+        assert fault.reason == "the endpoint does not hold the night (an answer without any key)"
+        with pytest.raises(SourceError, match=r"nothing there .an answer without any key."):
+            reader.keys()
+    renamed = {"key_id": "a", "requests": 7}
+    text = failure(first(page(renamed, renamed)))
+    assert "none of its 2 keys can be used; the first: keys[].request_count: field required (page 1 $" in text
+
+
+def test_a_night_without_requests_is_one() -> None:
+    """Keys with zeros are an answer."""
+    with endpoint(first(page(key("a", 0)))) as served:
+        assert requests(served.url) == {}
 
 
 def test_keys_twice_and_totals_that_do_not_agree_are_counted() -> None:

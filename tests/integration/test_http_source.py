@@ -131,7 +131,7 @@ def test_the_watermark_is_the_last_activity_of_any_key() -> None:
         assert reader(served).watermark() == datetime(2026, 3, 17, 23, 59, tzinfo=UTC)
     with endpoint(lambda request: page(key("a", last_activity="2126-01-01T00:00:00Z"))) as served:
         assert reader(served).watermark() == NOW
-    with endpoint(lambda request: page()) as served:
+    with endpoint(lambda request: page(key("a"))) as served:
         assert reader(served).watermark() is None
 
 
