@@ -260,9 +260,10 @@ def check(path: Path, overrides: Sequence[str]) -> None:
         else "last run       none yet"
     )
     if watermark is None:
-        raise DetectorError(
-            "the source is readable but holds no usable request; check source.usage and source.columns"
-        )
+        advice = "source.usage and source.columns"
+        if job.config.source.kind == "http":
+            advice = "that its keys carry last_activity"
+        raise DetectorError(f"the source is readable but holds no usable request; check {advice}")
 
 
 @cli.command(

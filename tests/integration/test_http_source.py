@@ -462,3 +462,25 @@ def test_a_run_over_an_endpoint_that_is_away_is_partial(
     assert ended.value.code == 4
     assert "the token is not accepted" in output.err
     assert output.out.startswith("We could not judge tonight")
+
+
+def test_check_says_what_an_endpoint_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Keys, and how far they reach; where no key tells when it was used, that is what is missing."""
+    monkeypatch.chdir(tmp_path)
+    keys = [key("a", last_activity="2026-03-17T10:00:00Z"), key("b")]
+    with endpoint(lambda request: page(*keys)) as served:
+        (tmp_path / "config.yaml").write_text(f"source: {{kind: http, url: '{served.url}', token: '{TOKEN}'}}\n")
+        with pytest.raises(SystemExit) as ended:
+            main(["check"])
+        assert ended.value.code in (None, 0)
+        output = capsys.readouterr().out
+        assert "main (http, by-key): readable" in output
+        assert "2 in the register" in output
+        assert "2026-03-17 10:00:00 UTC" in output
+        keys[:] = [key("b")]
+        with pytest.raises(SystemExit) as ended:
+            main(["check"])
+    assert ended.value.code == 1
+    assert "check that its keys carry last_activity" in capsys.readouterr().err
