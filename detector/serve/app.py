@@ -76,9 +76,13 @@ class Parts:
     """What the paths work with, assembled once."""
 
     def __init__(
-        self, config: Config, history: History, state: State, clock: Callable[[], datetime],
+        self,
+        config: Config,
+        history: History,
+        state: State,
+        clock: Callable[[], datetime],
         monotonic: Callable[[], float],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.config = config
         self.history = history
         self.answers = Answers(history, config.serve.cache_mb)
@@ -97,7 +101,6 @@ def make_app(
 ) -> ASGIApp:
     """The application over a history and the tokens of a state database."""
     parts = Parts(config, history, state, clock, monotonic)
-
     app = FastAPI(
         title="API usage by key", version="1", docs_url=None, redoc_url=None,
         description="Usage per API key over the nights that detector has stored, and its reports.",
