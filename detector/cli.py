@@ -12,6 +12,7 @@ import click
 
 from detector.errors import ConfigError, DetectorError
 from detector.options import DAY, Command, Group, configured, load_config, safe
+from detector.serve_commands import serve, token
 from detector.triage_commands import triage
 
 if TYPE_CHECKING:
@@ -138,9 +139,13 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
 def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> None:
     """Pull past nights into the history without judging them. Nights already there are kept."""
     _require_order(first, last)
-    pulled = _pull(_job(path, overrides), first, last)
-    total = (last - first).days + 1
-    click.echo(f"{len(pulled):,} of {total:,} nights pulled, {total - len(pulled):,} were there already.")
+    job = _job(path, overrides)
+    pulled, total = _pull(job, first, last), (last - first).days + 1
+    lacking = len(job.history.missing(first, last))
+    there = total - len(pulled) - lacking
+    click.echo(f"{len(pulled):,} of {total:,} nights pulled, {there:,} were there already.")
+    if lacking:
+        click.echo(f"detector: the source cannot tell about {lacking:,} of the nights", err=True)
 
 
 @cli.command(
@@ -255,9 +260,10 @@ def check(path: Path, overrides: Sequence[str]) -> None:
         else "last run       none yet"
     )
     if watermark is None:
-        raise DetectorError(
-            "the source is readable but holds no usable request; check source.usage and source.columns"
-        )
+        advice = "source.usage and source.columns"
+        if job.config.source.kind == "http":
+            advice = "that its keys carry last_activity"
+        raise DetectorError(f"the source is readable but holds no usable request; check {advice}")
 
 
 @cli.command(
@@ -289,6 +295,8 @@ def demo(out: Path) -> None:
 
 
 cli.add_command(triage)
+cli.add_command(serve)
+cli.add_command(token)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

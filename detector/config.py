@@ -11,7 +11,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
+from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -56,6 +57,34 @@ def _database_url(url: str) -> str:
 
 
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+
+BY_KEY_PATH = "/v1/analytics/usage/by-key"
+
+
+def _endpoint_url(url: str) -> str:
+    """An http or https address; one that is only a host gets the path that by-key endpoints have."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("not a URL, such as https://api.internal/v1/analytics/usage/by-key") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("must begin with https:// (or http://) and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must hold no user or password; the secret belongs into token")
+    if parts.query or parts.fragment:
+        raise ValueError("must hold no query; put further parameters under source.parameters")
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") or BY_KEY_PATH, "", ""))
+
+
+def _header_text(token: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise ValueError("must be one line of plain characters without spaces; is the variable set and not empty?")
+    return token
+
+
+EndpointUrl = Annotated[str, AfterValidator(_endpoint_url)]
+BearerToken = Annotated[str, AfterValidator(_header_text)]
 
 
 class Section(BaseModel):
@@ -122,7 +151,43 @@ class SqlSource(SourceBase):
     )
 
 
-Source = Annotated[FilesSource | SqlSource, Field(discriminator="kind")]
+class HttpSource(Section):
+    """A by-key endpoint: `GET /v1/analytics/usage/by-key` with a bearer token."""
+
+    shape: ClassVar[str] = "by-key"
+
+    kind: Literal["http"] = "http"
+    name: str = Field("main", min_length=1, description="Part of every finding's identity, so URLs may change.")
+    url: EndpointUrl = Field(description=f"The endpoint; a bare host gets {BY_KEY_PATH}.")
+    token: BearerToken = Field(repr=False, description="Sent as Authorization: Bearer; take it from ${NAME}.")
+    mode: Literal["period", "cumulative"] = Field(
+        "period", description="Ask for each night, or take the difference of two snapshots of running totals."
+    )
+    from_parameter: str = Field("from", min_length=1, description="Query parameter for the start of a night.")
+    to_parameter: str = Field("to", min_length=1, description="Query parameter for its end.")
+    range: Literal["instants", "dates", "nights"] = Field(
+        "instants",
+        description="How a night is written: from its first instant to the next night's (RFC 3339), the same as "
+        "dates, or its own date twice.",
+    )
+    parameters: dict[str, str] = Field(default_factory=dict, description="Further query parameters, always sent.")
+    deployment: str | None = Field(
+        None, description="Where all traffic of this source was seen, for endpoints that do not say."
+    )
+    snapshots: str | None = Field(
+        None, description="Folder of the snapshots of mode cumulative; beside the history by default."
+    )
+    timeout: float = Field(30, gt=0, le=3600, description="Seconds to connect, and to wait for the next bytes.")
+    attempts: int = Field(5, ge=1, le=20, description="Tries for a page that is refused for now or breaks off.")
+    most_pages: int = Field(1000, ge=1, description="Pages of one answer; more are an error.")
+    largest_answer_mb: int = Field(256, ge=1, description="Megabytes of one answer, unpacked; more are an error.")
+
+
+Source = Annotated[FilesSource | SqlSource | HttpSource, Field(discriminator="kind")]
+
+
+KINDS: dict[Any, type[Section]] = {"files": FilesSource, "sql": SqlSource, "http": HttpSource}
+"""Kind of source: its section."""
 
 
 class History(Section):
@@ -175,6 +240,21 @@ class Report(Section):
     formats: tuple[Literal["html", "json"], ...] = Field(("html", "json"), description="Formats written.")
 
 
+class Serve(Section):
+    """The by-key endpoint over the history, answered by the command `serve`."""
+
+    requests_per_second: float = Field(20, gt=0, description="Requests per second and token, in the long run.")
+    burst: int = Field(200, ge=1, description="Requests that a token may make at once.")
+    refusals_per_minute: int = Field(
+        30, ge=1, description="Requests without a good token that one address may make in a minute."
+    )
+    most_nights: int = Field(92, ge=1, description="Nights that one answer may span.")
+    cache_mb: int = Field(256, ge=1, description="Megabytes of prepared answers kept.")
+    trusted_proxies: tuple[str, ...] = Field(
+        ("127.0.0.1",), description="Addresses whose X-Forwarded-For is believed."
+    )
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -187,6 +267,7 @@ class Config(Section):
     state: State = State()
     detection: Detection = Detection()
     report: Report = Report()
+    serve: Serve = Serve()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -261,7 +342,7 @@ def _substitute(value: Any, environment: Mapping[str, str], path: str) -> Any:
 def _explain(problem: Any) -> str:
     """One pydantic problem in our words. The offending value is not repeated: it may be a secret."""
     kinds = {kind.__name__ for kind in get_args(get_args(Source)[0])}
-    place = [part for part in problem["loc"] if part not in ("files", "sql") and part not in kinds]
+    place = [part for part in problem["loc"] if part not in KINDS and part not in kinds]
     path = ".".join(str(part) for part in place)
     if problem["type"] == "extra_forbidden":
         return f"unknown key {path}{_nearest(str(place[-1]), _siblings(problem['loc']))}"
@@ -273,11 +354,10 @@ def _explain(problem: Any) -> str:
 
 def _siblings(location: Sequence[Any]) -> list[str]:
     """The keys allowed beside the one at this location."""
-    kinds: dict[Any, type[Section]] = {"files": FilesSource, "sql": SqlSource}
     section: type[Section] = Config
     for part in location[:-1]:
-        if part in kinds:
-            section = kinds[part]
+        if part in KINDS:
+            section = KINDS[part]
         elif part != "source":
             annotation = section.model_fields[part].annotation
             section = annotation if isinstance(annotation, type) and issubclass(annotation, Section) else section
@@ -290,18 +370,21 @@ def _nearest(name: str, allowed: Sequence[str] | set[str]) -> str:
 
 
 def _resolve(config: Config, base: Path) -> Config:
-    source: FilesSource | SqlSource = config.source
+    source: FilesSource | SqlSource | HttpSource = config.source
+    history = _absolute(config.history.path, base)
     changes: dict[str, Any]
     if isinstance(source, FilesSource):
         patterns = (source.usage,) if isinstance(source.usage, str) else source.usage
         usage = tuple(_absolute(pattern, base) for pattern in patterns)
         changes = {"usage": usage, "keys": source.keys and _absolute(source.keys, base)}
+    elif isinstance(source, HttpSource):
+        changes = {"snapshots": _absolute(source.snapshots or str(Path(history).parent / "snapshots"), base)}
     else:
         changes = {"url": _absolute_url(source.url, base)}
     return config.model_copy(
         update={
             "source": source.model_copy(update=changes),
-            "history": config.history.model_copy(update={"path": _absolute(config.history.path, base)}),
+            "history": config.history.model_copy(update={"path": history}),
             "state": config.state.model_copy(update={"url": _absolute_url(config.state.url, base)}),
             "report": config.report.model_copy(update={"directory": _absolute(config.report.directory, base)}),
         }

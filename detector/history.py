@@ -82,6 +82,20 @@ class History:
         found = (path.parent.name.removeprefix("day=") for path in self.root.glob("day=*/usage.parquet"))
         return sorted(date.fromisoformat(day) for day in found)
 
+    def latest(self) -> date | None:
+        """The newest stored night, found without looking at the others; None for an empty history."""
+        names = sorted((path.name for path in self.root.glob("day=*")), reverse=True)
+        newest = (date.fromisoformat(name.removeprefix("day=")) for name in names)
+        return next((night for night in newest if self._path(night).exists()), None)
+
+    def version(self, night: date) -> str | None:
+        """A text that differs after every rewrite of a stored night; None where the night is not stored."""
+        try:
+            status = self._path(night).stat()
+        except FileNotFoundError:
+            return None
+        return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+
     def missing(self, first: date, last: date) -> list[date]:
         """The nights from first to last that are not stored."""
         stored = set(self.nights())

@@ -10,10 +10,10 @@ import pandas as pd
 
 from detector.aggregation import complete_night, known_after, limit_endpoints, period_records
 from detector.config import Config
-from detector.errors import ConfigError
+from detector.errors import ConfigError, SourceError
 from detector.history import History, Notes, as_known, days
 from detector.model import MEASURED, Fault, Night, Revision
-from detector.sources import Source
+from detector.sources import NightlyRegister, Source
 
 Progress = Callable[[date, int, int], None]
 """Called after each stored night: the night, how many are done, how many there are."""
@@ -33,11 +33,12 @@ def pull(
     now: datetime,
     progress: Progress = unwatched,
 ) -> list[date]:
-    """Store the nights from first to last that the history lacks, and say which were asked for.
+    """Store the nights from first to last that the history lacks, and say which the source told.
 
     The last ``settle_nights`` before the last one are pulled again while late rows may still come, and so is
     the last one where it was stored before it was over, or empty. What changed is rewritten and noted as a
-    revision. Raises SourceError; nights already stored stay.
+    revision. Raises SourceError, also where the source cannot tell about the last night; nights already
+    stored stay, and others that it cannot tell about are left out.
     """
     wanted = history.missing(first, last)
     again = [day for day in _unsettled(config, last) if day >= first and day not in wanted]
@@ -45,10 +46,14 @@ def pull(
     wanted = sorted({*wanted, *again})
     if not wanted:
         return []
-    scope, watermark, done = _scope(config, source), source.watermark(), 0
+    present, watermark = _scope(config, source.keys()), source.watermark()
+    told: list[date] = []
     for start, end in _stretches(wanted):
-        known = _known(history, source, scope, start)
+        known, due = _known(history, source, present, start), start
         for day, measured in source.usage(start, end):
+            if day != due:  # the source left nights out, and knows what happened on them
+                known = _known(history, source, present, day)
+            scope = _scope(config, source.keys_of(day)) if isinstance(source, NightlyRegister) else present
             own, left_out = scope.own(measured)
             limited = limit_endpoints(own, config.detection.endpoints_per_key)
             night = Night(day, config.zone)
@@ -58,10 +63,15 @@ def pull(
                 _rewrite(history, night, records, notes, last)
             else:
                 history.write(day, records, notes)
-            known, done = known_after(records, night), done + 1
-            progress(day, done, len(wanted))
-        history.refreeze(end)
-    return wanted
+            known, due = known_after(records, night), day + timedelta(days=1)
+            told.append(day)
+            progress(day, len(told), len(wanted))
+        if told and told[-1] >= start:
+            history.refreeze(end)
+    if last not in told and history.missing(last, last):
+        reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the night out"
+        raise SourceError(f"source {config.source.name} cannot tell about the night {last}: {reasons}")
+    return told
 
 
 def usage_between(history: History, first: date, last: date) -> pd.DataFrame:
@@ -89,15 +99,20 @@ class _Scope:
         return measured[mine], ((Fault(reason, requests),) if requests else ())
 
 
-def _scope(config: Config, source: Source) -> _Scope:
-    register, organization = source.keys(), config.organization
+def _scope(config: Config, register: pd.DataFrame) -> _Scope:
+    organization = config.organization
     everyone = frozenset(register["key_id"])
     if organization is None:
         return _Scope(None, register, everyone)
     if register["organization"].isna().all():
+        advice = (
+            "the endpoint must state it with every key"
+            if config.source.kind == "http"
+            else "map its column with source.columns.organization"
+        )
         raise ConfigError(
             f"organization is {organization!r}, but the key register names no organization; "
-            "map its column with source.columns.organization, or remove organization from the configuration"
+            f"{advice}, or remove organization from the configuration"
         )
     return _Scope(organization, register[register["organization"] == organization], everyone)
 

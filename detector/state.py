@@ -40,6 +40,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from detector.errors import StateError
 from detector.model import Finding, Severity, Sighting, TriageEntry
+from detector.tokens import ApiToken
 
 metadata = MetaData()
 
@@ -97,6 +98,16 @@ entries = Table(
     Column("verdict", String(16)),
     Column("episode", Integer),
 )
+api_tokens = Table(
+    "detector_api_tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("organization", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)
 
 
 def _create_first_tables(connection: Connection) -> None:
@@ -107,9 +118,14 @@ def _create_triage(connection: Connection) -> None:
     metadata.create_all(connection, tables=[entries])
 
 
+def _create_api_tokens(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[api_tokens])
+
+
 MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0001_runs_and_sightings": _create_first_tables,
     "0002_triage": _create_triage,
+    "0003_api_tokens": _create_api_tokens,
 }
 """In order; a name once released never changes."""
 
@@ -193,6 +209,31 @@ class State:
         """Take entries back. They stay in the log, and one that ended earlier keeps its instant."""
         self._write(_ending(ids, ended_at))
 
+    def tokens(self) -> list[ApiToken]:
+        """Every token of the by-key endpoint that was ever made, oldest first."""
+        try:
+            with self._engine.connect() as connection:
+                order = (api_tokens.c.created_at, api_tokens.c.name)
+                rows = connection.execute(select(api_tokens).order_by(*order)).mappings().all()
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot read the state database: {_first_line(error)}") from error
+        return [_token(row) for row in rows]
+
+    def add_token(self, token: ApiToken) -> None:
+        """Store a new token; its secret is not in it."""
+        row = {name: getattr(token, name) for name in ApiToken.__dataclass_fields__}
+        self._write(insert(api_tokens).values(row))
+
+    def revoke_tokens(self, name: str, revoked_at: datetime) -> int:
+        """Revoke the tokens of a name that are not yet; how many there were."""
+        chosen = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
+        statement = update(api_tokens).where(chosen).values(revoked_at=_utc(revoked_at))
+        try:
+            with self._engine.begin() as connection:
+                return connection.execute(statement).rowcount
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot write the state database: {_first_line(error)}") from error
+
     def last_run(self) -> Mapping[str, Any] | None:
         """The most recently started run; None before the first."""
         with self._engine.connect() as connection:
@@ -236,6 +277,11 @@ def _entry(row: Any) -> TriageEntry:
     return TriageEntry(
         **{**row, "created_at": _utc(row["created_at"]), "ended_at": row["ended_at"] and _utc(row["ended_at"])}
     )
+
+
+def _token(row: Any) -> ApiToken:
+    times = {name: row[name] and _utc(row[name]) for name in ("created_at", "expires_at", "revoked_at")}
+    return ApiToken(**{**row, **times})
 
 
 def _utc(instant: datetime) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from detector.model import Fault
 
 SOURCES = {
     "files": "detector.sources.files:FilesReader",
+    "http": "detector.sources.http:HttpReader",
     "sql": "detector.sources.sql:SqlReader",
 }
 """Kind in the configuration: where its class is."""
@@ -25,7 +26,10 @@ class Source(Protocol):
         """The key register in ``REGISTER`` columns, revoked keys included; no rows where there is none."""
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
-        """``MEASURED`` records of every night from first to last, both included, in order."""
+        """``MEASURED`` records of the nights from first to last, both included, in order.
+
+        A night that the source cannot tell about is left out; one without requests is an empty frame.
+        """
 
     def faults(self, night: date) -> tuple[Fault, ...]:
         """What could not be used of a night that ``usage`` has yielded, and of the register read before."""
@@ -35,6 +39,14 @@ class Source(Protocol):
 
     def activity_before(self, night: date) -> pd.DataFrame:
         """key_id, first_seen, last_seen of all use before a night, as far back as the source reaches."""
+
+
+@runtime_checkable
+class NightlyRegister(Protocol):
+    """A source whose answer for a night names the keys that existed by its end."""
+
+    def keys_of(self, night: date) -> pd.DataFrame:
+        """The register that came with a night which ``usage`` has yielded last."""
 
 
 def open_source(config: Any, timezone: Any) -> Source:

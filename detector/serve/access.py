@@ -1,0 +1,86 @@
+"""Who may ask, and how often."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+
+from cachetools import LRUCache
+
+from detector.config import Serve
+from detector.serve.problems import ProblemError
+from detector.state import State
+from detector.tokens import ApiToken, find
+
+REMEMBERED = 10_000
+"""Tokens and addresses whose requests are counted; the ones longest quiet are forgotten first."""
+FRESH_SECONDS = 5.0
+"""How long a revoked token may go on at most."""
+
+
+class Buckets:
+    """A token bucket a caller: ``burst`` requests at once, and ``per_second`` in the long run."""
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(REMEMBERED)
+
+    def take(self, caller: str, now: float) -> float:
+        """Take one request and return 0, or return the seconds until there is one."""
+        left, since = self._buckets.get(caller, (float(self._burst), now))
+        left = min(left + (now - since) * self._per_second, float(self._burst))
+        wait = 0.0 if left >= 1 else (1 - left) / self._per_second
+        self._buckets[caller] = (left if wait else left - 1, now)
+        return wait
+
+
+class Doorkeeper:
+    """Knows the tokens of the state database. ``clock`` tells the time of day, ``monotonic`` seconds."""
+
+    def __init__(
+        self, state: State, limits: Serve, clock: Callable[[], datetime], monotonic: Callable[[], float]
+    ) -> None:
+        self._state = state
+        self._clock = clock
+        self._monotonic = monotonic
+        self._tokens: list[ApiToken] = []
+        self._read_at = -math.inf
+        self._requests = Buckets(limits.requests_per_second, limits.burst)
+        self._refusals = Buckets(limits.refusals_per_minute / 60, limits.refusals_per_minute)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the tokens were read so long ago that one may have been revoked since."""
+        return self._monotonic() - self._read_at > FRESH_SECONDS
+
+    def refresh(self) -> None:
+        """Read the tokens again."""
+        self._tokens, self._read_at = self._state.tokens(), self._monotonic()
+
+    def admit(self, secret: str | None, address: str) -> ApiToken:
+        """The token behind a secret; ProblemError 401 or 429 where there is none or it asks too often.
+
+        A good token is never refused for what others at its address do.
+        """
+        token = None if secret is None else find(self._tokens, secret, self._clock())
+        if token is None:
+            wait = self._refusals.take(address, self._monotonic())
+            raise _too_many(wait) if wait else _unknown(secret is not None)
+        if wait := self._requests.take(token.hash, self._monotonic()):
+            raise _too_many(wait)
+        return token
+
+
+def _unknown(presented: bool) -> ProblemError:
+    """One answer for unknown, expired and revoked, so that nobody learns which (RFC 6750, 3)."""
+    challenge = 'Bearer realm="detector"' + (', error="invalid_token"' if presented else "")
+    detail = "Send a token that is accepted, as Authorization: Bearer TOKEN."
+    return ProblemError(401, "unauthorized", "No accepted token", detail, {"WWW-Authenticate": challenge})
+
+
+def _too_many(wait: float) -> ProblemError:
+    seconds = math.ceil(wait)
+    detail = f"Come back in {seconds} {'second' if seconds == 1 else 'seconds'}."
+    return ProblemError(429, "too-many-requests", "Too many requests", detail, {"Retry-After": str(seconds)})

@@ -1,0 +1,285 @@
+"""The application: its paths, and what each of them needs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import IO, Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
+from starlette.types import ASGIApp
+
+from detector.config import BY_KEY_PATH, Config
+from detector.history import History
+from detector.serve import reports
+from detector.serve.access import Doorkeeper
+from detector.serve.answers import Answers, Prepared, Question, offset_of
+from detector.serve.problems import Problem, ProblemError, documented, install, invalid, too_busy
+from detector.serve.questions import nights
+from detector.serve.rim import Rim
+from detector.state import State
+from detector.tokens import ApiToken
+
+REPORTS_PATH = "/v1/reports"
+PATIENCE = 30.0
+"""Seconds that a request waits for its answer to be prepared; the next one finds it ready."""
+MOST_KEYS = 1000
+LONGEST_CURSOR = 200
+PARAMETERS = ("from", "to", "environment", "detail", "limit", "cursor")
+SHOWN = 40
+
+bearer = HTTPBearer(auto_error=False, description="A token that `detector token create` made.")
+
+
+class Key(BaseModel):
+    """One key of the answer. The members from ``team`` on are there on request, where they are known."""
+
+    key_id: str
+    name: str
+    environment: Literal["live", "test", "unknown"]
+    request_count: int = Field(ge=0)
+    endpoint_distribution: dict[str, int]
+    error_count: int = Field(ge=0)
+    last_activity: str | None = Field(description="RFC 3339, UTC; null for a key that was never seen.")
+    team: str | None = None
+    application: str | None = None
+    organization: str | None = None
+    created_at: str | None = None
+    deployments: dict[str, int] | None = None
+    source_count: int | None = None
+
+
+class ByKeyPage(BaseModel):
+    """A page of the by-key answer: active keys, most requests first, ties by key id."""
+
+    keys: list[Key]
+    total_keys: int = Field(ge=0, description="Active keys on all pages together.")
+    next_cursor: str | None = Field(None, description="The cursor of the next page; absent on the last.")
+    next: str | None = Field(None, description="The path and query of the next page; absent on the last.")
+
+
+class Health(BaseModel):
+    """That the process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Parts:
+    """What the paths work with, assembled once."""
+
+    def __init__(
+        self,
+        config: Config,
+        history: History,
+        state: State,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.config = config
+        self.history = history
+        self.answers = Answers(history, config.serve.cache_mb)
+        self.doorkeeper = Doorkeeper(state, config.serve, clock, monotonic)
+        self.directory = Path(config.report.directory)
+
+
+def make_app(
+    config: Config,
+    history: History,
+    state: State,
+    *,
+    log: IO[str] = sys.stderr,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    monotonic: Callable[[], float] = time.monotonic,
+) -> ASGIApp:
+    """The application over a history and the tokens of a state database."""
+    parts = Parts(config, history, state, clock, monotonic)
+    app = FastAPI(
+        title="API usage by key", version="1", docs_url=None, redoc_url=None,
+        description="Usage per API key over the nights that detector has stored, and its reports.",
+    )  # fmt: skip
+    app.state.parts = parts
+    app.include_router(router)
+    install(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return Rim(app, log, clock)
+
+
+async def admitted(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> ApiToken:
+    """The token that a request comes with, before anything else is looked at."""
+    doorkeeper = _parts(request).doorkeeper
+    if doorkeeper.is_stale:
+        await asyncio.to_thread(doorkeeper.refresh)
+    address = request.client.host if request.client else "unknown"
+    token = doorkeeper.admit(credentials.credentials if credentials else None, address)
+    request.scope["state"]["token_name"] = token.name
+    return token
+
+
+Admitted = Annotated[ApiToken, Depends(admitted)]
+router = APIRouter()
+NIGHT_TEXT = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+
+
+@router.get(
+    BY_KEY_PATH,
+    response_model=ByKeyPage,
+    summary="Usage by key",
+    responses=documented(401, 404, 409, 413, 414, 422, 429, 500, 503) | {304: {"description": "Unchanged."}},
+)
+async def by_key(
+    request: Request,
+    token: Admitted,
+    start: Annotated[
+        str | None,
+        Query(alias="from", description="First night, or the instant it begins.", json_schema_extra=NIGHT_TEXT),
+    ] = None,
+    end: Annotated[
+        str | None,
+        Query(alias="to", description="Last night, or the instant it ends.", json_schema_extra=NIGHT_TEXT),
+    ] = None,
+    environment: Annotated[
+        Literal["live", "test", "unknown"] | None, Query(description="Only keys of this environment.")
+    ] = None,
+    detail: Annotated[bool, Query(description="With team, deployments and what else is known.")] = False,
+    limit: Annotated[int, Query(ge=1, le=MOST_KEYS, description="Keys on a page.")] = 100,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=LONGEST_CURSOR, description="The next_cursor of the page before."),
+    ] = None,
+) -> Response:
+    """The usage of every active key that the token may see, the last stored night's where no night is named."""
+    _require_known(request)
+    parts = _parts(request)
+    most = parts.config.serve.most_nights
+    first, last = nights(start, end, parts.history.latest(), parts.history.timezone, most)
+    question = Question(first, last, environment, token.organization, detail)
+    version = parts.answers.version(question)
+    offset = offset_of(cursor, version) if cursor else 0
+    headers = _headers(f"{version}.{offset}.{limit}")
+    if _is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    body = parts.answers.page(question, version, await _ready(parts.answers, question, version), offset, limit)
+    if body.packed is not None and _takes_gzip(request):
+        return Response(
+            body.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type="application/json"
+        )
+    return Response(body.plain, headers=headers, media_type="application/json")
+
+
+@router.get(
+    REPORTS_PATH,
+    response_model=reports.ReportIndex,
+    summary="Nights with a report",
+    responses=documented(401, 403, 413, 414, 429, 503),
+)
+async def report_index(request: Request, token: Admitted) -> reports.ReportIndex:
+    """The nights that have a report, newest first."""
+    _require_all_keys(request, token)
+    return await asyncio.to_thread(reports.index, _parts(request).directory, REPORTS_PATH)
+
+
+@router.get(
+    REPORTS_PATH + "/{night}/{name}",
+    response_class=Response,
+    summary="The report of a night",
+    responses=documented(401, 403, 404, 413, 414, 422, 429, 503)
+    | {
+        200: {"content": {"application/json": {"schema": {}}, "text/html": {"schema": {"type": "string"}}}},
+        304: {"description": "Unchanged."},
+    },
+)
+async def report(
+    request: Request, token: Admitted, night: str, name: Literal["report.html", "report.json"]
+) -> Response:
+    """One night's report as the job wrote it."""
+    _require_all_keys(request, token)
+    data = await asyncio.to_thread(reports.read, _parts(request).directory, night, name)
+    if data is None:
+        raise ProblemError(404, "no-report", "No such report", f"{REPORTS_PATH} lists the nights that have one.")
+    headers = _headers(hashlib.sha256(data).hexdigest()[:32])
+    if name.endswith(".html"):
+        headers["Content-Security-Policy"] = reports.HTML_POLICY
+    if _is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(data, headers=headers, media_type=reports.FILES[name])
+
+
+@router.get("/healthz", summary="Whether the process answers")
+async def healthz() -> Health:
+    """For load balancers and probes; needs no token and tells nothing else."""
+    return Health()
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def _require_known(request: Request) -> None:
+    """A misspelt parameter would be an answer to another question."""
+    for name in request.query_params:
+        if name not in PARAMETERS:
+            near = get_close_matches(name, PARAMETERS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(PARAMETERS)}"
+            raise invalid(f"unknown parameter {name[:SHOWN]}; {hint}")
+
+
+async def _ready(answers: Answers, question: Question, version: str) -> Prepared:
+    prepared = answers.prepared(question, version)
+    if isinstance(prepared, Prepared):
+        return prepared
+    try:
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(prepared)), PATIENCE)
+    except TimeoutError:
+        raise too_busy("The answer takes longer; it is being prepared and will be there.") from None
+
+
+def _require_all_keys(request: Request, token: ApiToken) -> None:
+    """A report shows every key of the installation, so the token must be one for all of them."""
+    if token.organization not in (None, _parts(request).config.organization):
+        detail = "Reports show the keys of every organization; this token is for one of them."
+        raise ProblemError(403, "other-organizations", "Not for this token", detail)
+
+
+def _headers(version: str) -> dict[str, str]:
+    """Weak, as packed and plain bodies share it. Private: what one token sees is not for another."""
+    return {
+        "ETag": f'W/"{version}"',
+        "Cache-Control": "private, no-cache",
+        "Vary": "Authorization, Accept-Encoding",
+    }
+
+
+def _is_known(request: Request, etag: str) -> bool:
+    """Whether the caller has this answer already (RFC 9110, 13.1.2: compared weakly)."""
+    given = request.headers.get("if-none-match", "")
+    known = {tag.strip().removeprefix("W/") for tag in given.split(",")}
+    return given.strip() == "*" or etag.removeprefix("W/") in known
+
+
+def _takes_gzip(request: Request) -> bool:
+    for choice in request.headers.get("accept-encoding", "").lower().split(","):
+        name, _, quality = choice.partition(";")
+        if name.strip() == "gzip":
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The description of the paths, with the problems that they answer."""
+    document = FastAPI.openapi(app)  # made once, then the same object again
+    schemas = document["components"]["schemas"]
+    schemas["Problem"] = Problem.model_json_schema()
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return document

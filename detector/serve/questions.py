@@ -1,0 +1,67 @@
+"""The question of a request: its nights, checked, and its scope."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from detector.model import Night
+from detector.serve.problems import ProblemError, invalid
+
+DAY_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+ONE_DAY = timedelta(days=1)
+
+
+def nights(
+    start: str | None, end: str | None, latest: date | None, timezone: ZoneInfo, most: int
+) -> tuple[date, date]:
+    """The first and last night of ``from`` and ``to``, which are both nights or both instants.
+
+    Nights are both included. Instants are half-open and must lie on the bounds of nights in the timezone of
+    the history, so that a caller with another timezone learns of it. Raises ProblemError.
+    """
+    if latest is None:
+        raise ProblemError(404, "night-not-stored", "A night is not stored", "The history holds no night yet.")
+    first, last = _bounds(start, end, latest, timezone)
+    if first > last:
+        raise invalid("from: lies after to")
+    if (last - first).days >= most:
+        raise invalid(f"from, to: one answer spans at most {most:,} nights")
+    return first, last
+
+
+def _bounds(start: str | None, end: str | None, latest: date, timezone: ZoneInfo) -> tuple[date, date]:
+    if start is None and end is None:
+        return latest, latest
+    if start is None or end is None:
+        known = _day(start if start is not None else end or "", "from" if start is not None else "to")
+        return known, known
+    if re.fullmatch(DAY_PATTERN, start) or re.fullmatch(DAY_PATTERN, end):
+        return _day(start, "from"), _day(end, "to")
+    first, beyond = _bound(start, "from", timezone), _bound(end, "to", timezone)
+    if first >= beyond:
+        raise invalid("to: an instant is where the period ends, and must lie after from")
+    return first, beyond - ONE_DAY
+
+
+def _day(text: str, name: str) -> date:
+    try:
+        if re.fullmatch(DAY_PATTERN, text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise invalid(f"{name}: not a night, written as YYYY-MM-DD, beside another night")
+
+
+def _bound(text: str, name: str, timezone: ZoneInfo) -> date:
+    """The night that begins at an instant."""
+    try:
+        instant = datetime.fromisoformat(text)
+        local = instant.astimezone(timezone).date() if instant.tzinfo else None
+        begins = local is not None and Night(local, timezone).start == instant
+    except (ValueError, OverflowError):
+        raise invalid(f"{name}: neither a night (YYYY-MM-DD) nor an instant (RFC 3339)") from None
+    if local is None or not begins:
+        raise invalid(f"{name}: not the start of a night in {timezone.key}, the timezone of this history")
+    return local

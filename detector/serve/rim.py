@@ -1,0 +1,86 @@
+"""Around every request: what is refused unread, the headers of every answer, and the access log."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from detector.serve.problems import ProblemError
+
+LONGEST_QUERY = 4096
+SHOWN = 200
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
+"""On every answer that does not say otherwise."""
+
+
+class Rim:
+    """The outermost layer. ``log`` takes one JSON line a request: never a query, a header or a token."""
+
+    def __init__(self, app: ASGIApp, log: IO[str], clock: Callable[[], datetime]) -> None:
+        self._app = app
+        self._log = log
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass on what is none."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+        scope.setdefault("state", {})
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": _completed(message["headers"])}
+            await send(message)
+
+        try:
+            refusal = refused(scope)
+            await (refusal.response() if refusal else self._app)(scope, receive, sent)
+        finally:
+            self._write(scope, status, time.perf_counter() - started)
+
+    def _write(self, scope: Scope, status: int, seconds: float) -> None:
+        client = scope.get("client")
+        line = {
+            "time": self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "method": scope["method"][:SHOWN],
+            "path": scope["path"][:SHOWN],
+            "status": status,
+            "duration_ms": round(seconds * 1000, 1),
+            "token": scope["state"].get("token_name"),
+            "address": client[0] if client else None,
+        }
+        self._log.write(json.dumps(line) + "\n")
+        self._log.flush()
+
+
+def refused(scope: Scope) -> ProblemError | None:
+    """Why a request is not looked at: nothing here takes a body, and no query is that long."""
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+        detail = "Nothing here takes a body."
+        return ProblemError(413, "body", "A body is not read", detail, {"Connection": "close"})
+    if len(scope["query_string"]) > LONGEST_QUERY:
+        return ProblemError(414, "long-query", "The query is too long", f"At most {LONGEST_QUERY} bytes.")
+    return None
+
+
+def _completed(headers: Any) -> list[tuple[bytes, bytes]]:
+    own = list(headers)
+    names = {name.lower() for name, _ in own}
+    return own + [(name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in names]

@@ -1,0 +1,454 @@
+"""A by-key endpoint that misbehaves: each way ends in a clear error, a counted fault, or a second try."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+import stamina
+import trustme
+
+from detector.config import HttpSource
+from detector.errors import SourceError
+from detector.sources.http import HttpReader
+from detector.sources.paging import Endpoint, NotHeldError
+from detector.sources.retries import AnsweredError, seconds_asked, waiting
+from tests.endpoint_server import TOKEN, Behaviour, Request, Response, answer, endpoint, key, page
+
+NIGHT = date(2026, 3, 17)
+NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses() -> Iterator[None]:
+    """Up to three tries, without pauses between them."""
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
+
+
+def config(url: str, **options: Any) -> HttpSource:
+    """A source at an address."""
+    return HttpSource.model_validate({"url": url, "token": TOKEN, **options})
+
+
+def requests(url: str, **options: Any) -> dict[str, int]:
+    """Requests by key on the night."""
+    reader = HttpReader(config(url, **options), ZoneInfo("UTC"), lambda: NOW)
+    ((_, frame),) = reader.usage(NIGHT, NIGHT)
+    return dict(frame[["key_id", "request_count"]].itertuples(index=False))
+
+
+def faults(behaviour: Behaviour) -> dict[str, int]:
+    """The faults of the night: reason to count."""
+    with endpoint(behaviour) as served:
+        reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
+        list(reader.usage(NIGHT, NIGHT))
+        return {fault.reason: fault.count for fault in reader.faults(NIGHT)}
+
+
+def failure(behaviour: Behaviour, **options: Any) -> str:
+    """The error a night ends with. The token is never in it."""
+    with endpoint(behaviour) as served, pytest.raises(SourceError) as raised:
+        requests(served.url, **options)
+    text = str(raised.value)
+    assert text.startswith(f"source main: {served.url}: ")
+    assert TOKEN not in text
+    return text.removeprefix(f"source main: {served.url}: ")
+
+
+def first(*responses: Response) -> Behaviour:
+    """These responses in turn, then the last one again and again."""
+    return lambda request: responses[min(request.number, len(responses)) - 1]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_page_refused_for_now_is_asked_for_again(status: int) -> None:
+    """A busy or failing server costs a pause, not the night."""
+    with endpoint(first(answer({}, status), page(key("a", 7)))) as served:
+        assert requests(served.url) == {"a": 7}
+    assert len(served.asked) == 2
+
+
+def test_tries_are_counted() -> None:
+    """A server that stays ill is left alone after so many."""
+    with endpoint(first(answer({"title": "out of order"}, 503))) as served, pytest.raises(SourceError) as raised:
+        requests(served.url, attempts=2)
+    assert len(served.asked) == 2
+    assert "HTTP 503: out of order, 2 times; run again later" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("17", 17),
+        ("0", 0),
+        ("Wed, 18 Mar 2026 02:30:20 GMT", 20),
+        ("Wed, 18 Mar 2026 02:00:00 GMT", 0),
+        ("soon", None),
+        ("-3", None),
+        ("", None),
+        ("9" * 5000, 9999999999),
+    ],
+)
+def test_retry_after_is_read_in_both_its_forms(header: str, seconds: float | None) -> None:
+    """Seconds or an HTTP date; what is neither is as if it were not there."""
+    assert seconds_asked(header, NOW) == seconds
+
+
+def test_retry_after_is_honoured_within_bounds() -> None:
+    """A server that asks for a day is asked again after two minutes."""
+    assert 17 <= waiting(AnsweredError(429, "", "17"), NOW) <= 18
+    assert 120 <= waiting(AnsweredError(503, "", "86400"), NOW) <= 121
+    assert waiting(AnsweredError(429, "", None), NOW) is True
+    assert waiting(AnsweredError(401, "", "17"), NOW) is False
+
+
+def test_a_body_that_breaks_off_is_asked_for_again() -> None:
+    """Half an answer is none."""
+    whole = page(key("a", 7))
+    with endpoint(first(Response(whole.body[:40], length=len(whole.body)), whole)) as served:
+        assert requests(served.url) == {"a": 7}
+
+
+def test_a_body_that_always_breaks_off_is_an_error() -> None:
+    """Named as what it is."""
+    body = page(key("a", 7)).body
+    assert "broken off: " in failure(first(Response(body[:40], length=len(body))))
+
+
+def test_a_packed_body_that_breaks_off_is_no_answer() -> None:
+    """Also where the length is right and only the packing is cut."""
+    packed = gzip.compress(page(key("a", 7)).body)
+    cut = Response(packed[:-9], headers={"Content-Encoding": "gzip"})
+    assert "the packed answer breaks off" in failure(first(cut))
+    damaged = Response(b"not packed at all", headers={"Content-Encoding": "gzip"})
+    assert "the packed answer is damaged" in failure(first(damaged))
+
+
+def test_a_packed_answer_is_read() -> None:
+    """Gzip is asked for, and unpacked."""
+    packed = Response(gzip.compress(page(key("a", 7)).body), headers={"Content-Encoding": "gzip"})
+    with endpoint(first(packed)) as served:
+        assert requests(served.url) == {"a": 7}
+    assert served.asked[0].headers["Accept-Encoding"] == "gzip"
+
+
+def test_a_small_body_does_not_unpack_into_a_large_one() -> None:
+    """It is given up at the limit, not after."""
+    bomb = gzip.compress(b" " * 50_000_000)
+    assert len(bomb) < 100_000
+    text = failure(first(Response(bomb, headers={"Content-Encoding": "gzip"})), largest_answer_mb=1)
+    assert text == "the answer has more than 1 MB; if it is so large, raise source.largest_answer_mb"
+
+
+def test_packing_within_packing_is_refused() -> None:
+    """Only what was accepted is unpacked."""
+    twice = Response(gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": "gzip, gzip"})
+    assert "packed as gzip, gzip" in failure(first(twice))
+
+
+def test_the_limit_is_that_of_the_whole_answer() -> None:
+    """Many pages of some size are as large as one large page."""
+
+    def behaviour(request: Request) -> Response:
+        return page(key(f"k{request.number}", name="x" * 600_000), total=9, next_cursor=str(request.number))
+
+    assert "more than 1 MB" in failure(behaviour, largest_answer_mb=1)
+
+
+def test_an_answer_that_trickles_ends() -> None:
+    """The whole page has a time, not only each bit of it."""
+    instants = iter([0.0, 10_000.0])
+    with endpoint(first(page(key("a")))) as served:
+        source = Endpoint(config(served.url, attempts=1), lambda: NOW, lambda: next(instants))
+        with source, pytest.raises(SourceError, match="comes too slowly"):
+            list(source.pages({}))
+
+
+def test_a_server_that_never_answers_is_left() -> None:
+    """After the timeout."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/usage"
+        with pytest.raises(SourceError, match=r"broken off: timed out; check source\.url and the network"):
+            requests(url, timeout=0.05, attempts=1)
+
+
+def test_nobody_listening_is_named_as_no_connection() -> None:
+    """With the address that was tried."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(SourceError, match=f"127.0.0.1:{port}/usage: no connection: "):
+        requests(f"http://127.0.0.1:{port}/usage")
+
+
+def test_plain_text_where_tls_is_expected_is_an_error() -> None:
+    """Not a stack trace."""
+    with endpoint(first(page())) as served, pytest.raises(SourceError, match=r"no connection: .*SSL"):
+        requests(served.url.replace("http://", "https://"))
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And accepted where the operator names the authority."""
+    authority = trustme.CA()
+    with endpoint(first(page(key("a", 7))), authority) as served:
+        assert served.url.startswith("https://")
+        with pytest.raises(SourceError, match=r"its certificate is not trusted: .* SSL_CERT_FILE") as raised:
+            requests(served.url)
+        assert "again" not in str(raised.value)
+        authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        assert requests(served.url) == {"a": 7}
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (401, "the token is not accepted: check source.token, it may have expired or been revoked"),
+        (403, "the token may not read this"),
+        (400, "check source.from_parameter, to_parameter, range and parameters"),
+        (422, "history.first_pull_nights where it does not reach back so far"),
+    ],
+)
+def test_a_refusal_says_what_to_do(status: int, advice: str) -> None:
+    """And is not tried again."""
+    with endpoint(first(answer({"detail": "no"}, status))) as served, pytest.raises(SourceError) as raised:
+        requests(served.url)
+    assert f"HTTP {status}: no; " in str(raised.value)
+    assert advice in str(raised.value)
+    assert len(served.asked) == 1
+
+
+def test_a_server_that_repeats_the_token_does_not_get_it_into_the_error() -> None:
+    """Nor does one that says it in part."""
+    text = failure(first(answer({"detail": f"bad token {TOKEN} \x1b[31m"}, 401)))
+    assert "\x1b" not in text
+    assert TOKEN[:12] not in text
+
+
+def test_a_wrong_path_is_an_error() -> None:
+    """A 404 for every question is not a night without usage."""
+    with endpoint(first(answer({}, 404))) as served:
+        reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
+        with pytest.raises(SourceError, match=r"nothing there .HTTP 404.; check source\.url"):
+            reader.keys()
+
+
+@pytest.mark.parametrize("status", [404, 409, 410])
+def test_a_night_that_the_endpoint_does_not_hold_is_left_out(status: int) -> None:
+    """It is no night of zeros, and the reason is kept."""
+    with endpoint(first(answer({"detail": "not stored"}, status))) as served:
+        reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
+        assert list(reader.usage(NIGHT, NIGHT)) == []
+        (fault,) = reader.faults(NIGHT)
+    assert fault.reason == f"the endpoint does not hold the night (HTTP {status}: not stored)"
+
+
+@pytest.mark.parametrize("link", ["next", "next_cursor", "cursor"])
+def test_pages_are_followed_to_the_last(link: str) -> None:
+    """By link or cursor."""
+    value = {"next": "?page=2"}.get(link, "abc/=")
+    with endpoint(first(page(key("a"), total=2, **{link: value}), page(key("b"), total=2))) as served:
+        assert set(requests(served.url)) == {"a", "b"}
+    second = served.asked[1]
+    assert second.query == ({"page": "2"} if link == "next" else {**served.asked[0].query, "cursor": "abc/="})
+
+
+def test_an_absolute_link_on_the_same_host_is_followed() -> None:
+    """With the token."""
+
+    def behaviour(request: Request) -> Response:
+        absolute = f"http://{request.headers['Host']}/elsewhere?n=2"
+        return page(key(f"k{request.number}"), total=2, next=absolute if request.number == 1 else None)
+
+    with endpoint(behaviour) as served:
+        assert len(requests(served.url)) == 2
+    assert served.asked[1].path == "/elsewhere"
+    assert served.asked[1].headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+def test_pages_without_end_are_an_error() -> None:
+    """After so many."""
+    text = failure(lambda request: page(key(f"k{request.number}"), next_cursor=str(request.number)), most_pages=4)
+    assert text == "more than 4 pages; if it is so large, raise source.most_pages"
+
+
+@pytest.mark.parametrize("members", [{"next_cursor": "same"}, {"next": "?page=same"}])
+def test_pages_in_a_circle_are_an_error(members: dict[str, str]) -> None:
+    """A cursor or link that leads back."""
+    assert "leads back to a page that was read already" in failure(
+        lambda request: page(key(f"k{request.number}"), **members)
+    )
+
+
+def test_an_answer_that_changes_while_it_is_read_is_an_error() -> None:
+    """The night whole or not at all."""
+    text = failure(first(page(key("a"), total=2, next_cursor="x"), answer({}, 409)))
+    assert text == "HTTP 409; the answer changed while it was read: run again"
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["http://elsewhere.example/x", "//elsewhere.example/x", "http://127.0.0.1:1/x", "http://u:p@127.0.0.1/x"],
+)
+def test_the_token_goes_to_no_other_host(place: str) -> None:
+    """Neither by a next link nor by a redirect."""
+    for behaviour in (first(page(key("a"), next=place)), first(Response(status=302, headers={"Location": place}))):
+        assert "the token is sent nowhere but to the host in source.url" in failure(behaviour)
+
+
+@pytest.mark.parametrize("link", ["http://[", "file:///etc/passwd", "gopher://127.0.0.1/"])
+def test_a_link_that_is_no_address_of_the_endpoint_is_an_error(link: str) -> None:
+    """Whatever it is."""
+    assert "leads to a next page at" in failure(first(page(key("a"), next=link)))
+
+
+def test_a_link_from_tls_to_plain_text_is_refused() -> None:
+    """The other way round is followed, as it protects more."""
+    source = Endpoint(config("https://usage.example/x"))
+    with pytest.raises(SourceError, match="sent nowhere but"):
+        source._followed(httpx.URL("https://usage.example/x"), "http://usage.example/x?page=2", "redirects")
+    safer = source._followed(httpx.URL("http://usage.example/x"), "https://usage.example/x", "redirects")
+    assert str(safer) == "https://usage.example/x"
+
+
+def test_a_redirect_on_the_same_host_is_followed() -> None:
+    """A few times."""
+    moved = Response(status=308, headers={"Location": "/v2/usage"})
+    with endpoint(first(moved, page(key("a", 7)))) as served:
+        assert requests(served.url) == {"a": 7}
+    assert "more than 5 redirects" in failure(first(moved))
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"<html>", "page 1 is not JSON (Expecting value at byte 0)"),
+        (b'{"keys": [', "page 1 is not JSON"),
+        (b"[" * 100_000, "page 1 is not JSON"),
+        (b"\xff\xfe\x00", "page 1 is not JSON"),
+        (b"[]", "page 1 is not a by-key answer: no JSON object"),
+        (b'{"total_keys": 0}', "page 1 is not a by-key answer: $.keys: field required"),
+        (b'{"keys": {}, "total_keys": 0}', "$.keys: input should be a valid list"),
+        (b'{"keys": [], "total_keys": "0"}', "$.total_keys: input should be a valid integer"),
+        (b'{"keys": []}', "$.total_keys is missing"),
+    ],
+)
+def test_a_broken_document_is_an_error_that_names_the_place(body: bytes, problem: str) -> None:
+    """The night is not stored in part."""
+    assert problem in failure(first(Response(body)))
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"request_count": "10"}, "keys[].request_count: input should be a valid integer"),
+        ({"request_count": -1}, "keys[].request_count: input should be greater than or equal to 0"),
+        ({"request_count": 1e30}, "keys[].request_count: input should be a valid integer"),
+        ({"error_count": None}, "keys[].error_count: input should be a valid integer"),
+        ({"name": 7}, "keys[].name: input should be a valid string"),
+        ({"key_id": ""}, "keys[].key_id: string should have at least 1 character"),
+        ({"endpoint_distribution": []}, "keys[].endpoint_distribution: input should be a valid dictionary"),
+        (
+            {"endpoint_distribution": {"secret-name": "1"}},
+            "keys[].endpoint_distribution.*: input should be a valid integer",
+        ),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_counted_and_the_others_are_used(broken: dict[str, Any], reason: str) -> None:
+    """With the path of what is wrong in it."""
+    with endpoint(first(page(key("a", 7), {**key("b", 8), **broken}, "no object"))) as served:
+        reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
+        ((_, frame),) = reader.usage(NIGHT, NIGHT)
+        assert frame["key_id"].tolist() == ["a"]
+        found = {fault.reason: fault for fault in reader.faults(NIGHT)}
+    assert found[reason].count == 1
+    assert found[reason].samples[0].startswith("page 1 $.keys[1].")
+    assert len(found) == 2
+
+
+def test_an_answer_without_keys_is_no_night_of_zeros() -> None:
+    """Nor is one whose keys all look different from what they should."""
+    with endpoint(first(page())) as served:
+        reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
+        assert list(reader.usage(NIGHT, NIGHT)) == []
+        (fault,) = reader.faults(NIGHT)
+        assert fault.reason == "the endpoint does not hold the night (an answer without any key)"
+        with pytest.raises(SourceError, match=r"nothing there .an answer without any key."):
+            reader.keys()
+    renamed = {"key_id": "a", "requests": 7}
+    text = failure(first(page(renamed, renamed)))
+    assert "none of its 2 keys can be used; the first: keys[].request_count: field required (page 1 $" in text
+
+
+def test_a_night_without_requests_is_one() -> None:
+    """Keys with zeros are an answer."""
+    with endpoint(first(page(key("a", 0)))) as served:
+        assert requests(served.url) == {}
+
+
+def test_keys_twice_and_totals_that_do_not_agree_are_counted() -> None:
+    """The first entry of a key is taken, and keys that did not come are missed."""
+    pages = first(page(key("a", 7), total=4, next_cursor="2"), page(key("a", 9), key("b", 1), total=4))
+    assert faults(pages) == {
+        "key listed twice, first entry kept": 1,
+        "keys counted in total_keys that did not come": 2,
+    }
+    assert faults(first(page(key("a"), key("b"), total=1))) == {"keys beyond total_keys, used all the same": 1}
+
+
+def test_endpoints_that_do_not_sum_to_the_requests_are_counted() -> None:
+    """No request is hidden: the larger number counts, and the rest has no endpoint."""
+    answered = page(
+        key("less", 10, endpoint_distribution={"GET /a": 4}), key("more", 10, endpoint_distribution={"GET /a": 12})
+    )
+    assert set(faults(first(answered)).values()) == {1}
+    with endpoint(first(answered)) as served:
+        ((_, frame),) = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW).usage(NIGHT, NIGHT)
+    assert frame["request_count"].tolist() == [10, 12]
+    assert [dict(pairs) for pairs in frame["endpoint_distribution"]] == [
+        {"(unknown)": 6, "GET /a": 4},
+        {"GET /a": 12},
+    ]
+
+
+def test_hostile_names_come_through_as_text() -> None:
+    """Markup, terminal escapes, halves of surrogate pairs, very long ones."""
+    names = ["<script>", "\x1b[31m", "[link=x]", "\ud800half", "x" * 100_000, "=1+1", "'; DROP TABLE x; --"]
+    keys = [key(f"k{number}", 1, name=name) for number, name in enumerate(names)]
+    body = json.dumps({"keys": [*keys, key("\ud800"), key("\0")], "total_keys": 9}).encode()
+    with endpoint(first(Response(body))) as served:
+        reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
+        ((_, frame),) = reader.usage(NIGHT, NIGHT)
+        register = reader.keys_of(NIGHT)
+        assert {fault.reason: fault.count for fault in reader.faults(NIGHT)} == {
+            "keys[].key_id: holds characters that are none": 2
+        }
+    assert len(frame) == 7
+    assert register["name"].tolist()[:3] == names[:3]
+    assert register["name"].iloc[3].endswith("half")
+
+
+def test_the_configuration_does_not_show_the_token() -> None:
+    """Not even where the whole source is printed."""
+    assert TOKEN not in repr(config("https://usage.example/"))
+
+
+def test_nothing_there_is_told_from_failure() -> None:
+    """The first page alone may say that a period is not held."""
+    with (
+        endpoint(first(answer({}, 404))) as served,
+        Endpoint(config(served.url)) as source,
+        pytest.raises(NotHeldError),
+    ):
+        list(source.pages({}))
