@@ -6,10 +6,10 @@ night, key, endpoint and deployment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
@@ -28,7 +28,15 @@ from detector.sources.locations import Located, Locations, Missing, brought, por
 from detector.sources.preset_tables import preset_table, with_columns
 from detector.sources.presets import Preset, preset_named
 from detector.sources.protection import Keys, keys_of
-from detector.sources.readings import MACROS, NO_READINGS, daily_readings, event_readings, moment
+from detector.sources.readings import (
+    MACROS,
+    NO_READINGS,
+    alike_requests,
+    can_be_counted,
+    daily_readings,
+    event_readings,
+    moment,
+)
 from detector.sources.registers import register_rows
 from detector.sources.windows import Window, activity_of_days, activity_of_events, reach_of_days, windows
 
@@ -123,15 +131,30 @@ class FilesReader:
 
     def _rows(self, connection: Connection, paths: tuple[str, ...], window: Window | None = None) -> Rows:
         found = self._tables(connection, paths)
-        read = partial(event_readings, window=window) if self._config.shape == "events" else daily_readings
         columns = [self._columns(table, connection) for table in found]
-        parts = [read(table, names, self._config.deployment) for table, names in zip(found, columns, strict=True)]
+        parts = [
+            self._readings(connection, table, names, number, window)
+            for number, (table, names) in enumerate(zip(found, columns, strict=True))
+        ]
         return Rows(
             sql=" UNION ALL BY NAME ".join(parts) or NO_READINGS,
             tables=found,
             has_clients=any("client" in names for names in columns),
             has_ids=any("event_id" in names for names in columns),
         )
+
+    def _readings(
+        self, connection: Connection, table: Table, columns: Mapping[str, str], number: int, window: Window | None
+    ) -> str:
+        """The readings of a table. Like requests of a window are counted into a table of their own first: in
+        one statement with all the reading, the two groupings would share the memory and spill."""
+        if self._config.shape == "daily":
+            return daily_readings(table, columns, self._config.deployment)
+        if window is None or not can_be_counted(table, columns):
+            return event_readings(table, columns, self._config.deployment)
+        counted = f"counted_{number}"
+        connection.execute(f"CREATE TEMP TABLE {counted} AS {alike_requests(table, columns, window)}")
+        return event_readings(table, columns, self._config.deployment, counted)
 
     def _tables(self, connection: Connection, paths: tuple[str, ...]) -> list[Table]:
         if self._preset is None:

@@ -79,15 +79,14 @@ MACROS = (
 
 
 def event_readings(
-    table: Table, columns: Mapping[str, str], deployment: str | None, window: Window | None = None
+    table: Table, columns: Mapping[str, str], deployment: str | None, counted: str | None = None
 ) -> str:
     """One row a request; an error from status 400 up, or where the error column says so.
 
-    For a window of nights, requests that are alike in all but their instant may come as one row, with their
-    number and the latest instant: what is then read and checked is read once for all of them.
+    ``counted`` names what ``alike_requests`` made: then one row for requests that are alike in all but their
+    instant, so that what is read and checked is read once for all of them.
     """
-    counted = window is not None and _has_true_instants(table, columns) and "event_id" not in columns
-    relation = _counted(table, columns, window) if window and counted else table.relation(columns)
+    relation = f"SELECT * FROM {counted}" if counted else table.relation(columns)
     lines = "lines" if counted else "1"
     status, error = (_text(name, columns) for name in ("status", "error"))
     no_error = ", ".join(literal(word) for word in FALSE_TEXTS)
@@ -110,13 +109,14 @@ def event_readings(
               FROM ({relation}) LIMIT {FENCE})"""
 
 
-def _has_true_instants(table: Table, columns: Mapping[str, str]) -> bool:
-    """Whether the latest of some timestamps is one of them as it stands, which text and numbers do not promise."""
-    return table.columns.get(columns["timestamp"], "VARCHAR").startswith("TIMESTAMP")
+def can_be_counted(table: Table, columns: Mapping[str, str]) -> bool:
+    """Whether requests are alike without their ids, and the latest of their timestamps is one as it stands,
+    which text and numbers do not promise."""
+    return "event_id" not in columns and table.columns.get(columns["timestamp"], "").startswith("TIMESTAMP")
 
 
-def _counted(table: Table, columns: Mapping[str, str], window: Window) -> str:
-    """The relation of the window with like requests of a night counted. A file is named only where it is sure
+def alike_requests(table: Table, columns: Mapping[str, str], window: Window) -> str:
+    """The rows of the window with like requests of a night counted. A file is named only where it is sure
     that a row has a fault: looking at the name of every row would cost a third more."""
     alike = "".join(f", {name}" for name in columns if name != "timestamp")
     lost = f"timestamp IS NULL OR timestamp < {moment(EARLIEST)} OR timestamp >= {moment(LATEST)}"
