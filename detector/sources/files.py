@@ -40,7 +40,11 @@ from detector.sources.readings import (
 from detector.sources.registers import register_rows
 from detector.sources.windows import Window, activity_of_days, activity_of_events, reach_of_days, windows
 
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "1200MB"
+
+
+class OutOfMemoryError(SourceError):
+    """The files need more memory at once than a source may have."""
 
 
 class FilesReader:
@@ -110,6 +114,20 @@ class FilesReader:
             )
 
     def _window(self, window: Window) -> Iterator[tuple[date, pd.DataFrame]]:
+        """Where its counts need more memory than they may have, the nights not yet given are halved."""
+        left = list(window.nights)
+        try:
+            for night, answer in self._scan(window):
+                left.pop(0)
+                yield night.day, answer
+        except OutOfMemoryError:
+            if len(window.nights) == 1:
+                raise
+            middle = len(left) // 2
+            for half in filter(None, (left[:middle], left[middle:])):
+                yield from self._window(Window(tuple(half)))
+
+    def _scan(self, window: Window) -> Iterator[tuple[Night, pd.DataFrame]]:
         keys = self._keys
         files, missing = self._usage.between(window.nights[0].day, window.nights[-1].day)
         with self._opened(files) as (connection, paths):
@@ -118,7 +136,7 @@ class FilesReader:
             lost = rejected(connection, rows.tables, keys.sample)
             self._faults.record(window, [*observed(connection, keys.sample), *lost, *map(_absent, missing)])
             for night in window.nights:
-                yield night.day, records(connection, night, rows.has_clients, keys)
+                yield night, records(connection, night, rows.has_clients, keys)
 
     def _latest(self, files: Sequence[Located]) -> tuple[date | None, datetime | None]:
         """The latest day with usable rows, which events do not state, and its latest instant."""
@@ -205,7 +223,8 @@ class FilesReader:
                 yield connection, brought(files, folder, self._config.name)
             except duckdb.Error as error:
                 problem = self._keys.problem(error)
-                raise SourceError(
+                kind = OutOfMemoryError if isinstance(error, duckdb.OutOfMemoryException) else SourceError
+                raise kind(
                     f"source {self._config.name}: the files could not be read: {problem}; check them and rerun"
                 ) from None
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pandas as pd
 import pytest
 
 from detector.aggregation import map_of
 from detector.config import FilesSource
 from detector.errors import SourceError
+from detector.model import Night
+from detector.sources import files
 from detector.sources.files import FilesReader
+from detector.sources.windows import Window
 
 UTC_ZONE = ZoneInfo("UTC")
 NIGHT = date(2026, 1, 2)
@@ -458,3 +462,30 @@ def test_a_mapped_register_column_that_is_missing_is_an_error(tmp_path: Path) ->
         SourceError, match=r"keys\.csv has no column 'team_nam' for team, did you mean 'team_name'"
     ):
         source.keys()
+
+
+def test_what_does_not_fit_into_memory_is_counted_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With far too little memory for all nights at once, each is still given once and whole."""
+    path = tmp_path / "events.parquet"
+    duckdb.execute(
+        f"""COPY (SELECT TIMESTAMP '2026-01-01' + to_hours(i % 192) AS timestamp, 'key_' || (i // 192) AS key_id,
+            'GET /x' || (i % 7) AS endpoint FROM range(400000) AS numbers(i)) TO '{path}' (FORMAT parquet)"""
+    )
+    monkeypatch.setattr(files, "MEMORY_LIMIT", "20MB")
+    asked: list[int] = []
+    scan = FilesReader._scan
+
+    def counting(reader: FilesReader, window: Window) -> Iterator[tuple[Night, pd.DataFrame]]:
+        asked.append(len(window.nights))
+        return scan(reader, window)
+
+    monkeypatch.setattr(FilesReader, "_scan", counting)
+    source = FilesReader(FilesSource(usage=str(path)), ZoneInfo("UTC"))
+    nights = source.usage(date(2026, 1, 1), date(2026, 1, 8))
+    given = [(night, int(frame["request_count"].sum())) for night, frame in nights]
+    assert [night for night, _ in given] == [date(2026, 1, day) for day in range(1, 9)]
+    assert sum(requests for _, requests in given) == 400_000
+    assert asked[0] == 8
+    assert len(asked) > 1
