@@ -6,7 +6,7 @@ functions that the connection brings along; instants are whole microseconds sinc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -230,6 +230,11 @@ def times(column: ColumnElement[Any], dialect: str) -> Times:
     if isinstance(column.type, Integer | Numeric | Float):
         return Times(_scaled(column), to_micros, certain=False)
     return Times(cast(column, DateTime(timezone=True)), _aware, certain)
+
+
+def has_true_instants(columns: Mapping[str, ColumnElement[Any]], dialect: str) -> bool:
+    """Whether the timestamps are of a type of time, so that the latest of some is one of them as it stands."""
+    return dialect != "sqlite" and isinstance(columns["timestamp"].type, DateTime)
 
 
 def _clickhouse_instant(column: ColumnElement[Any]) -> ColumnElement[Any]:

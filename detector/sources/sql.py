@@ -144,7 +144,7 @@ class SqlReader:
 
     def _window(self, window: Window) -> Iterator[tuple[Night, pd.DataFrame]]:
         with self._connected() as connection:
-            readings = self._readings(connection)
+            readings = self._readings(connection, window)
             rows = dated(readings, window)
             clients = dict(_nights(connection, client_counts(rows), window)) if readings.has_clients else {}
             undated: list[Observation] = []
@@ -155,12 +155,14 @@ class SqlReader:
                 self._faults.record(Window((night,)), [*_observed(frame, night.day), *undated])
                 yield night, by_key(_groups(frame, readings.times, night), clients.get(night))
 
-    def _readings(self, connection: Connection) -> Readings:
+    def _readings(self, connection: Connection, window: Window | None = None) -> Readings:
         table = self._table(self._config.usage, connection)
         columns = usage_columns(self._config, table.columns.keys(), f"table {self._config.usage}")
         theirs = {name: table.c[column] for name, column in columns.items()}
-        read = event_readings if self._events else daily_readings
-        return read(table, theirs, self._config.deployment, connection.dialect.name)
+        deployment, dialect = self._config.deployment, connection.dialect.name
+        if self._events:
+            return event_readings(table, theirs, deployment, dialect, window)
+        return daily_readings(table, theirs, deployment, dialect)
 
     def _table(self, name: str, connection: Connection) -> Table:
         inspector = inspect(connection)

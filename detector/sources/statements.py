@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     String,
@@ -56,7 +57,7 @@ GROUPED = ("night", "problem", "warning", "key_id", "endpoint", "deployment")
 @dataclass(frozen=True)
 class Readings:
     """A usage table in our own columns: key_id, endpoint, deployment, client, event_id, used_at, day,
-    written, requests, errors, problem, warning and detail, each row with what is wrong in it."""
+    written, lines, requests, errors, problem, warning and detail, each row with what is wrong in it."""
 
     rows: Subquery
     dialect: str
@@ -84,9 +85,22 @@ class Readings:
         return self.times
 
 
-def event_readings(table: Table, columns: dict[str, Any], deployment: str | None, dialect: str) -> Readings:
-    """One row a request; an error from status 400 up, or where the error column says so."""
+def event_readings(
+    table: Table, columns: dict[str, Any], deployment: str | None, dialect: str, window: Window | None = None
+) -> Readings:
+    """One row a request; an error from status 400 up, or where the error column says so.
+
+    For a window of nights, requests that are alike in all but their instant come as one row, where the
+    database's own types make that safe: what is then read and checked is read once for all of them.
+    """
     times = dialects.times(columns["timestamp"], dialect)
+    lines: ColumnElement[Any] = literal_column("1", Integer())
+    rows_of: FromClause = table
+    certain = times.certain
+    if window is not None and "event_id" not in columns and dialects.has_true_instants(columns, dialect):
+        rows_of = _alike(table, columns, times, window)
+        columns = {name: rows_of.c[name] for name in columns}
+        lines, times = rows_of.c.lines, replace(times, expression=columns["timestamp"])
     failed: list[ColumnElement[bool]] = []
     warning: ColumnElement[Any] = cast(null(), String())
     detail = _shown(columns, "endpoint")
@@ -97,26 +111,55 @@ def event_readings(table: Table, columns: dict[str, Any], deployment: str | None
         detail = case((unread, _labelled(columns, "status")), else_=detail)
     if "error" in columns:
         failed.append(dialects.says_error(columns["error"]))
-    errors = case((or_(*failed), 1), else_=0) if failed else literal_column("0", Integer())
+    errors = case((or_(*failed), lines), else_=0) if failed else literal_column("0", Integer())
     rows = select(
         *_who(columns, deployment),
         times.expression.label("used_at"),
         cast(null(), String()).label("day"),
         dialects.words(columns["timestamp"]).label("written"),
-        literal_column("1", Integer()).label("requests"),
+        lines.label("lines"),
+        lines.label("requests"),
         errors.label("errors"),
         case((dialects.words(columns["key_id"]).is_(None), literal(NO_KEY, String()))).label("problem"),
         warning.label("warning"),
         detail.label("detail"),
-    ).select_from(table)
+    ).select_from(rows_of)
     return Readings(
         rows=_fenced(rows),
         dialect=dialect,
         daily=False,
         times=times,
-        certain=times.certain,
+        certain=certain,
         has_clients="client" in columns,
         has_ids="event_id" in columns,
+    )
+
+
+def _alike(table: Table, columns: dict[str, Any], times: Times, window: Window) -> Subquery:
+    """The requests of the window by night and all columns but the instant: how many, and the latest instant.
+
+    Those without a usable instant are kept apart, with the others that have none.
+    """
+    used_at = times.expression
+    lost = or_(used_at.is_(None), not_(times.plausible(used_at)))
+    night = _number(times, used_at, window)
+    inside = times.inside(used_at, window.start, window.end)
+    if not times.certain:
+        night, inside = case((lost, literal_column("-1", Integer())), else_=night), or_(lost, inside)
+    named = {name: column for name, column in columns.items() if name != "timestamp"}
+    dated = (
+        select(
+            *(column.label(name) for name, column in named.items()), used_at.label("used_at"), night.label("night")
+        )
+        .select_from(table)
+        .where(inside)
+        .subquery("requests")
+    )
+    alike = [dated.c[name] for name in named]
+    return (
+        select(*alike, func.max(dated.c.used_at).label("timestamp"), func.count().label("lines"))
+        .group_by(dated.c.night, *alike)
+        .subquery("alike")
     )
 
 
@@ -137,6 +180,7 @@ def daily_readings(table: Table, columns: dict[str, Any], deployment: str | None
         (times.expression if times else cast(null(), String())).label("used_at"),
         dialects.day(columns["day"], dialect).label("day"),
         dialects.words(columns["day"]).label("written"),
+        literal_column("1", Integer()).label("lines"),
         requests.label("requests"),
         case((counted > requests, requests), else_=func.coalesce(counted, 0)).label("errors"),
         case(
@@ -215,13 +259,13 @@ def counts(rows: Subquery) -> Select[Any]:
     """
     usable = rows.c.problem.is_(None)
     faulty = or_(rows.c.problem.is_not(None), rows.c.warning.is_not(None))
-    plain = [rows.c[name] for name in ("night", "problem", "warning", "requests", "errors", "used_at")]
+    plain = [rows.c[name] for name in ("night", "problem", "warning", "lines", "requests", "errors", "used_at")]
     kept = [case((usable, rows.c[name])).label(name) for name in ("key_id", "endpoint", "deployment")]
     cells = select(*plain, *kept, case((faulty, rows.c.detail)).label("detail")).subquery("cells")
     grouped = [cells.c[name] for name in GROUPED]
     answer = select(
         *grouped,
-        func.count().label("lines"),
+        cast(func.sum(cells.c.lines), BigInteger()).label("lines"),
         cast(func.sum(cells.c.requests), BigInteger()).label("request_count"),
         cast(func.sum(cells.c.errors), BigInteger()).label("error_count"),
         func.max(cells.c.used_at).label("last_used"),
@@ -277,7 +321,11 @@ def _inside(readings: Readings, window: Window) -> ColumnElement[bool]:
 
 
 def _night_number(readings: Readings, window: Window) -> ColumnElement[Any]:
-    used_at, times = readings.rows.c.used_at, readings.instants
+    return _number(readings.instants, readings.rows.c.used_at, window)
+
+
+def _number(times: Times, used_at: ColumnElement[Any], window: Window) -> ColumnElement[Any]:
+    """The number in the window of the night of an instant."""
     numbers = {night.day: literal_column(str(number), Integer()) for number, night in enumerate(window.nights)}
     return choose(
         window.nights,

@@ -1,13 +1,161 @@
 -- requests of a window
-SELECT cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, count(*) AS lines, CAST(sum(cells.requests) AS BIGINT) AS request_count, CAST(sum(cells.errors) AS BIGINT) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
-FROM (SELECT dated.night AS night, dated.problem AS problem, dated.warning AS warning, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
+SELECT cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.lines) AS BIGINT) AS lines, CAST(sum(cells.requests) AS BIGINT) AS request_count, CAST(sum(cells.errors) AS BIGINT) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
+FROM (SELECT dated.night AS night, dated.problem AS problem, dated.warning AS warning, dated.lines AS lines, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
 CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
 CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
 CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
 CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
-FROM (SELECT copies.key_id AS key_id, copies.endpoint AS endpoint, copies.deployment AS deployment, copies.client AS client, copies.event_id AS event_id, copies.used_at AS used_at, copies.day AS day, copies.written AS written, copies.requests AS requests, copies.errors AS errors, copies.problem AS problem, copies.warning AS warning, copies.detail AS detail, copies.night AS night, copies.copy AS copy
 FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
-CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= :param_1 AND readings.used_at < :param_2))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.requests AS requests, readings.errors AS errors,
+CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= :param_1 AND readings.used_at < :param_2))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.lines AS lines, readings.requests AS requests, readings.errors AS errors,
+CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_3 AND readings.used_at < :param_4)) THEN :param_5 ELSE readings.problem END AS problem,
+CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_6 AND readings.used_at < :param_7)) THEN CAST(NULL AS VARCHAR) ELSE readings.warning END AS warning,
+CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_8 AND readings.used_at < :param_9)) THEN :param_10 || coalesce(readings.written, :coalesce_1) || :param_11 || coalesce(readings.key_id, :coalesce_2) ELSE readings.detail END AS detail,
+CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_12 AND readings.used_at < :param_13)) THEN -1 ELSE
+CASE WHEN (readings.used_at < :param_14) THEN 0 ELSE
+CASE WHEN (readings.used_at < :param_15) THEN 1 ELSE 2 END END END AS night
+FROM (SELECT nullif(trim(alike.key_id), :nullif_1) AS key_id, nullif(trim(alike.endpoint), :nullif_2) AS endpoint, nullif(trim(alike.deployment), :nullif_3) AS deployment, nullif(trim(alike.client), :nullif_4) AS client, CAST(NULL AS VARCHAR) AS event_id, alike.timestamp AS used_at, CAST(NULL AS VARCHAR) AS day, nullif(trim(CAST(alike.timestamp AS VARCHAR)), :nullif_5) AS written, alike.lines AS lines, alike.lines AS requests,
+CASE WHEN (alike.status BETWEEN :status_1 AND :status_2) THEN alike.lines ELSE :param_16 END AS errors,
+CASE WHEN (nullif(trim(alike.key_id), :nullif_6) IS NULL) THEN :param_17 END AS problem,
+CASE WHEN false THEN :param_18 END AS warning,
+CASE WHEN false THEN :param_19 || :param_20 || coalesce(nullif(trim(CAST(alike.status AS VARCHAR)), :nullif_7), :coalesce_3) ELSE coalesce(nullif(trim(alike.endpoint), :nullif_8), :coalesce_4) END AS detail
+FROM (SELECT requests.key_id AS key_id, requests.endpoint AS endpoint, requests.deployment AS deployment, requests.client AS client, requests.status AS status, max(requests.used_at) AS timestamp, count(*) AS lines
+FROM (SELECT logs.events."api key" AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.status AS status, logs.events.ts AS used_at,
+CASE WHEN (logs.events.ts IS NULL OR NOT (logs.events.ts >= :param_21 AND logs.events.ts < :param_22)) THEN -1 ELSE
+CASE WHEN (logs.events.ts < :param_23) THEN 0 ELSE
+CASE WHEN (logs.events.ts < :param_24) THEN 1 ELSE 2 END END END AS night
+FROM logs.events
+WHERE logs.events.ts IS NULL OR NOT (logs.events.ts >= :param_21 AND logs.events.ts < :param_22) OR logs.events.ts >= :param_25 AND logs.events.ts < :param_26) AS requests
+GROUP BY requests.night, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS alike ) AS readings
+WHERE readings.used_at IS NULL OR NOT (readings.used_at >= :param_27 AND readings.used_at < :param_28) OR readings.used_at >= :param_29 AND readings.used_at < :param_30) AS dated) AS cells
+GROUP BY cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
+ORDER BY cells.night
+-- coalesce_1 = 'is empty'
+-- coalesce_2 = 'unknown'
+-- coalesce_3 = ''
+-- coalesce_4 = ''
+-- nullif_1 = ''
+-- nullif_2 = ''
+-- nullif_3 = ''
+-- nullif_4 = ''
+-- nullif_5 = ''
+-- nullif_6 = ''
+-- nullif_7 = ''
+-- nullif_8 = ''
+-- param_1 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_10 = 'timestamp '
+-- param_11 = ', key '
+-- param_12 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_13 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_14 = datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_15 = datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_16 = 0
+-- param_17 = 'no key id: not attributable to a key'
+-- param_18 = 'status is not a number, taken as no error'
+-- param_19 = ''
+-- param_2 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_20 = ' status '
+-- param_21 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_22 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_23 = datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_24 = datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_25 = datetime.datetime(2026, 3, 27, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_26 = datetime.datetime(2026, 3, 30, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_27 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_28 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_29 = datetime.datetime(2026, 3, 27, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_3 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_30 = datetime.datetime(2026, 3, 30, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_4 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_5 = 'missing or unreadable timestamp'
+-- param_6 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_7 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_8 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_9 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- status_1 = 400
+-- status_2 = 9999
+
+-- clients of a window
+SELECT dated.night, dated.key_id, count(DISTINCT dated.client) AS source_count
+FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
+CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= :param_1 AND readings.used_at < :param_2))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.lines AS lines, readings.requests AS requests, readings.errors AS errors,
+CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_3 AND readings.used_at < :param_4)) THEN :param_5 ELSE readings.problem END AS problem,
+CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_6 AND readings.used_at < :param_7)) THEN CAST(NULL AS VARCHAR) ELSE readings.warning END AS warning,
+CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_8 AND readings.used_at < :param_9)) THEN :param_10 || coalesce(readings.written, :coalesce_1) || :param_11 || coalesce(readings.key_id, :coalesce_2) ELSE readings.detail END AS detail,
+CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_12 AND readings.used_at < :param_13)) THEN -1 ELSE
+CASE WHEN (readings.used_at < :param_14) THEN 0 ELSE
+CASE WHEN (readings.used_at < :param_15) THEN 1 ELSE 2 END END END AS night
+FROM (SELECT nullif(trim(alike.key_id), :nullif_1) AS key_id, nullif(trim(alike.endpoint), :nullif_2) AS endpoint, nullif(trim(alike.deployment), :nullif_3) AS deployment, nullif(trim(alike.client), :nullif_4) AS client, CAST(NULL AS VARCHAR) AS event_id, alike.timestamp AS used_at, CAST(NULL AS VARCHAR) AS day, nullif(trim(CAST(alike.timestamp AS VARCHAR)), :nullif_5) AS written, alike.lines AS lines, alike.lines AS requests,
+CASE WHEN (alike.status BETWEEN :status_1 AND :status_2) THEN alike.lines ELSE :param_16 END AS errors,
+CASE WHEN (nullif(trim(alike.key_id), :nullif_6) IS NULL) THEN :param_17 END AS problem,
+CASE WHEN false THEN :param_18 END AS warning,
+CASE WHEN false THEN :param_19 || :param_20 || coalesce(nullif(trim(CAST(alike.status AS VARCHAR)), :nullif_7), :coalesce_3) ELSE coalesce(nullif(trim(alike.endpoint), :nullif_8), :coalesce_4) END AS detail
+FROM (SELECT requests.key_id AS key_id, requests.endpoint AS endpoint, requests.deployment AS deployment, requests.client AS client, requests.status AS status, max(requests.used_at) AS timestamp, count(*) AS lines
+FROM (SELECT logs.events."api key" AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.status AS status, logs.events.ts AS used_at,
+CASE WHEN (logs.events.ts IS NULL OR NOT (logs.events.ts >= :param_21 AND logs.events.ts < :param_22)) THEN -1 ELSE
+CASE WHEN (logs.events.ts < :param_23) THEN 0 ELSE
+CASE WHEN (logs.events.ts < :param_24) THEN 1 ELSE 2 END END END AS night
+FROM logs.events
+WHERE logs.events.ts IS NULL OR NOT (logs.events.ts >= :param_21 AND logs.events.ts < :param_22) OR logs.events.ts >= :param_25 AND logs.events.ts < :param_26) AS requests
+GROUP BY requests.night, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS alike ) AS readings
+WHERE readings.used_at IS NULL OR NOT (readings.used_at >= :param_27 AND readings.used_at < :param_28) OR readings.used_at >= :param_29 AND readings.used_at < :param_30) AS dated
+WHERE dated.problem IS NULL AND dated.client IS NOT NULL
+GROUP BY dated.night, dated.key_id
+ORDER BY dated.night
+-- coalesce_1 = 'is empty'
+-- coalesce_2 = 'unknown'
+-- coalesce_3 = ''
+-- coalesce_4 = ''
+-- nullif_1 = ''
+-- nullif_2 = ''
+-- nullif_3 = ''
+-- nullif_4 = ''
+-- nullif_5 = ''
+-- nullif_6 = ''
+-- nullif_7 = ''
+-- nullif_8 = ''
+-- param_1 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_10 = 'timestamp '
+-- param_11 = ', key '
+-- param_12 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_13 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_14 = datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_15 = datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_16 = 0
+-- param_17 = 'no key id: not attributable to a key'
+-- param_18 = 'status is not a number, taken as no error'
+-- param_19 = ''
+-- param_2 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_20 = ' status '
+-- param_21 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_22 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_23 = datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_24 = datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_25 = datetime.datetime(2026, 3, 27, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_26 = datetime.datetime(2026, 3, 30, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_27 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_28 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_29 = datetime.datetime(2026, 3, 27, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_3 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_30 = datetime.datetime(2026, 3, 30, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_4 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_5 = 'missing or unreadable timestamp'
+-- param_6 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_7 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_8 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_9 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- status_1 = 400
+-- status_2 = 9999
+
+-- requests that carry ids
+SELECT cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.lines) AS BIGINT) AS lines, CAST(sum(cells.requests) AS BIGINT) AS request_count, CAST(sum(cells.errors) AS BIGINT) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
+FROM (SELECT dated.night AS night, dated.problem AS problem, dated.warning AS warning, dated.lines AS lines, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
+CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
+CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
+CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
+CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
+FROM (SELECT copies.key_id AS key_id, copies.endpoint AS endpoint, copies.deployment AS deployment, copies.client AS client, copies.event_id AS event_id, copies.used_at AS used_at, copies.day AS day, copies.written AS written, copies.lines AS lines, copies.requests AS requests, copies.errors AS errors, copies.problem AS problem, copies.warning AS warning, copies.detail AS detail, copies.night AS night, copies.copy AS copy
+FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
+CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= :param_1 AND readings.used_at < :param_2))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.lines AS lines, readings.requests AS requests, readings.errors AS errors,
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_3 AND readings.used_at < :param_4)) THEN :param_5 ELSE readings.problem END AS problem,
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_6 AND readings.used_at < :param_7)) THEN CAST(NULL AS VARCHAR) ELSE readings.warning END AS warning,
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_8 AND readings.used_at < :param_9)) THEN :param_10 || coalesce(readings.written, :coalesce_1) || :param_11 || coalesce(readings.key_id, :coalesce_2) ELSE readings.detail END AS detail,
@@ -17,13 +165,13 @@ CASE WHEN (readings.used_at < :param_15) THEN 1 ELSE 2 END END END AS night, row
 ORDER BY
 CASE WHEN (CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_3 AND readings.used_at < :param_4)) THEN :param_5 ELSE readings.problem END IS NULL) THEN :param_16 ELSE :param_17 END,
 CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= :param_1 AND readings.used_at < :param_2))) THEN readings.used_at END, readings.key_id, readings.endpoint, readings.deployment) AS copy
-FROM (SELECT nullif(trim(logs.events."api key"), :nullif_1) AS key_id, nullif(trim(logs.events.path), :nullif_2) AS endpoint, nullif(trim(logs.events.host), :nullif_3) AS deployment, nullif(trim(logs.events.ip), :nullif_4) AS client, nullif(trim(logs.events.id), :nullif_5) AS event_id, logs.events.ts AS used_at, CAST(NULL AS VARCHAR) AS day, nullif(trim(CAST(logs.events.ts AS VARCHAR)), :nullif_6) AS written, 1 AS requests,
-CASE WHEN (logs.events.status BETWEEN :status_1 AND :status_2) THEN :param_18 ELSE :param_19 END AS errors,
-CASE WHEN (nullif(trim(logs.events."api key"), :nullif_7) IS NULL) THEN :param_20 END AS problem,
-CASE WHEN false THEN :param_21 END AS warning,
-CASE WHEN false THEN :param_22 || :param_23 || coalesce(nullif(trim(CAST(logs.events.status AS VARCHAR)), :nullif_8), :coalesce_3) ELSE coalesce(nullif(trim(logs.events.path), :nullif_9), :coalesce_4) END AS detail
+FROM (SELECT nullif(trim(logs.events."api key"), :nullif_1) AS key_id, nullif(trim(logs.events.path), :nullif_2) AS endpoint, nullif(trim(logs.events.host), :nullif_3) AS deployment, nullif(trim(logs.events.ip), :nullif_4) AS client, nullif(trim(logs.events.id), :nullif_5) AS event_id, logs.events.ts AS used_at, CAST(NULL AS VARCHAR) AS day, nullif(trim(CAST(logs.events.ts AS VARCHAR)), :nullif_6) AS written, 1 AS lines, 1 AS requests,
+CASE WHEN (logs.events.status BETWEEN :status_1 AND :status_2) THEN 1 ELSE :param_18 END AS errors,
+CASE WHEN (nullif(trim(logs.events."api key"), :nullif_7) IS NULL) THEN :param_19 END AS problem,
+CASE WHEN false THEN :param_20 END AS warning,
+CASE WHEN false THEN :param_21 || :param_22 || coalesce(nullif(trim(CAST(logs.events.status AS VARCHAR)), :nullif_8), :coalesce_3) ELSE coalesce(nullif(trim(logs.events.path), :nullif_9), :coalesce_4) END AS detail
 FROM logs.events ) AS readings
-WHERE readings.used_at IS NULL OR NOT (readings.used_at >= :param_24 AND readings.used_at < :param_25) OR readings.used_at >= :param_26 AND readings.used_at < :param_27) AS copies
+WHERE readings.used_at IS NULL OR NOT (readings.used_at >= :param_23 AND readings.used_at < :param_24) OR readings.used_at >= :param_25 AND readings.used_at < :param_26) AS copies
 WHERE copies.event_id IS NULL OR copies.copy = :copy_1) AS dated) AS cells
 GROUP BY cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
 ORDER BY cells.night
@@ -50,86 +198,16 @@ ORDER BY cells.night
 -- param_15 = datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc)
 -- param_16 = 0
 -- param_17 = 1
--- param_18 = 1
--- param_19 = 0
+-- param_18 = 0
+-- param_19 = 'no key id: not attributable to a key'
 -- param_2 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_20 = 'no key id: not attributable to a key'
--- param_21 = 'status is not a number, taken as no error'
--- param_22 = ''
--- param_23 = ' status '
--- param_24 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_25 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_26 = datetime.datetime(2026, 3, 27, 23, 0, tzinfo=datetime.timezone.utc)
--- param_27 = datetime.datetime(2026, 3, 30, 22, 0, tzinfo=datetime.timezone.utc)
--- param_3 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_4 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_5 = 'missing or unreadable timestamp'
--- param_6 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_7 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_8 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_9 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- status_1 = 400
--- status_2 = 9999
-
--- clients of a window
-SELECT dated.night, dated.key_id, count(DISTINCT dated.client) AS source_count
-FROM (SELECT copies.key_id AS key_id, copies.endpoint AS endpoint, copies.deployment AS deployment, copies.client AS client, copies.event_id AS event_id, copies.used_at AS used_at, copies.day AS day, copies.written AS written, copies.requests AS requests, copies.errors AS errors, copies.problem AS problem, copies.warning AS warning, copies.detail AS detail, copies.night AS night, copies.copy AS copy
-FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
-CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= :param_1 AND readings.used_at < :param_2))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.requests AS requests, readings.errors AS errors,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_3 AND readings.used_at < :param_4)) THEN :param_5 ELSE readings.problem END AS problem,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_6 AND readings.used_at < :param_7)) THEN CAST(NULL AS VARCHAR) ELSE readings.warning END AS warning,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_8 AND readings.used_at < :param_9)) THEN :param_10 || coalesce(readings.written, :coalesce_1) || :param_11 || coalesce(readings.key_id, :coalesce_2) ELSE readings.detail END AS detail,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_12 AND readings.used_at < :param_13)) THEN -1 ELSE
-CASE WHEN (readings.used_at < :param_14) THEN 0 ELSE
-CASE WHEN (readings.used_at < :param_15) THEN 1 ELSE 2 END END END AS night, row_number() OVER (PARTITION BY readings.event_id
-ORDER BY
-CASE WHEN (CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= :param_3 AND readings.used_at < :param_4)) THEN :param_5 ELSE readings.problem END IS NULL) THEN :param_16 ELSE :param_17 END,
-CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= :param_1 AND readings.used_at < :param_2))) THEN readings.used_at END, readings.key_id, readings.endpoint, readings.deployment) AS copy
-FROM (SELECT nullif(trim(logs.events."api key"), :nullif_1) AS key_id, nullif(trim(logs.events.path), :nullif_2) AS endpoint, nullif(trim(logs.events.host), :nullif_3) AS deployment, nullif(trim(logs.events.ip), :nullif_4) AS client, nullif(trim(logs.events.id), :nullif_5) AS event_id, logs.events.ts AS used_at, CAST(NULL AS VARCHAR) AS day, nullif(trim(CAST(logs.events.ts AS VARCHAR)), :nullif_6) AS written, 1 AS requests,
-CASE WHEN (logs.events.status BETWEEN :status_1 AND :status_2) THEN :param_18 ELSE :param_19 END AS errors,
-CASE WHEN (nullif(trim(logs.events."api key"), :nullif_7) IS NULL) THEN :param_20 END AS problem,
-CASE WHEN false THEN :param_21 END AS warning,
-CASE WHEN false THEN :param_22 || :param_23 || coalesce(nullif(trim(CAST(logs.events.status AS VARCHAR)), :nullif_8), :coalesce_3) ELSE coalesce(nullif(trim(logs.events.path), :nullif_9), :coalesce_4) END AS detail
-FROM logs.events ) AS readings
-WHERE readings.used_at IS NULL OR NOT (readings.used_at >= :param_24 AND readings.used_at < :param_25) OR readings.used_at >= :param_26 AND readings.used_at < :param_27) AS copies
-WHERE copies.event_id IS NULL OR copies.copy = :copy_1) AS dated
-WHERE dated.problem IS NULL AND dated.client IS NOT NULL
-GROUP BY dated.night, dated.key_id
-ORDER BY dated.night
--- coalesce_1 = 'is empty'
--- coalesce_2 = 'unknown'
--- coalesce_3 = ''
--- coalesce_4 = ''
--- copy_1 = 1
--- nullif_1 = ''
--- nullif_2 = ''
--- nullif_3 = ''
--- nullif_4 = ''
--- nullif_5 = ''
--- nullif_6 = ''
--- nullif_7 = ''
--- nullif_8 = ''
--- nullif_9 = ''
--- param_1 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_10 = 'timestamp '
--- param_11 = ', key '
--- param_12 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_13 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_14 = datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc)
--- param_15 = datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc)
--- param_16 = 0
--- param_17 = 1
--- param_18 = 1
--- param_19 = 0
--- param_2 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_20 = 'no key id: not attributable to a key'
--- param_21 = 'status is not a number, taken as no error'
--- param_22 = ''
--- param_23 = ' status '
--- param_24 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_25 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_26 = datetime.datetime(2026, 3, 27, 23, 0, tzinfo=datetime.timezone.utc)
--- param_27 = datetime.datetime(2026, 3, 30, 22, 0, tzinfo=datetime.timezone.utc)
+-- param_20 = 'status is not a number, taken as no error'
+-- param_21 = ''
+-- param_22 = ' status '
+-- param_23 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_24 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_25 = datetime.datetime(2026, 3, 27, 23, 0, tzinfo=datetime.timezone.utc)
+-- param_26 = datetime.datetime(2026, 3, 30, 22, 0, tzinfo=datetime.timezone.utc)
 -- param_3 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 -- param_4 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 -- param_5 = 'missing or unreadable timestamp'
@@ -142,13 +220,13 @@ ORDER BY dated.night
 
 -- latest request
 SELECT max(readings.day) AS max_1, max(readings.used_at) AS max_2
-FROM (SELECT nullif(trim(logs.events."api key"), :nullif_1) AS key_id, nullif(trim(logs.events.path), :nullif_2) AS endpoint, nullif(trim(logs.events.host), :nullif_3) AS deployment, nullif(trim(logs.events.ip), :nullif_4) AS client, nullif(trim(logs.events.id), :nullif_5) AS event_id, logs.events.ts AS used_at, CAST(NULL AS VARCHAR) AS day, nullif(trim(CAST(logs.events.ts AS VARCHAR)), :nullif_6) AS written, 1 AS requests,
-CASE WHEN (logs.events.status BETWEEN :status_1 AND :status_2) THEN :param_1 ELSE :param_2 END AS errors,
-CASE WHEN (nullif(trim(logs.events."api key"), :nullif_7) IS NULL) THEN :param_3 END AS problem,
-CASE WHEN false THEN :param_4 END AS warning,
-CASE WHEN false THEN :param_5 || :param_6 || coalesce(nullif(trim(CAST(logs.events.status AS VARCHAR)), :nullif_8), :coalesce_1) ELSE coalesce(nullif(trim(logs.events.path), :nullif_9), :coalesce_2) END AS detail
+FROM (SELECT nullif(trim(logs.events."api key"), :nullif_1) AS key_id, nullif(trim(logs.events.path), :nullif_2) AS endpoint, nullif(trim(logs.events.host), :nullif_3) AS deployment, nullif(trim(logs.events.ip), :nullif_4) AS client, CAST(NULL AS VARCHAR) AS event_id, logs.events.ts AS used_at, CAST(NULL AS VARCHAR) AS day, nullif(trim(CAST(logs.events.ts AS VARCHAR)), :nullif_5) AS written, 1 AS lines, 1 AS requests,
+CASE WHEN (logs.events.status BETWEEN :status_1 AND :status_2) THEN 1 ELSE :param_1 END AS errors,
+CASE WHEN (nullif(trim(logs.events."api key"), :nullif_6) IS NULL) THEN :param_2 END AS problem,
+CASE WHEN false THEN :param_3 END AS warning,
+CASE WHEN false THEN :param_4 || :param_5 || coalesce(nullif(trim(CAST(logs.events.status AS VARCHAR)), :nullif_7), :coalesce_1) ELSE coalesce(nullif(trim(logs.events.path), :nullif_8), :coalesce_2) END AS detail
 FROM logs.events ) AS readings
-WHERE readings.problem IS NULL AND NOT (readings.used_at IS NULL OR NOT (readings.used_at >= :param_7 AND readings.used_at < :param_8))
+WHERE readings.problem IS NULL AND NOT (readings.used_at IS NULL OR NOT (readings.used_at >= :param_6 AND readings.used_at < :param_7))
 -- coalesce_1 = ''
 -- coalesce_2 = ''
 -- nullif_1 = ''
@@ -159,25 +237,23 @@ WHERE readings.problem IS NULL AND NOT (readings.used_at IS NULL OR NOT (reading
 -- nullif_6 = ''
 -- nullif_7 = ''
 -- nullif_8 = ''
--- nullif_9 = ''
--- param_1 = 1
--- param_2 = 0
--- param_3 = 'no key id: not attributable to a key'
--- param_4 = 'status is not a number, taken as no error'
--- param_5 = ''
--- param_6 = ' status '
--- param_7 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_8 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_1 = 0
+-- param_2 = 'no key id: not attributable to a key'
+-- param_3 = 'status is not a number, taken as no error'
+-- param_4 = ''
+-- param_5 = ' status '
+-- param_6 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_7 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 -- status_1 = 400
 -- status_2 = 9999
 
 -- use before a night
 SELECT readings.key_id, min(CASE WHEN (readings.requests > :requests_1) THEN readings.day END) AS min_1, max(CASE WHEN (readings.requests > :requests_1) THEN readings.day END) AS max_1, min(CASE WHEN (readings.used_at >= :param_1 AND readings.used_at < :param_2 AND readings.used_at < :param_3) THEN readings.used_at END) AS min_2, max(CASE WHEN (readings.used_at >= :param_1 AND readings.used_at < :param_2 AND readings.used_at < :param_3) THEN readings.used_at END) AS max_2
-FROM (SELECT nullif(trim(logs.events."api key"), :nullif_1) AS key_id, nullif(trim(logs.events.path), :nullif_2) AS endpoint, nullif(trim(logs.events.host), :nullif_3) AS deployment, nullif(trim(logs.events.ip), :nullif_4) AS client, nullif(trim(logs.events.id), :nullif_5) AS event_id, logs.events.ts AS used_at, CAST(NULL AS VARCHAR) AS day, nullif(trim(CAST(logs.events.ts AS VARCHAR)), :nullif_6) AS written, 1 AS requests,
-CASE WHEN (logs.events.status BETWEEN :status_1 AND :status_2) THEN :param_4 ELSE :param_5 END AS errors,
-CASE WHEN (nullif(trim(logs.events."api key"), :nullif_7) IS NULL) THEN :param_6 END AS problem,
-CASE WHEN false THEN :param_7 END AS warning,
-CASE WHEN false THEN :param_8 || :param_9 || coalesce(nullif(trim(CAST(logs.events.status AS VARCHAR)), :nullif_8), :coalesce_1) ELSE coalesce(nullif(trim(logs.events.path), :nullif_9), :coalesce_2) END AS detail
+FROM (SELECT nullif(trim(logs.events."api key"), :nullif_1) AS key_id, nullif(trim(logs.events.path), :nullif_2) AS endpoint, nullif(trim(logs.events.host), :nullif_3) AS deployment, nullif(trim(logs.events.ip), :nullif_4) AS client, CAST(NULL AS VARCHAR) AS event_id, logs.events.ts AS used_at, CAST(NULL AS VARCHAR) AS day, nullif(trim(CAST(logs.events.ts AS VARCHAR)), :nullif_5) AS written, 1 AS lines, 1 AS requests,
+CASE WHEN (logs.events.status BETWEEN :status_1 AND :status_2) THEN 1 ELSE :param_4 END AS errors,
+CASE WHEN (nullif(trim(logs.events."api key"), :nullif_6) IS NULL) THEN :param_5 END AS problem,
+CASE WHEN false THEN :param_6 END AS warning,
+CASE WHEN false THEN :param_7 || :param_8 || coalesce(nullif(trim(CAST(logs.events.status AS VARCHAR)), :nullif_7), :coalesce_1) ELSE coalesce(nullif(trim(logs.events.path), :nullif_8), :coalesce_2) END AS detail
 FROM logs.events ) AS readings
 WHERE readings.problem IS NULL AND readings.used_at >= :param_1 AND readings.used_at < :param_2 AND readings.used_at < :param_3
 GROUP BY readings.key_id
@@ -191,34 +267,32 @@ GROUP BY readings.key_id
 -- nullif_6 = ''
 -- nullif_7 = ''
 -- nullif_8 = ''
--- nullif_9 = ''
 -- param_1 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 -- param_2 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 -- param_3 = datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc)
--- param_4 = 1
--- param_5 = 0
--- param_6 = 'no key id: not attributable to a key'
--- param_7 = 'status is not a number, taken as no error'
--- param_8 = ''
--- param_9 = ' status '
+-- param_4 = 0
+-- param_5 = 'no key id: not attributable to a key'
+-- param_6 = 'status is not a number, taken as no error'
+-- param_7 = ''
+-- param_8 = ' status '
 -- requests_1 = 0
 -- status_1 = 400
 -- status_2 = 9999
 
 -- rollup of a window
-SELECT cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, count(*) AS lines, CAST(sum(cells.requests) AS BIGINT) AS request_count, CAST(sum(cells.errors) AS BIGINT) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
-FROM (SELECT dated.night AS night, dated.problem AS problem, dated.warning AS warning, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
+SELECT cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.lines) AS BIGINT) AS lines, CAST(sum(cells.requests) AS BIGINT) AS request_count, CAST(sum(cells.errors) AS BIGINT) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
+FROM (SELECT dated.night AS night, dated.problem AS problem, dated.warning AS warning, dated.lines AS lines, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
 CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
 CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
 CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
 CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
 FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
-CASE WHEN (readings.day IS NOT NULL) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.requests AS requests, readings.errors AS errors,
+CASE WHEN (readings.day IS NOT NULL) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.lines AS lines, readings.requests AS requests, readings.errors AS errors,
 CASE WHEN (readings.day IS NULL) THEN :param_1 ELSE readings.problem END AS problem,
 CASE WHEN (readings.day IS NULL) THEN CAST(NULL AS VARCHAR) ELSE readings.warning END AS warning,
 CASE WHEN (readings.day IS NULL) THEN :param_2 || coalesce(readings.written, :coalesce_1) || :param_3 || coalesce(readings.key_id, :coalesce_2) ELSE readings.detail END AS detail,
 CASE WHEN (readings.day IS NULL) THEN :param_4 ELSE readings.day END AS night
-FROM (SELECT nullif(trim(daily.key_id), :nullif_1) AS key_id, nullif(trim(daily.endpoint), :nullif_2) AS endpoint, coalesce(nullif(trim(daily.deployment), :nullif_3), :coalesce_3) AS deployment, CAST(NULL AS VARCHAR) AS client, CAST(NULL AS VARCHAR) AS event_id, CAST(NULL AS VARCHAR) AS used_at, daily.day AS day, nullif(trim(CAST(daily.day AS VARCHAR)), :nullif_4) AS written,
+FROM (SELECT nullif(trim(daily.key_id), :nullif_1) AS key_id, nullif(trim(daily.endpoint), :nullif_2) AS endpoint, coalesce(nullif(trim(daily.deployment), :nullif_3), :coalesce_3) AS deployment, CAST(NULL AS VARCHAR) AS client, CAST(NULL AS VARCHAR) AS event_id, CAST(NULL AS VARCHAR) AS used_at, daily.day AS day, nullif(trim(CAST(daily.day AS VARCHAR)), :nullif_4) AS written, 1 AS lines,
 CASE WHEN (daily.request_count BETWEEN :request_count_1 AND :param_5) THEN CAST(daily.request_count AS BIGINT) ELSE NULL END AS requests,
 CASE WHEN (CASE WHEN (daily.error_count BETWEEN :error_count_1 AND :param_6) THEN CAST(daily.error_count AS BIGINT) ELSE NULL END >
 CASE WHEN (daily.request_count BETWEEN :request_count_1 AND :param_5) THEN CAST(daily.request_count AS BIGINT) ELSE NULL END) THEN

@@ -47,7 +47,7 @@ def window() -> Window:
     return only
 
 
-def events(name: str) -> Readings:
+def events(name: str, nights: Window | None = None, *, with_ids: bool = False) -> Readings:
     """Requests in a table of another schema."""
     texts = [Column(column, String(100)) for column in ("api key", "path", "host", "ip", "id")]
     at = Column("ts", INSTANT.get(name, DateTime(timezone=True)))
@@ -58,10 +58,9 @@ def events(name: str) -> Readings:
         "endpoint": table.c.path,
         "deployment": table.c.host,
         "client": table.c.ip,
-        "event_id": table.c.id,
         "status": table.c.status,
-    }
-    return event_readings(table, columns, None, name)
+    } | ({"event_id": table.c.id} if with_ids else {})
+    return event_readings(table, columns, None, name, nights)
 
 
 def rollup(name: str) -> Readings:
@@ -74,10 +73,11 @@ def rollup(name: str) -> Readings:
 
 def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
     """Every question that a source asks."""
-    asked = dated(events(name), window())
+    asked = dated(events(name, window()), window())
     return {
         "requests of a window": counts(asked),
         "clients of a window": client_counts(asked),
+        "requests that carry ids": counts(dated(events(name, window(), with_ids=True), window())),
         "latest request": reach(events(name)),
         "use before a night": first_and_last(events(name), Night(date(2026, 3, 29), BERLIN)),
         "rollup of a window": counts(dated(rollup(name), window())),
