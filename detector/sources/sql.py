@@ -144,9 +144,11 @@ class SqlReader:
 
     def _window(self, window: Window) -> Iterator[tuple[Night, pd.DataFrame]]:
         with self._connected() as connection:
-            readings = self._readings(connection, window)
+            seen = self._readings(connection, window)
+            asked = client_counts(dated(seen, window))
+            clients = dict(_nights(connection, asked, window)) if seen.has_clients else {}
+            readings = self._readings(connection, window, clients=False)
             rows = dated(readings, window)
-            clients = dict(_nights(connection, client_counts(rows), window)) if readings.has_clients else {}
             undated: list[Observation] = []
             for night, frame in _nights(connection, counts(rows), window):
                 if night is None:
@@ -155,10 +157,11 @@ class SqlReader:
                 self._faults.record(Window((night,)), [*_observed(frame, night.day), *undated])
                 yield night, by_key(_groups(frame, readings.times, night), clients.get(night))
 
-    def _readings(self, connection: Connection, window: Window | None = None) -> Readings:
+    def _readings(self, connection: Connection, window: Window | None = None, *, clients: bool = True) -> Readings:
+        """The usage table in our columns; without ``clients`` like requests of several count as one row."""
         table = self._table(self._config.usage, connection)
         columns = usage_columns(self._config, table.columns.keys(), f"table {self._config.usage}")
-        theirs = {name: table.c[column] for name, column in columns.items()}
+        theirs = {name: table.c[column] for name, column in columns.items() if clients or name != "client"}
         deployment, dialect = self._config.deployment, connection.dialect.name
         if self._events:
             return event_readings(table, theirs, deployment, dialect, window)
