@@ -237,29 +237,25 @@ def explain(path: Path, overrides: Sequence[str], key: str, night: date | None) 
 @configured
 def check(path: Path, overrides: Sequence[str]) -> None:
     """Try the configuration, the source, the history and the state, and say what is there."""
+    from detector.inspection import inspect, lines
+
     job = _job(path, overrides)
-    register, watermark = job.source.keys(), job.source.watermark()
+    found = inspect(job.source, job.config.zone, job.now)
     nights = job.history.nights()
     last = job.state.last_run()
     click.echo(f"configuration  {path}: valid")
     click.echo(
         f"source         {job.config.source.name} ({job.config.source.kind}, {job.config.source.shape}): readable"
     )
-    click.echo(
-        f"keys           {len(register):,} in the register"
-        if len(register)
-        else "keys           no register; the keys are those seen"
-    )
-    click.echo(
-        f"data reach to  {watermark:%Y-%m-%d %H:%M:%S} UTC" if watermark else "data reach to  nothing found"
-    )
+    for name, fact in lines(found):
+        click.echo(f"{name:<14} {safe(fact)}")
     click.echo(f"history        {len(nights):,} nights" + (f", {nights[0]} to {nights[-1]}" if nights else ""))
     click.echo(
         f"last run       {last['night']} ({last['message'] or 'did not finish'})"
         if last
         else "last run       none yet"
     )
-    if watermark is None:
+    if found.watermark is None:
         advice = "source.usage and source.columns"
         if job.config.source.kind == "http":
             advice = "that its keys carry last_activity"

@@ -32,6 +32,9 @@ class FakeSource:
         self.asked: list[tuple[date, date]] = []
         self.broken_from: date | None = None
 
+    def columns(self) -> dict[str, str]:
+        return {"key_id": "api_key"}
+
     def keys(self) -> pd.DataFrame:
         if not self.register:
             return empty(REGISTER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
@@ -21,6 +21,9 @@ SOURCES = {
 
 class Source(Protocol):
     """A place that holds usage. Every method raises SourceError with what, where and what to do."""
+
+    def columns(self) -> Mapping[str, str]:
+        """Our name of each column that usage is read from: what it is called there."""
 
     def keys(self) -> pd.DataFrame:
         """The key register in ``REGISTER`` columns, revoked keys included; no rows where there is none."""

@@ -55,6 +55,14 @@ class FilesReader:
         self._timezone = timezone
         self._faults = FaultLog()
 
+    def columns(self) -> dict[str, str]:
+        """The columns of the newest files; of a preset, the templates that they are filled from."""
+        if self._preset is not None:
+            return dict(self._preset.columns)
+        with self._opened(next(self._usage.newest_first())) as (connection, paths):
+            found = [self._columns(table, connection) for table in self._tables(connection, paths)]
+        return {name: theirs for columns in reversed(found) for name, theirs in columns.items()}
+
     def keys(self) -> pd.DataFrame:
         """The register, from a file in any of the formats."""
         keys = self._keys

@@ -12,7 +12,7 @@ import pandas as pd
 from detector.aggregation import empty
 from detector.config import HttpSource
 from detector.model import REGISTER, Fault, Night
-from detector.sources.by_key_answer import Answer, read_answer
+from detector.sources.by_key_answer import Answer, KeyRecord, read_answer
 from detector.sources.faults import FaultLog, Observation
 from detector.sources.paging import Endpoint, NotHeldError
 from detector.sources.snapshots import Snapshot, Snapshots, difference, gap, too_far
@@ -53,6 +53,10 @@ class HttpReader:
         self._register = empty(REGISTER)
         reading = PeriodReading if config.mode == "period" else SnapshotReading
         self._reading: Reading = reading(config, timezone, clock)
+
+    def columns(self) -> dict[str, str]:
+        """The members of a key that are used where it has them."""
+        return {name: name for name in KeyRecord.model_fields}
 
     def keys(self) -> pd.DataFrame:
         """The keys as of now, with what the endpoint says of them."""

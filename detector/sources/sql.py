@@ -69,6 +69,15 @@ class SqlReader:
         self._events = config.shape == "events"
         self._answered = False
 
+    def columns(self) -> dict[str, str]:
+        """The columns of the usage table that are read."""
+
+        def named(connection: Connection) -> dict[str, str]:
+            table = self._table(self._config.usage, connection)
+            return usage_columns(self._config, table.columns.keys(), f"table {self._config.usage}")
+
+        return self._ask(named)
+
     def keys(self) -> pd.DataFrame:
         """The register, from a table or by a query."""
         if self._config.keys is None and self._config.keys_query is None:

@@ -205,10 +205,12 @@ def test_explain_of_a_mistyped_key_names_the_nearest(organization: Path, detecto
 
 
 def test_check_says_what_is_there(organization: Path, detector: Console) -> None:
-    """Configuration, source, keys, reach, history, last run."""
+    """Configuration, columns, keys, reach, the last nights, a record without the whole key, history, last run."""
     output = detector("check")
     assert "9 in the register" in output
-    assert "2026-03-17" in output
+    assert "night 2026-03-17" in output
+    assert "columns" in output
+    assert "a record" in output
 
 
 @pytest.mark.parametrize(
