@@ -21,6 +21,18 @@ class SourceError(DetectorError):
     exit_code = 4
 
 
+class LockedError(DetectorError):
+    """Another run is at work; this one did nothing."""
+
+    exit_code = 75
+
+
+class NotReadyError(DetectorError):
+    """The night's data are not all there yet; nothing was judged."""
+
+    exit_code = 75
+
+
 class HistoryError(DetectorError):
     """A stored night cannot be read or written."""
 

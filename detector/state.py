@@ -7,7 +7,8 @@ from the sightings of earlier nights, so that an old night can be judged again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -35,9 +36,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
+from detector import locks
 from detector.errors import StateError
 from detector.model import Finding, Severity, Sighting, TriageEntry
 from detector.tokens import ApiToken
@@ -122,10 +124,15 @@ def _create_api_tokens(connection: Connection) -> None:
     metadata.create_all(connection, tables=[api_tokens])
 
 
+def _create_locks(connection: Connection) -> None:
+    locks.metadata.create_all(connection)
+
+
 MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0001_runs_and_sightings": _create_first_tables,
     "0002_triage": _create_triage,
     "0003_api_tokens": _create_api_tokens,
+    "0005_locks": _create_locks,
 }
 """In order; a name once released never changes."""
 
@@ -136,14 +143,22 @@ class State:
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
         try:
-            with self._engine.begin() as connection:
-                _migrate(connection)
+            _migrate_once(self._engine)
         except SQLAlchemyError as error:
             raise StateError(f"cannot use the state database {_shown(url)}: {_first_line(error)}") from error
 
     def close(self) -> None:
         """Let go of the database; a state in memory is gone with it."""
         self._engine.dispose()
+
+    @contextmanager
+    def only_run(self) -> Iterator[None]:
+        """Let no other run work while the block lasts. Raises LockedError where another one does."""
+        try:
+            with locks.only_run(self._engine):
+                yield
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot use the state database: {_first_line(error)}") from error
 
     def begin_run(self, run_id: str, night: date, started_at: datetime) -> None:
         """Log that a run has started."""
@@ -292,6 +307,16 @@ def _utc(instant: datetime) -> datetime:
 def _ending(ids: Iterable[int], ended_at: datetime) -> Update:
     chosen = entries.c.id.in_(list(ids)) & entries.c.ended_at.is_(None)
     return update(entries).where(chosen).values(ended_at=_utc(ended_at))
+
+
+def _migrate_once(engine: Engine) -> None:
+    """Migrate; where another run began at the same moment and was quicker, find that it is done."""
+    try:
+        with engine.begin() as connection:
+            _migrate(connection)
+    except DBAPIError:
+        with engine.begin() as connection:
+            _migrate(connection)
 
 
 def _migrate(connection: Connection) -> None:

@@ -16,12 +16,17 @@ from detector.pull import Progress, unwatched
 def nightly(
     config: Config, *, now: datetime, night: date | None = None, progress: Progress = unwatched
 ) -> Outcome:
-    """Judge ``night``, by default the one that ended most recently before ``now``."""
+    """Judge ``night``, by default the one that ended most recently before ``now``.
+
+    Raises LockedError while another run is at work on the same state.
+    """
     if night is None:
         night = Night.last_complete(now, config.zone).day
     elif Night(night, config.zone).start > now:
         raise ConfigError(f"the night {night} has not begun yet")
-    return run_night(Job.assemble(config, now, progress), night)
+    job = Job.assemble(config, now, progress)
+    with job.state.only_run():
+        return run_night(job, night)
 
 
 def main() -> None:

@@ -1,0 +1,133 @@
+"""One run at a time, whatever becomes of the one that holds the lock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text, update
+from sqlalchemy.pool import NullPool
+
+from detector import locks
+from detector.errors import LockedError
+from detector.state import State
+
+HOLD = """
+import sys
+from detector.state import State
+with State(sys.argv[1]).only_run():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+RACE = """
+import sys
+from detector.errors import LockedError
+from detector.state import State
+for line in iter(sys.stdin.readline, ""):
+    try:
+        with State(sys.argv[1]).only_run():
+            print("ran", flush=True)
+            sys.stdin.readline()
+    except LockedError as error:
+        print(error.exit_code, flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A state database with nothing in it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/state.db"
+    address: str = request.getfixturevalue("postgres_url")
+    engine = create_engine(address, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    return address
+
+
+def started(script: str, url: str) -> subprocess.Popen[str]:
+    """A process of its own that runs the script on the state."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.fixture
+def holder(url: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock."""
+    process = started(HOLD, url)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_run_is_told_to_come_back_later(url: str, holder: subprocess.Popen[str]) -> None:
+    """Exit code 75, and nothing done."""
+    with pytest.raises(LockedError, match="try again later") as caught, State(url).only_run():
+        pass
+    assert caught.value.exit_code == 75
+
+
+def test_the_lock_is_free_once_its_run_has_ended(url: str, holder: subprocess.Popen[str]) -> None:
+    """The next run goes ahead."""
+    holder.communicate("")
+    with State(url).only_run():
+        pass
+
+
+def test_a_lock_left_by_a_killed_process_is_taken_over(url: str, holder: subprocess.Popen[str]) -> None:
+    """Nobody has to clear it by hand."""
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    state = State(url)
+    for _ in range(50):  # PostgreSQL needs a moment to see that the connection is gone
+        try:
+            with state.only_run():
+                return
+        except LockedError:
+            subprocess.run(["sleep", "0.1"], check=True)
+    pytest.fail("the lock of a dead process was never given up")
+
+
+def test_of_runs_started_together_one_runs(url: str) -> None:
+    """Twenty times two processes at the same instant, the first time on a state that is new to both."""
+    pair = [started(RACE, url) for _ in range(2)]
+    for _ in range(20):
+        say(pair, "go")
+        assert sorted(process.stdout.readline().strip() for process in pair if process.stdout) == ["75", "ran"]
+        say(pair, "end")
+    for process in pair:
+        process.communicate("")
+
+
+def say(processes: list[subprocess.Popen[str]], word: str) -> None:
+    """Write a line to all, one right after the other."""
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(f"{word}\n")
+        process.stdin.flush()
+
+
+def test_an_owner_elsewhere_that_fell_silent_loses_the_lock(tmp_path: Path) -> None:
+    """A process of another machine cannot be looked at; ten minutes without a sign are enough."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    State(url).close()
+    engine, now = create_engine(url, poolclass=NullPool), datetime.now(UTC)
+    with locks.only_run(engine):
+        foreign = update(locks.locks).values(host="elsewhere", renewed_at=now - timedelta(minutes=9))
+        with engine.begin() as connection:
+            connection.execute(foreign)
+        with pytest.raises(LockedError, match="on elsewhere"), locks.only_run(engine):
+            pass
+        with locks.only_run(engine, lambda: now + timedelta(minutes=2)):
+            pass
