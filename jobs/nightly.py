@@ -9,19 +9,24 @@ from pathlib import Path
 from detector.config import Config, load
 from detector.errors import ConfigError, DetectorError
 from detector.model import Night
-from detector.pipeline import Job, Outcome, run_night
+from detector.pipeline import Job, Outcome, Sending, run_night
 from detector.pull import Progress, unwatched
 
 
 def nightly(
-    config: Config, *, now: datetime, night: date | None = None, progress: Progress = unwatched
+    config: Config,
+    *,
+    now: datetime,
+    night: date | None = None,
+    progress: Progress = unwatched,
+    sending: Sending = Sending.NOW,
 ) -> Outcome:
     """Judge ``night``, by default the one that ended most recently before ``now``."""
     if night is None:
         night = Night.last_complete(now, config.zone).day
     elif Night(night, config.zone).start > now:
         raise ConfigError(f"the night {night} has not begun yet")
-    return run_night(Job.assemble(config, now, progress), night)
+    return run_night(Job.assemble(config, now, progress), night, sending)
 
 
 def main() -> None:
