@@ -16,7 +16,9 @@ from detector.config import Config
 from detector.messages import Message
 from detector.model import RunReport
 
-CHANNELS: dict[str, str] = {}
+CHANNELS: dict[str, str] = {
+    "mail": "detector.delivery.mail:MailChannel",
+}
 """Key under ``delivery`` to ``module:Class``; imported only when configured, so that starting stays quick."""
 
 
