@@ -18,6 +18,11 @@ from detector.model import RunReport
 
 CHANNELS: dict[str, str] = {
     "mail": "detector.delivery.mail:MailChannel",
+    "webhooks": "detector.delivery.webhook:WebhookChannel",
+    "chat": "detector.delivery.chat:ChatChannel",
+    "pagerduty": "detector.delivery.pagerduty:PagerDutyChannel",
+    "splunk": "detector.delivery.splunk:SplunkChannel",
+    "elasticsearch": "detector.delivery.elasticsearch:ElasticsearchChannel",
 }
 """Key under ``delivery`` to ``module:Class``; imported only when configured, so that starting stays quick."""
 

@@ -207,7 +207,7 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
 
 
 def _card(reports: Sequence[RunReport], finding: Finding, index: int) -> Card:
-    report = next(each for each in reversed(reports) if each.night.day == finding.night)
+    report = next((each for each in reports if each.night.day == finding.night), reports[-1])
     return Card(
         severity=str(finding.severity).capitalize(),
         colour=COLOURS[finding.severity],

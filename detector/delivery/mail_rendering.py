@@ -24,6 +24,8 @@ LARGEST_BODY = 80_000
 """Bytes of HTML; Gmail clips what is beyond about 102,000."""
 STEPS = (25, 15, 10, 6, 3, 1, 0)
 """Findings that are tried to fit into a body, the most first."""
+UNFOLDED = SMTP.clone(max_line_length=998)
+"""Headers stay in one line, as the standard library folds some of them wrongly; bodies were wrapped before."""
 LONGEST_LINE, LONGEST_HEADER = 400, 200
 
 
@@ -75,14 +77,14 @@ def compose(envelope: Envelope, made: Bodies, domain: str, attachment: bytes | N
         html.add_related(png, "image", "png", cid=f"<{cid}@{domain}>", disposition="inline", filename=f"{cid}.png")
     if attachment is not None:
         mail.add_attachment(attachment, "application", "json", filename="report.json")
-    return mail.as_bytes()
+    return mail.as_bytes(policy=UNFOLDED)
 
 
 def plain(envelope: Envelope, text: str) -> bytes:
     """A mail of text alone."""
     mail = _headed(envelope)
     mail.set_content(text, cte="quoted-printable")
-    return mail.as_bytes()
+    return mail.as_bytes(policy=UNFOLDED)
 
 
 def header_text(text: str, most: int = LONGEST_HEADER) -> str:
