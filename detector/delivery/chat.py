@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -15,6 +16,9 @@ from detector.delivery_config import ChatDelivery
 from detector.errors import DeliveryError
 from detector.messages import Message, identity
 from detector.model import Finding, RunReport
+
+for _talkative in ("apprise", "urllib3"):  # they log whole addresses, which are secrets here
+    logging.getLogger(_talkative).setLevel(logging.CRITICAL)
 
 MOST = 10
 LONGEST = 300

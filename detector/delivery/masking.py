@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -9,19 +10,25 @@ from pydantic import SecretStr
 from detector.reports import visible
 
 MASK = "***"
-SHORTEST = 4
+SHORTEST, SHORTEST_STEP = 4, 8
 LONGEST = 300
 
 
 def masked(text: str, *secrets: SecretStr | None) -> str:
     """A text from outside, safe to log: secrets that it repeats are masked, and it is one short line."""
     for secret in secrets:
-        value = secret.get_secret_value() if secret else ""
-        for form in {value, *value.split(), value.partition("://")[2]}:
-            if len(form) >= SHORTEST:
-                text = text.replace(form, MASK)
+        for form in sorted(_forms(secret.get_secret_value() if secret else ""), key=len, reverse=True):
+            text = text.replace(form, MASK)
     line = " ".join(visible(text).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def _forms(secret: str) -> set[str]:
+    """A secret and the parts of it that are secrets themselves: words of a header, steps of an address."""
+    parts = {secret, *secret.split()}
+    _, _, address = secret.partition("://")
+    parts |= {address, *(step for step in re.split(r"[/?&=@:]", address) if len(step) >= SHORTEST_STEP)}
+    return {part for part in parts if len(part) >= SHORTEST}
 
 
 def host_of(url: str) -> str:
