@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detector.delivery_commands import deliver
 from detector.errors import ConfigError, DetectorError
 from detector.options import DAY, Command, Group, configured, load_config, safe
 from detector.serve_commands import serve, token
@@ -62,20 +63,32 @@ def cli() -> None:
 )
 @click.option("--night", type=DAY, help="The night to judge; last night by default.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 with a finding of this severity or above.")
-@click.option("--no-deliver", is_flag=True, help="Write the reports and send nothing.")
+@click.option("--no-deliver", is_flag=True, help="Write the reports; send and queue nothing.")
+@click.option("--resend", is_flag=True, help="Send what this night has to say even if it was sent before.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What stdout shows.")
 @configured
 def run(
-    path: Path, overrides: Sequence[str], night: date | None, fail_on: str | None, no_deliver: bool, form: str
+    path: Path,
+    overrides: Sequence[str],
+    night: date | None,
+    fail_on: str | None,
+    no_deliver: bool,
+    resend: bool,
+    form: str,
 ) -> None:
-    """Judge one night and write its reports.
+    """Judge one night, write its reports and send them.
 
     Pulls what the history lacks first: on a new installation the last 120 nights.
     """
+    from detector.pipeline import Sending
     from jobs.nightly import nightly
 
+    if no_deliver and resend:
+        raise ConfigError("--no-deliver and --resend contradict each other")
+    sending = Sending.NEVER if no_deliver else Sending.AGAIN if resend else Sending.NOW
+    config, now = load_config(path, overrides), datetime.now(UTC)
     with _watched("Pulling") as progress:
-        outcome = nightly(load_config(path, overrides), night=night, now=datetime.now(UTC), progress=progress)
+        outcome = nightly(config, night=night, now=now, progress=progress, sending=sending)
     if form == "json":
         from detector.reports import reporter
 
@@ -84,7 +97,7 @@ def run(
         from detector.reports.text import render
 
         click.echo(render(outcome.report, outcome.files))
-    for failure in outcome.report.coverage.failures:
+    for failure in outcome.failures:
         click.echo(f"detector: {safe(failure)}", err=True)
     reached = fail_on and any(
         finding.severity.rank >= SEVERITIES.index(fail_on)
@@ -236,7 +249,11 @@ def explain(path: Path, overrides: Sequence[str], key: str, night: date | None) 
 )
 @configured
 def check(path: Path, overrides: Sequence[str]) -> None:
-    """Try the configuration, the source, the history and the state, and say what is there."""
+    """Try the configuration, the source, the history and the state, and say what is there.
+
+    Says which channels are configured and sends nothing; `deliver --test` does.
+    """
+    from detector.delivery import open_channels
     from detector.inspection import inspect, lines
 
     job = _job(path, overrides)
@@ -255,6 +272,8 @@ def check(path: Path, overrides: Sequence[str]) -> None:
         if last
         else "last run       none yet"
     )
+    for channel in open_channels(job.config):
+        click.echo(f"delivery       {safe(channel.name)}: {safe(channel.describe())}")
     if found.watermark is None:
         advice = "source.usage and source.columns"
         if job.config.source.kind == "http":
@@ -290,6 +309,7 @@ def demo(out: Path) -> None:
     sys.exit(outcome.exit_code)
 
 
+cli.add_command(deliver)
 cli.add_command(triage)
 cli.add_command(serve)
 cli.add_command(token)

@@ -16,11 +16,14 @@ from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from detector.delivery_config import Delivery
 from detector.errors import ConfigError
+from detector.section import Section
 
 DEFAULT_PATH = Path("config.yaml")
 
@@ -85,12 +88,6 @@ def _header_text(token: str) -> str:
 
 EndpointUrl = Annotated[str, AfterValidator(_endpoint_url)]
 BearerToken = Annotated[str, AfterValidator(_header_text)]
-
-
-class Section(BaseModel):
-    """A part of the configuration; unknown keys and wrong types are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SourceBase(Section):
@@ -267,6 +264,7 @@ class Config(Section):
     state: State = State()
     detection: Detection = Detection()
     report: Report = Report()
+    delivery: Delivery = Delivery()
     serve: Serve = Serve()
 
     @property
@@ -358,10 +356,21 @@ def _siblings(location: Sequence[Any]) -> list[str]:
     for part in location[:-1]:
         if part in KINDS:
             section = KINDS[part]
-        elif part != "source":
-            annotation = section.model_fields[part].annotation
-            section = annotation if isinstance(annotation, type) and issubclass(annotation, Section) else section
-    return list(section.model_fields)
+        elif part != "source" and part in _fields(section):
+            section = _section_within(_fields(section)[part].annotation) or section
+    return list(_fields(section))
+
+
+def _fields(section: type[Section]) -> dict[Any, FieldInfo]:
+    """The keys of a section as they are written."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
+def _section_within(annotation: Any) -> type[Section] | None:
+    """The section that a type is, or is an optional one or a list of."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_within(part))), None)
 
 
 def _nearest(name: str, allowed: Sequence[str] | set[str]) -> str:

@@ -39,3 +39,21 @@ class HistoryError(DetectorError):
 
 class StateError(DetectorError):
     """The state database cannot be used, or was written by a newer version."""
+
+
+class DeliveryError(DetectorError):
+    """A channel did not take a message.
+
+    ``permanent`` means that it never will; otherwise it is tried again, not before ``retry_after`` seconds
+    where the receiver asked for that. ``rest`` is the payload that is left where a part was accepted.
+    """
+
+    exit_code = 4
+
+    def __init__(
+        self, text: str, *, permanent: bool, retry_after: float | None = None, rest: bytes | None = None
+    ) -> None:
+        super().__init__(text)
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.rest = rest

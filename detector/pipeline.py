@@ -1,18 +1,23 @@
-"""One night, top to bottom: pull, remember, judge, report."""
+"""One night, top to bottom: pull, remember, judge, report, deliver."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import Enum
 from pathlib import Path
 
 from detector import triage
 from detector.config import Config
+from detector.delivery import open_channels
+from detector.delivery.outbox import Outbox, sentence, untold
 from detector.detectors.usage_spike import CALIBRATION_NIGHTS
 from detector.errors import SourceError
 from detector.history import History
 from detector.judging import Judged, judge
+from detector.messages import Outgoing, Stored
 from detector.model import Finding, RunReport, SourceStatus, Status
 from detector.pull import Progress, pull, unwatched
 from detector.reports import reporter
@@ -21,6 +26,16 @@ from detector.state import State
 from detector.summary import assemble
 
 DONE, PARTIAL = 0, 4
+
+
+class Sending(Enum):
+    """What a run does with its messages. LATER queues them for a digest, NEVER does not even do that, AGAIN
+    also sends what was sent before."""
+
+    NOW = "now"
+    LATER = "later"
+    AGAIN = "again"
+    NEVER = "never"
 
 
 @dataclass
@@ -34,6 +49,7 @@ class Job:
     now: datetime
     progress: Progress = unwatched
     failures: list[str] = field(default_factory=list)
+    source_error: str | None = None
 
     @classmethod
     def assemble(cls, config: Config, now: datetime, progress: Progress = unwatched) -> Job:
@@ -46,25 +62,38 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind."""
+    """What a run left behind; ``failures`` also has what failed after the report was made."""
 
     report: RunReport
     files: tuple[Path, ...]
     exit_code: int
+    failures: tuple[str, ...] = ()
 
 
-def run_night(job: Job, night: date) -> Outcome:
-    """Judge one night and write its reports. A failing part is recorded; the others go on."""
+def run_night(job: Job, night: date, sending: Sending = Sending.NOW) -> Outcome:
+    """Judge one night, write its reports and send them. A failing part is recorded; the others go on."""
     run_id = str(uuid.uuid4())
     job.state.begin_run(run_id, night, job.now)
+    undelivered = recall_undelivered(job)
     pull_what_is_needed(job, night)
     judged = judge_night(job, night)
     report = build_report(job, judged, run_id)
     files = write_reports(job, report)
-    job.state.record(night, judged.complete, open_findings(judged))
-    exit_code = PARTIAL if job.failures or judged.failures else DONE
+    outgoing = prepare_messages(job, [report], sending, undelivered)
+    job.state.record(night, judged.complete, open_findings(judged), outgoing)
+    if sending in (Sending.NOW, Sending.AGAIN):
+        send_waiting(job)
+    failures = (*job.failures, *judged.failures)
+    exit_code = PARTIAL if failures else DONE
     job.state.end_run(run_id, job.now, exit_code, report.summary.verdict)
-    return Outcome(report, files, exit_code)
+    return Outcome(report, files, exit_code, failures)
+
+
+def recall_undelivered(job: Job) -> list[Stored]:
+    """What earlier runs could not deliver for good; this night's report names it, once."""
+    undelivered = untold(job.state)
+    job.failures += [sentence(stored) for stored in undelivered]
+    return undelivered
 
 
 def pull_what_is_needed(job: Job, night: date) -> None:
@@ -73,7 +102,8 @@ def pull_what_is_needed(job: Job, night: date) -> None:
     try:
         pull(job.config, job.source, job.history, first, night, now=job.now, progress=job.progress)
     except SourceError as error:
-        job.failures.append(str(error))
+        job.source_error = str(error)
+        job.failures.insert(0, job.source_error)
 
 
 def judge_night(job: Job, night: date) -> Judged:
@@ -91,7 +121,7 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
         kind=config.source.kind,
         shape=config.source.shape,
         watermark=judged.panel.watermark,
-        error=job.failures[0] if job.failures else None,
+        error=job.source_error,
         faults=judged.panel.faults,
     )
     run, said = {"run_id": run_id, "started_at": job.now}, job.state.triage()
@@ -108,6 +138,38 @@ def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
         except Exception as error:  # one failing format must not cost the others
             job.failures.append(f"the {name} report could not be written: {error}")
     return tuple(written)
+
+
+def prepare_messages(
+    job: Job, reports: Sequence[RunReport], sending: Sending, undelivered: Iterable[Stored] = ()
+) -> Outgoing | None:
+    """Render what every channel has to tell of the nights; a channel that fails is recorded, the others go on."""
+    if sending is Sending.NEVER:
+        return None
+    again = sending is Sending.AGAIN
+    messages = []
+    for channel in open_channels(job.config, edition=str(reports[-1].run["run_id"]) if again else ""):
+        try:
+            messages += channel.messages(reports)
+        except Exception as error:  # one failing channel must not cost the others
+            job.failures.append(f"nothing could be prepared for {channel.name}: {type(error).__name__}: {error}")
+    return Outgoing(messages, job.now, again, told=[stored.id for stored in undelivered])
+
+
+def send_waiting(job: Job) -> None:
+    """Send what is due from the outbox, of this night and of earlier ones; what fails is recorded."""
+    job.failures += Outbox(job.state, open_channels(job.config)).drain(job.now).failures
+
+
+def send_digest(job: Job, reports: Sequence[RunReport]) -> None:
+    """Tell of several nights that were judged with Sending.LATER at once: one mail instead of many.
+
+    Until this has put the digest in their place, the nights' own messages wait; a crash before it loses nothing.
+    """
+    outgoing = prepare_messages(job, reports, Sending.NOW)
+    if outgoing is not None:
+        job.state.queue([report.night.day for report in reports], outgoing)
+    send_waiting(job)
 
 
 def panel_depth(config: Config) -> int:

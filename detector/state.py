@@ -7,8 +7,9 @@ from the sightings of earlier nights, so that an old night can be judged again.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -39,8 +40,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
-from detector import locks
+from detector import locks, outbox_table
 from detector.errors import StateError
+from detector.messages import Outgoing
 from detector.model import Finding, Severity, Sighting, TriageEntry
 from detector.tokens import ApiToken
 
@@ -124,6 +126,10 @@ def _create_api_tokens(connection: Connection) -> None:
     metadata.create_all(connection, tables=[api_tokens])
 
 
+def _create_outbox(connection: Connection) -> None:
+    outbox_table.outbox.create(connection, checkfirst=True)
+
+
 def _create_locks(connection: Connection) -> None:
     locks.metadata.create_all(connection)
 
@@ -132,6 +138,7 @@ MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0001_runs_and_sightings": _create_first_tables,
     "0002_triage": _create_triage,
     "0003_api_tokens": _create_api_tokens,
+    "0004_outbox": _create_outbox,
     "0005_locks": _create_locks,
 }
 """In order; a name once released never changes."""
@@ -169,15 +176,28 @@ class State:
         done = {"finished_at": finished_at, "exit_code": exit_code, "message": message[:2000]}
         self._write(update(runs).where(runs.c.run_id == run_id).values(done))
 
-    def record(self, night: date, complete: bool, findings: Iterable[Finding]) -> None:
-        """Store what was found on a night, replacing what an earlier judgement of it found."""
+    def record(
+        self, night: date, complete: bool, findings: Iterable[Finding], outgoing: Outgoing | None = None
+    ) -> None:
+        """Store what was found on a night, replacing what an earlier judgement of it found.
+
+        The messages that tell of it are queued in the same transaction, so that neither is there without the
+        other. Without ``outgoing`` nothing is queued, and what waits already is left alone.
+        """
         rows = [_row(finding) for finding in findings]
-        self._write(
-            delete(sightings).where(sightings.c.night == night),
-            delete(judged_nights).where(judged_nights.c.night == night),
-            insert(judged_nights).values(night=night, complete=complete),
-            rows=rows,
-        )
+        with self.transaction() as connection:
+            connection.execute(delete(sightings).where(sightings.c.night == night))
+            connection.execute(delete(judged_nights).where(judged_nights.c.night == night))
+            connection.execute(insert(judged_nights).values(night=night, complete=complete))
+            if rows:
+                connection.execute(insert(sightings), rows)
+            if outgoing is not None:
+                outbox_table.store(connection, [night], outgoing)
+
+    def queue(self, nights: Iterable[date], outgoing: Outgoing) -> None:
+        """Queue messages that tell of nights, in place of those that still wait for any of them."""
+        with self.transaction() as connection:
+            outbox_table.store(connection, nights, outgoing)
 
     def earlier(self, night: date) -> dict[str, Sighting]:
         """The latest sighting of every finding before a night, by finding id."""
@@ -255,15 +275,44 @@ class State:
             row = connection.execute(select(runs).order_by(runs.c.started_at.desc()).limit(1)).mappings().first()
         return dict(row) if row else None
 
-    def _write(self, *statements: Any, rows: list[dict[str, Any]] | None = None) -> None:
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection whose writes are kept together at the end of the block, or not at all."""
         try:
             with self._engine.begin() as connection:
-                for statement in statements:
-                    connection.execute(statement)
-                if rows:
-                    connection.execute(insert(sightings), rows)
+                yield connection
         except SQLAlchemyError as error:
             raise StateError(f"cannot write the state database: {_first_line(error)}") from error
+
+    @contextmanager
+    def exclusively(self, task: str) -> Iterator[bool]:
+        """Whether this process is the only one at a task while the block runs.
+
+        The lock belongs to an open file (SQLite) or connection (PostgreSQL): a process that is killed lets go
+        of it at once, and nothing has to expire.
+        """
+        database = self._engine.url.database
+        if self._engine.dialect.name == "postgresql":
+            with self._engine.connect() as connection:
+                yield bool(connection.execute(select(func.pg_try_advisory_lock(func.hashtext(task)))).scalar())
+        elif database in (None, "", ":memory:"):
+            yield True
+        else:
+            with closing(sqlite3.connect(f"{database}.{task}", timeout=0, isolation_level=None)) as lock:
+                yield _locked(lock)
+
+    def _write(self, *statements: Any) -> None:
+        with self.transaction() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
+def _locked(lock: sqlite3.Connection) -> bool:
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        return False
+    return True
 
 
 def _row(finding: Finding) -> dict[str, Any]:

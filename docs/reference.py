@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import click
 from pydantic import BaseModel
@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from detector import config
 from detector.cli import cli
+from detector.delivery_config import SECTIONS, TeamMail
 
 HERE = Path(__file__).parent
 CONFIGURATION = """# Configuration reference
@@ -36,6 +37,9 @@ def configuration() -> str:
     for kind in config.KINDS.values():
         title = f"\n## source, kind: {kind.model_fields['kind'].default}\n\n{kind.__doc__}\n\n"
         parts += [title, HEADER, *_rows(kind, "source.")]
+    for key, section in SECTIONS.items():
+        one = f"delivery.{key}" if key == "mail" else f"delivery.{key}[]"
+        parts += [f"\n## {one}\n\n{section.__doc__}\n\n", HEADER, *_rows(section, f"{one}.")]
     parts.append(
         "\n## source.columns\n\nOur name for a column: theirs. Only timestamp or day and key_id are required.\n\n"
     )
@@ -74,14 +78,17 @@ def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _rows(field.annotation, f"{prefix}{name}.")
         else:
-            yield f"| `{prefix}{name}` | {_type(field)} | {_default(field)} | {field.description or ''} |\n"
+            meaning = field.description or ""
+            yield f"| `{prefix}{field.alias or name}` | {_type(field)} | {_default(field)} | {meaning} |\n"
 
 
 def _type(field: FieldInfo) -> str:
     return _name(field.annotation).replace("|", "or")
 
 
-def _name(annotation: Any) -> str:
+def _name(annotation: Any) -> str:  # noqa: PLR0911  one line a kind of type
+    if annotation in (*SECTIONS.values(), TeamMail):
+        return "section"
     if get_origin(annotation) is None:
         return (
             "none"
@@ -89,6 +96,8 @@ def _name(annotation: Any) -> str:
             else annotation.__name__.replace("SecretStr", "secret text").replace("str", "text")
         )
     arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return _name(arguments[0])
     origin = str(get_origin(annotation))
     if "Literal" in origin:
         return " or ".join(f"`{value}`" for value in arguments)

@@ -9,12 +9,17 @@ from pathlib import Path
 from detector.config import Config, load
 from detector.errors import ConfigError, DetectorError
 from detector.model import Night
-from detector.pipeline import Job, Outcome, run_night
+from detector.pipeline import Job, Outcome, Sending, run_night
 from detector.pull import Progress, unwatched
 
 
 def nightly(
-    config: Config, *, now: datetime, night: date | None = None, progress: Progress = unwatched
+    config: Config,
+    *,
+    now: datetime,
+    night: date | None = None,
+    progress: Progress = unwatched,
+    sending: Sending = Sending.NOW,
 ) -> Outcome:
     """Judge ``night``, by default the one that ended most recently before ``now``.
 
@@ -26,7 +31,7 @@ def nightly(
         raise ConfigError(f"the night {night} has not begun yet")
     job = Job.assemble(config, now, progress)
     with job.state.only_run():
-        return run_night(job, night)
+        return run_night(job, night, sending)
 
 
 def main() -> None:

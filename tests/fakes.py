@@ -10,7 +10,8 @@ import pandas as pd
 from detector.aggregation import by_key, clean_register, empty
 from detector.errors import SourceError
 from detector.history import days
-from detector.model import DAY, INSTANT, MEASURED, REGISTER, TEXT, Fault
+from detector.messages import Message, identity
+from detector.model import DAY, INSTANT, MEASURED, REGISTER, TEXT, Fault, RunReport
 
 
 class FakeSource:
@@ -66,3 +67,45 @@ def groups(**requests: int) -> pd.DataFrame:
     rows = [(key, "GET /v1/things", "production", count, 0) for key, count in requests.items()]
     frame = pd.DataFrame(rows, columns=["key_id", "endpoint", "deployment", "request_count", "error_count"])
     return frame.astype({"request_count": "int64", "error_count": "int64"})
+
+
+class FakeChannel:
+    """A channel that tells one line per recipient and answers each attempt as it was told to."""
+
+    def __init__(self, name: str = "mail", recipients: Sequence[str] = ("a@example.com",)) -> None:
+        self.name = name
+        self.recipients = recipients
+        self.answers: dict[str, list[Exception]] = {}
+        self.sent: list[Message] = []
+        self.tried: list[str] = []
+
+    def describe(self) -> str:
+        return "nowhere"
+
+    def messages(self, reports: Sequence[RunReport]) -> list[Message]:
+        report = reports[-1]
+        return [
+            message(self.name, who, report.night.day, report.summary.verdict.encode()) for who in self.recipients
+        ]
+
+    def trial(self, now: datetime) -> list[Message]:
+        return [message(self.name, who, now.date(), b"trial") for who in self.recipients]
+
+    def send(self, message: Message) -> None:
+        self.tried.append(message.recipient)
+        if self.answers.get(message.recipient):
+            raise self.answers[message.recipient].pop(0)
+        self.sent.append(message)
+
+
+def message(
+    channel: str = "mail",
+    recipient: str = "a@example.com",
+    night: date = date(2026, 3, 17),
+    payload: bytes | None = b"hello",
+    part: str = "",
+) -> Message:
+    """A message about a night."""
+    return Message(
+        identity(channel, recipient, night.isoformat(), part), night, channel, recipient, "Hello", payload, part
+    )

@@ -1,0 +1,79 @@
+"""Delivery: how the reports reach people and systems. One file a channel, one line in ``CHANNELS``.
+
+A channel says what it has to tell of judged nights (``messages``) and sends one message at a time
+(``send``); the outbox between the two remembers what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from typing import Any, Protocol
+
+from detector.config import Config
+from detector.messages import Message
+from detector.model import RunReport
+
+CHANNELS: dict[str, str] = {
+    "mail": "detector.delivery.mail:MailChannel",
+    "webhooks": "detector.delivery.webhook:WebhookChannel",
+    "chat": "detector.delivery.chat:ChatChannel",
+    "pagerduty": "detector.delivery.pagerduty:PagerDutyChannel",
+    "splunk": "detector.delivery.splunk:SplunkChannel",
+    "elasticsearch": "detector.delivery.elasticsearch:ElasticsearchChannel",
+}
+"""Key under ``delivery`` to ``module:Class``; imported only when configured, so that starting stays quick."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who speaks. ``edition`` is empty but for a message that is deliberately sent a second time."""
+
+    source: str
+    organization: str | None
+    report_url: str | None = None
+    edition: str = ""
+
+
+class Channel(Protocol):
+    """One configured way out."""
+
+    name: str
+    """As messages in the outbox name it: "mail", "webhook siem"."""
+
+    def describe(self) -> str:
+        """Where it leads, for `check`; secrets masked."""
+        ...
+
+    def messages(self, reports: Sequence[RunReport]) -> list[Message]:
+        """What it has to tell of one judged night, or of several that were caught up, oldest first."""
+        ...
+
+    def trial(self, now: datetime) -> list[Message]:
+        """Harmless messages that show whether it works, one per recipient."""
+        ...
+
+    def send(self, message: Message) -> None:
+        """Hand a message over; raises DeliveryError where it was not taken."""
+        ...
+
+
+def open_channels(config: Config, edition: str = "") -> list[Channel]:
+    """Every configured channel. ConfigError where one cannot be had, as when its package is not installed."""
+    delivery = config.delivery
+    origin = Origin(config.source.name, config.organization, delivery.report_url, edition)
+    return [_load(kind)(settings, origin) for kind in CHANNELS for settings in _settings(getattr(delivery, kind))]
+
+
+def _settings(configured: Any) -> Iterator[Any]:
+    if isinstance(configured, tuple):
+        yield from configured
+    elif configured is not None:
+        yield configured
+
+
+def _load(kind: str) -> Any:
+    module, _, attribute = CHANNELS[kind].partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,95 @@
+"""Chat services through Apprise (extra ``chat``): https://github.com/caronc/apprise/wiki lists their addresses."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from detector.delivery import Origin
+from detector.delivery.mail_page import Audience, latest, tone, verdict
+from detector.delivery.mail_rendering import one_line
+from detector.delivery.masking import masked
+from detector.delivery.records import compact
+from detector.delivery_config import ChatDelivery
+from detector.errors import DeliveryError
+from detector.messages import Message, identity
+from detector.model import Finding, RunReport
+
+for _talkative in ("apprise", "urllib3"):  # they log whole addresses, which are secrets here
+    logging.getLogger(_talkative).setLevel(logging.CRITICAL)
+
+MOST = 10
+LONGEST = 300
+INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "'", "*": "∗", "|": "¦", "[": "(", "]": ")", "&": "＆"})
+"""Signs by which chat services mention people, link or format, as look-alikes that do nothing."""
+
+
+class ChatChannel:
+    """A few lines a night: the verdict, the most severe findings, and a link. A team hears of its keys alone."""
+
+    def __init__(self, settings: ChatDelivery, origin: Origin) -> None:
+        self.name = f"chat {settings.name}"
+        self._settings = settings
+        self._origin = origin
+
+    def describe(self) -> str:
+        """The kind of service; its address is a secret."""
+        return f"{self._settings.url.get_secret_value().partition('://')[0]}://***"
+
+    def messages(self, reports: Sequence[RunReport]) -> list[Message]:
+        """One message about a night, or about several; to a team only where there is something to say."""
+        minimum = self._settings.minimum_severity
+        audience = Audience(minimum, dict.fromkeys(self._settings.teams, minimum))
+        findings = latest(reports, audience)
+        if audience.teams and not findings:
+            return []
+        night = reports[-1].night.day
+        title = f"{tone(reports, audience, findings).word}: {verdict(reports, audience, findings)} ({night})"
+        lines = [inert(_line(finding)) for finding in findings[:MOST]]
+        if len(findings) > MOST:
+            lines.append(f"and {len(findings) - MOST:,} more in the report")
+        if not audience.teams:
+            lines += [
+                inert(problem) for problem in (*reports[-1].coverage.problems, *reports[-1].coverage.failures)[:3]
+            ]
+        url = self._origin.report_url
+        lines += [url.replace("{night}", night.isoformat())] if url else []
+        number = identity(self.name, night.isoformat(), self._origin.edition)
+        content = {"title": inert(title), "body": "\n".join(lines) or inert(reports[-1].summary.subline)}
+        return [Message(number, night, self.name, self._settings.name, inert(title), compact(content))]
+
+    def trial(self, now: datetime) -> list[Message]:
+        """A line that says that it is a test."""
+        content = {"title": "Test: detector can write here", "body": "There is nothing to do."}
+        number = identity(self.name, now.isoformat(), "trial")
+        night = now.astimezone(UTC).date()
+        return [Message(number, night, self.name, self._settings.name, "test", compact(content), "trial")]
+
+    def send(self, message: Message) -> None:
+        """Hand it to Apprise, which says whether the service took it but not why it did not."""
+        try:
+            from apprise import Apprise, AppriseAsset, NotifyFormat  # noqa: PLC0415  an extra
+        except ModuleNotFoundError:
+            raise DeliveryError(
+                "chat needs a further package: pip install 'detector[chat]'", permanent=False
+            ) from None
+        asset = AppriseAsset(app_id="detector", async_mode=False, secure_logging=True)
+        service, url = Apprise(asset=asset), self._settings.url
+        if not service.add(url.get_secret_value()):
+            raise DeliveryError(f"{self.describe()}: Apprise does not know this address", permanent=False)
+        content = json.loads(message.payload or b"{}")
+        if not service.notify(body=content["body"], title=content["title"], body_format=NotifyFormat.TEXT):
+            raise DeliveryError(masked(f"{self.describe()}: the service did not take it", url), permanent=False)
+
+
+def _line(finding: Finding) -> str:
+    subject = finding.name or finding.key_id or "the whole fleet"
+    return f"{str(finding.severity).upper()} {finding.title}: {subject[:100]}: {finding.reason}"
+
+
+def inert(text: str) -> str:
+    """Text that no chat service takes for a mention, a link or a format, in one short line."""
+    line = one_line(text).translate(INERT)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -1,0 +1,76 @@
+"""What machines are told of a night: findings as flat JSON, safe to print, in portions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from detector.delivery import Origin
+from detector.delivery.routing import routed, settled
+from detector.delivery_config import Routed
+from detector.messages import identity
+from detector.model import Finding, RunReport, Status
+from detector.reports.json import finding_record, plain, tool_version
+
+PORTION = 500_000
+"""Bytes of records in one message, unless a single record is larger."""
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def findings_of(report: RunReport, settings: Routed) -> list[Finding]:
+    """The findings a channel is told: open ones as routed, and those that ended tonight."""
+    open_ones = routed(report, settings.minimum_severity, settings.teams)
+    return [*open_ones, *settled(report, Status.RESOLVED, settings.teams)]
+
+
+def night_of(report: RunReport, origin: Origin) -> dict[str, Any]:
+    """What a night's messages have in common: which night it was, and where the report lies."""
+    url = origin.report_url
+    return {
+        "night": report.night.day.isoformat(),
+        "timezone": report.night.timezone.key,
+        "source": origin.source,
+        "organization": origin.organization,
+        "report_id": plain(report.run.get("run_id")),
+        "report_url": url.replace("{night}", report.night.day.isoformat()) if url else None,
+        "detector_version": tool_version(),
+    }
+
+
+def summary_of(report: RunReport) -> dict[str, Any]:
+    """Verdict and counts over all findings of the night."""
+    return {"complete": report.coverage.complete, **plain(report.summary)}
+
+
+def record_of(report: RunReport, finding: Finding, origin: Origin) -> dict[str, Any]:
+    """One finding with the night it belongs to; ``record_id`` is the same whenever it is sent again."""
+    record_id = identity(origin.organization, origin.source, report.night.day.isoformat(), finding.finding_id)
+    return {"record_id": record_id, **night_of(report, origin), **finding_record(finding)}
+
+
+def compact(value: Mapping[str, Any]) -> bytes:
+    """Strict JSON in one line of ASCII; half a surrogate pair, which JSON has no form for, becomes U+FFFD."""
+    return json.dumps(_whole(value), allow_nan=False, separators=(",", ":")).encode()
+
+
+def portions(records: Sequence[bytes], most: int = PORTION) -> Iterator[list[bytes]]:
+    """Records in portions of about so many bytes."""
+    portion: list[bytes] = []
+    for record in records:
+        if portion and sum(map(len, portion)) + len(record) > most:
+            yield portion
+            portion = []
+        portion.append(record)
+    if portion:
+        yield portion
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,102 @@
+"""Splunk, by its HTTP Event Collector: one event a finding, and one for the night.
+
+https://docs.splunk.com/Documentation/Splunk/latest/Data/HECExamples (events one after the other in a body)
+and .../Data/TroubleshootHTTPEventCollector (answers, ``invalid-event-number``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from detector.delivery import Origin
+from detector.delivery.masking import host_of
+from detector.delivery.posting import Answer, post
+from detector.delivery.records import compact, findings_of, night_of, portions, record_of, summary_of
+from detector.delivery_config import SplunkDelivery
+from detector.errors import DeliveryError
+from detector.messages import Message, identity
+from detector.model import RunReport
+
+PATH = "/services/collector/event"
+
+
+class SplunkChannel:
+    """Events in portions; each portion is a message, so that what was taken is not sent again."""
+
+    def __init__(self, settings: SplunkDelivery, origin: Origin) -> None:
+        self.name = f"splunk {settings.name}"
+        self._settings = settings
+        self._origin = origin
+        has_path = urlsplit(settings.url).path.strip("/")
+        self._url = settings.url if has_path else settings.url.rstrip("/") + PATH
+
+    def describe(self) -> str:
+        """The collector's host; the token is not shown."""
+        return host_of(self._url)
+
+    def messages(self, reports: Sequence[RunReport]) -> list[Message]:
+        """The night and its findings, one line each."""
+        return [message for report in reports for message in self._of(report)]
+
+    def trial(self, now: datetime) -> list[Message]:
+        """One event of the type detector:test."""
+        event = self._event(now, "test", {"message": "A test. There is nothing to do."})
+        number = identity(self.name, now.isoformat(), "trial")
+        return [
+            Message(number, now.astimezone(UTC).date(), self.name, self._settings.name, "test", event, "trial")
+        ]
+
+    def send(self, message: Message) -> None:
+        """Post the lines. One that is refused is left out and reported, and those behind it are sent."""
+        lines, refused = (message.payload or b"").splitlines(), []
+        while lines:
+            answer = self._post(lines)
+            if answer.accepted:
+                break
+            bad = _invalid_line(answer)
+            if bad is None or bad >= len(lines):
+                raise answer.error(host_of(self._url), self._settings.token, rest=b"\n".join(lines))
+            refused.append(lines[bad])
+            lines = lines[bad + 1 :]
+        if refused:
+            raise DeliveryError(f"{host_of(self._url)}: {len(refused):,} events were refused", permanent=True)
+
+    def _post(self, lines: Sequence[bytes]) -> Answer:
+        token = self._settings.token
+        headers = {"authorization": f"Splunk {token.get_secret_value()}", "content-type": "application/json"}
+        return post(self._url, b"\n".join(lines), headers, self._settings.timeout, token)
+
+    def _of(self, report: RunReport) -> list[Message]:
+        night = {**night_of(report, self._origin), "summary": summary_of(report)}
+        lines = [self._event(report.night.end, "night", night)]
+        for finding in findings_of(report, self._settings):
+            lines.append(self._event(report.night.end, "finding", record_of(report, finding, self._origin)))
+        return [self._message(report, group, f"{n:04}") for n, group in enumerate(portions(lines), start=1)]
+
+    def _event(self, at: datetime, kind: str, event: dict[str, Any]) -> bytes:
+        line = {
+            "time": int(at.timestamp()),
+            "source": "detector",
+            "sourcetype": f"detector:{kind}",
+            "event": event,
+        }
+        return compact(line if self._settings.index is None else {**line, "index": self._settings.index})
+
+    def _message(self, report: RunReport, lines: Sequence[bytes], part: str) -> Message:
+        night = report.night.day
+        number = identity(self.name, night.isoformat(), part, self._origin.edition)
+        subject = f"{len(lines):,} events"
+        return Message(number, night, self.name, self._settings.name, subject, b"\n".join(lines), part)
+
+
+def _invalid_line(answer: Answer) -> int | None:
+    """The number of the event that the collector could not take; those before it were taken."""
+    try:
+        number = json.loads(answer.body)["invalid-event-number"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return number if answer.status == 400 and isinstance(number, int) and number >= 0 else None

@@ -1,0 +1,97 @@
+"""Webhooks, signed as Standard Webhooks describes: https://www.standardwebhooks.com (version 1.0.0)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from detector.delivery import Origin
+from detector.delivery.masking import host_of
+from detector.delivery.posting import post
+from detector.delivery.records import compact, findings_of, night_of, portions, summary_of
+from detector.delivery_config import WebhookDelivery
+from detector.messages import Message, identity
+from detector.model import RunReport
+from detector.reports.json import finding_record, plain
+
+
+class WebhookChannel:
+    """A POST per night with summary and findings; a night with very many findings takes several.
+
+    The receiver verifies the signature with its secret and drops an id that it has seen.
+    """
+
+    def __init__(self, settings: WebhookDelivery, origin: Origin, clock: Callable[[], float] = time.time) -> None:
+        self.name = f"webhook {settings.name}"
+        self._settings = settings
+        self._origin = origin
+        self._clock = clock
+
+    def describe(self) -> str:
+        """The receiver's host."""
+        return f"{host_of(self._settings.url.get_secret_value())}, signed"
+
+    def messages(self, reports: Sequence[RunReport]) -> list[Message]:
+        """One or more for every night, also for one without findings: the receiver sees that the job lives."""
+        return [message for report in reports for message in self._of(report)]
+
+    def trial(self, now: datetime) -> list[Message]:
+        """An event of the type detector.test."""
+        return [
+            self._message("detector.test", now, {"message": "A test. There is nothing to do."}, now.isoformat())
+        ]
+
+    def send(self, message: Message) -> None:
+        """Post it with a fresh timestamp and signature; any answer but 2xx is an error."""
+        payload, secret = message.payload or b"", self._settings.secret
+        sent_at = str(int(self._clock()))
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": message.message_id,
+            "webhook-timestamp": sent_at,
+            "webhook-signature": signature(secret.get_secret_value(), message.message_id, sent_at, payload),
+        }
+        url = self._settings.url
+        answer = post(url.get_secret_value(), payload, headers, self._settings.timeout, url, secret)
+        if not answer.accepted:
+            raise answer.error(host_of(url.get_secret_value()), url, secret)
+
+    def _of(self, report: RunReport) -> list[Message]:
+        records = [finding_record(finding) for finding in findings_of(report, self._settings)]
+        groups = list(portions([compact(record) for record in records])) or [[]]
+        messages, start = [], 0
+        for number, group in enumerate(groups, start=1):
+            data = {
+                **night_of(report, self._origin),
+                "part": number,
+                "parts": len(groups),
+                "summary": summary_of(report),
+                "findings": records[start : start + len(group)],
+            }
+            messages.append(
+                self._message("detector.night.judged", report.generated_at, data, f"{number:04}", report)
+            )
+            start += len(group)
+        return messages
+
+    def _message(
+        self, kind: str, when: datetime, data: dict[str, object], part: str, report: RunReport | None = None
+    ) -> Message:
+        night = report.night.day if report else when.astimezone(UTC).date()
+        origin = self._origin
+        number = identity(
+            self.name, night.isoformat(), part, origin.organization, origin.source, origin.edition, kind
+        )
+        payload = compact({"type": kind, "timestamp": plain(when), "data": data})
+        return Message(f"msg_{number}", night, self.name, self._settings.name, kind, payload, part)
+
+
+def signature(secret: str, message_id: str, sent_at: str, payload: bytes) -> str:
+    """``v1,`` and the base64 HMAC-SHA256 of id, timestamp and payload joined by full stops."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = b".".join((message_id.encode(), sent_at.encode(), payload))
+    return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"

@@ -1,0 +1,64 @@
+"""A real HTTP receiver on loopback that keeps what it was sent and answers as it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+
+@dataclass
+class Received:
+    """One request."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """The receiver's address, what came, and the answers it still has to give (200 when there is none)."""
+
+    url: str = ""
+    requests: list[Received] = field(default_factory=list)
+    answers: list[tuple[int, bytes, dict[str, str]]] = field(default_factory=list)
+    usual: bytes = b"{}"
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        """Give this answer next."""
+        self.answers.append((status, body, {name.replace("_", "-"): value for name, value in headers.items()}))
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    """A receiver for the time of the block."""
+    kept = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            kept.requests.append(Received(self.path, headers, body))
+            status, text, extra = kept.answers.pop(0) if kept.answers else (200, kept.usual, {})
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(text)), **extra}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    kept.url = f"http://127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield kept
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
