@@ -76,9 +76,11 @@ def run(
     resend: bool,
     form: str,
 ) -> None:
-    """Judge one night, write its reports and send them.
+    """Judge last night, or a given one, write its reports and send them.
 
-    Pulls what the history lacks first: on a new installation the last 120 nights.
+    Pulls what the history lacks first: on a new installation the last 120 nights. Without --night, nights
+    that were missed since the last run are judged too, and a night whose data are incomplete is not judged
+    before schedule.deadline: exit 75, try again later.
     """
     from detector.pipeline import Sending
     from jobs.nightly import nightly
@@ -88,23 +90,24 @@ def run(
     sending = Sending.NEVER if no_deliver else Sending.AGAIN if resend else Sending.NOW
     config, now = load_config(path, overrides), datetime.now(UTC)
     with _watched("Pulling") as progress:
-        outcome = nightly(config, night=night, now=now, progress=progress, sending=sending)
+        outcomes = nightly(config, night=night, now=now, progress=progress, sending=sending)
     if form == "json":
         from detector.reports import reporter
 
-        click.echo(reporter("json").render(outcome.report), nl=False)
+        click.echo(reporter("json").render(outcomes[-1].report), nl=False)
     else:
         from detector.reports.text import render
 
-        click.echo(render(outcome.report, outcome.files))
-    for failure in outcome.failures:
+        click.echo("\n\n".join(render(outcome.report, outcome.files) for outcome in outcomes))
+    for failure in (failure for outcome in outcomes for failure in outcome.failures):
         click.echo(f"detector: {safe(failure)}", err=True)
     reached = fail_on and any(
         finding.severity.rank >= SEVERITIES.index(fail_on)
+        for outcome in outcomes
         for finding in outcome.report.findings
         if finding.status.value not in ("resolved", "muted")
     )
-    sys.exit(FINDINGS if reached else outcome.exit_code)
+    sys.exit(FINDINGS if reached else max(outcome.exit_code for outcome in outcomes))
 
 
 @cli.command(
@@ -303,10 +306,52 @@ def demo(out: Path) -> None:
     with _watched("Making") as progress:
         config_path = make(out, progress)
     with _watched("Pulling") as progress:
-        outcome = nightly(load_config(config_path, ()), night=NIGHT, now=datetime.now(UTC), progress=progress)
+        (outcome,) = nightly(load_config(config_path, ()), night=NIGHT, now=datetime.now(UTC), progress=progress)
     click.echo(render(outcome.report, outcome.files))
     click.echo(f"\nLook around: python -m detector usage --config {config_path} --from {NIGHT}")
     sys.exit(outcome.exit_code)
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector schedule --config /etc/detector.yaml""",
+)
+@configured
+def schedule(path: Path, overrides: Sequence[str]) -> None:
+    """Stay and judge every night at its hour (schedule.nightly), until told to stop.
+
+    SIGTERM and SIGINT let a running night finish; SIGHUP rereads the configuration. A night whose data are
+    incomplete is tried again every schedule.retry_minutes until schedule.deadline.
+    """
+    import logging
+
+    from jobs.scheduler import serve as stay
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    stay(lambda: load_config(path, overrides))
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Example:
+      python -m detector status || echo 'a night is overdue'""",
+)
+@configured
+def status(path: Path, overrides: Sequence[str]) -> None:
+    """Tell the last run, the next one and how far judging is behind; exit 1 where a night is overdue."""
+    from jobs.scheduler import is_behind, nightly_trigger
+
+    job = _job(path, overrides)
+    last, judged = job.state.last_run(), job.state.last_night()
+    told = f"{last['night']}: {last['message'] or 'did not finish'}" if last else "none yet"
+    click.echo(f"last run    {safe(told)}")
+    click.echo(f"last night  {judged or 'none judged yet'}")
+    following = nightly_trigger(job.config).get_next_fire_time(None, job.now)
+    click.echo(f"next run    {following:%Y-%m-%d %H:%M %Z}" if following else "next run    never")
+    if is_behind(job.config, job.now):
+        raise DetectorError(f"behind: the last judged night is {judged}; is `detector schedule` or cron running?")
 
 
 cli.add_command(deliver)

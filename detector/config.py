@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
@@ -237,6 +238,25 @@ class Report(Section):
     formats: tuple[Literal["html", "json"], ...] = Field(("html", "json"), description="Formats written.")
 
 
+def _clock_time(text: str) -> str:
+    try:
+        time.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a time of day; write it as 09:00") from None
+    return text
+
+
+class Schedule(Section):
+    """When the command `schedule` judges, and what becomes of nights that are late or were missed."""
+
+    nightly: str = Field("30 2 * * *", description="Cron line in the configured time zone.")
+    catch_up_nights: int = Field(7, ge=1, description="Missed nights that are made up for, the newest ones.")
+    retry_minutes: int = Field(30, ge=1, description="Pause before another try while the data are incomplete.")
+    deadline: Annotated[str, AfterValidator(_clock_time)] = Field(
+        "09:00", description="Time of day from which a night is judged even though its data are incomplete."
+    )
+
+
 class Serve(Section):
     """The by-key endpoint over the history, answered by the command `serve`."""
 
@@ -264,6 +284,7 @@ class Config(Section):
     state: State = State()
     detection: Detection = Detection()
     report: Report = Report()
+    schedule: Schedule = Schedule()
     delivery: Delivery = Delivery()
     serve: Serve = Serve()
 

@@ -14,7 +14,7 @@ from detector.config import Config
 from detector.delivery import open_channels
 from detector.delivery.outbox import Outbox, sentence, untold
 from detector.detectors.usage_spike import CALIBRATION_NIGHTS
-from detector.errors import SourceError
+from detector.errors import NotReadyError, SourceError
 from detector.history import History
 from detector.judging import Judged, judge
 from detector.messages import Outgoing, Stored
@@ -70,13 +70,20 @@ class Outcome:
     failures: tuple[str, ...] = ()
 
 
-def run_night(job: Job, night: date, sending: Sending = Sending.NOW) -> Outcome:
-    """Judge one night, write its reports and send them. A failing part is recorded; the others go on."""
+def run_night(
+    job: Job, night: date, sending: Sending = Sending.NOW, patient_until: datetime | None = None
+) -> Outcome:
+    """Judge one night, write its reports and send them. A failing part is recorded; the others go on.
+
+    Until ``patient_until`` a night whose data are incomplete is not judged: NotReadyError.
+    """
     run_id = str(uuid.uuid4())
     job.state.begin_run(run_id, night, job.now)
     undelivered = recall_undelivered(job)
     pull_what_is_needed(job, night)
     judged = judge_night(job, night)
+    if not judged.complete and patient_until is not None and job.now < patient_until:
+        raise not_ready(job, run_id, judged)
     report = build_report(job, judged, run_id)
     files = write_reports(job, report)
     outgoing = prepare_messages(job, [report], sending, undelivered)
@@ -87,6 +94,14 @@ def run_night(job: Job, night: date, sending: Sending = Sending.NOW) -> Outcome:
     exit_code = PARTIAL if failures else DONE
     job.state.end_run(run_id, job.now, exit_code, report.summary.verdict)
     return Outcome(report, files, exit_code, failures)
+
+
+def not_ready(job: Job, run_id: str, judged: Judged) -> NotReadyError:
+    """Why a night cannot be judged yet, logged as the end of the run."""
+    reasons = [*job.failures, *(problem.text for problem in judged.problems if problem.withholding)]
+    error = NotReadyError(f"the night {judged.panel.night.day} is not ready: {' '.join(reasons)}")
+    job.state.end_run(run_id, job.now, error.exit_code, str(error))
+    return error
 
 
 def recall_undelivered(job: Job) -> list[Stored]:

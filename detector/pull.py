@@ -35,14 +35,13 @@ def pull(
 ) -> list[date]:
     """Store the nights from first to last that the history lacks, and say which the source told.
 
-    The last ``settle_nights`` before the last one are pulled again while late rows may still come, and so is
-    the last one where it was stored before it was over, or empty. What changed is rewritten and noted as a
-    revision. Raises SourceError, also where the source cannot tell about the last night; nights already
-    stored stay, and others that it cannot tell about are left out.
+    The last one and the ``settle_nights`` before it are pulled again while late rows may still come. What
+    changed is rewritten and noted as a revision. Raises SourceError, also where the source cannot tell about
+    the last night; nights already stored stay, and others that it cannot tell about are left out.
     """
     wanted = history.missing(first, last)
     again = [day for day in _unsettled(config, last) if day >= first and day not in wanted]
-    again = [day for day in again if _deserves_another_look(config, history, day, last)]
+    again = [day for day in again if _deserves_another_look(config, history, day)]
     wanted = sorted({*wanted, *again})
     if not wanted:
         return []
@@ -122,10 +121,10 @@ def _unsettled(config: Config, last: date) -> list[date]:
     return [last - timedelta(days=ago) for ago in range(config.history.settle_nights, -1, -1)]
 
 
-def _deserves_another_look(config: Config, history: History, night: date, last: date) -> bool:
+def _deserves_another_look(config: Config, history: History, night: date) -> bool:
     """Whether a stored night was pulled before all its rows can have come, or without any."""
-    notes, end = history.notes(night), Night(night, history.timezone).end
-    settled = end if night == last else end + timedelta(days=config.history.settle_nights)
+    notes = history.notes(night)
+    settled = Night(night, history.timezone).end + timedelta(days=config.history.settle_nights)
     return notes.pulled_at < settled or notes.last_use is None
 
 

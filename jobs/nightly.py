@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime
+from contextlib import closing
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from detector.config import Config, load
 from detector.errors import ConfigError, DetectorError
+from detector.history import days
 from detector.model import Night
-from detector.pipeline import Job, Outcome, Sending, run_night
+from detector.pipeline import Job, Outcome, Sending, run_night, send_digest
 from detector.pull import Progress, unwatched
+from detector.state import State
 
 
 def nightly(
@@ -20,30 +23,62 @@ def nightly(
     night: date | None = None,
     progress: Progress = unwatched,
     sending: Sending = Sending.NOW,
-) -> Outcome:
-    """Judge ``night``, by default the one that ended most recently before ``now``.
+) -> list[Outcome]:
+    """Judge ``night``, or all nights that are due: missed ones oldest first, then the one that ended last.
 
-    Raises LockedError while another run is at work on the same state.
+    Several nights are told of in one digest. Raises LockedError while another run is at work on the same
+    state, and NotReadyError where no night is named and the last one's data are incomplete before the deadline.
     """
-    if night is None:
-        night = Night.last_complete(now, config.zone).day
-    elif Night(night, config.zone).start > now:
+    if night is not None and Night(night, config.zone).start > now:
         raise ConfigError(f"the night {night} has not begun yet")
-    job = Job.assemble(config, now, progress)
-    with job.state.only_run():
-        return run_night(job, night, sending)
+    state = State(config.state.url)
+    with closing(state), state.only_run():
+        if night is not None:
+            return [run_night(Job.assemble(config, now, progress), night, sending)]
+        return _catch_up(config, now, due_nights(config, state.last_night(), now), progress, sending)
+
+
+def due_nights(config: Config, judged: date | None, now: datetime) -> list[date]:
+    """The nights after the last judged one up to the one that ended last, at most ``catch_up_nights`` of them;
+    the latter alone at first, or once more where it was judged before."""
+    last = Night.last_complete(now, config.zone).day
+    if judged is None or judged >= last:
+        return [last]
+    first = max(judged + timedelta(days=1), last - timedelta(days=config.schedule.catch_up_nights - 1))
+    return list(days(first, last))
+
+
+def _catch_up(
+    config: Config, now: datetime, due: list[date], progress: Progress, sending: Sending
+) -> list[Outcome]:
+    if len(due) == 1:
+        job = Job.assemble(config, now, progress)
+        return [run_night(job, due[0], sending, _deadline(config, due[0]))]
+    later = Sending.LATER if sending is Sending.NOW else sending
+    outcomes = [run_night(Job.assemble(config, now, progress), night, later) for night in due[:-1]]
+    outcomes.append(run_night(Job.assemble(config, now, progress), due[-1], later, _deadline(config, due[-1])))
+    if sending is Sending.NOW:
+        send_digest(Job.assemble(config, now), [outcome.report for outcome in outcomes])
+    return outcomes
+
+
+def _deadline(config: Config, night: date) -> datetime:
+    """The instant from which a night is judged as it is: a time of day on the day after it."""
+    at = time.fromisoformat(config.schedule.deadline)
+    return datetime.combine(night + timedelta(days=1), at, config.zone)
 
 
 def main() -> None:
     """Judge last night with the configuration named on the command line, and exit with the run's code."""
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "config.yaml")
     try:
-        outcome = nightly(load(path), now=datetime.now(UTC))
+        outcomes = nightly(load(path), now=datetime.now(UTC))
     except DetectorError as error:
         print(f"detector: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    print(outcome.report.summary.verdict)
-    sys.exit(outcome.exit_code)
+    for outcome in outcomes:
+        print(f"{outcome.report.night.day}: {outcome.report.summary.verdict}")
+    sys.exit(max(outcome.exit_code for outcome in outcomes))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def report(folder: Path, source: str) -> dict[str, Any]:
     (folder / "config.yaml").write_text(
         f"timezone: {ZONE}\nsource: {source}\nhistory: {{first_pull_nights: {NIGHTS}}}\n"
     )
-    outcome = nightly(load(folder / "config.yaml"), night=NIGHT, now=NOW)
+    (outcome,) = nightly(load(folder / "config.yaml"), night=NIGHT, now=NOW)
     (path,) = [path for path in outcome.files if path.suffix == ".json"]
     document: dict[str, Any] = json.loads(path.read_text())
     for part in ("report_id", "generated_at", "run", "sources"):

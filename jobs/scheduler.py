@@ -1,0 +1,150 @@
+"""The scheduler: a process that judges every night at its hour, and tries again where data are not ready.
+
+APScheduler keeps the clock. One job at a time; a run that comes late is made up for, however late; a signal to
+stop lets the running night finish.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from threading import Thread
+from types import FrameType
+
+from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from detector.config import Config
+from detector.errors import ConfigError, DetectorError
+from detector.model import Night
+from detector.state import State
+from jobs.nightly import nightly
+
+NIGHTLY, RETRY = "nightly", "retry"
+TRY_LATER = 75
+
+log = logging.getLogger("detector.schedule")
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+class Service:
+    """The nightly job on a scheduler, with the configuration read anew at every start, reload and run."""
+
+    def __init__(self, read: Callable[[], Config], scheduler: BaseScheduler, clock: Clock = utc_now) -> None:
+        self._read = read
+        self._scheduler = scheduler
+        self._clock = clock
+        self._config = read()
+        scheduler.add_listener(_tell_missed, EVENT_JOB_MISSED)
+        self._plan()
+        if is_behind(self._config, clock()):
+            self._soon(timedelta(0))
+
+    def reload(self) -> None:
+        """Take the configuration as it is now; one that is wrong is reported, and the old one stays."""
+        try:
+            self._config = self._read()
+        except ConfigError as error:
+            log.error("the configuration was not taken over: %s", error)
+            return
+        self._plan()
+
+    def run(self) -> None:
+        """Judge the nights that are due, once each: an hour that the clocks repeat comes twice. What fails is
+        logged: the next night comes all the same."""
+        try:
+            if not has_work(self._config, self._clock()):
+                log.info("the last night was judged already")
+                return
+            log.info("judging what is due")
+            for outcome in nightly(self._config, now=self._clock()):
+                log.info(
+                    "%s: %s (exit code %d)",
+                    outcome.report.night.day,
+                    outcome.report.summary.verdict,
+                    outcome.exit_code,
+                )
+        except DetectorError as error:
+            log.warning("%s", error)
+            if error.exit_code == TRY_LATER:
+                self._soon(timedelta(minutes=self._config.schedule.retry_minutes))
+        except Exception:  # the one place where anything may go wrong and the process must live on
+            log.exception("the nightly run failed")
+
+    def _plan(self) -> None:
+        trigger = nightly_trigger(self._config)
+        self._scheduler.add_job(self.run, trigger, id=NIGHTLY, replace_existing=True, **_patient())
+        log.info("nightly at %s (%s)", self._config.schedule.nightly, self._config.timezone)
+
+    def _soon(self, pause: timedelta) -> None:
+        at = self._clock() + pause
+        log.info("running again at %s", at.isoformat(timespec="seconds"))
+        self._scheduler.add_job(self.run, "date", run_date=at, id=RETRY, replace_existing=True, **_patient())
+
+
+def serve(read: Callable[[], Config]) -> None:
+    """Run until told to stop by SIGTERM or SIGINT; SIGHUP rereads the configuration."""
+    scheduler = BlockingScheduler(timezone=read().zone)
+    service = Service(read, scheduler)
+    stopping: list[Thread] = []
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if not stopping:
+            log.info("stopping; a running night is finished first")
+            stopping.append(Thread(target=scheduler.shutdown, kwargs={"wait": True}))
+            stopping[0].start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, lambda _signal, _frame: service.reload())
+    scheduler.start()
+    for thread in stopping:  # the loop ends at once; a running night needs this process until it is done
+        thread.join()
+    log.info("stopped")
+
+
+def nightly_trigger(config: Config) -> CronTrigger:
+    """When the nightly job runs, in the configured time zone. Raises ConfigError for what is no cron line."""
+    try:
+        return CronTrigger.from_crontab(config.schedule.nightly, timezone=config.zone)
+    except ValueError as error:
+        raise ConfigError(f"schedule.nightly: {error}; write it as minute hour day month weekday") from None
+
+
+def has_work(config: Config, now: datetime) -> bool:
+    """Whether the night that ended last is still to be judged."""
+    judged = _last_judged(config)
+    return judged is None or judged < Night.last_complete(now, config.zone).day
+
+
+def is_behind(config: Config, now: datetime) -> bool:
+    """Whether a night whose hour has come was not judged, as after a day without power."""
+    night = Night.last_complete(now, config.zone)
+    planned = nightly_trigger(config).get_next_fire_time(None, night.end)
+    came = planned is not None and planned <= now
+    return came and _last_judged(config) is not None and has_work(config, now)
+
+
+def _last_judged(config: Config) -> date | None:
+    with closing(State(config.state.url)) as state:
+        return state.last_night()
+
+
+def _patient() -> dict[str, object]:
+    """One run at a time, several missed ones as one, and late rather than never."""
+    return {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+
+
+def _tell_missed(event: JobExecutionEvent) -> None:
+    log.warning("the run planned for %s did not start in time", event.scheduled_run_time)

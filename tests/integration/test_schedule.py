@@ -1,0 +1,156 @@
+"""Every night by itself: which nights are due, which wait, and the process that judges them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from detector.config import Config, load
+from detector.errors import ConfigError, NotReadyError
+from detector.history import History
+from detector.state import State
+from jobs.nightly import due_nights, nightly
+from jobs.scheduler import has_work, is_behind, nightly_trigger
+
+LAST = date(2026, 3, 17)
+MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Thirty nights of four keys, one request an hour each, ending with the last night."""
+    start = datetime(2026, 2, 16, tzinfo=UTC)
+    hours = [start + timedelta(hours=hour) for hour in range(30 * 24)]
+    lines = [f"{hour.isoformat()},key-{key},/x,200" for hour in hours for key in range(4)]
+    (tmp_path / "usage.csv").write_text("timestamp,key_id,endpoint,status\n" + "\n".join(lines) + "\n")
+    (tmp_path / "config.yaml").write_text("source: {kind: files, usage: usage.csv}\n")
+    return load(tmp_path / "config.yaml", ["history.first_pull_nights=20"])
+
+
+def cut_off(config: Config, hour: str) -> None:
+    """Take away what the last night holds from an hour on, as where an export is still running."""
+    path = Path(config.source.usage[0])  # type: ignore[union-attr]
+    kept = [
+        line for line in path.read_text().splitlines() if not line.startswith("2026-03-17") or line[11:13] < hour
+    ]
+    path.write_text("\n".join(kept) + "\n")
+
+
+def judged(config: Config) -> date | None:
+    """The last night in the state."""
+    with closing(State(config.state.url)) as state:
+        return state.last_night()
+
+
+def test_at_first_only_the_last_night_is_due(config: Config) -> None:
+    """A new installation does not judge its whole past."""
+    assert due_nights(config, None, MORNING) == [LAST]
+
+
+def test_missed_nights_are_due_oldest_first_within_a_bound(config: Config) -> None:
+    """After a weekend three nights, after a month the last seven."""
+    assert due_nights(config, LAST - timedelta(days=3), MORNING) == [
+        LAST - timedelta(days=ago) for ago in (2, 1, 0)
+    ]
+    assert due_nights(config, LAST - timedelta(days=30), MORNING)[0] == LAST - timedelta(days=6)
+    assert due_nights(config, LAST, MORNING) == [LAST]
+
+
+def test_missed_nights_are_judged_one_after_the_other(config: Config) -> None:
+    """Each leaves its report, as if it had been judged on its own morning."""
+    nightly(config, now=MORNING - timedelta(days=3))
+    outcomes = nightly(config, now=MORNING)
+    assert [outcome.report.night.day for outcome in outcomes] == [LAST - timedelta(days=ago) for ago in (2, 1, 0)]
+    assert all((Path(config.report.directory) / str(LAST - timedelta(days=ago))).is_dir() for ago in range(4))
+
+
+def test_an_incomplete_night_waits_until_the_deadline(config: Config) -> None:
+    """Before it exit code 75 and nothing judged; from then on it is judged, with what is withheld said."""
+    nightly(config, now=MORNING - timedelta(days=1))
+    cut_off(config, "15")
+    with pytest.raises(NotReadyError, match="2026-03-17 is not ready") as caught:
+        nightly(config, now=MORNING)
+    assert caught.value.exit_code == 75
+    assert judged(config) == LAST - timedelta(days=1)
+    (outcome,) = nightly(config, now=datetime(2026, 3, 18, 9, 0, tzinfo=UTC))
+    assert not outcome.report.coverage.complete
+    assert outcome.report.coverage.withheld
+    assert judged(config) == LAST
+
+
+def test_rows_that_came_meanwhile_make_the_night_ready(config: Config) -> None:
+    """The next try pulls the night again and judges it whole."""
+    whole = Path(config.source.usage[0]).read_text()  # type: ignore[union-attr]
+    nightly(config, now=MORNING - timedelta(days=1))
+    cut_off(config, "15")
+    with pytest.raises(NotReadyError):
+        nightly(config, now=MORNING)
+    Path(config.source.usage[0]).write_text(whole)  # type: ignore[union-attr]
+    (outcome,) = nightly(config, now=MORNING + timedelta(minutes=30))
+    assert outcome.report.coverage.complete
+    assert History(Path(config.history.path), config.zone).read(LAST)["request_count"].sum() == 96
+
+
+@pytest.mark.parametrize(
+    ("zone", "change"),
+    [
+        ("Europe/Berlin", date(2026, 3, 29)),
+        ("Europe/Berlin", date(2026, 10, 25)),
+        ("America/New_York", date(2026, 3, 8)),
+        ("America/New_York", date(2026, 11, 1)),
+        ("Australia/Lord_Howe", date(2026, 4, 5)),
+        ("Australia/Lord_Howe", date(2026, 10, 4)),
+    ],
+)
+def test_every_night_around_a_clock_change_is_judged_once(config: Config, zone: str, change: date) -> None:
+    """Whether the hour of the run is repeated or left out, at each of its times exactly the next night is due."""
+    config = config.model_copy(update={"timezone": zone})
+    trigger, first = nightly_trigger(config), change - timedelta(days=3)
+    now = datetime(first.year, first.month, first.day, 12, tzinfo=config.zone)
+    runs: list[date] = []
+    with closing(State(config.state.url)) as state:
+        while len(runs) < 7:
+            now = trigger.get_next_fire_time(None, now + timedelta(seconds=1)).astimezone(UTC)
+            if has_work(config, now):
+                for night in due_nights(config, state.last_night(), now):
+                    state.record(night, True, [])
+                    runs.append(night)
+    assert runs == [first + timedelta(days=number) for number in range(7)]
+
+
+def test_a_night_whose_hour_has_passed_is_overdue(config: Config) -> None:
+    """Before its hour it is not; on a new installation nothing is."""
+    assert not is_behind(config, MORNING)
+    with closing(State(config.state.url)) as state:
+        state.record(LAST - timedelta(days=1), True, [])
+    assert not is_behind(config, MORNING - timedelta(minutes=1))
+    assert is_behind(config, MORNING)
+
+
+def test_a_wrong_cron_line_is_an_error_that_says_how_to_write_it(config: Config) -> None:
+    """Found when the scheduler starts, not at night."""
+    schedule = config.schedule.model_copy(update={"nightly": "half past two"})
+    with pytest.raises(ConfigError, match="minute hour day month weekday"):
+        nightly_trigger(config.model_copy(update={"schedule": schedule}))
+
+
+def test_a_stopped_process_finishes_its_night(config: Config, tmp_path: Path) -> None:
+    """A process that comes up late judges at once; SIGTERM in the middle lets it finish, and it exits with 0."""
+    with closing(State(config.state.url)) as state:
+        state.record(date(2026, 3, 1), True, [])
+    command = [sys.executable, "-m", "detector", "schedule", "--config", str(tmp_path / "config.yaml")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "judging what is due" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=120)
+    assert process.returncode == 0, rest
+    assert "stopped" in rest
