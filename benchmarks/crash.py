@@ -98,9 +98,7 @@ def main() -> int:
         lost, doubled, once = lost + missing, doubled + twice, once + (not missing and not twice)
         same += twice and one_id
         print(f"{number:3}  accepted before the kill: {before}  mails: {dict(delivered)}")
-    print(
-        f"{once} of {trials} exactly once, {doubled} with a duplicate ({same} with the same Message-ID), {lost} lost"
-    )
+    print(f"{once} of {trials} exactly once, {doubled} doubled ({same} with the same Message-ID), {lost} lost")
     return 1 if lost else 0
 
 
