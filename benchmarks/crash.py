@@ -4,8 +4,8 @@
 
 Each trial judges a small night and mails three recipients over a server on loopback that takes its time for each
 step, and ACCEPTANCE seconds (0) from having a mail to saying so. A kill within those is the one that doubles a
-mail: nobody can know what the server would have said. Prints how often everybody had the mail exactly once, how often
-somebody had it twice, and whether a duplicate carried the same Message-ID.
+mail: nobody can know what the server would have said. Prints how often everybody had the mail exactly once,
+how often somebody had it twice, and whether a duplicate carried the same Message-ID.
 """
 
 from __future__ import annotations
