@@ -15,10 +15,11 @@ import pytest
 
 from detector import detectors, reports
 from detector.config import load
+from detector.errors import DeliveryError
 from detector.history import History
-from detector.pipeline import DONE, PARTIAL, Job, Outcome, run_night
+from detector.pipeline import DONE, PARTIAL, Job, Outcome, Sending, prepare_messages, run_night, send_digest
 from detector.state import State
-from tests.fakes import FakeSource, groups
+from tests.fakes import FakeChannel, FakeSource, groups
 
 NIGHT = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -53,6 +54,7 @@ def run(tmp_path: Path):
                 Job(config, source, History(Path(config.history.path), config.zone), state, now), night
             )
 
+    _run.config = config
     return _run
 
 
@@ -220,3 +222,74 @@ def test_a_revoked_key_in_use_is_kept_aside_and_reported(run) -> None:
     outcome = run(FakeSource(history_of(STEADY), register))
     assert outcome.report.coverage.revoked_keys_in_use == ("k0",)
     assert "k0" not in {key["key_id"] for key in document(outcome)["usage"]["keys"]}
+
+
+# Delivery
+
+
+@pytest.fixture
+def channel(monkeypatch: pytest.MonkeyPatch) -> FakeChannel:
+    """The one channel of the run, in memory."""
+    fake = FakeChannel()
+    monkeypatch.setattr("detector.pipeline.open_channels", lambda config, edition="": [fake])
+    return fake
+
+
+def job_of(run, source: FakeSource, **settings: Any) -> Job:
+    """A job over a state in memory."""
+    config = run.config
+    return Job(
+        config, source, History(Path(config.history.path), config.zone), State("sqlite://"), NOW, **settings
+    )
+
+
+def test_a_night_is_sent_after_it_was_recorded_and_only_once(run, channel: FakeChannel) -> None:
+    """A run again sends nothing, unless it is asked to."""
+    job = job_of(run, FakeSource(history_of(STEADY), REGISTER))
+    for _ in range(2):
+        assert run_night(job, NIGHT).exit_code == DONE
+    assert [message.payload for message in channel.sent] == [b"Nothing to look at tonight"]
+    run_night(job, NIGHT, Sending.AGAIN)
+    assert len(channel.sent) == 2
+    run_night(job, NIGHT + timedelta(days=1), Sending.NEVER)
+    assert len(channel.sent) == 2
+
+
+def test_what_was_refused_for_good_is_in_the_next_report_and_its_exit_code(run, channel: FakeChannel) -> None:
+    """Once, and it does not pass for an error of the source."""
+    job = job_of(run, FakeSource(history_of(STEADY), REGISTER))
+    channel.answers = {"a@example.com": [DeliveryError("550 no such user", permanent=True)]}
+    first = run_night(job, NIGHT)
+    assert first.exit_code == PARTIAL
+    assert "550 no such user" in first.failures[0]
+    job.failures.clear()
+    second = run_night(job, NIGHT)
+    assert second.exit_code == PARTIAL
+    assert "550 no such user" in second.report.coverage.failures[0]
+    assert second.report.sources[0].error is None
+    job.failures.clear()
+    assert run_night(job, NIGHT).exit_code == DONE
+
+
+def test_a_channel_that_cannot_prepare_its_message_is_recorded_and_others_go_on(
+    run, channel: FakeChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The night is judged and told to the others all the same."""
+    broken = FakeChannel("webhook siem")
+    monkeypatch.setattr(broken, "messages", lambda reports: reports[7])
+    monkeypatch.setattr("detector.pipeline.open_channels", lambda config, edition="": [broken, channel])
+    outcome = run_night(job_of(run, FakeSource(history_of(STEADY), REGISTER)), NIGHT)
+    assert outcome.exit_code == PARTIAL
+    assert "nothing could be prepared for webhook siem: IndexError" in outcome.failures[0]
+    assert len(channel.sent) == 1
+
+
+def test_nights_that_are_caught_up_are_told_together(run, channel: FakeChannel) -> None:
+    """Their own messages wait until the digest takes their place."""
+    job = job_of(run, FakeSource(history_of(STEADY), REGISTER))
+    nights = [NIGHT - timedelta(days=1), NIGHT]
+    reports = [run_night(job, night, Sending.LATER).report for night in nights]
+    assert channel.sent == []
+    send_digest(job, reports)
+    assert [message.night for message in channel.sent] == [NIGHT]
+    assert prepare_messages(job, reports, Sending.NEVER) is None

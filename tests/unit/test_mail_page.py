@@ -42,12 +42,11 @@ DROPPED_TAGS = {
 
 KEPT_PROPERTIES = {
     "background-color", "border", "border-top", "color", "display", "font-family", "font-size", "font-weight",
-    "height", "line-height", "margin", "margin-top", "max-width", "padding", "text-align", "white-space",
-    "width", "word-break",
+    "height", "line-height", "margin", "margin-top", "max-width", "padding", "text-align", "width", "word-break",
 }  # fmt: skip
 """Properties that Gmail and Outlook for Windows apply, at least in part, by the same source. max-width is
-ignored by Outlook, where the width attributes beside it serve; word-break and white-space
-only spare a scroll bar."""
+ignored by Outlook, where the width attributes beside it serve; word-break
+only spares a scroll bar. @media rules, for dark mode and phones, go beyond what Outlook knows."""
 
 
 class Parsed(HTMLParser):
