@@ -23,9 +23,8 @@ from markupsafe import Markup
 
 import templates
 from detector.aggregation import local_days, map_of
-from detector.files import write_atomically
 from detector.model import Finding, Night, RunReport, Severity, SourceStatus, Status
-from detector.reports import charts, revisions, verdicts, visible
+from detector.reports import Reporter, charts, counts, revisions, verdicts, visible
 from detector.reports.json import plain, tool_version
 from detector.triage import mute_words
 
@@ -60,18 +59,14 @@ KINDS = {
 """Type to its name and to the one word of its tag in the table."""
 
 
-class HtmlReporter:
+class HtmlReporter(Reporter):
     """Writes ``report.html``, a page that can be opened from a mail, a share or a disk."""
+
+    filename = "report.html"
 
     def render(self, report: RunReport) -> str:
         """The whole page as text."""
         return _environment().get_template("report.html.j2").render(page=page(report))
-
-    def write(self, report: RunReport, directory: Path) -> Path:
-        """Write ``report.html`` into the night's folder, whole or not at all."""
-        path = directory / "report.html"
-        write_atomically(path, self.render(report).encode())
-        return path
 
 
 @dataclass(frozen=True)
@@ -542,6 +537,7 @@ def _deployments(report: RunReport) -> list[tuple[str, list[int]]]:
 def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
     """What ran, on what, with which limits: enough to repeat it."""
     night, budget = report.night, report.summary.budget
+    yield "Findings", counts.sentence(report.summary)
     yield "Night", f"{plain(night.start)} to {plain(night.end)} ({night.timezone.key})"
     yield "Generated", str(plain(report.generated_at))
     yield "Version", f"detector {tool_version()}"
