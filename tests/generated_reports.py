@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import strategies as st
 
 from detector.model import Finding, RunReport, Severity, Status
-from detector.reports.html import KINDS
+from detector.reports.kinds import KINDS
 from tests import report_examples
 from tests.report_examples import DAY, assemble, finding, ordinary_keys
 
