@@ -167,12 +167,22 @@
     }
   }
 
-  const CELLS = 7;
   const HIDDEN_ON_PHONES = "wide-only";
 
-  // A row that is data until it is shown: keys without a finding beyond the first thousand.
-  function drawn(item, teams) {
-    const [name, id, team, environment, requests, , last, , silent] = item.row;
+  const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+  const YEAR = document.body.dataset.year;
+
+  // 202611222354 as 22 Nov 23:54, with the year where it is another one.
+  function moment(used) {
+    if (!used) return "never";
+    const [, year, month, day, hour, minute] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(String(used));
+    return `${Number(day)} ${MONTHS[month - 1]}${year === YEAR ? "" : ` ${year}`} ${hour}:${minute}`;
+  }
+
+  // A row that is data until it is shown: keys without a finding beyond the first few hundred.
+  function drawn(item, dictionary) {
+    const [name, id, , , requests, , used, silent] = item.row;
+    const [team, environment] = [dictionary[item.row[2]], dictionary[item.row[3]]];
     const row = document.createElement("tr");
     const head = document.createElement("th");
     head.scope = "row";
@@ -192,11 +202,11 @@
     head.append(small);
     const on = document.createElement("span");
     on.className = "narrow-only";
-    on.textContent = ` · ${teams[team] || "no team"} · ${environment}`;
+    on.textContent = ` · ${team || "no team"} · ${environment}`;
     small.append(on);
     row.append(head);
     const share = requests ? `${(100 * item.values[4]).toFixed(1)}%` : "–";
-    const texts = [teams[team] || "–", environment, requests.toLocaleString("en-GB"), share, "", last];
+    const texts = [team || "–", environment, requests.toLocaleString("en-GB"), share, "", moment(used)];
     const classes = [HIDDEN_ON_PHONES, HIDDEN_ON_PHONES, "num", "num", "trend", `num ${HIDDEN_ON_PHONES}`];
     texts.forEach((text, i) => {
       const cell = row.insertCell();
@@ -214,7 +224,7 @@
     const more = one("usage-more");
     const elements = [...body.rows, ...(more ? all("tbody tr", more) : [])];
     more?.remove();
-    const { teams, rows } = data("usage-data") || { teams: [], rows: [] };
+    const { words: dictionary, rows } = data("usage-data") || { words: [], rows: [] };
     one("usage-rest")?.remove();
 
     const number = (text) => (text === "" || Number.isNaN(Number(text)) ? text : Number(text));
@@ -225,8 +235,8 @@
       words: element.textContent.toLowerCase(),
     })).concat(rows.map((row) => ({
       row,
-      values: [row[0], teams[row[2]] || "–", row[3], row[4], row[4] ? row[5] / row[4] : 0, "", row[7]],
-      words: `${row[0]} ${row[1]} ${teams[row[2]]} ${row[3]} ${row[8] || ""}`.toLowerCase(),
+      values: [row[0], dictionary[row[2]] || "–", dictionary[row[3]], row[4], row[4] ? row[5] / row[4] : 0, "", row[6]],
+      words: `${row[0]} ${row[1]} ${dictionary[row[2]]} ${dictionary[row[3]]} ${row[7] || ""}`.toLowerCase(),
     })));
     const ranked = (item, i) => { item.rank = i; };
     items.sort((a, b) => b.values[3] - a.values[3]).forEach(ranked);
@@ -244,7 +254,7 @@
       const wanted = input.value.trim().toLowerCase();
       const found = wanted ? items.filter((item) => item.words.includes(wanted)) : items;
       const chosen = found.slice(0, limit);
-      for (const item of chosen) item.element ??= drawn(item, teams);
+      for (const item of chosen) item.element ??= drawn(item, dictionary);
       body.replaceChildren(...chosen.map((item) => item.element));
       const left = found.length - chosen.length;
       further.hidden = left <= 200;
@@ -265,7 +275,7 @@
       for (const other of all("thead th", table)) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
-      const column = head.cellIndex % CELLS;
+      const column = head.cellIndex;
       items = items.sort((a, b) => sign * compare(a.values[column], b.values[column]) || a.rank - b.rank);
       show();
     }

@@ -17,7 +17,7 @@ from detector.reports.series import key_series
 
 OPEN_CARDS = 12
 """Cards told in full; those after them show their first lines and disclose the rest."""
-MIXED_CARDS = 60
+MIXED_CARDS = 25
 """Cards with their endpoint mix drawn; the others say in words what changed."""
 HEAT_ROWS = 40
 FEWEST_HEAT_ROWS = 3
@@ -93,8 +93,8 @@ def facets(alarms: Sequence[Finding]) -> list[Facet]:
         for name, value in _facet_values(finding):
             found[name][value] = found[name].get(value, 0) + 1
     return [
-        Facet(name, [(f"{name.lower()}-{i}", value, n) for i, (value, n) in enumerate(values.items())])
-        for name, values in found.items()
+        Facet(name, [(f"{letter}{i}", value, n) for i, (value, n) in enumerate(values.items())])
+        for letter, (name, values) in zip("abcde", found.items(), strict=True)
     ]
 
 
@@ -211,7 +211,6 @@ def _numbers(finding: Finding) -> Iterator[tuple[str, str]]:
     parts = " ".join(f"{value:+.1f} {name}," for name, value in finding.terms.items()).rstrip(",")
     yield "Score", charts.number(finding.score) + (f" = {parts}" if parts else "")
     yield "First seen", charts.long_day(finding.first_seen)
-    yield "Last seen", charts.long_day(finding.last_seen)
     yield "Episode", str(finding.episode)
     yield "Finding id", finding.finding_id
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from detector.reports import visible
 from detector.reports.charts import HEADROOM, Series, compact, short_day, summary
 
+NIGHTS = 28
 STEP = 10
 PLOT = 72
 SHADES = 5
@@ -20,11 +21,11 @@ SHADES = 5
 
 def sketch(series: Series, label: str, chart_id: str) -> Markup:
     """Bars of nightly requests in one drawing for every width; ``chart_id`` is unique on the page."""
-    series = series.last(56)
+    series = series.last(NIGHTS)
     top = max([*series.seen, series.high or 0, 1])
     drawn = "".join([*_axis(series, top), *_range(series, top), _plot(series, top), *_words(series, top)])
     return Markup(
-        '<svg class="nights sketch" role="img" aria-labelledby="{0}-t" width="100%" height="{1}" font-size="12">'
+        '<svg class="nights sketch" role="img" aria-labelledby="{0}-t" height="{1}">'
         '<title id="{0}-t">{2}. {3}</title>{4}</svg>'
     ).format(chart_id, HEADROOM + PLOT + 22, visible(label), summary(series), Markup(drawn))  # noqa: S704  our own
 
@@ -88,4 +89,7 @@ def _words(series: Series, top: float) -> Sequence[str]:
     if tonight is None or series.missing[-1]:
         return dates
     height = HEADROOM + PLOT * (1 - tonight / top) - 6
-    return [*dates, f'<text class="value" x="100%" y="{height:.1f}" text-anchor="end">{tonight:,}</text>']
+    return [
+        *dates,
+        f'<text class="value" paint-order="stroke" x="100%" y="{height:.1f}" text-anchor="end">{tonight:,}</text>',
+    ]

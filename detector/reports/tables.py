@@ -15,19 +15,18 @@ from detector.aggregation import local_days, map_of
 from detector.model import Finding, Night, RunReport, Severity, Status
 from detector.reports import charts, visible
 from detector.reports.cards import data_block
-from detector.reports.json import plain
 from detector.reports.kinds import tag
 from detector.reports.moments import instant_in, moment, silence, text_in
 from detector.reports.series import key_series
 
-TABLE_ROWS = 1000
+TABLE_ROWS = 300
 """Rows of the by-key table that are markup, beside those with a finding."""
 LISTED_ROWS = 10_000
 """Rows that the script can show; what is beyond is counted on the page and stands in ``report.json``."""
 VISIBLE_ROWS = 25
 DRAWN_ROWS = 200
 """Rows with a drawing of their nights."""
-UNUSED_ROWS = 200
+UNUSED_ROWS = 100
 DEPLOYMENTS = 20
 
 
@@ -42,7 +41,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class Row:
-    """One key of the by-key table. ``used`` is the instant to sort by, ``last`` the words for it."""
+    """One key of the by-key table. ``used`` is the last use to sort by, ``last`` the words for it."""
 
     key_id: str
     name: str
@@ -52,7 +51,7 @@ class Row:
     errors: str
     error_share: float
     last: str
-    used: str
+    used: int
     silent: str
     tags: list[Tag]
     spark: Markup
@@ -134,7 +133,7 @@ def _row(report: RunReport, record: Mapping[Any, Any], own: list[Tag], drawn_at:
         errors=f"{share:.1%}" if requests else "–",
         error_share=round(share, 4),
         last=moment(used, report.night) if used else "never",
-        used=str(plain(used)) if used else "",
+        used=_sortable(used, report.night),
         silent="" if requests or not night_was_seen(report) else silence(used, report.night),
         tags=own,
         spark=Markup("") if drawn_at is None else charts.sparkline(key_series(report, drawn_at)),
@@ -147,27 +146,32 @@ def _worst(tags: Sequence[Tag]) -> str:
 
 
 def _listed(report: RunReport, usage: pd.DataFrame) -> Markup:
-    """Rows for the script: name, id, number of the team, environment, requests, errors, last use, silence.
+    """Rows for the script: name, id, team, environment, requests, errors, last use and, where silent, how long.
 
-    A team is a number into a list of teams, as thousands of keys have few of them.
+    Team and environment are numbers into a list of words, as thousands of keys share a few; the last use is
+    local time as the number YYYYMMDDHHMM, 0 where there is none.
     """
-    teams: dict[str, int] = {}
-    rows = [list(_cells(report, record, teams)) for record in usage.to_dict("records")]
-    return data_block({"teams": list(teams), "rows": rows})
+    words: dict[str, int] = {}
+    rows = [list(_cells(report, record, words)) for record in usage.to_dict("records")]
+    return data_block({"words": list(words), "rows": rows})
 
 
-def _cells(report: RunReport, record: Mapping[Any, Any], teams: dict[str, int]) -> Iterator[str | int]:
+def _cells(report: RunReport, record: Mapping[Any, Any], words: dict[str, int]) -> Iterator[str | int]:
     row = _row(report, record, [], None)
     yield visible(row.name)
     yield visible(row.key_id)
-    yield teams.setdefault(visible(row.team), len(teams))
-    yield row.environment
+    yield words.setdefault(visible(row.team), len(words))
+    yield words.setdefault(visible(row.environment), len(words))
     yield row.requests
     yield int(record["error_count"])
-    yield row.last
-    yield row.used[:16]
+    yield row.used
     if row.silent:
         yield row.silent
+
+
+def _sortable(used: datetime | None, night: Night) -> int:
+    """Local time as the number YYYYMMDDHHMM; 0 for never."""
+    return int(f"{used.astimezone(night.timezone):%Y%m%d%H%M}") if used else 0
 
 
 def _unused_row(record: Mapping[Any, Any], night: Night) -> dict[str, str]:
