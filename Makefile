@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check format docs pictures clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python -m detector demo --out demo
@@ -25,6 +25,9 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/reference.py
+
+pictures: $(VENV)/.dev
+	$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FINDINGS = 3
 SEVERITIES = ("info", "low", "medium", "high", "critical")
+FORMATS = ("html", "json", "ndjson", "csv", "ocsf", "ocsf-1.4")
 
 
 class _RunByDefault(Group):
@@ -196,10 +197,10 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
     cls=Command,
     epilog="""Examples:
       python -m detector report 2026-11-22 --out report.html
-      python -m detector report 2026-11-22 --format json""",
+      python -m detector report 2026-11-22 --format ocsf | curl --data-binary @- https://siem.example/intake""",
 )
 @click.argument("night", type=DAY)
-@click.option("--format", "form", type=click.Choice(["html", "json"]), default="html", help="Which rendering.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="Which rendering.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default.")
 @configured
 def report(path: Path, overrides: Sequence[str], night: date, form: str, out: Path | None) -> None:

@@ -235,7 +235,9 @@ class Report(Section):
     """What is written for a night."""
 
     directory: str = Field("var/reports", description="Folder of the nightly reports.")
-    formats: tuple[Literal["html", "json"], ...] = Field(("html", "json"), description="Formats written.")
+    formats: tuple[Literal["html", "json", "ndjson", "csv", "ocsf", "ocsf-1.4"], ...] = Field(
+        ("html", "json"), description="Formats written."
+    )
 
 
 def _clock_time(text: str) -> str:

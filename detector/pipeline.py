@@ -20,7 +20,7 @@ from detector.judging import Judged, judge
 from detector.messages import Outgoing, Stored
 from detector.model import Finding, RunReport, SourceStatus, Status
 from detector.pull import Progress, pull, unwatched
-from detector.reports import reporter
+from detector.reports import index, reporter
 from detector.sources import Source, open_source
 from detector.state import State
 from detector.summary import assemble
@@ -144,7 +144,7 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
 
 
 def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
-    """Write every configured format; one that fails is recorded and the others go on."""
+    """Write every configured format and the index; one that fails is recorded and the others go on."""
     directory = Path(job.config.report.directory) / report.night.day.isoformat()
     written = []
     for name in job.config.report.formats:
@@ -152,6 +152,10 @@ def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
             written.append(reporter(name).write(report, directory))
         except Exception as error:  # one failing format must not cost the others
             job.failures.append(f"the {name} report could not be written: {error}")
+    try:
+        index.update(directory.parent, report)
+    except Exception as error:  # the reports are there; the page that links them must not cost the run
+        job.failures.append(f"the index of the nights could not be written: {error}")
     return tuple(written)
 
 

@@ -391,7 +391,7 @@ class _Desk:
         return ", ".join(f"{name[:SHOWN_ID]}{safe(words[name])}" for name in ids)
 
     def _require_type(self, kind: str) -> None:
-        from detector.reports.html import KINDS
+        from detector.reports.kinds import KINDS
 
         kinds = {*KINDS, *(sighting.type for sighting in self.sightings.values())}
         if kind not in kinds:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import ClassVar, cast
 
+from detector.files import write_atomically
 from detector.model import RunReport
 
 REPORTERS: dict[str, str] = {
     "html": "detector.reports.html:HtmlReporter",
     "json": "detector.reports.json:JsonReporter",
+    "ndjson": "detector.reports.ndjson:NdjsonReporter",
+    "csv": "detector.reports.csv:CsvReporter",
+    "ocsf": "detector.reports.ocsf:OcsfReporter",
+    "ocsf-1.4": "detector.reports.ocsf:OlderOcsfReporter",
 }
 """Format name to ``module:Class``; imported only when asked for, so that starting stays quick."""
 
@@ -26,16 +32,20 @@ UNSEEN = re.compile(
 LONGEST_TEXT = 1000
 
 
-class Reporter(Protocol):
-    """A format: how a night is told to one kind of reader."""
+class Reporter(ABC):
+    """A format: how a night is told to one kind of reader, and the name of its file."""
 
+    filename: ClassVar[str]
+
+    @abstractmethod
     def render(self, report: RunReport) -> str:
         """The whole document as text."""
-        ...
 
     def write(self, report: RunReport, directory: Path) -> Path:
-        """Render into ``directory``, the night's folder, and return the file's path."""
-        ...
+        """Render into ``directory``, the night's folder, whole or not at all; return the file's path."""
+        path = directory / self.filename
+        write_atomically(path, self.render(report).encode())
+        return path
 
 
 def reporter(name: str) -> Reporter:

@@ -252,7 +252,8 @@ def _columns(series: Series, y: _Scale) -> Iterator[str]:
     yield _floor(series, y(0))
     tonight = series.counts[-1]
     if tonight is not None and not series.missing[-1]:
-        yield f'<text class="value" x="100%" y="{y(tonight) - 6:.1f}" text-anchor="end">{tonight:,}</text>'
+        place = f'x="100%" y="{y(tonight) - 6:.1f}" text-anchor="end"'
+        yield f'<text class="value" paint-order="stroke" {place}>{tonight:,}</text>'
 
 
 def _bar(series: Series, i: int, count: int, y: _Scale) -> str:

@@ -20,17 +20,18 @@ import numpy as np
 import pandas as pd
 
 from detector.aggregation import by_key_answer
-from detector.files import write_atomically
 from detector.model import Finding, Night, RunReport
-from detector.reports import UNSEEN
+from detector.reports import UNSEEN, Reporter
 
 SCHEMA_ID = "urn:detector:report:1"
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("schema") / "report-1.json"
 
 
-class JsonReporter:
+class JsonReporter(Reporter):
     """Writes ``report.json``, one finding and one key a line, so that ``diff`` and ``grep`` serve too."""
+
+    filename = "report.json"
 
     def render(self, report: RunReport) -> str:
         """The document as strict JSON text that can be printed anywhere.
@@ -38,13 +39,7 @@ class JsonReporter:
         Characters that steer a terminal or turn text around are written as ``\\u`` escapes: the value
         stays, the effect is gone. Half a surrogate pair has no JSON form and becomes U+FFFD.
         """
-        return UNSEEN.sub(_escape, _spread(document(report), depth=2)) + "\n"
-
-    def write(self, report: RunReport, directory: Path) -> Path:
-        """Write ``report.json`` into the night's folder, whole or not at all."""
-        path = directory / "report.json"
-        write_atomically(path, self.render(report).encode())
-        return path
+        return escaped(_spread(document(report), depth=2)) + "\n"
 
 
 def document(report: RunReport) -> dict[str, Any]:
@@ -69,6 +64,16 @@ def document(report: RunReport) -> dict[str, Any]:
 def finding_record(finding: Finding) -> dict[str, Any]:
     """One finding, flat: the shape it has in ``report.json`` and in a backtest's ``findings.ndjson``."""
     return _fields(finding)
+
+
+def line(record: Mapping[str, Any]) -> str:
+    """Plain JSON types as strict JSON on one line, whatever its texts hold."""
+    return escaped(_compact(record))
+
+
+def escaped(text: str) -> str:
+    """JSON text with what cannot be seen written as ``\\u`` escapes; half a surrogate pair becomes U+FFFD."""
+    return UNSEEN.sub(_escape, text)
 
 
 def tool_version() -> str:

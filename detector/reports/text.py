@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detector.model import Finding, RunReport, Severity, Status
-from detector.reports import revisions, verdicts, visible
+from detector.reports import counts, revisions, verdicts, visible
 from detector.triage import mute_words
 
 MOST = 25
@@ -55,6 +55,7 @@ def _receipt(report: RunReport) -> list[str]:
     coverage, budget = report.coverage, report.summary.budget
     state = "complete" if coverage.complete else "incomplete: " + " ".join(coverage.problems[:1])
     lines = [
+        f"Findings    {counts.sentence(report.summary)}",
         f"Night       {report.night.day} ({report.night.timezone})",
         f"Data        {state}",
         f"Judged      {coverage.keys_judged:,} of {coverage.keys_active:,} active keys against "

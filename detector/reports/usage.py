@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import shutil
@@ -13,12 +12,12 @@ from typing import Any
 import pandas as pd
 
 from detector.aggregation import by_key_answer
-from detector.reports import UNSEEN, visible
+from detector.reports import visible
+from detector.reports.csv import table
 
 COLUMNS = (
     "key_id", "name", "environment", "request_count", "error_count", "last_activity", "endpoint_distribution",
 )  # fmt: skip
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 PIPE_WIDTH = 160
 
 
@@ -28,14 +27,8 @@ def as_json(records: pd.DataFrame) -> str:
 
 
 def as_csv(records: pd.DataFrame) -> str:
-    """One row a key; the endpoint distribution as JSON in its cell."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for key in by_key_answer(records)["keys"]:
-        row = {**key, "endpoint_distribution": json.dumps(key["endpoint_distribution"])}
-        writer.writerow([_cell(row[name]) for name in COLUMNS])
-    return buffer.getvalue()
+    """One row a key, by the rules of ``reports.csv``; the endpoint distribution as JSON in its cell."""
+    return table(COLUMNS, by_key_answer(records)["keys"])
 
 
 def as_table(records: pd.DataFrame) -> str:
@@ -45,19 +38,19 @@ def as_table(records: pd.DataFrame) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    listing = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("key", "name", "for"):
-        table.add_column(name)
+        listing.add_column(name)
     for name in ("requests", "errors"):
-        table.add_column(name, justify="right")
+        listing.add_column(name, justify="right")
     for name in ("last activity", "busiest endpoint"):
-        table.add_column(name)
+        listing.add_column(name)
     answer = by_key_answer(records)
     for key in answer["keys"]:
-        table.add_row(*(Text(visible(cell)) for cell in _table_row(key)))
+        listing.add_row(*(Text(visible(cell)) for cell in _table_row(key)))
     buffer = io.StringIO()
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
-    Console(file=buffer, width=width, no_color=True, highlight=False).print(table)
+    Console(file=buffer, width=width, no_color=True, highlight=False).print(listing)
     return buffer.getvalue() + f"{answer['total_keys']:,} active keys\n"
 
 
@@ -69,11 +62,3 @@ def _table_row(key: dict[str, Any]) -> tuple[str, ...]:
     busiest = next(iter(key["endpoint_distribution"]), "–")
     counts = (f"{key['request_count']:,}", f"{key['error_count']:,}")
     return (key["key_id"], key["name"], key["environment"], *counts, key["last_activity"] or "never", busiest)
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets a leading apostrophe; controls are taken out."""
-    if not isinstance(value, str):
-        return value
-    clean = UNSEEN.sub("\ufffd", value).replace("\n", " ").replace("\t", " ")
-    return f"'{clean}" if clean.startswith(FORMULA_STARTS) else clean

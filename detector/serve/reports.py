@@ -11,6 +11,10 @@ from pydantic import BaseModel, Field
 FILES = {
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
+    "report.ndjson": "application/x-ndjson",
+    "report.csv": "text/csv; charset=utf-8",
+    "report.ocsf.ndjson": "application/x-ndjson",
+    "report.ocsf-1.4.ndjson": "application/x-ndjson",
 }
 """What may be asked for, and as what it is sent."""
 HTML_POLICY = (

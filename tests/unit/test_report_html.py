@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from detector.model import RunReport, Severity, Status
-from detector.reports import UNSEEN, html, visible
+from detector.reports import UNSEEN, html, tables, visible
 from detector.reports.html import HtmlReporter
+from detector.reports.page import assets
 from tests import report_examples
 
 NIGHTS = {
@@ -199,11 +200,12 @@ def test_failure_alone_raises_the_banner():
 
 def test_long_table_is_cut_but_keeps_every_key_with_a_finding(monkeypatch):
     """Beyond the limit keys are only counted, except those that a finding is about."""
-    monkeypatch.setattr(html, "TABLE_ROWS", 10)
+    monkeypatch.setattr(tables, "TABLE_ROWS", 10)
+    monkeypatch.setattr(tables, "LISTED_ROWS", 20)
     table = html.page(report_examples.findings_night())["table"]
     shown_ids = {row.key_id for row in table["first"] + table["more"]}
     assert {"key_b81d", "key_02c9", "key_c410"} <= shown_ids
-    assert table["left_out"] == 65 - len(shown_ids) > 0
+    assert table["left_out"] == 65 - len(shown_ids) - table["rest_rows"] == 45
 
 
 def test_zero_request_keys_are_in_the_table():
@@ -256,7 +258,7 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_can_be_read_in_both_schemes(scheme):
     """Every pair of text and ground that occurs has a contrast of at least 4.5 to 1."""
-    style = html._assets()["style"]
+    style = assets("report.js")["style"]
     blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[scheme]))
     severities = ("critical", "high", "medium", "low", "info")

@@ -133,7 +133,7 @@ def test_unknown_type_is_an_error_and_not_a_guess():
 def test_every_registered_reporter_writes_its_file(name, tmp_path):
     """The registry's names lead to reporters that write into the night's folder."""
     path = reporter(name).write(report_examples.clear_night(), tmp_path / "2026-11-22")
-    assert path == tmp_path / "2026-11-22" / f"report.{name}"
+    assert path == tmp_path / "2026-11-22" / reporter(name).filename
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 

@@ -1,0 +1,231 @@
+"""report.ndjson, report.csv and the OCSF files: what other programs read, on ordinary and on hostile nights."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import get_args
+
+import jsonschema
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+
+from detector import cli, config
+from detector.model import Finding, RunReport, Severity, Status
+from detector.reports import REPORTERS, reporter
+from detector.reports.csv import COLUMNS, CUT_AT, LONGEST_CELL, cell, text_of
+from detector.reports.json import SCHEMA_PATH, document
+from detector.reports.ocsf import MAPPED, event
+from tests import report_examples
+
+NIGHTS = {
+    "findings": report_examples.findings_night,
+    "triaged": report_examples.triaged_night,
+    "clear": report_examples.clear_night,
+    "not judged": report_examples.not_judged_night,
+    "hostile": report_examples.hostile_night,
+}
+TEXTS = {"finding_id", "type", "title", "key_id", "name", "environment", "team", "reason", "muted", "prevalence"}
+LISTS = {"changes", "actions", "severity_reasons", "endpoints_usual", "endpoints_tonight", "terms", "techniques"}
+every_night = pytest.mark.parametrize("build", NIGHTS.values(), ids=NIGHTS.keys())
+
+
+def records(report: RunReport) -> list[dict]:
+    """The findings as report.json has them."""
+    return json.loads(reporter("json").render(report))["findings"]
+
+
+def by_pandas(report: RunReport) -> list[dict]:
+    """The rows of report.csv, read with pandas as docs/reports.md says."""
+    text = reporter("csv").render(report)
+    frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
+def test_formats_of_configuration_command_and_registry_are_the_same():
+    """A format that is registered can be asked for in both places."""
+    formats = get_args(get_args(config.Report.model_fields["formats"].annotation)[0])
+    assert list(REPORTERS) == list(formats) == list(cli.FORMATS)
+
+
+@every_night
+def test_ndjson_lines_are_the_findings_of_the_json_report(build):
+    """One line a finding, the same record in the same order."""
+    lines = reporter("ndjson").render(build()).splitlines()
+    assert [json.loads(line) for line in lines] == records(build())
+
+
+def test_columns_of_the_csv_are_the_fields_of_the_schema():
+    """The CSV has every field of a finding, in the order in which the schema names them."""
+    schema = json.loads(SCHEMA_PATH.read_text())
+    assert list(COLUMNS) == schema["$defs"]["finding"]["required"]
+
+
+@every_night
+def test_csv_read_with_pandas_gives_the_values_of_the_json_report(build):
+    """Texts by the documented rule, lists and maps as JSON, numbers as they are."""
+    for read, written in zip(by_pandas(build()), records(build()), strict=True):
+        for name in COLUMNS:
+            value = read[name]
+            if name in LISTS:
+                value = json.loads(value)
+            elif isinstance(value, str):
+                value = text_of(value)
+            assert value == written[name], name
+
+
+@every_night
+@pytest.mark.parametrize("form", ["ndjson", "csv", "ocsf", "ocsf-1.4"])
+def test_lines_are_as_many_as_findings(build, form):
+    """No name can add a line, whichever characters a reader takes for line ends."""
+    report = build()
+    text = reporter(form).render(report)
+    expected = len(report.findings) + (form == "csv")
+    assert len(text.splitlines()) == text.count("\n") == expected
+    assert len(re.split("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", text)) == expected + 1
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "|calc", "%0", "＝1", "'=1", " =1", "''+1")
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_cell_begins_like_a_formula_and_each_can_be_taken_back(formula):
+    """The cell begins with an apostrophe or an escape; reading it gives the text again."""
+    written = cell(formula)
+    assert written[0] in "'\\"
+    assert text_of(written) == formula
+
+
+def test_a_semicolon_opens_no_formula():
+    """Where spreadsheets part fields at semicolons, a formula within a text stays text."""
+    assert cell("a;=1+1") == "a\\u003b=1+1"
+    assert cell(["b; =1+1"]) == '["b\\u003b =1+1"]'
+    assert cell("a; b") == "a; b"
+
+
+def test_negative_numbers_stay_numbers():
+    """Only text is protected: a number cannot be a formula."""
+    assert cell(-3.5) == -3.5
+
+
+def test_overlong_cells_are_cut_where_a_spreadsheet_would_spill():
+    """A text ends in an ellipsis, a list says that it was left out."""
+    assert cell("x" * 1_000_000) == "x" * CUT_AT + "…"
+    assert len(cell("\U000e0041" * 40_000)) <= LONGEST_CELL
+    assert json.loads(cell(["x" * 1_000_000])) == "1000004 characters, too long for a cell; report.json has them"
+
+
+@given(st.text(st.characters() | st.sampled_from("'=+-@\"\\;,\t\r\n\u202e\ud800 ")))
+def test_any_text_can_be_taken_back_from_its_cell(text):
+    """The rules lose nothing but halves of surrogate pairs, which no file can hold."""
+    [[read]] = csv.reader(io.StringIO(_row(text)))
+    assert text_of(read) == re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def _row(text: str) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow([cell(text)])
+    assert len(buffer.getvalue().splitlines()) == 1
+    return buffer.getvalue()
+
+
+@cache
+def ocsf(version: str) -> jsonschema.Draft202012Validator:
+    schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version)).get_class_schema("detection_finding", profiles=[])
+    return jsonschema.Draft202012Validator(schema)
+
+
+def events(report: RunReport, form: str = "ocsf") -> list[dict]:
+    return [json.loads(line) for line in reporter(form).render(report).splitlines()]
+
+
+@every_night
+@pytest.mark.parametrize(("form", "version"), [("ocsf", "1.8.0"), ("ocsf-1.4", "1.4.0")])
+def test_ocsf_events_follow_the_schema_of_their_version(build, form, version):
+    """Every finding is a valid Detection Finding without profiles; unknown attributes are refused there."""
+    for made in events(build(), form):
+        ocsf(version).validate(made)
+        assert made["metadata"]["version"] == version
+
+
+def test_ocsf_says_whose_the_finding_is_and_when_it_was():
+    """Identity, severity, status, key and times (milliseconds) come over."""
+    spike = events(report_examples.findings_night())[0]
+    assert spike["finding_info"]["uid"] == "f-7f3a-spike"
+    assert (spike["class_uid"], spike["type_uid"], spike["severity_id"], spike["status_id"]) == (
+        2004,
+        200401,
+        4,
+        1,
+    )
+    assert spike["resources"] == [
+        {"uid": "key_7f3a", "type": "API key", "name": "billing-prod-07", "group": {"name": "payments"}}
+    ]
+    assert [seen["value"] for seen in spike["observables"]] == ["key_7f3a", "billing-prod-07"]
+    assert datetime.fromtimestamp(spike["start_time"] / 1000, UTC) == report_examples.NIGHT.start
+    assert spike["time"] == spike["end_time"] == spike["start_time"] + 24 * 3600 * 1000
+    assert spike["evidences"][0]["data"]["observed"] == 18_240
+
+
+@pytest.mark.parametrize(
+    ("change", "activity", "status"),
+    [
+        ({"status": Status.NEW}, 1, 1),
+        ({"status": Status.REOPENED}, 2, 1),
+        ({"status": Status.ONGOING}, 2, 1),
+        ({"status": Status.ONGOING, "acknowledged": "Acknowledged by alex"}, 2, 2),
+        ({"status": Status.MUTED}, 2, 3),
+        ({"status": Status.RESOLVED}, 3, 4),
+    ],
+)
+def test_ocsf_status_is_where_people_stand_with_it(change, activity, status):
+    """Acknowledged is in progress, muted is suppressed, and what ended is closed."""
+    report = report_examples.findings_night()
+    made = event(report, replace(report.findings[0], **change), "1.8.0")
+    assert (made["activity_id"], made["status_id"]) == (activity, status)
+
+
+def test_ocsf_names_techniques_with_their_version():
+    """A technique and its part are told apart, each with its page."""
+    [attack] = events(report_examples.findings_night())[1]["finding_info"]["attacks"]
+    assert attack["technique"]["uid"] == "T1595"
+    assert attack["sub_technique"]["uid"] == "T1595.003"
+    assert attack["sub_technique"]["src_url"] == "https://attack.mitre.org/techniques/T1595/003/"
+    assert attack["version"]
+
+
+def test_ocsf_keeps_what_it_has_no_place_for():
+    """No field of a finding is lost: what is not mapped stands under its own name."""
+    report = report_examples.triaged_night()
+    for made, record in zip(events(report), records(report), strict=True):
+        assert made["unmapped"] == {name: value for name, value in record.items() if name not in MAPPED}
+        assert made["finding_info"]["title"] == record["title"]
+        assert made["message"] == record["reason"]
+        assert made.get("remediation", {"desc": ""})["desc"] == " ".join(record["actions"])
+
+
+def test_the_fleet_has_no_resource():
+    """A finding on all keys names none of them."""
+    report = report_examples.findings_night()
+    fleet: Finding = replace(report.findings[0], key_id=None, name=None, team=None, severity=Severity.INFO)
+    made = event(report, fleet, "1.8.0")
+    assert not {"resources", "observables"} & made.keys()
+    assert made["is_alert"] is False
+    ocsf("1.8.0").validate(made)
+
+
+def test_one_megabyte_of_name_is_one_line_everywhere():
+    """A monstrous name does not break a file, and JSON keeps all of it."""
+    report = report_examples.renamed(
+        report_examples.findings_night(), lambda text: text + "\r\n=" + "x" * 1_000_000
+    )
+    assert len(document(report)["findings"][0]["name"]) > 1_000_000
+    for form in ("ndjson", "csv", "ocsf"):
+        assert len(reporter(form).render(report).splitlines()) == len(report.findings) + (form == "csv")
+    assert all(len(str(value)) <= LONGEST_CELL for row in by_pandas(report) for value in row.values())
