@@ -196,7 +196,9 @@ class History(Section):
     settle_nights: int = Field(
         2, ge=0, le=30, description="Nights before the newest that are pulled again, for rows that come late."
     )
-    keep_nights: int = Field(400, ge=60, description="Nights kept; older ones may be pruned.")
+    keep_nights: int = Field(
+        400, ge=60, description="Nights and reports kept; `prune` and `schedule` take older ones away."
+    )
 
 
 class State(Section):

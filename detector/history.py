@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -116,6 +117,11 @@ class History:
         self._notes.pop(night, None)
         for entry in [entry for entry in self._cache if entry[0] == night]:
             del self._cache[entry]
+
+    def remove(self, night: date) -> None:
+        """Take a stored night away."""
+        shutil.rmtree(self._path(night).parent)
+        self._notes.pop(night, None)
 
     def read(self, night: date) -> pd.DataFrame:
         """The records of a stored night: ``RECORD_COLUMNS``, sorted by key id."""

@@ -24,6 +24,7 @@ from detector.errors import ConfigError, DetectorError
 from detector.model import Night
 from detector.state import State
 from jobs.nightly import nightly
+from jobs.retention import prune
 
 NIGHTLY, RETRY = "nightly", "retry"
 TRY_LATER = 75
@@ -74,6 +75,11 @@ class Service:
                     outcome.report.night.day,
                     outcome.report.summary.verdict,
                     outcome.exit_code,
+                )
+            old = prune(self._config, self._clock())
+            if old.nights or old.reports:
+                log.info(
+                    "%d nights, %d reports before %s taken away", len(old.nights), len(old.reports), old.before
                 )
         except DetectorError as error:
             log.warning("%s", error)
