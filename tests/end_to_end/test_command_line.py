@@ -262,7 +262,9 @@ def test_the_module_runs_as_a_program(organization: Path) -> None:
 
 def test_the_nightly_job_can_be_called_alone(organization: Path) -> None:
     """As a scheduler does; last night lies after these data, so nobody could be judged."""
+    with (organization / "config.yaml").open("a") as config:
+        config.write("\nschedule: {deadline: '00:00'}\n")  # at whatever time of day this runs
     done = subprocess.run(
         [sys.executable, "-m", "jobs.nightly"], capture_output=True, text=True, timeout=120, check=True
     )
-    assert done.stdout == "We could not judge tonight\n"
+    assert done.stdout.endswith(": We could not judge tonight\n")
