@@ -128,7 +128,15 @@ def _stored(directory: Path) -> list[NightRecord]:
     path = directory / RECORDS
     if not path.exists():
         return []
-    return [_record(json.loads(text)) for text in path.read_text(encoding="utf-8").splitlines()]
+    return [record for text in path.read_bytes().splitlines() if (record := _readable(text))]
+
+
+def _readable(text: bytes) -> NightRecord | None:
+    """The record of a line; none of a damaged one, whose night is then taken from its report."""
+    try:
+        return _record(json.loads(text))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _from_report(directory: Path, night: date) -> NightRecord | None:

@@ -50,7 +50,8 @@ def test_no_key_is_told_wherever_it_stands(key: str, cut: int, member: str) -> N
         register = [{"key_id": key, "name": "shop", "environment": key}, {"key_id": key, "created_at": key}]
         (folder / "keys.ndjson").write_text("\n".join(map(json.dumps, register)) + f"\n{key}\n")
         told_text = "".join(told(protected(folder, keys=f"{folder}/keys.ndjson")))
-    assert ProtectedKeys(SALT).protected(key) in told_text
+    shown = ProtectedKeys(SALT).protected(key)
+    assert shown in told_text or repr(shown)[1:-1] in told_text
     assert key not in told_text
     assert repr(key)[1:-1] not in told_text
 
