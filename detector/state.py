@@ -40,8 +40,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
-from detector import locks, outbox_table
-from detector.errors import StateError
+from detector import outbox_table
+from detector.errors import LockedError, StateError
 from detector.messages import Outgoing
 from detector.model import Finding, Severity, Sighting, TriageEntry
 from detector.tokens import ApiToken
@@ -130,16 +130,11 @@ def _create_outbox(connection: Connection) -> None:
     outbox_table.outbox.create(connection, checkfirst=True)
 
 
-def _create_locks(connection: Connection) -> None:
-    locks.metadata.create_all(connection)
-
-
 MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0001_runs_and_sightings": _create_first_tables,
     "0002_triage": _create_triage,
     "0003_api_tokens": _create_api_tokens,
     "0004_outbox": _create_outbox,
-    "0005_locks": _create_locks,
 }
 """In order; a name once released never changes."""
 
@@ -161,11 +156,12 @@ class State:
     @contextmanager
     def only_run(self) -> Iterator[None]:
         """Let no other run work while the block lasts. Raises LockedError where another one does."""
-        try:
-            with locks.only_run(self._engine):
-                yield
-        except SQLAlchemyError as error:
-            raise StateError(f"cannot use the state database: {_first_line(error)}") from error
+        with self.exclusively("run") as alone:
+            if not alone:
+                last = self.last_run()
+                since = f" since {_utc(last['started_at']):%Y-%m-%d %H:%M:%S} UTC" if last else ""
+                raise LockedError(f"another run is at work on this state{since}; try again later")
+            yield
 
     def begin_run(self, run_id: str, night: date, started_at: datetime) -> None:
         """Log that a run has started."""

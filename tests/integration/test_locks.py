@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text, update
+from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from detector import locks
 from detector.errors import LockedError
 from detector.state import State
 
@@ -116,18 +114,3 @@ def say(processes: list[subprocess.Popen[str]], word: str) -> None:
         assert process.stdin is not None
         process.stdin.write(f"{word}\n")
         process.stdin.flush()
-
-
-def test_an_owner_elsewhere_that_fell_silent_loses_the_lock(tmp_path: Path) -> None:
-    """A process of another machine cannot be looked at; ten minutes without a sign are enough."""
-    url = f"sqlite:///{tmp_path}/state.db"
-    State(url).close()
-    engine, now = create_engine(url, poolclass=NullPool), datetime.now(UTC)
-    with locks.only_run(engine):
-        foreign = update(locks.locks).values(host="elsewhere", renewed_at=now - timedelta(minutes=9))
-        with engine.begin() as connection:
-            connection.execute(foreign)
-        with pytest.raises(LockedError, match="on elsewhere"), locks.only_run(engine):
-            pass
-        with locks.only_run(engine, lambda: now + timedelta(minutes=2)):
-            pass
