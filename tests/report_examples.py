@@ -163,6 +163,9 @@ HOSTILE = (
     "]]>--><!--",
     "javascript:alert(1)",
     "a b\tc\nd",
+    "nul\x00byte",
+    '=HYPERLINK("http://192.0.2.1","open")',
+    "<!channel> \r\nBcc: mallory@example.com",
 )
 
 

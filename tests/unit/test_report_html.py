@@ -67,6 +67,17 @@ def test_hostile_names_build_the_same_page_as_harmless_ones(prefix):
     assert hostile.structure == harmless.structure
 
 
+def test_a_name_of_a_megabyte_changes_no_element_and_does_not_fill_the_page():
+    """Long text is cut, and what is cut holds no half of an escape."""
+    report = report_examples.triaged_night()
+    huge = "<b>&amp;" * 131_072
+    findings = tuple(replace(finding, name=huge, team=huge) for finding in report.findings)
+    short = tuple(replace(finding, name="calm", team="calm") for finding in report.findings)
+    page, usual = (shown(replace(report, findings=told)) for told in (findings, short))
+    assert page.structure == usual.structure
+    assert len(page.text) < len(usual.text) + 2_000 * 2 * len(findings)
+
+
 def test_invisible_characters_are_spelled_out_everywhere():
     """No control or bidi character reaches the page, in text or in an attribute."""
     text = HtmlReporter().render(report_examples.hostile_night())

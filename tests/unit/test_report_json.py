@@ -109,10 +109,9 @@ def test_hostile_text_keeps_its_value_but_not_its_effect():
     text = JsonReporter().render(report_examples.hostile_night())
     text.encode("utf-8")
     assert not {"\u202e", "\x9b", "\x1b", "\x07"} & set(text)
-    names = {finding["name"] for finding in json.loads(text)["findings"]}
-    assert any("\u202e" in name for name in names)
-    changes = " ".join(change for finding in json.loads(text)["findings"] for change in finding["changes"])
-    assert "lone\ufffdhalf" in changes
+    told = json.dumps(json.loads(text), ensure_ascii=False)
+    assert "\u202e" in told
+    assert "lone\ufffdhalf" in told
 
 
 def test_finding_is_flat_and_its_lists_are_never_null():
