@@ -16,6 +16,8 @@ HEIGHT = 110
 TYPE_SIZE = 12
 SIZES = (("wide", 120), ("narrow", 42))
 """The drawings for wide and for narrow screens, with the nights that each has room for."""
+FEWEST_SLOTS = 28
+"""A new installation's first bars stand at the right, as wide as those of a month."""
 
 
 def chart(nights: Sequence[Night]) -> Markup:
@@ -48,8 +50,8 @@ def _words(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, in
 
 
 def _bars(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, int]]], top: int) -> Iterator[str]:
-    width = 100 / len(days)
-    for i, day in enumerate(days):
+    width = 100 / max(len(days), FEWEST_SLOTS)
+    for i, day in enumerate(days, start=max(FEWEST_SLOTS - len(days), 0)):
         outcome, found = known.get(day, ("none", {}))
         if outcome in ("none", "not_judged"):
             yield _mark(width * (i + 0.5), day, "no report" if outcome == "none" else "not judged")
@@ -87,7 +89,7 @@ def _scale(top: int) -> Iterator[str]:
 
 def _dates(days: Sequence[date]) -> Iterator[str]:
     y = HEADROOM + HEIGHT + TYPE_SIZE + 6
-    if len(days) > 6:
+    if len(days) >= FEWEST_SLOTS:
         yield f'<text x="0" y="{y}">{short_day(days[0])}</text>'
     yield f'<text class="last" x="100%" y="{y}" text-anchor="end">{short_day(days[-1])}</text>'
 
