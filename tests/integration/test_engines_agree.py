@@ -132,13 +132,15 @@ class Engines:
     def _clickhouse(self, kind: str, events: Events, zone: ZoneInfo) -> Source:
         with self._embedded.begin() as connection:
             connection.execute(text("DROP TABLE IF EXISTS events"))
-            connection.execute(text(CLICKHOUSE_TABLE.format(kind=kind)))
+            time = {"Int64": BigInteger(), "String": String()}.get(kind, DateTime(timezone=True))
+            written = "DateTime64(6, 'UTC')" if isinstance(time, DateTime) else kind
+            connection.execute(text(CLICKHOUSE_TABLE.format(kind=written)))
             if events:
-                time = {"Int64": BigInteger(), "String": String()}.get(kind, DateTime(timezone=True))
-                near = ZoneInfo("Asia/Kolkata") if "Kolkata" in kind else UTC
-                rows = [[_stored(event.at.astimezone(near), time), *_row(event)] for event in events]
+                rows = [[_stored(event.at, time), *_row(event)] for event in events]
                 table = Table("events", MetaData(), autoload_with=connection)
                 connection.execute(table.insert(), [dict(zip(_names(), row, strict=True)) for row in rows])
+            # Another zone changes how instants are told and compared, not which they are.
+            connection.execute(text(f"ALTER TABLE events MODIFY COLUMN ts {kind}"))
         return open_source(SqlSource(url=CLICKHOUSE, usage="events", columns=COLUMNS), zone)
 
     def _table(self, url: str, time: Any, events: Events, zone: ZoneInfo) -> Source:
