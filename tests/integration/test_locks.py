@@ -79,7 +79,7 @@ def test_a_second_run_is_told_to_come_back_later(url: str, holder: subprocess.Po
 def test_the_lock_is_free_once_its_run_has_ended(url: str, holder: subprocess.Popen[str]) -> None:
     """The next run goes ahead."""
     holder.communicate("")
-    with State(url).only_run():
+    with State(url).only_run(), pytest.raises(LockedError), State(url).only_run():
         pass
 
 
