@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -271,11 +271,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     for name, fact in lines(found):
         click.echo(f"{name:<14} {safe(fact)}")
     click.echo(f"history        {len(nights):,} nights" + (f", {nights[0]} to {nights[-1]}" if nights else ""))
-    click.echo(
-        f"last run       {last['night']} ({last['message'] or 'did not finish'})"
-        if last
-        else "last run       none yet"
-    )
+    click.echo(f"last run       {safe(_told(last))}")
     for channel in open_channels(job.config):
         click.echo(f"delivery       {safe(channel.name)}: {safe(channel.describe())}")
     if found.watermark is None:
@@ -346,8 +342,7 @@ def status(path: Path, overrides: Sequence[str]) -> None:
 
     job = _job(path, overrides)
     last, judged = job.state.last_run(), job.state.last_night()
-    told = f"{last['night']}: {last['message'] or 'did not finish'}" if last else "none yet"
-    click.echo(f"last run    {safe(told)}")
+    click.echo(f"last run    {safe(_told(last))}")
     click.echo(f"last night  {judged or 'none judged yet'}")
     following = nightly_trigger(job.config).get_next_fire_time(None, job.now)
     click.echo(f"next run    {following:%Y-%m-%d %H:%M %Z}" if following else "next run    never")
@@ -394,6 +389,14 @@ def _job(path: Path, overrides: Sequence[str]) -> Job:
     from detector.pipeline import Job
 
     return Job.assemble(load_config(path, overrides), datetime.now(UTC))
+
+
+def _told(run: Mapping[str, Any] | None) -> str:
+    """What became of a run; None where there was none."""
+    if run is None:
+        return "none yet"
+    unfinished = f"did not finish (came as far as: {run['stage'] or 'begun'})"
+    return f"{run['night']}: {run['message'] or unfinished}"
 
 
 def _pull(job: Job, first: date, last: date) -> list[date]:

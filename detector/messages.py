@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 WAITING, SENT, FAILED, COVERED = "waiting", "sent", "failed", "covered"
 """What becomes of a message; a covered one was never sent itself, since a digest told its night."""
@@ -48,13 +48,15 @@ class Stored:
 class Outgoing:
     """What a run hands to the outbox in the transaction that records its findings.
 
-    ``again`` also queues what was sent before; ``told`` are ids of failed messages that the report names.
+    ``again`` also queues what was sent before; ``told`` are ids of failed messages that the report names. Nothing
+    is due before ``at`` and the ``hold`` after it have passed.
     """
 
     messages: Iterable[Message]
     at: datetime
     again: bool = False
     told: Iterable[int] = ()
+    hold: timedelta = timedelta(0)
 
 
 def identity(*parts: str | None) -> str:

@@ -70,7 +70,9 @@ def store(connection: Connection, nights: Iterable[date], outgoing: Outgoing) ->
         if former is not None and not outgoing.again:
             continue
         connection.execute(delete(outbox).where(outbox.c.id == former))
-        connection.execute(insert(outbox).values(_row(message, _utc(outgoing.at))))
+        connection.execute(
+            insert(outbox).values(_row(message, _utc(outgoing.at), _utc(outgoing.at + outgoing.hold)))
+        )
     connection.execute(update(outbox).where(outbox.c.id.in_(list(outgoing.told))).values(told=True))
 
 
@@ -144,9 +146,9 @@ def _read(row: Any) -> Stored:
     )
 
 
-def _row(message: Message, at: datetime) -> dict[str, Any]:
+def _row(message: Message, at: datetime, due: datetime) -> dict[str, Any]:
     status = WAITING if message.payload is not None else COVERED
-    times = {"created_at": at, "next_attempt_at": at, "settled_at": None if status == WAITING else at}
+    times = {"created_at": at, "next_attempt_at": due, "settled_at": None if status == WAITING else at}
     return {**vars(message), **times, "status": status, "attempts": 0, "told": False}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -21,15 +20,18 @@ from detector.messages import Outgoing, Stored
 from detector.model import Finding, RunReport, SourceStatus, Status
 from detector.pull import Progress, pull, unwatched
 from detector.reports import index, reporter
+from detector.runs import Stage, logged_run
 from detector.sources import Source, open_source
 from detector.state import State
 from detector.summary import assemble
 
 DONE, PARTIAL = 0, 4
+DIGEST_HOLD = timedelta(hours=1)
+"""How long messages wait for the digest that is to take their place; after a crash they go out by themselves."""
 
 
 class Sending(Enum):
-    """What a run does with its messages. LATER queues them for a digest, NEVER does not even do that, AGAIN
+    """What a run does with its messages. LATER holds them back for a digest, NEVER does not even do that, AGAIN
     also sends what was sent before."""
 
     NOW = "now"
@@ -52,12 +54,13 @@ class Job:
     source_error: str | None = None
 
     @classmethod
-    def assemble(cls, config: Config, now: datetime, progress: Progress = unwatched) -> Job:
-        """Open what the configuration names."""
+    def assemble(
+        cls, config: Config, now: datetime, progress: Progress = unwatched, state: State | None = None
+    ) -> Job:
+        """Open what the configuration names; a ``state`` that is open already, and locked, is worked on."""
         history = History(Path(config.history.path), config.zone)
-        return cls(
-            config, open_source(config.source, config.zone), history, State(config.state.url), now, progress
-        )
+        source = open_source(config.source, config.zone)
+        return cls(config, source, history, state or State(config.state.url), now, progress)
 
 
 @dataclass(frozen=True)
@@ -77,31 +80,33 @@ def run_night(
 
     Until ``patient_until`` a night whose data are incomplete is not judged: NotReadyError.
     """
-    run_id = str(uuid.uuid4())
-    job.state.begin_run(run_id, night, job.now)
-    undelivered = recall_undelivered(job)
-    pull_what_is_needed(job, night)
-    judged = judge_night(job, night)
-    if not judged.complete and patient_until is not None and job.now < patient_until:
-        raise not_ready(job, run_id, judged)
-    report = build_report(job, judged, run_id)
-    files = write_reports(job, report)
-    outgoing = prepare_messages(job, [report], sending, undelivered)
-    job.state.record(night, judged.complete, open_findings(judged), outgoing)
-    if sending in (Sending.NOW, Sending.AGAIN):
-        send_waiting(job)
-    failures = (*job.failures, *judged.failures)
-    exit_code = PARTIAL if failures else DONE
-    job.state.end_run(run_id, job.now, exit_code, report.summary.verdict)
+    with logged_run(job.state, night, job.now) as run:
+        undelivered = recall_undelivered(job)
+        pull_what_is_needed(job, night)
+        run.reach(Stage.PULLED)
+        judged = judge_night(job, night)
+        if not judged.complete and patient_until is not None and job.now < patient_until:
+            raise not_ready(job, judged)
+        report = build_report(job, judged, run.run_id)
+        run.reach(Stage.JUDGED)
+        files = write_reports(job, report)
+        run.reach(Stage.REPORTED)
+        outgoing = prepare_messages(job, [report], sending, undelivered)
+        job.state.record(night, judged.complete, open_findings(judged), outgoing)
+        run.reach(Stage.RECORDED)
+        if sending in (Sending.NOW, Sending.AGAIN):
+            send_waiting(job)
+            run.reach(Stage.SENT)
+        failures = (*job.failures, *judged.failures)
+        exit_code = PARTIAL if failures else DONE
+        run.end(exit_code, report.summary.verdict)
     return Outcome(report, files, exit_code, failures)
 
 
-def not_ready(job: Job, run_id: str, judged: Judged) -> NotReadyError:
-    """Why a night cannot be judged yet, logged as the end of the run."""
+def not_ready(job: Job, judged: Judged) -> NotReadyError:
+    """Why a night cannot be judged yet."""
     reasons = [*job.failures, *(problem.text for problem in judged.problems if problem.withholding)]
-    error = NotReadyError(f"the night {judged.panel.night.day} is not ready: {' '.join(reasons)}")
-    job.state.end_run(run_id, job.now, error.exit_code, str(error))
-    return error
+    return NotReadyError(f"the night {judged.panel.night.day} is not ready: {' '.join(reasons)}")
 
 
 def recall_undelivered(job: Job) -> list[Stored]:
@@ -172,7 +177,8 @@ def prepare_messages(
             messages += channel.messages(reports)
         except Exception as error:  # one failing channel must not cost the others
             job.failures.append(f"nothing could be prepared for {channel.name}: {type(error).__name__}: {error}")
-    return Outgoing(messages, job.now, again, told=[stored.id for stored in undelivered])
+    told, hold = [stored.id for stored in undelivered], DIGEST_HOLD if sending is Sending.LATER else timedelta(0)
+    return Outgoing(messages, job.now, again, told, hold)
 
 
 def send_waiting(job: Job) -> None:

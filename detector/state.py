@@ -1,142 +1,30 @@
 """What the job remembers between runs: runs, nights judged, what was found on each, what people said of it.
 
-SQLAlchemy Core on SQLite or PostgreSQL. Migrations are named functions recorded in a table; a state
-written by a newer version is refused, never guessed at. The life of a finding is not stored but follows
-from the sightings of earlier nights, so that an old night can be judged again.
+SQLAlchemy Core on SQLite or PostgreSQL. The life of a finding is not stored but follows from the sightings of
+earlier nights, so that an old night can be judged again.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Connection,
-    Date,
-    DateTime,
-    Engine,
-    Float,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    Update,
-    create_engine,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, Update, create_engine, delete, func, insert, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from detector import outbox_table
 from detector.errors import LockedError, StateError
+from detector.locks import Lock, exclusively
 from detector.messages import Outgoing
 from detector.model import Finding, Severity, Sighting, TriageEntry
+from detector.state_tables import api_tokens, entries, judged_nights, migrate, run_stages, runs, sightings
 from detector.tokens import ApiToken
-
-metadata = MetaData()
-
-migrations = Table(
-    "detector_migrations",
-    metadata,
-    Column("name", String(100), primary_key=True),
-    Column("applied_at", DateTime(timezone=True), nullable=False),
-)
-runs = Table(
-    "detector_runs",
-    metadata,
-    Column("run_id", String(36), primary_key=True),
-    Column("night", Date, nullable=False, index=True),
-    Column("started_at", DateTime(timezone=True), nullable=False),
-    Column("finished_at", DateTime(timezone=True)),
-    Column("exit_code", Integer),
-    Column("message", String(2000)),
-)
-judged_nights = Table(
-    "detector_judged_nights",
-    metadata,
-    Column("night", Date, primary_key=True),
-    Column("complete", Boolean, nullable=False),
-)
-sightings = Table(
-    "detector_sightings",
-    metadata,
-    Column("night", Date, primary_key=True),
-    Column("finding_id", String(64), primary_key=True, index=True),
-    Column("type", String(64), nullable=False),
-    Column("title", String(200), nullable=False),
-    Column("key_id", String),
-    Column("severity", String(16), nullable=False),
-    Column("score", Float),
-    Column("episode", Integer, nullable=False),
-    Column("first_seen", Date, nullable=False),
-    Column("nights", Integer, nullable=False),
-)
-
-entries = Table(
-    "detector_triage",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("action", String(16), nullable=False),
-    Column("target_kind", String(16), nullable=False),
-    Column("target", Text, nullable=False),
-    Column("type", String(64)),
-    Column("reason", Text),
-    Column("by", Text, nullable=False),
-    Column("from_night", Date, nullable=False),
-    Column("until_night", Date),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("ended_at", DateTime(timezone=True)),
-    Column("verdict", String(16)),
-    Column("episode", Integer),
-)
-api_tokens = Table(
-    "detector_api_tokens",
-    metadata,
-    Column("hash", String(64), primary_key=True),
-    Column("name", String(100), nullable=False),
-    Column("organization", Text),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("expires_at", DateTime(timezone=True)),
-    Column("revoked_at", DateTime(timezone=True)),
-)
-
-
-def _create_first_tables(connection: Connection) -> None:
-    metadata.create_all(connection, tables=[runs, judged_nights, sightings])
-
-
-def _create_triage(connection: Connection) -> None:
-    metadata.create_all(connection, tables=[entries])
-
-
-def _create_api_tokens(connection: Connection) -> None:
-    metadata.create_all(connection, tables=[api_tokens])
-
-
-def _create_outbox(connection: Connection) -> None:
-    outbox_table.outbox.create(connection, checkfirst=True)
-
-
-MIGRATIONS: dict[str, Callable[[Connection], None]] = {
-    "0001_runs_and_sightings": _create_first_tables,
-    "0002_triage": _create_triage,
-    "0003_api_tokens": _create_api_tokens,
-    "0004_outbox": _create_outbox,
-}
-"""In order; a name once released never changes."""
 
 
 class State:
@@ -144,8 +32,9 @@ class State:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        self._lock = Lock(held=False)
         try:
-            _migrate_once(self._engine)
+            migrate(self._engine)
         except SQLAlchemyError as error:
             raise StateError(f"cannot use the state database {_shown(url)}: {_first_line(error)}") from error
 
@@ -156,16 +45,22 @@ class State:
     @contextmanager
     def only_run(self) -> Iterator[None]:
         """Let no other run work while the block lasts. Raises LockedError where another one does."""
-        with self.exclusively("run") as alone:
-            if not alone:
+        with self.exclusively("run") as lock:
+            if not lock.held:
                 last = self.last_run()
                 since = f" since {_utc(last['started_at']):%Y-%m-%d %H:%M:%S} UTC" if last else ""
                 raise LockedError(f"another run is at work on this state{since}; try again later")
+            self._lock = lock
             yield
 
     def begin_run(self, run_id: str, night: date, started_at: datetime) -> None:
         """Log that a run has started."""
         self._write(insert(runs).values(run_id=run_id, night=night, started_at=started_at))
+
+    def reach(self, run_id: str, stage: str, reached_at: datetime) -> None:
+        """Log that a run has come as far as a stage. StateError where its lock was lost on the way."""
+        self._lock.confirm()
+        self._write(insert(run_stages).values(run_id=run_id, stage=stage, reached_at=reached_at))
 
     def end_run(self, run_id: str, finished_at: datetime, exit_code: int, message: str) -> None:
         """Log how a run ended."""
@@ -206,20 +101,20 @@ class State:
         last_complete = select(func.max(judged_nights.c.night)).where(
             judged_nights.c.night < night, judged_nights.c.complete
         )
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             closed_by = connection.execute(last_complete).scalar()
             rows = connection.execute(select(sightings).select_from(joined)).mappings().all()
         return {row["finding_id"]: _sighting(row, closed_by) for row in rows}
 
     def last_night(self) -> date | None:
         """The latest night that was ever judged; None before the first."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             night: date | None = connection.execute(select(func.max(judged_nights.c.night))).scalar()
         return night
 
     def triage(self) -> list[TriageEntry]:
         """Everything people ever said about findings, ended entries included, in the order it was said."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(select(entries).order_by(entries.c.id)).mappings().all()
         return [_entry(row) for row in rows]
 
@@ -227,12 +122,9 @@ class State:
         """Log an entry, ending those it replaces in the same step; returns it with its number."""
         entry = replace(entry, created_at=_utc(entry.created_at))
         row = {name: getattr(entry, name) for name in TriageEntry.__dataclass_fields__ if name != "id"}
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(_ending(replaces, entry.created_at))
-                key = connection.execute(insert(entries).values(row)).inserted_primary_key
-        except SQLAlchemyError as error:
-            raise StateError(f"cannot write the state database: {_first_line(error)}") from error
+        with self.transaction() as connection:
+            connection.execute(_ending(replaces, entry.created_at))
+            key = connection.execute(insert(entries).values(row)).inserted_primary_key
         assert key is not None
         return replace(entry, id=key[0])
 
@@ -242,12 +134,9 @@ class State:
 
     def tokens(self) -> list[ApiToken]:
         """Every token of the by-key endpoint that was ever made, oldest first."""
-        try:
-            with self._engine.connect() as connection:
-                order = (api_tokens.c.created_at, api_tokens.c.name)
-                rows = connection.execute(select(api_tokens).order_by(*order)).mappings().all()
-        except SQLAlchemyError as error:
-            raise StateError(f"cannot read the state database: {_first_line(error)}") from error
+        order = (api_tokens.c.created_at, api_tokens.c.name)
+        with self._reading() as connection:
+            rows = connection.execute(select(api_tokens).order_by(*order)).mappings().all()
         return [_token(row) for row in rows]
 
     def add_token(self, token: ApiToken) -> None:
@@ -259,17 +148,19 @@ class State:
         """Revoke the tokens of a name that are not yet; how many there were."""
         chosen = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
         statement = update(api_tokens).where(chosen).values(revoked_at=_utc(revoked_at))
-        try:
-            with self._engine.begin() as connection:
-                return connection.execute(statement).rowcount
-        except SQLAlchemyError as error:
-            raise StateError(f"cannot write the state database: {_first_line(error)}") from error
+        with self.transaction() as connection:
+            return connection.execute(statement).rowcount
 
     def last_run(self) -> Mapping[str, Any] | None:
-        """The most recently started run; None before the first."""
-        with self._engine.connect() as connection:
-            row = connection.execute(select(runs).order_by(runs.c.started_at.desc()).limit(1)).mappings().first()
-        return dict(row) if row else None
+        """The most recently started run, with the last ``stage`` it reached; None before the first."""
+        newest = select(runs).order_by(runs.c.started_at.desc()).limit(1)
+        with self._reading() as connection:
+            row = connection.execute(newest).mappings().first()
+            if row is None:
+                return None
+            of_run = select(run_stages.c.stage).where(run_stages.c.run_id == row["run_id"])
+            stage = connection.execute(of_run.order_by(run_stages.c.reached_at.desc()).limit(1)).scalar()
+        return {**row, "stage": stage}
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -281,34 +172,21 @@ class State:
             raise StateError(f"cannot write the state database: {_first_line(error)}") from error
 
     @contextmanager
-    def exclusively(self, task: str) -> Iterator[bool]:
-        """Whether this process is the only one at a task while the block runs.
-
-        The lock belongs to an open file (SQLite) or connection (PostgreSQL): a process that is killed lets go
-        of it at once, and nothing has to expire.
-        """
-        database = self._engine.url.database
-        if self._engine.dialect.name == "postgresql":
+    def _reading(self) -> Iterator[Connection]:
+        try:
             with self._engine.connect() as connection:
-                yield bool(connection.execute(select(func.pg_try_advisory_lock(func.hashtext(task)))).scalar())
-        elif database in (None, "", ":memory:"):
-            yield True
-        else:
-            with closing(sqlite3.connect(f"{database}.{task}", timeout=0, isolation_level=None)) as lock:
-                yield _locked(lock)
+                yield connection
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot read the state database: {_first_line(error)}") from error
+
+    def exclusively(self, task: str) -> AbstractContextManager[Lock]:
+        """The lock of a task while the block runs, which another process may have."""
+        return exclusively(self._engine, task)
 
     def _write(self, *statements: Any) -> None:
         with self.transaction() as connection:
             for statement in statements:
                 connection.execute(statement)
-
-
-def _locked(lock: sqlite3.Connection) -> bool:
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        return False
-    return True
 
 
 def _row(finding: Finding) -> dict[str, Any]:
@@ -352,30 +230,6 @@ def _utc(instant: datetime) -> datetime:
 def _ending(ids: Iterable[int], ended_at: datetime) -> Update:
     chosen = entries.c.id.in_(list(ids)) & entries.c.ended_at.is_(None)
     return update(entries).where(chosen).values(ended_at=_utc(ended_at))
-
-
-def _migrate_once(engine: Engine) -> None:
-    """Migrate; where another run began at the same moment and was quicker, find that it is done."""
-    try:
-        with engine.begin() as connection:
-            _migrate(connection)
-    except DBAPIError:
-        with engine.begin() as connection:
-            _migrate(connection)
-
-
-def _migrate(connection: Connection) -> None:
-    metadata.create_all(connection, tables=[migrations])
-    applied = set(connection.execute(select(migrations.c.name)).scalars())
-    if unknown := applied - set(MIGRATIONS):
-        raise StateError(
-            f"the state database was written by a newer version of detector ({', '.join(sorted(unknown))}); "
-            "upgrade detector, or point state.url at another database"
-        )
-    for name, apply in MIGRATIONS.items():
-        if name not in applied:
-            apply(connection)
-            connection.execute(insert(migrations).values(name=name, applied_at=datetime.now(UTC)))
 
 
 def _engine(url: str) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -33,9 +34,13 @@ def nightly(
         raise ConfigError(f"the night {night} has not begun yet")
     state = State(config.state.url)
     with closing(state), state.only_run():
+
+        def job() -> Job:
+            return Job.assemble(config, now, progress, state)
+
         if night is not None:
-            return [run_night(Job.assemble(config, now, progress), night, sending)]
-        return _catch_up(config, now, due_nights(config, state.last_night(), now), progress, sending)
+            return [run_night(job(), night, sending)]
+        return _catch_up(job, due_nights(config, state.last_night(), now), sending)
 
 
 def due_nights(config: Config, judged: date | None, now: datetime) -> list[date]:
@@ -48,17 +53,15 @@ def due_nights(config: Config, judged: date | None, now: datetime) -> list[date]
     return list(days(first, last))
 
 
-def _catch_up(
-    config: Config, now: datetime, due: list[date], progress: Progress, sending: Sending
-) -> list[Outcome]:
-    if len(due) == 1:
-        job = Job.assemble(config, now, progress)
-        return [run_night(job, due[0], sending, _deadline(config, due[0]))]
-    later = Sending.LATER if sending is Sending.NOW else sending
-    outcomes = [run_night(Job.assemble(config, now, progress), night, later) for night in due[:-1]]
-    outcomes.append(run_night(Job.assemble(config, now, progress), due[-1], later, _deadline(config, due[-1])))
-    if sending is Sending.NOW:
-        send_digest(Job.assemble(config, now), [outcome.report for outcome in outcomes])
+def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending) -> list[Outcome]:
+    *missed, last = due
+    digest = bool(missed) and sending is Sending.NOW
+    each = Sending.LATER if digest else sending
+    outcomes = [run_night(job(), night, each) for night in missed]
+    final = job()
+    outcomes.append(run_night(final, last, each, _deadline(final.config, last)))
+    if digest:
+        send_digest(job(), [outcome.report for outcome in outcomes])
     return outcomes
 
 

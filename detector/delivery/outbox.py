@@ -50,8 +50,8 @@ class Outbox:
 
     def drain(self, now: datetime, *, everything: bool = False) -> Delivered:
         """Send what is due, or with ``everything`` all that waits. One process at a time does so."""
-        with self._state.exclusively("outbox") as alone:
-            if not alone:
+        with self._state.exclusively("outbox") as lock:
+            if not lock.held:
                 return Delivered(waiting=self._waiting(), busy=True)
             with self._state.transaction() as connection:
                 due = outbox_table.waiting(connection, None if everything else now)

@@ -226,8 +226,8 @@ def test_two_at_once_do_not_send_twice(state: State) -> None:
     """Who comes second leaves the outbox to the first."""
     queue(state, message())
     channel = FakeChannel()
-    with state.exclusively("outbox") as alone:
-        assert alone
+    with state.exclusively("outbox") as lock:
+        assert lock.held
         assert Outbox(state, [channel]).drain(NOW).busy
     assert channel.tried == []
     assert Outbox(state, [channel]).drain(NOW).sent == 1

@@ -17,7 +17,7 @@ from detector import detectors, reports
 from detector.config import load
 from detector.errors import DeliveryError
 from detector.history import History
-from detector.pipeline import DONE, PARTIAL, Job, Outcome, Sending, prepare_messages, run_night, send_digest
+from detector.pipeline import DONE, PARTIAL, Job, Outcome, Sending, prepare_messages, run_night, send_digest, send_waiting
 from detector.state import State
 from tests.fakes import FakeChannel, FakeSource, groups
 
@@ -289,6 +289,7 @@ def test_nights_that_are_caught_up_are_told_together(run, channel: FakeChannel) 
     job = job_of(run, FakeSource(history_of(STEADY), REGISTER))
     nights = [NIGHT - timedelta(days=1), NIGHT]
     reports = [run_night(job, night, Sending.LATER).report for night in nights]
+    send_waiting(job)
     assert channel.sent == []
     send_digest(job, reports)
     assert [message.night for message in channel.sent] == [NIGHT]

@@ -88,13 +88,15 @@ def test_judging_a_night_again_replaces_what_it_found(state: State) -> None:
 
 
 def test_runs_are_logged(state: State) -> None:
-    """Start and end, with the exit code."""
+    """Start, stages and end, with the exit code."""
     assert state.last_run() is None
     state.begin_run("r1", NIGHT, NOW)
+    state.reach("r1", "pulled", NOW)
+    state.reach("r1", "judged", NOW + timedelta(seconds=1))
     state.end_run("r1", NOW, 0, "Nothing to look at tonight")
     last = state.last_run()
     assert last is not None
-    assert (last["night"], last["exit_code"]) == (NIGHT, 0)
+    assert (last["night"], last["stage"], last["exit_code"]) == (NIGHT, "judged", 0)
 
 
 def entry(**changes: object) -> TriageEntry:
