@@ -341,13 +341,15 @@ def status(path: Path, overrides: Sequence[str]) -> None:
     from jobs.scheduler import is_behind, nightly_trigger
 
     job = _job(path, overrides)
-    last, judged = job.state.last_run(), job.state.last_night()
+    last, judged = job.state.last_run(), job.state.judged()
     click.echo(f"last run    {safe(_told(last))}")
-    click.echo(f"last night  {judged or 'none judged yet'}")
+    night, complete = max(judged.items(), default=(None, True))
+    interim = "" if complete else " (its data were incomplete)"
+    click.echo(f"last night  {night or 'none judged yet'}{interim}")
     following = nightly_trigger(job.config).get_next_fire_time(None, job.now)
     click.echo(f"next run    {following:%Y-%m-%d %H:%M %Z}" if following else "next run    never")
     if is_behind(job.config, job.now):
-        raise DetectorError(f"behind: the last judged night is {judged}; is `detector schedule` or cron running?")
+        raise DetectorError(f"behind: the last judged night is {night}; is `detector schedule` or cron running?")
 
 
 @cli.command(
@@ -400,9 +402,12 @@ def _told(run: Mapping[str, Any] | None) -> str:
 
 
 def _pull(job: Job, first: date, last: date) -> list[date]:
-    from detector.pull import pull
+    """Pull as a run does, and not beside one. Where nothing is to be pulled, nobody is in the way."""
+    from detector.pull import pull, to_pull
 
-    with _watched("Pulling") as progress:
+    if not to_pull(job.config, job.history, first, last):
+        return []
+    with job.state.only_run(), _watched("Pulling") as progress:
         return pull(job.config, job.source, job.history, first, last, now=job.now, progress=progress)
 
 

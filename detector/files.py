@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
+
+SCRAP, SCRATCH = ".detector.tmp", "detector-scratch-"
 
 
 @contextmanager
@@ -19,7 +25,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     behind. Missing folders are made. The file gets the permissions any newly opened file would have.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SCRAP)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -37,6 +43,41 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path`` as a whole or not at all."""
     with whole_file(path) as file:
         file.write(data)
+
+
+def remove_scraps(root: Path) -> None:
+    """Remove what writers that were killed left in a folder and the ones in it. Nobody may be writing there."""
+    for pattern in (f".*{SCRAP}", f"*/.*{SCRAP}"):
+        for scrap in root.glob(pattern):
+            scrap.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[str]:
+    """A private folder for intermediate files that goes with the block.
+
+    A process that is killed leaves its folder, perhaps with parts of logs in it; the next one that asks for a
+    folder removes it. Whose owner is alive shows a lock on the file in it, which dies with its process.
+    """
+    with TemporaryDirectory(prefix=SCRATCH) as folder, open(Path(folder, "locking"), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.rename(lock.name, Path(folder, "lock"))  # it is under this name only once it is locked
+        for lock_file in Path(folder).parent.glob(f"{SCRATCH}*/lock"):
+            if lock_file.parent != Path(folder):
+                _remove_abandoned(lock_file)
+        yield folder
+
+
+def _remove_abandoned(lock_file: Path) -> None:
+    """Remove a folder of this user whose owner is gone. Others share the place, so no link is followed."""
+    folder = lock_file.parent
+    with suppress(OSError):  # somebody else's, locked, or just gone
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            return
+        with open(os.open(lock_file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
 
 
 def _umask() -> int:

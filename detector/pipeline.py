@@ -78,7 +78,8 @@ def run_night(
 ) -> Outcome:
     """Judge one night, write its reports and send them. A failing part is recorded; the others go on.
 
-    Until ``patient_until`` a night whose data are incomplete is not judged: NotReadyError.
+    Until ``patient_until`` a night whose data are incomplete is not judged: NotReadyError. One that was judged
+    on incomplete data and now is complete is told again.
     """
     with logged_run(job.state, night, job.now) as run:
         undelivered = recall_undelivered(job)
@@ -91,7 +92,8 @@ def run_night(
         run.reach(Stage.JUDGED)
         files = write_reports(job, report)
         run.reach(Stage.REPORTED)
-        outgoing = prepare_messages(job, [report], sending, undelivered)
+        amended = judged.complete and job.state.judged().get(night) is False
+        outgoing = prepare_messages(job, [report], sending, undelivered, again=amended)
         job.state.record(night, judged.complete, open_findings(judged), outgoing)
         run.reach(Stage.RECORDED)
         if sending in (Sending.NOW, Sending.AGAIN):
@@ -165,12 +167,17 @@ def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
 
 
 def prepare_messages(
-    job: Job, reports: Sequence[RunReport], sending: Sending, undelivered: Iterable[Stored] = ()
+    job: Job,
+    reports: Sequence[RunReport],
+    sending: Sending,
+    undelivered: Iterable[Stored] = (),
+    *,
+    again: bool = False,
 ) -> Outgoing | None:
     """Render what every channel has to tell of the nights; a channel that fails is recorded, the others go on."""
     if sending is Sending.NEVER:
         return None
-    again = sending is Sending.AGAIN
+    again = again or sending is Sending.AGAIN
     messages = []
     for channel in open_channels(job.config, edition=str(reports[-1].run["run_id"]) if again else ""):
         try:

@@ -39,10 +39,7 @@ def pull(
     changed is rewritten and noted as a revision. Raises SourceError, also where the source cannot tell about
     the last night; nights already stored stay, and others that it cannot tell about are left out.
     """
-    wanted = history.missing(first, last)
-    again = [day for day in _unsettled(config, last) if day >= first and day not in wanted]
-    again = [day for day in again if _deserves_another_look(config, history, day)]
-    wanted = sorted({*wanted, *again})
+    wanted, missing = to_pull(config, history, first, last), set(history.missing(first, last))
     if not wanted:
         return []
     present, watermark = _scope(config, source.keys()), source.watermark()
@@ -58,7 +55,7 @@ def pull(
             night = Night(day, config.zone)
             records = complete_night(limited, scope.register, known, night)
             notes = Notes(pulled_at=now, watermark=watermark, faults=(*source.faults(day), *left_out))
-            if day in again:
+            if day not in missing:
                 _rewrite(history, night, records, notes, last)
             else:
                 history.write(day, records, notes)
@@ -71,6 +68,13 @@ def pull(
         reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the night out"
         raise SourceError(f"source {config.source.name} cannot tell about the night {last}: {reasons}")
     return told
+
+
+def to_pull(config: Config, history: History, first: date, last: date) -> list[date]:
+    """The nights from first to last that the history lacks, or that have not settled."""
+    missing = history.missing(first, last)
+    stored = [day for day in _unsettled(config, last) if day >= first and day not in missing]
+    return sorted([*missing, *(day for day in stored if _deserves_another_look(config, history, day))])
 
 
 def usage_between(history: History, first: date, last: date) -> pd.DataFrame:

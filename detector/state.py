@@ -106,11 +106,11 @@ class State:
             rows = connection.execute(select(sightings).select_from(joined)).mappings().all()
         return {row["finding_id"]: _sighting(row, closed_by) for row in rows}
 
-    def last_night(self) -> date | None:
-        """The latest night that was ever judged; None before the first."""
+    def judged(self) -> dict[date, bool]:
+        """Every night that was ever judged, and whether its data were complete."""
         with self._reading() as connection:
-            night: date | None = connection.execute(select(func.max(judged_nights.c.night))).scalar()
-        return night
+            rows = connection.execute(select(judged_nights.c.night, judged_nights.c.complete)).all()
+        return {night: bool(complete) for night, complete in rows}
 
     def triage(self) -> list[TriageEntry]:
         """Everything people ever said about findings, ended entries included, in the order it was said."""

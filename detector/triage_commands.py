@@ -408,7 +408,9 @@ def _desk(path: Path, overrides: Sequence[str]) -> Iterator[_Desk]:
 
     config, now = load_config(path, overrides), datetime.now(UTC)
     with closing(State(config.state.url)) as state:
-        yield _Desk(config, state, now, state.last_night() or Night.last_complete(now, config.zone).day)
+        yield _Desk(
+            config, state, now, max(state.judged(), default=None) or Night.last_complete(now, config.zone).day
+        )
 
 
 def _tell(done: str, entry: TriageEntry) -> None:

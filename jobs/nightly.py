@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from detector.config import Config, load
-from detector.errors import ConfigError, DetectorError
+from detector.config import Config, HttpSource, load
+from detector.errors import ConfigError, DetectorError, NotReadyError
+from detector.files import remove_scraps
 from detector.history import days
 from detector.model import Night
 from detector.pipeline import Job, Outcome, Sending, run_night, send_digest
 from detector.pull import Progress, unwatched
 from detector.state import State
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def nightly(
@@ -38,31 +41,54 @@ def nightly(
         def job() -> Job:
             return Job.assemble(config, now, progress, state)
 
+        sweep(config)
         if night is not None:
             return [run_night(job(), night, sending)]
-        return _catch_up(job, due_nights(config, state.last_night(), now), sending)
+        return _catch_up(job, due_nights(config, state.judged(), now), sending)
 
 
-def due_nights(config: Config, judged: date | None, now: datetime) -> list[date]:
-    """The nights after the last judged one up to the one that ended last, at most ``catch_up_nights`` of them;
-    the latter alone at first, or once more where it was judged before."""
+def due_nights(config: Config, judged: Mapping[date, bool], now: datetime) -> list[date]:
+    """The nights to judge, oldest first: of the last ``catch_up_nights`` those that were missed or whose data
+    were incomplete (``judged`` says which), and always the one that ended last; at first that one alone."""
     last = Night.last_complete(now, config.zone).day
-    if judged is None or judged >= last:
-        return [last]
-    first = max(judged + timedelta(days=1), last - timedelta(days=config.schedule.catch_up_nights - 1))
-    return list(days(first, last))
+    window = days(last - timedelta(days=config.schedule.catch_up_nights - 1), last - timedelta(days=1))
+    began = min(judged, default=last)
+    return [night for night in window if night > began and not judged.get(night, False)] + [last]
+
+
+def sweep(config: Config) -> None:
+    """Take away what writers that were killed left half-written; nobody else writes while a run has its lock."""
+    folders = [config.history.path, config.report.directory]
+    if isinstance(config.source, HttpSource) and config.source.snapshots:
+        folders.append(config.source.snapshots)
+    for folder in folders:
+        remove_scraps(Path(folder))
 
 
 def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending) -> list[Outcome]:
-    *missed, last = due
-    digest = bool(missed) and sending is Sending.NOW
+    """Judge nights one after the other and tell of them together, also where the last one is not ready yet."""
+    *earlier, last = due
+    digest = bool(earlier) and sending is Sending.NOW
     each = Sending.LATER if digest else sending
-    outcomes = [run_night(job(), night, each) for night in missed]
-    final = job()
-    outcomes.append(run_night(final, last, each, _deadline(final.config, last)))
-    if digest:
-        send_digest(job(), [outcome.report for outcome in outcomes])
+    outcomes: list[Outcome] = []
+    try:
+        for night in earlier:
+            outcomes += _made_up_for(job(), night, each)
+        final = job()
+        outcomes.append(run_night(final, last, each, _deadline(final.config, last)))
+    finally:
+        if digest and outcomes:
+            send_digest(job(), [outcome.report for outcome in outcomes])
     return outcomes
+
+
+def _made_up_for(job: Job, night: date, sending: Sending) -> list[Outcome]:
+    """The outcome of a night that was missed; none for one that was judged on incomplete data and still is."""
+    interim = night in job.state.judged()
+    try:
+        return [run_night(job, night, sending, NEVER if interim else None)]
+    except NotReadyError:
+        return []
 
 
 def _deadline(config: Config, night: date) -> datetime:

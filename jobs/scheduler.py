@@ -1,7 +1,7 @@
-"""The scheduler: a process that judges every night at its hour, and tries again where data are not ready.
+"""The scheduler: a process that judges every night at its hour, and tries again where it could not.
 
-APScheduler keeps the clock. One job at a time; a run that comes late is made up for, however late; a signal to
-stop lets the running night finish.
+APScheduler keeps the clock. One run at a time; a run that comes late is made up for, however late; a signal to
+stop lets the running night finish. Between the runs it sends what waits in the outbox.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from detector.config import Config
+from detector.delivery import open_channels
+from detector.delivery.outbox import Outbox
 from detector.errors import ConfigError, DetectorError
 from detector.model import Night
 from detector.state import State
 from jobs.nightly import nightly
 from jobs.retention import prune
 
-NIGHTLY, RETRY = "nightly", "retry"
-TRY_LATER = 75
+NIGHTLY, RETRY, DELIVERY = "nightly", "retry", "delivery"
+DELIVERY_PAUSE = timedelta(minutes=5)
+"""Between two looks into the outbox, which knows itself when each message is to be tried again."""
 
 log = logging.getLogger("detector.schedule")
 
@@ -55,10 +58,12 @@ class Service:
     def reload(self) -> None:
         """Take the configuration as it is now; one that is wrong is reported, and the old one stays."""
         try:
-            self._config = self._read()
+            config = self._read()
+            nightly_trigger(config)
         except ConfigError as error:
             log.error("the configuration was not taken over: %s", error)
             return
+        self._config = config
         self._plan()
 
     def run(self) -> None:
@@ -83,14 +88,39 @@ class Service:
                 )
         except DetectorError as error:
             log.warning("%s", error)
-            if error.exit_code == TRY_LATER:
-                self._soon(timedelta(minutes=self._config.schedule.retry_minutes))
+            self._try_again()
         except Exception:  # the one place where anything may go wrong and the process must live on
             log.exception("the nightly run failed")
+            self._try_again()
+
+    def deliver(self) -> None:
+        """Send what is due in the outbox: what a run could not deliver is tried again before the next one."""
+        try:
+            with closing(State(self._config.state.url)) as state:
+                done = Outbox(state, open_channels(self._config)).drain(self._clock())
+        except DetectorError as error:
+            log.warning("nothing was sent: %s", error)
+            return
+        for failure in done.failures:
+            log.warning("%s", failure)
+        if done.sent:
+            log.info("%d messages sent, %d waiting", done.sent, done.waiting)
+
+    def _try_again(self) -> None:
+        """A night that failed is not left until tomorrow: whatever was in the way may be gone by then."""
+        self._soon(timedelta(minutes=self._config.schedule.retry_minutes))
 
     def _plan(self) -> None:
         trigger = nightly_trigger(self._config)
         self._scheduler.add_job(self.run, trigger, id=NIGHTLY, replace_existing=True, **_patient())
+        self._scheduler.add_job(
+            self.deliver,
+            "interval",
+            seconds=DELIVERY_PAUSE.seconds,
+            id=DELIVERY,
+            replace_existing=True,
+            **_patient(),
+        )
         log.info("nightly at %s (%s)", self._config.schedule.nightly, self._config.timezone)
 
     def _soon(self, pause: timedelta) -> None:
@@ -130,21 +160,20 @@ def nightly_trigger(config: Config) -> CronTrigger:
 
 def has_work(config: Config, now: datetime) -> bool:
     """Whether the night that ended last is still to be judged."""
-    judged = _last_judged(config)
-    return judged is None or judged < Night.last_complete(now, config.zone).day
+    return Night.last_complete(now, config.zone).day not in _judged(config)
 
 
 def is_behind(config: Config, now: datetime) -> bool:
     """Whether a night whose hour has come was not judged, as after a day without power."""
-    night = Night.last_complete(now, config.zone)
+    night, judged = Night.last_complete(now, config.zone), _judged(config)
     planned = nightly_trigger(config).get_next_fire_time(None, night.end)
     came = planned is not None and planned <= now
-    return came and _last_judged(config) is not None and has_work(config, now)
+    return came and bool(judged) and night.day not in judged
 
 
-def _last_judged(config: Config) -> date | None:
+def _judged(config: Config) -> dict[date, bool]:
     with closing(State(config.state.url)) as state:
-        return state.last_night()
+        return state.judged()
 
 
 def _patient() -> dict[str, object]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
-from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -19,6 +18,7 @@ import pandas as pd
 from detector.aggregation import clean_register, empty
 from detector.config import USAGE_FIELDS, FilesSource
 from detector.errors import SourceError
+from detector.files import scratch_folder
 from detector.model import REGISTER, Fault, Night
 from detector.sources.cells import Connection, Rows, cells, frame, observed, records, rejected
 from detector.sources.columns import usage_columns
@@ -226,7 +226,7 @@ class FilesReader:
     def _opened(self, files: Sequence[Located]) -> Iterator[tuple[Connection, tuple[str, ...]]]:
         """A database of its own, in memory, and the files on disk; what it spills and what was copied from
         elsewhere lies in a private folder that goes with it."""
-        with TemporaryDirectory(prefix="detector-") as folder, _connect(folder) as connection:
+        with scratch_folder() as folder, _connect(folder) as connection:
             try:
                 yield connection, brought(files, folder, self._config.name)
             except duckdb.Error as error:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from detector.config import Config, load
-from detector.errors import ConfigError, NotReadyError
+from detector.errors import ConfigError, DeliveryError, NotReadyError
 from detector.history import History
 from detector.state import State
 from jobs.nightly import due_nights, nightly
-from jobs.scheduler import has_work, is_behind, nightly_trigger
+from jobs.scheduler import Service, has_work, is_behind, nightly_trigger
+from tests.fakes import FakeChannel
 
 LAST = date(2026, 3, 17)
 MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -33,6 +34,15 @@ def config(tmp_path: Path) -> Config:
     return load(tmp_path / "config.yaml", ["history.first_pull_nights=20"])
 
 
+@pytest.fixture
+def channel(monkeypatch: pytest.MonkeyPatch) -> FakeChannel:
+    """The only channel there is."""
+    channel = FakeChannel()
+    monkeypatch.setattr("detector.pipeline.open_channels", lambda config, edition="": [channel])
+    monkeypatch.setattr("jobs.scheduler.open_channels", lambda config: [channel])
+    return channel
+
+
 def cut_off(config: Config, hour: str) -> None:
     """Take away what the last night holds from an hour on, as where an export is still running."""
     path = Path(config.source.usage[0])  # type: ignore[union-attr]
@@ -45,21 +55,21 @@ def cut_off(config: Config, hour: str) -> None:
 def judged(config: Config) -> date | None:
     """The last night in the state."""
     with closing(State(config.state.url)) as state:
-        return state.last_night()
+        return max(state.judged(), default=None)
 
 
 def test_at_first_only_the_last_night_is_due(config: Config) -> None:
     """A new installation does not judge its whole past."""
-    assert due_nights(config, None, MORNING) == [LAST]
+    assert due_nights(config, {}, MORNING) == [LAST]
 
 
 def test_missed_nights_are_due_oldest_first_within_a_bound(config: Config) -> None:
     """After a weekend three nights, after a month the last seven."""
-    assert due_nights(config, LAST - timedelta(days=3), MORNING) == [
+    assert due_nights(config, {LAST - timedelta(days=3): True}, MORNING) == [
         LAST - timedelta(days=ago) for ago in (2, 1, 0)
     ]
-    assert due_nights(config, LAST - timedelta(days=30), MORNING)[0] == LAST - timedelta(days=6)
-    assert due_nights(config, LAST, MORNING) == [LAST]
+    assert due_nights(config, {LAST - timedelta(days=30): True}, MORNING)[0] == LAST - timedelta(days=6)
+    assert due_nights(config, {LAST: True}, MORNING) == [LAST]
 
 
 def test_missed_nights_are_judged_one_after_the_other(config: Config) -> None:
@@ -118,7 +128,7 @@ def test_every_night_around_a_clock_change_is_judged_once(config: Config, zone: 
         while len(runs) < 7:
             now = trigger.get_next_fire_time(None, now + timedelta(seconds=1)).astimezone(UTC)
             if has_work(config, now):
-                for night in due_nights(config, state.last_night(), now):
+                for night in due_nights(config, state.judged(), now):
                     state.record(night, True, [])
                     runs.append(night)
     assert runs == [first + timedelta(days=number) for number in range(7)]
@@ -138,6 +148,108 @@ def test_a_wrong_cron_line_is_an_error_that_says_how_to_write_it(config: Config)
     schedule = config.schedule.model_copy(update={"nightly": "half past two"})
     with pytest.raises(ConfigError, match="minute hour day month weekday"):
         nightly_trigger(config.model_copy(update={"schedule": schedule}))
+
+
+def test_a_night_judged_without_its_data_is_judged_again_once_they_are_there(
+    config: Config, channel: FakeChannel
+) -> None:
+    """Told as interim on its own morning, and again, whole, with the next night."""
+    path = Path(config.source.usage[0])  # type: ignore[union-attr]
+    whole = path.read_text()
+    nightly(config, now=MORNING - timedelta(days=2))
+    path.write_text("\n".join(line for line in whole.splitlines() if not line.startswith("2026-03-16")) + "\n")
+    nightly(config, now=datetime(2026, 3, 17, 9, tzinfo=UTC))
+    with closing(State(config.state.url)) as state:
+        assert state.judged()[LAST - timedelta(days=1)] is False
+    path.write_text(whole)
+    outcomes = nightly(config, now=MORNING)
+    assert [outcome.report.night.day for outcome in outcomes] == [LAST - timedelta(days=1), LAST]
+    assert all(outcome.report.coverage.complete for outcome in outcomes)
+    assert [message.night for message in channel.sent] == [LAST - timedelta(days=ago) for ago in (2, 1, 0)]
+    assert [outcome.report.night.day for outcome in nightly(config, now=MORNING)] == [LAST]
+
+
+def test_an_interim_night_whose_data_never_come_is_told_once(config: Config, channel: FakeChannel) -> None:
+    """It is looked at again with every run, and nothing is said while nothing is new."""
+    path = Path(config.source.usage[0])  # type: ignore[union-attr]
+    kept = [line for line in path.read_text().splitlines() if not line.startswith("2026-03-16")]
+    path.write_text("\n".join(kept) + "\n")
+    nightly(config, now=MORNING - timedelta(days=2))
+    nightly(config, now=datetime(2026, 3, 17, 9, tzinfo=UTC))
+    assert [outcome.report.night.day for outcome in nightly(config, now=MORNING)] == [LAST]
+    assert [message.night for message in channel.sent] == [LAST - timedelta(days=ago) for ago in (2, 1, 0)]
+
+
+def test_missed_nights_are_told_even_if_the_last_one_is_not_ready(config: Config, channel: FakeChannel) -> None:
+    """What is known is not held back for what is not."""
+    nightly(config, now=MORNING - timedelta(days=3))
+    cut_off(config, "15")
+    with pytest.raises(NotReadyError):
+        nightly(config, now=MORNING)
+    assert channel.sent[-1].night == LAST - timedelta(days=1)
+
+
+def test_a_clock_that_ran_ahead_does_not_hide_the_nights_that_follow(config: Config) -> None:
+    """A night of next month, judged by mistake, leaves the nights before it due."""
+    ahead = MORNING + timedelta(days=30, hours=9)
+    nightly(config, now=MORNING - timedelta(days=1))
+    nightly(config, now=ahead)
+    assert has_work(config, MORNING)
+    assert [outcome.report.night.day for outcome in nightly(config, now=MORNING)] == [LAST]
+
+
+class FakeScheduler:
+    """A scheduler that only remembers what it was asked to run, by name."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, dict[str, object]] = {}
+
+    def add_listener(self, listener: object, mask: int) -> None:
+        pass
+
+    def add_job(self, action: object, trigger: object, **options: object) -> None:
+        self.jobs[str(options["id"])] = {"action": action, "trigger": trigger, **options}
+
+
+def test_a_run_that_fails_is_tried_again_soon(config: Config, tmp_path: Path) -> None:
+    """Whatever was in the way may be gone before the next night."""
+    with closing(State(config.state.url)) as state:
+        state.record(LAST - timedelta(days=1), True, [])
+    (tmp_path / "var" / "history").write_text("in the way")
+    scheduler = FakeScheduler()
+    service = Service(lambda: config, scheduler, lambda: MORNING)  # type: ignore[arg-type]
+    assert scheduler.jobs["retry"]["run_date"] == MORNING
+    service.run()
+    assert scheduler.jobs["retry"]["run_date"] == MORNING + timedelta(minutes=30)
+    assert judged(config) == LAST - timedelta(days=1)
+    (tmp_path / "var" / "history").unlink()
+    service.run()
+    assert judged(config) == LAST
+
+
+def test_what_waits_is_sent_between_runs(config: Config, channel: FakeChannel) -> None:
+    """A mail that was refused for now goes out without waiting for the next night."""
+    channel.answers["a@example.com"] = [DeliveryError("try later", permanent=False)]
+    nightly(config, now=MORNING)
+    assert channel.sent == []
+    scheduler = FakeScheduler()
+    service = Service(lambda: config, scheduler, lambda: MORNING + timedelta(minutes=5))  # type: ignore[arg-type]
+    assert scheduler.jobs["delivery"]["trigger"] == "interval"
+    service.deliver()
+    assert [message.night for message in channel.sent] == [LAST]
+
+
+def test_a_configuration_with_a_mistake_is_not_taken_over(config: Config) -> None:
+    """The running process keeps the one it has, and the night comes."""
+    schedule = config.schedule.model_copy(update={"nightly": "half past two"})
+    versions = iter([config, config.model_copy(update={"schedule": schedule})])
+    scheduler = FakeScheduler()
+    service = Service(lambda: next(versions), scheduler, lambda: MORNING)  # type: ignore[arg-type]
+    planned = dict(scheduler.jobs)
+    service.reload()
+    assert scheduler.jobs == planned
+    service.run()
+    assert judged(config) == LAST
 
 
 def test_a_stopped_process_finishes_its_night(config: Config, tmp_path: Path) -> None:
