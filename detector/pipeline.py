@@ -65,12 +65,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind; ``failures`` also has what failed after the report was made."""
+    """What a run left behind; ``failures`` also has what failed after the report was made. ``amended``: the night
+    had been judged on incomplete data before."""
 
     report: RunReport
     files: tuple[Path, ...]
     exit_code: int
     failures: tuple[str, ...] = ()
+    amended: bool = False
 
 
 def run_night(
@@ -102,7 +104,7 @@ def run_night(
         failures = (*job.failures, *judged.failures)
         exit_code = PARTIAL if failures else DONE
         run.end(exit_code, report.summary.verdict)
-    return Outcome(report, files, exit_code, failures)
+    return Outcome(report, files, exit_code, failures, amended)
 
 
 def not_ready(job: Job, judged: Judged) -> NotReadyError:
@@ -193,12 +195,13 @@ def send_waiting(job: Job) -> None:
     job.failures += Outbox(job.state, open_channels(job.config)).drain(job.now).failures
 
 
-def send_digest(job: Job, reports: Sequence[RunReport]) -> None:
+def send_digest(job: Job, outcomes: Sequence[Outcome]) -> None:
     """Tell of several nights that were judged with Sending.LATER at once: one mail instead of many.
 
     Until this has put the digest in their place, the nights' own messages wait; a crash before it loses nothing.
     """
-    outgoing = prepare_messages(job, reports, Sending.NOW)
+    reports, again = [outcome.report for outcome in outcomes], any(outcome.amended for outcome in outcomes)
+    outgoing = prepare_messages(job, reports, Sending.NOW, again=again)
     if outgoing is not None:
         job.state.queue([report.night.day for report in reports], outgoing)
     send_waiting(job)

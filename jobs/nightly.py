@@ -78,7 +78,7 @@ def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending) -> list
         outcomes.append(run_night(final, last, each, _deadline(final.config, last)))
     finally:
         if digest and outcomes:
-            send_digest(job(), [outcome.report for outcome in outcomes])
+            send_digest(job(), outcomes)
     return outcomes
 
 

@@ -109,3 +109,16 @@ def message(
     return Message(
         identity(channel, recipient, night.isoformat(), part), night, channel, recipient, "Hello", payload, part
     )
+
+
+class FakeScheduler:
+    """A scheduler that only remembers what it was asked to run, by name."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, dict[str, object]] = {}
+
+    def add_listener(self, listener: object, mask: int) -> None:
+        pass
+
+    def add_job(self, action: object, trigger: object, **options: object) -> None:
+        self.jobs[str(options["id"])] = {"action": action, "trigger": trigger, **options}

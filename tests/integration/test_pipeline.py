@@ -298,9 +298,9 @@ def test_nights_that_are_caught_up_are_told_together(run, channel: FakeChannel) 
     """Their own messages wait until the digest takes their place."""
     job = job_of(run, FakeSource(history_of(STEADY), REGISTER))
     nights = [NIGHT - timedelta(days=1), NIGHT]
-    reports = [run_night(job, night, Sending.LATER).report for night in nights]
+    outcomes = [run_night(job, night, Sending.LATER) for night in nights]
     send_waiting(job)
     assert channel.sent == []
-    send_digest(job, reports)
+    send_digest(job, outcomes)
     assert [message.night for message in channel.sent] == [NIGHT]
-    assert prepare_messages(job, reports, Sending.NEVER) is None
+    assert prepare_messages(job, [outcomes[-1].report], Sending.NEVER) is None

@@ -17,7 +17,7 @@ from detector.history import History
 from detector.state import State
 from jobs.nightly import due_nights, nightly
 from jobs.scheduler import Service, has_work, is_behind, nightly_trigger
-from tests.fakes import FakeChannel
+from tests.fakes import FakeChannel, FakeScheduler
 
 LAST = date(2026, 3, 17)
 MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -196,19 +196,6 @@ def test_a_clock_that_ran_ahead_does_not_hide_the_nights_that_follow(config: Con
     nightly(config, now=ahead)
     assert has_work(config, MORNING)
     assert [outcome.report.night.day for outcome in nightly(config, now=MORNING)] == [LAST]
-
-
-class FakeScheduler:
-    """A scheduler that only remembers what it was asked to run, by name."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[str, dict[str, object]] = {}
-
-    def add_listener(self, listener: object, mask: int) -> None:
-        pass
-
-    def add_job(self, action: object, trigger: object, **options: object) -> None:
-        self.jobs[str(options["id"])] = {"action": action, "trigger": trigger, **options}
 
 
 def test_a_run_that_fails_is_tried_again_soon(config: Config, tmp_path: Path) -> None:
