@@ -1,9 +1,11 @@
-"""Kill a run of 20,000 keys at each stage and at random times; the next run must leave the bytes of an undisturbed one.
+"""Kill a run of 20,000 keys at each stage and at random times: what the next run leaves
+must be the bytes of one that nobody disturbed.
 
     python -m benchmarks.kills [--keys 20000] [--nights 30] [--times 50] [--seed 5]
 
-Every trial is a new installation that pulls all its nights, judges the last one and is killed with SIGKILL. Compared
-are all files of history and reports, and whatever is left in the folder for temporary files. Exit 1 at any difference.
+Every trial is a new installation that pulls all its nights, judges the last one and is killed with SIGKILL. All
+files of history and reports are compared by their bytes, and no temporary file may be left. Exit 1 at any
+difference.
 """
 
 from __future__ import annotations

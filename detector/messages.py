@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 
 WAITING, SENT, FAILED, COVERED = "waiting", "sent", "failed", "covered"
 """What becomes of a message; a covered one was never sent itself, since a digest told its night."""
+DIGEST = "digest"
+"""How the ``part`` of a message begins that tells of several nights."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from detector.messages import COVERED, FAILED, SENT, WAITING, Message, Outgoing, Stored
+from detector.messages import COVERED, DIGEST, FAILED, SENT, WAITING, Message, Outgoing, Stored
 
 LONGEST_ERROR = 1000
 
@@ -60,19 +60,21 @@ outbox = Table(
 def store(connection: Connection, nights: Iterable[date], outgoing: Outgoing) -> None:
     """Queue the messages of nights, in place of those that still wait from an earlier judgement of them.
 
-    What was sent or has failed for good is not queued a second time, unless ``outgoing.again`` says so.
+    What was sent or has failed for good is not queued a second time, unless ``outgoing.again`` says so. A digest
+    that waits stays, as it tells of other nights too.
     """
     of_nights = outbox.c.night.in_(list(nights))
-    connection.execute(delete(outbox).where(of_nights, outbox.c.status == WAITING))
-    settled = {_address(row): row["id"] for row in connection.execute(select(outbox).where(of_nights)).mappings()}
+    single = ~outbox.c.part.startswith(DIGEST)
+    connection.execute(delete(outbox).where(of_nights, outbox.c.status == WAITING, single))
+    kept = {_address(row): row for row in connection.execute(select(outbox).where(of_nights)).mappings()}
     for message in outgoing.messages:
-        former = settled.get(_address(vars(message)))
-        if former is not None and not outgoing.again:
+        former = kept.get(_address(vars(message)))
+        if former is not None and former["status"] != WAITING and not outgoing.again:
             continue
-        connection.execute(delete(outbox).where(outbox.c.id == former))
-        connection.execute(
-            insert(outbox).values(_row(message, _utc(outgoing.at), _utc(outgoing.at + outgoing.hold)))
-        )
+        if former is not None:
+            connection.execute(delete(outbox).where(outbox.c.id == former["id"]))
+        due = _utc(outgoing.at + outgoing.hold)
+        connection.execute(insert(outbox).values(_row(message, _utc(outgoing.at), due)))
     connection.execute(update(outbox).where(outbox.c.id.in_(list(outgoing.told))).values(told=True))
 
 

@@ -68,17 +68,25 @@ def sweep(config: Config) -> None:
 def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending) -> list[Outcome]:
     """Judge nights one after the other and tell of them together, also where the last one is not ready yet."""
     *earlier, last = due
+    final = job()
     digest = bool(earlier) and sending is Sending.NOW
     each = Sending.LATER if digest else sending
+    is_news = not final.state.judged().get(last, False)  # otherwise it was told, and does so itself if need be
     outcomes: list[Outcome] = []
+
+    def tell() -> None:
+        news = [outcome for outcome in outcomes if is_news or outcome.report.night.day != last]
+        if digest and news:
+            send_digest(job(), news)
+
     try:
         for night in earlier:
             outcomes += _made_up_for(job(), night, each)
-        final = job()
-        outcomes.append(run_night(final, last, each, _deadline(final.config, last)))
-    finally:
-        if digest and outcomes:
-            send_digest(job(), outcomes)
+        outcomes.append(run_night(final, last, each if is_news else sending, _deadline(final.config, last)))
+    except DetectorError:  # what is known is not held back for what is not
+        tell()
+        raise
+    tell()
     return outcomes
 
 

@@ -17,7 +17,7 @@ from detector.delivery.mail_rendering import Bodies, Envelope, bodies, compose, 
 from detector.delivery.masking import masked
 from detector.delivery_config import MailDelivery
 from detector.errors import DeliveryError
-from detector.messages import Message, identity
+from detector.messages import DIGEST, Message, identity
 from detector.model import RunReport
 from detector.reports import charts
 from detector.reports.json import JsonReporter
@@ -26,7 +26,6 @@ PORTS = {"starttls": 587, "tls": 465, "none": 25}
 LONGEST_DOMAIN = 40
 """Message ids longer than 77 characters are folded wrongly by the standard library."""
 LARGEST_ATTACHMENT = 5_000_000
-DIGEST = "digest"
 
 
 class MailChannel:
@@ -110,7 +109,7 @@ class MailChannel:
     def _message(
         self, reports: Sequence[RunReport], recipient: str, made: Bodies, attachment: bytes | None
     ) -> Message:
-        report, part = reports[-1], DIGEST if len(reports) > 1 else ""
+        report, part = reports[-1], _part(reports)
         number = self._identity(report.night.day.isoformat(), recipient, part)
         subject = f"[{made.page.tone.word}] {made.page.verdict}"
         about = ", ".join(filter(None, (self._origin.organization, charts.short_day(report.night.day))))
@@ -196,6 +195,12 @@ class MailChannel:
         elif isinstance(error, ssl.SSLCertVerificationError):
             text = f"{where}: the certificate is not trusted ({error.verify_message})"
         return DeliveryError(masked(text, self._settings.password), permanent=permanent)
+
+
+def _part(reports: Sequence[RunReport]) -> str:
+    """Digests of other nights are other messages, also where the last night is the same."""
+    nights = [report.night.day.isoformat() for report in reports]
+    return f"{DIGEST} {identity(*nights)[:16]}" if len(nights) > 1 else ""
 
 
 def _refusal(words: str, code: int, said: bytes | str) -> str:

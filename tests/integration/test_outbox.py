@@ -105,8 +105,17 @@ def test_a_digest_takes_the_place_of_the_nights_it_tells(state: State) -> None:
         queue(state, message(night=night), nights=[night])
     queue(state, *(message(night=night, payload=None) for night in nights), message(part="digest"), nights=nights)
     assert counts(state) == {WAITING: 1, COVERED: 2}
-    queue(state, message(night=nights[0]), nights=[nights[0]])
-    assert counts(state) == {WAITING: 1, COVERED: 2}
+    for night in nights:
+        queue(state, message(night=night), nights=[night])
+        assert counts(state) == {WAITING: 1, COVERED: 2}
+
+
+def test_a_digest_that_waits_is_not_lost_to_another_one(state: State) -> None:
+    """Each may be the only one that tells of one of its nights; the same one again takes its own place."""
+    queue(state, message(part="digest of yesterday and today"))
+    for payload in (b"old", b"new"):
+        queue(state, message(part="digest of today and more", payload=payload))
+    assert counts(state) == {WAITING: 2}
 
 
 def test_a_refusal_for_now_is_tried_again_after_a_growing_pause(state: State) -> None:
@@ -237,7 +246,7 @@ def test_findings_and_messages_are_stored_together_or_not_at_all(state: State) -
     """A message that cannot be stored takes the judged night with it."""
     with pytest.raises(StateError):
         state.record(NIGHT, True, [], Outgoing([message(), message()], NOW))
-    assert state.last_night() is None
+    assert state.judged() == {}
     assert counts(state) == {}
 
 

@@ -22,7 +22,7 @@ from detector.config import load
 from detector.errors import DeliveryError
 from detector.files import os as files_os
 from detector.history import History
-from detector.messages import Message, identity
+from detector.messages import DIGEST, Message, identity
 from detector.model import RunReport
 from detector.pipeline import Job
 from detector.pull import pull
@@ -55,7 +55,10 @@ class Mailbox:
         *earlier, last = [report.night.day for report in reports]
         told = {str(r.night.day): [f.finding_id for f in r.findings] for r in reports}
         covered = [self._message(night, "", None) for night in (*earlier, last) if earlier]
-        return [*covered, self._message(last, "digest" if earlier else "", json.dumps(told).encode())]
+        return [
+            *covered,
+            self._message(last, f"{DIGEST} {identity(*told)}" if earlier else "", json.dumps(told).encode()),
+        ]
 
     def send(self, message: Message) -> None:
         if self.away:

@@ -16,7 +16,7 @@ from detector.delivery import Origin
 from detector.delivery.mail import MailChannel
 from detector.delivery.mail_rendering import LARGEST_BODY, header_text, one_line
 from detector.delivery_config import MailDelivery
-from detector.messages import Message
+from detector.messages import DIGEST, Message
 from detector.model import Night, RunReport, Severity
 from tests.report_examples import (
     clear_night,
@@ -237,7 +237,7 @@ def test_a_digest_tells_several_nights_in_one_mail() -> None:
     earlier = replace(clear_night(), night=Night(day, report.night.timezone))
     stored = channel().messages([earlier, report])
     digest = [message for message in stored if message.payload is not None]
-    assert [(message.night, message.part) for message in digest] == [(report.night.day, "digest")]
+    assert [(message.night, message.part.split()[0]) for message in digest] == [(report.night.day, DIGEST)]
     assert [message.night for message in stored if message.payload is None] == [day, report.night.day]
     text, _ = halves(parsed(digest[0]))
     assert text.startswith("[Findings: high] 2 nights caught up: 1 with findings, 1 clear")
