@@ -122,9 +122,11 @@ def recall_undelivered(job: Job) -> list[Stored]:
 
 def pull_what_is_needed(job: Job, night: date) -> None:
     """Pull what judging a night needs and the history lacks; a source that fails is recorded."""
-    first = night - timedelta(days=job.config.history.first_pull_nights)
+    config, history = job.config, job.history
+    first = night - timedelta(days=config.history.first_pull_nights)
+    doubtful = job.state.judged().get(night) is False
     try:
-        pull(job.config, job.source, job.history, first, night, now=job.now, progress=job.progress)
+        pull(config, job.source, history, first, night, now=job.now, progress=job.progress, doubtful=doubtful)
     except SourceError as error:
         job.source_error = str(error)
         job.failures.insert(0, job.source_error)

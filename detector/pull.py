@@ -32,14 +32,17 @@ def pull(
     *,
     now: datetime,
     progress: Progress = unwatched,
+    doubtful: bool = False,
 ) -> list[date]:
     """Store the nights from first to last that the history lacks, and say which the source told.
 
-    The last one and the ``settle_nights`` before it are pulled again while late rows may still come. What
-    changed is rewritten and noted as a revision. Raises SourceError, also where the source cannot tell about
-    the last night; nights already stored stay, and others that it cannot tell about are left out.
+    The last one and the ``settle_nights`` before it are pulled again while late rows may still come, the last
+    one also later where it is ``doubtful``. What changed is rewritten and noted as a revision. Raises
+    SourceError, also where the source cannot tell about the last night; nights already stored stay, and others
+    that it cannot tell about are left out.
     """
-    wanted, missing = to_pull(config, history, first, last), set(history.missing(first, last))
+    wanted = to_pull(config, history, first, last, now, doubtful=doubtful)
+    missing = set(history.missing(first, last))
     if not wanted:
         return []
     present, watermark = _scope(config, source.keys()), source.watermark()
@@ -70,11 +73,14 @@ def pull(
     return told
 
 
-def to_pull(config: Config, history: History, first: date, last: date) -> list[date]:
-    """The nights from first to last that the history lacks, or that have not settled."""
+def to_pull(
+    config: Config, history: History, first: date, last: date, now: datetime, *, doubtful: bool = False
+) -> list[date]:
+    """The nights from first to last that the history lacks, that have not settled, or that are doubtful."""
     missing = history.missing(first, last)
     stored = [day for day in _unsettled(config, last) if day >= first and day not in missing]
-    return sorted([*missing, *(day for day in stored if _deserves_another_look(config, history, day))])
+    again = {day for day in stored if _deserves_another_look(config, history, day, now)}
+    return sorted({*missing, *again, *([last] if doubtful else [])})
 
 
 def usage_between(history: History, first: date, last: date) -> pd.DataFrame:
@@ -125,11 +131,12 @@ def _unsettled(config: Config, last: date) -> list[date]:
     return [last - timedelta(days=ago) for ago in range(config.history.settle_nights, -1, -1)]
 
 
-def _deserves_another_look(config: Config, history: History, night: date) -> bool:
-    """Whether a stored night was pulled before all its rows can have come, or without any."""
+def _deserves_another_look(config: Config, history: History, night: date, now: datetime) -> bool:
+    """Whether a stored night was pulled before all its rows can have come, without any, or by a clock that ran
+    ahead, so that nobody knows when."""
     notes = history.notes(night)
     settled = Night(night, history.timezone).end + timedelta(days=config.history.settle_nights)
-    return notes.pulled_at < settled or notes.last_use is None
+    return notes.pulled_at < settled or notes.last_use is None or notes.pulled_at > now
 
 
 def _rewrite(history: History, night: Night, records: pd.DataFrame, notes: Notes, last: date) -> None:

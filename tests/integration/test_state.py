@@ -148,16 +148,18 @@ def test_a_state_from_before_triage_is_brought_up_to_date(tmp_path: Path) -> Non
         connection.execute(text("DROP TABLE detector_triage"))
         connection.execute(text("DELETE FROM detector_migrations WHERE name = '0002_triage'"))
     state = State(url)
-    assert (state.triage(), state.last_night()) == ([], NIGHT)
+    assert (state.triage(), state.judged()) == ([], {NIGHT: True})
     assert set(state.earlier(date.max)) == {"f1"}
 
 
-def test_the_latest_judged_night_is_known(state: State) -> None:
-    """Whatever the order in which nights were judged."""
-    assert state.last_night() is None
+def test_judged_nights_are_known(state: State) -> None:
+    """Each with whether its data were complete, as it was judged last."""
+    assert state.judged() == {}
+    earlier = NIGHT - timedelta(days=3)
     state.record(NIGHT, True, [])
-    state.record(NIGHT - timedelta(days=3), False, [])
-    assert state.last_night() == NIGHT
+    state.record(earlier, True, [])
+    state.record(earlier, False, [])
+    assert state.judged() == {NIGHT: True, earlier: False}
 
 
 def test_a_state_of_a_newer_version_is_refused(tmp_path: Path) -> None:
