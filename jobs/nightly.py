@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -11,10 +12,13 @@ from pathlib import Path
 from detector.config import Config, load
 from detector.errors import ConfigError, DetectorError
 from detector.history import days
+from detector.logs import logging_to_stderr
 from detector.model import Night
+from detector.monitoring_config import Monitoring
 from detector.pipeline import Job, Outcome, Sending, run_night, send_digest
 from detector.pull import Progress, unwatched
 from detector.state import State
+from jobs.watching import watched_run
 
 
 def nightly(
@@ -32,15 +36,22 @@ def nightly(
     """
     if night is not None and Night(night, config.zone).start > now:
         raise ConfigError(f"the night {night} has not begun yet")
-    state = State(config.state.url)
-    with closing(state), state.only_run():
+    told = (
+        config.monitoring if night is None else Monitoring()
+    )  # a night judged by hand says nothing of the others
+    with (
+        watched_run(config, told, now) as watch,
+        closing(State(config.state.url)) as state,
+        state.only_run(),
+    ):
+        watch.begin()
 
         def job() -> Job:
             return Job.assemble(config, now, progress, state)
 
         if night is not None:
             return [run_night(job(), night, sending)]
-        return _catch_up(job, due_nights(config, state.last_night(), now), sending)
+        return _catch_up(job, due_nights(config, state.last_night(), now), sending, watch.outcomes)
 
 
 def due_nights(config: Config, judged: date | None, now: datetime) -> list[date]:
@@ -53,11 +64,13 @@ def due_nights(config: Config, judged: date | None, now: datetime) -> list[date]
     return list(days(first, last))
 
 
-def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending) -> list[Outcome]:
+def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending, outcomes: list[Outcome]) -> list[Outcome]:
+    """Judge what is due; ``outcomes`` has what was judged by then, also where a night fails."""
     *missed, last = due
     digest = bool(missed) and sending is Sending.NOW
     each = Sending.LATER if digest else sending
-    outcomes = [run_night(job(), night, each) for night in missed]
+    for night in missed:
+        outcomes.append(run_night(job(), night, each))
     final = job()
     outcomes.append(run_night(final, last, each, _deadline(final.config, last)))
     if digest:
@@ -75,7 +88,9 @@ def main() -> None:
     """Judge last night with the configuration named on the command line, and exit with the run's code."""
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "config.yaml")
     try:
-        outcomes = nightly(load(path), now=datetime.now(UTC))
+        config = load(path)
+        with logging_to_stderr(config.monitoring.log_format, logging.INFO):
+            outcomes = nightly(config, now=datetime.now(UTC))
     except DetectorError as error:
         print(f"detector: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

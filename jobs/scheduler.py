@@ -25,6 +25,7 @@ from detector.model import Night
 from detector.state import State
 from jobs.nightly import nightly
 from jobs.retention import prune
+from jobs.watching import all_is_well
 
 NIGHTLY, RETRY = "nightly", "retry"
 TRY_LATER = 75
@@ -67,15 +68,10 @@ class Service:
         try:
             if not has_work(self._config, self._clock()):
                 log.info("the last night was judged already")
+                all_is_well(self._config)
                 return
             log.info("judging what is due")
-            for outcome in nightly(self._config, now=self._clock()):
-                log.info(
-                    "%s: %s (exit code %d)",
-                    outcome.report.night.day,
-                    outcome.report.summary.verdict,
-                    outcome.exit_code,
-                )
+            nightly(self._config, now=self._clock())
             old = prune(self._config, self._clock())
             if old.nights or old.reports:
                 log.info(
