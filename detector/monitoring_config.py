@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ METRICS_SUFFIX = ".prom"
 
 def _ping_url(url: SecretStr) -> SecretStr:
     """An http or https address. The value is never repeated: whoever knows it can say that all is well."""
+    if not re.fullmatch(r"[\x21-\x7e]+", url.get_secret_value()):
+        raise ValueError("must be one line of plain characters without spaces; is the variable set and not empty?")
     try:
         parts = urlsplit(url.get_secret_value())
         host, _ = (parts.hostname or "").encode("idna"), parts.port

@@ -60,7 +60,7 @@ class Pings:
         if self._plain and exit_code != 0:
             return
         step = "log" if exit_code == TRY_LATER else str(exit_code or "")
-        self._tell(step, text.encode(), attempts=ATTEMPTS)
+        self._tell(step, b"" if self._plain else text.encode(), attempts=ATTEMPTS)
 
     def _tell(self, step: str, body: bytes, attempts: int) -> None:
         if self._url is None:
@@ -87,8 +87,8 @@ class Pings:
 
     def _request(self, url: str, step: str, body: bytes) -> PingError | None:
         """One request; what went wrong, None where it was accepted."""
-        method, address = ("GET", url) if self._plain else ("POST", address_of(url, step, self._run))
         try:
+            method, address = ("GET", url) if self._plain else ("POST", address_of(url, step, self._run))
             with (
                 httpx.Client(verify=ssl.create_default_context(), timeout=self._timeout) as client,
                 client.stream(
