@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,34 @@ def test_schedule_logs_json_until_its_end(tmp_path: Path, switch: Receiver) -> N
     assert "run_id" not in logged[-1]
     assert SECRET not in "".join(said)
     assert [request.path.split("?")[0] for request in switch.requests] == [f"/{SECRET}/start", f"/{SECRET}"]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_on_a_terminal_people_see_bars_and_warnings(tmp_path: Path, log_format: str) -> None:
+    """Lines for people make room for the bars there; JSON is JSON wherever it goes."""
+    path = installation(tmp_path, yesterday(), f"monitoring: {{log_format: {log_format}}}\n{AT_ANY_HOUR}")
+    path.write_text(
+        path.read_text() + "report: {directory: usage.csv}\n"
+    )  # a file, so that no report can be written
+    said = on_a_terminal([sys.executable, "-m", "detector", "run", "--config", str(path)])
+    assert said.count("the html report could not be written") == 1
+    if log_format == "console":
+        assert not any(f" {stage} " in said for stage in STAGES)
+    else:
+        assert [line["event"] for line in lines(said) if line["event"] in STAGES] == STAGES
+
+
+def on_a_terminal(command: list[str]) -> str:
+    """What a process writes on stderr where that is a terminal."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs):
+        os.close(theirs)
+        said = b""
+        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while part := os.read(ours, 4096):
+                said += part
+    os.close(ours)
+    return said.decode()
 
 
 def test_help_needs_no_logging_library() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -207,3 +208,10 @@ def test_without_a_state_the_file_stays_as_it_was(config: Config, caplog: pytest
         nightly(config, now=MORNING + timedelta(days=1))
     assert file_of(config).read_bytes() == before
     assert "the metrics were not written" in caplog.text
+
+
+def test_every_metric_is_documented_and_no_other(config: Config) -> None:
+    """In the table of docs/operations.md, and in the alert rules below it."""
+    nightly(config, now=MORNING)
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"\bdetector_[a-z_]+\b", page)) == set(metrics(config))
