@@ -97,7 +97,7 @@ def run_night(
         if not judged.complete and patient_until is not None and job.now < patient_until:
             raise not_ready(job, judged)
         report = build_report(job, judged, run.run_id)
-        run.reach(Stage.JUDGED, **counts_of(report))
+        run.reach(Stage.JUDGED, **facts_of(report))
         files = write_reports(job, report)
         run.reach(Stage.REPORTED, files=len(files))
         outgoing = prepare_messages(job, [report], sending, undelivered)
@@ -165,13 +165,14 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
     return assemble(judged, config, [status], run=run, generated_at=job.now, failures=job.failures, said=said)
 
 
-def counts_of(report: RunReport) -> dict[str, int]:
+def facts_of(report: RunReport) -> dict[str, object]:
     """What the log tells of a judged night."""
     judged = report.coverage.keys_judged
     return {
         "keys_judged": judged,
         "keys_not_judged": report.coverage.keys_active - judged,
         "findings": report.summary.open,
+        "verdict": report.summary.verdict,
     }
 
 

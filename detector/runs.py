@@ -38,10 +38,10 @@ class Run:
     started_at: datetime
     begun: float = field(default_factory=time.monotonic)
 
-    def reach(self, stage: Stage, **counts: int) -> None:
+    def reach(self, stage: Stage, **done: object) -> None:
         """Log a stage and what was done. Raises StateError where the run may not go on, as its lock is lost."""
         self.state.reach(self.run_id, stage.value, self.now())
-        log.info(stage.value, extra=counts)
+        log.info(stage.value, extra=done)
 
     def end(self, exit_code: int, message: str) -> None:
         """Log the end."""

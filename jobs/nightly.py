@@ -36,9 +36,8 @@ def nightly(
     """
     if night is not None and Night(night, config.zone).start > now:
         raise ConfigError(f"the night {night} has not begun yet")
-    told = (
-        config.monitoring if night is None else Monitoring()
-    )  # a night judged by hand says nothing of the others
+    # A night judged by hand tells nobody: it says nothing of those that are due.
+    told = config.monitoring if night is None else Monitoring()
     with (
         watched_run(config, told, now) as watch,
         closing(State(config.state.url)) as state,

@@ -33,9 +33,11 @@ class Watch:
 
     def end(self, exit_code: int) -> None:
         """The run has ended. One that judged nothing yet is to be tried again, and leaves the metrics alone."""
-        if self._settings.metrics_file and (self.outcomes or exit_code != TRY_LATER):
-            self._write_metrics(Path(self._settings.metrics_file), exit_code)
-        self._pings.end(exit_code, self._told(exit_code))
+        try:
+            if self._settings.metrics_file and (self.outcomes or exit_code != TRY_LATER):
+                self._write_metrics(Path(self._settings.metrics_file), exit_code)
+        finally:  # whatever keeps the state from being opened, such as a driver that is not installed
+            self._pings.end(exit_code, self._told(exit_code))
 
     def _write_metrics(self, path: Path, exit_code: int) -> None:
         seconds = time.monotonic() - self._began

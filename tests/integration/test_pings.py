@@ -16,6 +16,7 @@ import pytest
 import stamina
 from apscheduler.schedulers.background import BackgroundScheduler
 from pydantic import SecretStr
+from sqlalchemy.exc import NoSuchModuleError
 
 from detector.config import Config
 from detector.errors import DetectorError, LockedError, NotReadyError
@@ -129,6 +130,15 @@ def test_a_run_that_cannot_begin_is_a_failure(tmp_path: Path, switch: Receiver) 
     (tmp_path / "var").write_text("a file where the folder should be")
     with pytest.raises(DetectorError):
         nightly(config, now=MORNING)
+    assert told(switch) == ["/1"]
+
+
+def test_a_failure_that_keeps_the_metrics_away_too_is_told(tmp_path: Path, switch: Receiver) -> None:
+    """Such as a state whose driver is not installed."""
+    config = config_of(tmp_path, switch, ", metrics_file: detector.prom")
+    state = config.state.model_copy(update={"url": "postgresql+nodriver://127.0.0.1/state"})
+    with pytest.raises(NoSuchModuleError):
+        nightly(config.model_copy(update={"state": state}), now=MORNING)
     assert told(switch) == ["/1"]
 
 
