@@ -83,6 +83,9 @@ def run(
     that were missed since the last run are judged too, and a night whose data are incomplete is not judged
     before schedule.deadline: exit 75, try again later.
     """
+    import logging
+
+    from detector.logs import logging_to_stderr
     from detector.pipeline import Sending
     from jobs.nightly import nightly
 
@@ -90,7 +93,12 @@ def run(
         raise ConfigError("--no-deliver and --resend contradict each other")
     sending = Sending.NEVER if no_deliver else Sending.AGAIN if resend else Sending.NOW
     config, now = load_config(path, overrides), datetime.now(UTC)
-    with _watched("Pulling") as progress:
+    log_format = config.monitoring.log_format
+    bars = log_format == "console" and sys.stderr.isatty()
+    with (
+        logging_to_stderr(log_format, logging.WARNING if bars else logging.INFO),
+        _watched("Pulling", logged=not bars) as progress,
+    ):
         outcomes = nightly(config, night=night, now=now, progress=progress, sending=sending)
     if form == "json":
         from detector.reports import reporter
@@ -100,8 +108,6 @@ def run(
         from detector.reports.text import render
 
         click.echo("\n\n".join(render(outcome.report, outcome.files) for outcome in outcomes))
-    for failure in (failure for outcome in outcomes for failure in outcome.failures):
-        click.echo(f"detector: {safe(failure)}", err=True)
     reached = fail_on and any(
         finding.severity.rank >= SEVERITIES.index(fail_on)
         for outcome in outcomes
@@ -296,13 +302,16 @@ def check(path: Path, overrides: Sequence[str]) -> None:
 )
 def demo(out: Path) -> None:
     """Make a seeded organization of about 300 keys with planted incidents, and judge one night of it."""
+    import logging
+
     from detector.demo import NIGHT, make
+    from detector.logs import logging_to_stderr
     from detector.reports.text import render
     from jobs.nightly import nightly
 
     with _watched("Making") as progress:
         config_path = make(out, progress)
-    with _watched("Pulling") as progress:
+    with logging_to_stderr("console", logging.WARNING), _watched("Pulling") as progress:
         (outcome,) = nightly(load_config(config_path, ()), night=NIGHT, now=datetime.now(UTC), progress=progress)
     click.echo(render(outcome.report, outcome.files))
     click.echo(f"\nLook around: python -m detector usage --config {config_path} --from {NIGHT}")
@@ -323,11 +332,12 @@ def schedule(path: Path, overrides: Sequence[str]) -> None:
     """
     import logging
 
+    from detector.logs import logging_to_stderr
     from jobs.scheduler import serve as stay
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    stay(lambda: load_config(path, overrides))
+    config = load_config(path, overrides)
+    with logging_to_stderr(config.monitoring.log_format, logging.INFO):
+        stay(lambda: load_config(path, overrides))
 
 
 @cli.command(
@@ -411,10 +421,10 @@ def _pull(job: Job, first: date, last: date) -> list[date]:
         return pull(job.config, job.source, job.history, first, last, now=job.now, progress=progress)
 
 
-def _watched(title: str) -> Any:
+def _watched(title: str, *, logged: bool = False) -> Any:
     from detector.progress import watched
 
-    return watched(title)
+    return watched(title, logged=logged)
 
 
 def _last_night(config: Config) -> date:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError
 
 from detector.delivery_config import Delivery
 from detector.errors import ConfigError
+from detector.monitoring_config import Monitoring
 from detector.section import Section
 
 DEFAULT_PATH = Path("config.yaml")
@@ -291,6 +292,7 @@ class Config(Section):
     schedule: Schedule = Schedule()
     delivery: Delivery = Delivery()
     serve: Serve = Serve()
+    monitoring: Monitoring = Monitoring()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -415,12 +417,16 @@ def _resolve(config: Config, base: Path) -> Config:
         changes = {"snapshots": _absolute(source.snapshots or str(Path(history).parent / "snapshots"), base)}
     else:
         changes = {"url": _absolute_url(source.url, base)}
+    metrics = config.monitoring.metrics_file
     return config.model_copy(
         update={
             "source": source.model_copy(update=changes),
             "history": config.history.model_copy(update={"path": history}),
             "state": config.state.model_copy(update={"url": _absolute_url(config.state.url, base)}),
             "report": config.report.model_copy(update={"directory": _absolute(config.report.directory, base)}),
+            "monitoring": config.monitoring.model_copy(
+                update={"metrics_file": metrics and str(base / Path(metrics).expanduser())}
+            ),
         }
     )
 

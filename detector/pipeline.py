@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -11,7 +12,7 @@ from pathlib import Path
 from detector import triage
 from detector.config import Config
 from detector.delivery import open_channels
-from detector.delivery.outbox import Outbox, sentence, untold
+from detector.delivery.outbox import Delivered, Outbox, sentence, untold
 from detector.detectors.usage_spike import CALIBRATION_NIGHTS
 from detector.errors import NotReadyError, SourceError
 from detector.history import History
@@ -24,6 +25,8 @@ from detector.runs import Stage, logged_run
 from detector.sources import Source, open_source
 from detector.state import State
 from detector.summary import assemble
+
+log = logging.getLogger("detector.run")
 
 DONE, PARTIAL = 0, 4
 DIGEST_HOLD = timedelta(hours=1)
@@ -62,6 +65,11 @@ class Job:
         source = open_source(config.source, config.zone)
         return cls(config, source, history, state or State(config.state.url), now, progress)
 
+    def fail(self, *failures: str) -> None:
+        """Record what failed, and log it; the run goes on."""
+        self.failures += failures
+        warn(*failures)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -85,26 +93,33 @@ def run_night(
     """
     with logged_run(job.state, night, job.now) as run:
         undelivered = recall_undelivered(job)
-        pull_what_is_needed(job, night)
-        run.reach(Stage.PULLED)
+        pulled = pull_what_is_needed(job, night)
+        run.reach(Stage.PULLED, nights=len(pulled))
         judged = judge_night(job, night)
+        warn(*judged.failures)
         if not judged.complete and patient_until is not None and job.now < patient_until:
             raise not_ready(job, judged)
         report = build_report(job, judged, run.run_id)
-        run.reach(Stage.JUDGED)
+        run.reach(Stage.JUDGED, **facts_of(report))
         files = write_reports(job, report)
-        run.reach(Stage.REPORTED)
+        run.reach(Stage.REPORTED, files=len(files))
         amended = judged.complete and job.state.judged().get(night) is False
         outgoing = prepare_messages(job, [report], sending, undelivered, again=amended)
         job.state.record(night, judged.complete, open_findings(judged), outgoing)
-        run.reach(Stage.RECORDED)
+        run.reach(Stage.RECORDED, messages=len(list(outgoing.messages)) if outgoing else 0)
         if sending in (Sending.NOW, Sending.AGAIN):
-            send_waiting(job)
-            run.reach(Stage.SENT)
+            delivered = send_waiting(job)
+            run.reach(Stage.SENT, messages=delivered.sent, waiting=delivered.waiting)
         failures = (*job.failures, *judged.failures)
         exit_code = PARTIAL if failures else DONE
         run.end(exit_code, report.summary.verdict)
     return Outcome(report, files, exit_code, failures, amended)
+
+
+def warn(*failures: str) -> None:
+    """Log what failed, each once."""
+    for failure in failures:
+        log.warning("%s", failure)
 
 
 def not_ready(job: Job, judged: Judged) -> NotReadyError:
@@ -116,20 +131,24 @@ def not_ready(job: Job, judged: Judged) -> NotReadyError:
 def recall_undelivered(job: Job) -> list[Stored]:
     """What earlier runs could not deliver for good; this night's report names it, once."""
     undelivered = untold(job.state)
-    job.failures += [sentence(stored) for stored in undelivered]
+    job.fail(*(sentence(stored) for stored in undelivered))
     return undelivered
 
 
-def pull_what_is_needed(job: Job, night: date) -> None:
+def pull_what_is_needed(job: Job, night: date) -> list[date]:
     """Pull what judging a night needs and the history lacks; a source that fails is recorded."""
     config, history = job.config, job.history
     first = night - timedelta(days=config.history.first_pull_nights)
     doubtful = job.state.judged().get(night) is False
     try:
-        pull(config, job.source, history, first, night, now=job.now, progress=job.progress, doubtful=doubtful)
+        return pull(
+            config, job.source, history, first, night, now=job.now, progress=job.progress, doubtful=doubtful
+        )
     except SourceError as error:
         job.source_error = str(error)
         job.failures.insert(0, job.source_error)
+        warn(job.source_error)
+        return []
 
 
 def judge_night(job: Job, night: date) -> Judged:
@@ -154,6 +173,17 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
     return assemble(judged, config, [status], run=run, generated_at=job.now, failures=job.failures, said=said)
 
 
+def facts_of(report: RunReport) -> dict[str, object]:
+    """What the log tells of a judged night."""
+    judged = report.coverage.keys_judged
+    return {
+        "keys_judged": judged,
+        "keys_not_judged": report.coverage.keys_active - judged,
+        "findings": report.summary.open,
+        "verdict": report.summary.verdict,
+    }
+
+
 def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
     """Write every configured format and the index; one that fails is recorded and the others go on."""
     directory = Path(job.config.report.directory) / report.night.day.isoformat()
@@ -162,11 +192,11 @@ def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
         try:
             written.append(reporter(name).write(report, directory))
         except Exception as error:  # one failing format must not cost the others
-            job.failures.append(f"the {name} report could not be written: {error}")
+            job.fail(f"the {name} report could not be written: {error}")
     try:
         index.update(directory.parent, report)
     except Exception as error:  # the reports are there; the page that links them must not cost the run
-        job.failures.append(f"the index of the nights could not be written: {error}")
+        job.fail(f"the index of the nights could not be written: {error}")
     return tuple(written)
 
 
@@ -187,14 +217,16 @@ def prepare_messages(
         try:
             messages += channel.messages(reports)
         except Exception as error:  # one failing channel must not cost the others
-            job.failures.append(f"nothing could be prepared for {channel.name}: {type(error).__name__}: {error}")
+            job.fail(f"nothing could be prepared for {channel.name}: {type(error).__name__}: {error}")
     told, hold = [stored.id for stored in undelivered], DIGEST_HOLD if sending is Sending.LATER else timedelta(0)
     return Outgoing(messages, job.now, again, told, hold)
 
 
-def send_waiting(job: Job) -> None:
+def send_waiting(job: Job) -> Delivered:
     """Send what is due from the outbox, of this night and of earlier ones; what fails is recorded."""
-    job.failures += Outbox(job.state, open_channels(job.config)).drain(job.now).failures
+    delivered = Outbox(job.state, open_channels(job.config)).drain(job.now)
+    job.fail(*delivered.failures)
+    return delivered
 
 
 def send_digest(job: Job, outcomes: Sequence[Outcome]) -> None:
@@ -206,7 +238,8 @@ def send_digest(job: Job, outcomes: Sequence[Outcome]) -> None:
     outgoing = prepare_messages(job, reports, Sending.NOW, again=again)
     if outgoing is not None:
         job.state.queue([report.night.day for report in reports], outgoing)
-    send_waiting(job)
+    delivered = send_waiting(job)
+    log.info("digest", extra={"messages": delivered.sent, "waiting": delivered.waiting})
 
 
 def panel_depth(config: Config) -> int:

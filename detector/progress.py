@@ -1,9 +1,10 @@
-"""Telling whoever waits how far long work is: a bar on a terminal, plain lines elsewhere. All on stderr."""
+"""Telling whoever waits how far long work is, on stderr: a bar on a terminal, plain or logged lines elsewhere."""
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 
@@ -11,12 +12,14 @@ from detector.pull import Progress
 
 LINES = 10
 
+log = logging.getLogger("detector.progress")
+
 
 @contextmanager
-def watched(title: str) -> Iterator[Progress]:
+def watched(title: str, *, logged: bool = False) -> Iterator[Progress]:
     """A progress callback for work counted in nights; nothing is shown until the first night is done."""
-    if not sys.stderr.isatty():
-        yield _lines(title)
+    if logged or not sys.stderr.isatty():
+        yield _lines(title, _logged if logged else _printed)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -30,11 +33,19 @@ def watched(title: str) -> Iterator[Progress]:
         )
 
 
-def _lines(title: str) -> Progress:
+def _lines(title: str, say: Callable[[str], None]) -> Progress:
     """About ten lines for long work, one for short."""
 
     def tell(night: date, done: int, total: int) -> None:
         if done == total or done % max(total // LINES, 1) == 0:
-            print(f"{title}: {done} of {total} nights, {night}", file=sys.stderr, flush=True)
+            say(f"{title}: {done} of {total} nights, {night}")
 
     return tell
+
+
+def _printed(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _logged(line: str) -> None:
+    log.info("%s", line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -12,10 +13,13 @@ from detector.config import Config, HttpSource, load
 from detector.errors import ConfigError, DetectorError, NotReadyError
 from detector.files import remove_scraps
 from detector.history import days
+from detector.logs import logging_to_stderr
 from detector.model import Night
+from detector.monitoring_config import Monitoring
 from detector.pipeline import Job, Outcome, Sending, run_night, send_digest
 from detector.pull import Progress, unwatched
 from detector.state import State
+from jobs.watching import watched_run
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -35,8 +39,14 @@ def nightly(
     """
     if night is not None and Night(night, config.zone).start > now:
         raise ConfigError(f"the night {night} has not begun yet")
-    state = State(config.state.url)
-    with closing(state), state.only_run():
+    # A night judged by hand tells nobody: it says nothing of those that are due.
+    told = config.monitoring if night is None else Monitoring()
+    with (
+        watched_run(config, told, now) as watch,
+        closing(State(config.state.url)) as state,
+        state.only_run(),
+    ):
+        watch.begin()
 
         def job() -> Job:
             return Job.assemble(config, now, progress, state)
@@ -44,7 +54,7 @@ def nightly(
         sweep(config)
         if night is not None:
             return [run_night(job(), night, sending)]
-        return _catch_up(job, due_nights(config, state.judged(), now), sending)
+        return _catch_up(job, due_nights(config, state.judged(), now), sending, watch.outcomes)
 
 
 def due_nights(config: Config, judged: Mapping[date, bool], now: datetime) -> list[date]:
@@ -65,14 +75,16 @@ def sweep(config: Config) -> None:
         remove_scraps(Path(folder))
 
 
-def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending) -> list[Outcome]:
-    """Judge nights one after the other and tell of them together, also where the last one is not ready yet."""
+def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending, outcomes: list[Outcome]) -> list[Outcome]:
+    """Judge nights one after the other and tell of them together, also where the last one is not ready yet.
+
+    ``outcomes`` has what was judged by then, also where a night fails.
+    """
     *earlier, last = due
     final = job()
     digest = bool(earlier) and sending is Sending.NOW
     each = Sending.LATER if digest else sending
     is_news = not final.state.judged().get(last, False)  # otherwise it was told, and does so itself if need be
-    outcomes: list[Outcome] = []
 
     def tell() -> None:
         news = [outcome for outcome in outcomes if is_news or outcome.report.night.day != last]
@@ -109,7 +121,9 @@ def main() -> None:
     """Judge last night with the configuration named on the command line, and exit with the run's code."""
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "config.yaml")
     try:
-        outcomes = nightly(load(path), now=datetime.now(UTC))
+        config = load(path)
+        with logging_to_stderr(config.monitoring.log_format, logging.INFO):
+            outcomes = nightly(config, now=datetime.now(UTC))
     except DetectorError as error:
         print(f"detector: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -15,6 +15,7 @@ from threading import Thread
 from types import FrameType
 
 from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -27,6 +28,7 @@ from detector.model import Night
 from detector.state import State
 from jobs.nightly import nightly
 from jobs.retention import prune
+from jobs.watching import all_is_well
 
 NIGHTLY, RETRY, DELIVERY = "nightly", "retry", "delivery"
 DELIVERY_PAUSE = timedelta(minutes=5)
@@ -72,15 +74,10 @@ class Service:
         try:
             if not has_work(self._config, self._clock()):
                 log.info("the last night was judged already")
+                all_is_well(self._config)
                 return
             log.info("judging what is due")
-            for outcome in nightly(self._config, now=self._clock()):
-                log.info(
-                    "%s: %s (exit code %d)",
-                    outcome.report.night.day,
-                    outcome.report.summary.verdict,
-                    outcome.exit_code,
-                )
+            nightly(self._config, now=self._clock())
             old = prune(self._config, self._clock())
             if old.nights or old.reports:
                 log.info(
@@ -144,7 +141,11 @@ def serve(read: Callable[[], Config]) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, lambda _signal, _frame: service.reload())
-    scheduler.start()
+    try:
+        scheduler.start()
+    except JobLookupError:  # its loop looked for a job that stopping had just taken away
+        if not stopping:
+            raise
     for thread in stopping:  # the loop ends at once; a running night needs this process until it is done
         thread.join()
     log.info("stopped")

@@ -16,6 +16,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
 
 @dataclass
@@ -39,15 +40,18 @@ def receiver() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            kept.requests.append(Received(self.path, headers, body))
+            kept.requests.append(Received(self.path, headers, body, self.command))
             status, text, extra = kept.answers.pop(0) if kept.answers else (200, kept.usual, {})
             self.send_response(status)
             for name, value in {"Content-Length": str(len(text)), **extra}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
+
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def log_message(self, *_: object) -> None:
             pass

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import httpx
 import stamina
+import stamina.instrumentation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector.config import HttpSource
@@ -31,7 +32,7 @@ SHOWN = 200
 MEGABYTE = 1024 * 1024
 
 _LOG = logging.getLogger(__name__)
-logging.getLogger("stamina").addHandler(logging.NullHandler())  # what is tried again is told here
+stamina.instrumentation.set_on_retry_hooks(())  # what is tried again is told here
 
 
 class NotHeldError(Exception):

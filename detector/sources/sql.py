@@ -6,6 +6,7 @@ and deployment. Table and column names are looked up by reflection and never pas
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import stamina
+import stamina.instrumentation
 from sqlalchemy import Connection, Engine, MetaData, Select, Table, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
@@ -53,6 +55,9 @@ ROWS_AT_ONCE = 10_000
 FILE_DATABASES = ("sqlite", "duckdb")
 NIGHTS_AT_ONCE = 128
 """Answers are streamed night by night, so a first pull needs only one scan of the table."""
+
+_LOG = logging.getLogger(__name__)
+stamina.instrumentation.set_on_retry_hooks(())  # what is tried again is told here
 
 
 class ConnectionLostError(SourceError):
@@ -235,9 +240,14 @@ def _frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
 
 def _attempts() -> Iterator[Any]:
     """Five, with growing pauses of seconds and some jitter: a restart or a failover is over by then."""
-    return iter(
-        stamina.retry_context(on=ConnectionLostError, attempts=5, wait_initial=1, wait_max=30, timeout=None)
-    )
+    return iter(stamina.retry_context(on=_may_come_back, attempts=5, wait_initial=1, wait_max=30, timeout=None))
+
+
+def _may_come_back(error: Exception) -> bool:
+    lost = isinstance(error, ConnectionLostError)
+    if lost:
+        _LOG.warning("%s; trying again", error)
+    return lost
 
 
 def _nights(

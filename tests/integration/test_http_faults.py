@@ -78,6 +78,16 @@ def test_a_page_refused_for_now_is_asked_for_again(status: int) -> None:
     assert len(served.asked) == 2
 
 
+def test_another_try_is_one_warning_and_nothing_on_stdout(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Results go there, and a library that is installed must not add to them."""
+    with endpoint(first(answer({}, 503), page(key("a", 7)))) as served:
+        requests(served.url)
+    assert caplog.messages == ["source main: HTTP 503; trying again"]
+    assert capsys.readouterr() == ("", "")
+
+
 def test_tries_are_counted() -> None:
     """A server that stays ill is left alone after so many."""
     with endpoint(first(answer({"title": "out of order"}, 503))) as served, pytest.raises(SourceError) as raised:

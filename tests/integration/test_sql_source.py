@@ -401,9 +401,16 @@ def crowded(postgres: Connection) -> None:
 
 
 def test_a_lost_connection_is_taken_up_again_and_every_night_given_once(
-    postgres: Connection, postgres_url: str, hasty: None
+    postgres: Connection,
+    postgres_url: str,
+    hasty: None,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The night that was cut off comes whole from the second connection; the others are not asked for again."""
+    """The night that was cut off comes whole from the second connection; the others are not asked for again.
+
+    One warning says so, and nothing gets among the results on stdout.
+    """
     crowded(postgres)
     given = []
     for night, frame in reader(postgres_url).usage(NIGHT, date(2026, 1, 5)):
@@ -411,6 +418,9 @@ def test_a_lost_connection_is_taken_up_again_and_every_night_given_once(
             Interrupting(postgres)()
         given.append((night, len(frame), int(frame["request_count"].sum())))
     assert given == [(date(2026, 1, day), 25_000, 25_000) for day in (2, 3, 4, 5)]
+    (warning,) = caplog.messages
+    assert warning.endswith("; trying again")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_database_that_stays_away_is_an_error_after_some_attempts(

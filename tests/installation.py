@@ -1,0 +1,37 @@
+"""A small installation: thirty nights of four keys, one request an hour each, in a CSV file."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from detector.config import Config, load
+
+NIGHTS = 30
+KEYS = tuple(f"key-{number}" for number in range(4))
+
+
+def installation(folder: Path, last: date, more: str = "") -> Path:
+    """Its configuration file, with ``more`` lines; ``last`` is the last night with data."""
+    start = datetime.combine(last - timedelta(days=NIGHTS - 1), time(), UTC)
+    hours = [start + timedelta(hours=hour) for hour in range(NIGHTS * 24)]
+    lines = [f"{hour.isoformat()},{key},/x,200" for hour in hours for key in KEYS]
+    (folder / "usage.csv").write_text("timestamp,key_id,endpoint,status\n" + "\n".join(lines) + "\n")
+    path = folder / "config.yaml"
+    path.write_text(
+        f"source: {{kind: files, usage: usage.csv}}\nhistory: {{first_pull_nights: 20}}\n{more}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def configured(folder: Path, last: date, monitoring: str) -> Config:
+    """The configuration of such an installation with a ``monitoring`` section."""
+    return load(installation(folder, last, f"monitoring: {{{monitoring}}}"))
+
+
+def cut_off(config: Config, night: date) -> None:
+    """Take away the afternoon of a night, as where an export is still running."""
+    path = Path(config.source.usage[0])  # type: ignore[union-attr]
+    late = tuple(f"{night}T{hour}" for hour in range(12, 24))
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith(late)))
