@@ -17,7 +17,17 @@ from detector import detectors, reports
 from detector.config import load
 from detector.errors import DeliveryError
 from detector.history import History
-from detector.pipeline import DONE, PARTIAL, Job, Outcome, Sending, prepare_messages, run_night, send_digest, send_waiting
+from detector.pipeline import (
+    DONE,
+    PARTIAL,
+    Job,
+    Outcome,
+    Sending,
+    prepare_messages,
+    run_night,
+    send_digest,
+    send_waiting,
+)
 from detector.state import State
 from tests.fakes import FakeChannel, FakeSource, groups
 
