@@ -171,6 +171,7 @@ class History:
 
     def examine(self, night: date) -> Stored:
         """Read a stored night whole; raises HistoryError where it is not what was meant to be stored."""
+        self._notes.pop(night, None)  # it is about what the file says now
         notes, columns = self.notes(night), self._columns(night)
         expected = pa.Table.from_pandas(empty(RECORD_COLUMNS), preserve_index=False).schema
         found = {name: column.type for name, column in columns.items()}
