@@ -15,6 +15,7 @@ from detector.errors import ConfigError, DetectorError
 from detector.options import DAY, Command, Group, configured, load_config, safe
 from detector.serve_commands import serve, token
 from detector.triage_commands import triage
+from detector.upkeep_commands import backup, doctor, prune, restore
 
 if TYPE_CHECKING:
     from detector.config import Config
@@ -362,30 +363,12 @@ def status(path: Path, overrides: Sequence[str]) -> None:
         raise DetectorError(f"behind: the last judged night is {night}; is `detector schedule` or cron running?")
 
 
-@cli.command(
-    cls=Command,
-    epilog="""Examples:
-      python -m detector prune --pretend
-      python -m detector prune --set history.keep_nights=200""",
-)
-@click.option("--pretend", is_flag=True, help="Say what would be taken away, and keep it.")
-@configured
-def prune(path: Path, overrides: Sequence[str], pretend: bool) -> None:
-    """Take away nights and reports older than history.keep_nights; `schedule` does so every night.
-
-    What judging reads stays, and so do findings, verdicts and mutes.
-    """
-    from jobs.retention import prune as take_away
-
-    old = take_away(load_config(path, overrides), datetime.now(UTC), pretend=pretend)
-    verb = "would be taken away" if pretend else "taken away"
-    click.echo(f"{len(old.nights):,} nights and {len(old.reports):,} reports before {old.before} {verb}.")
-
-
 cli.add_command(deliver)
 cli.add_command(triage)
 cli.add_command(serve)
 cli.add_command(token)
+for upkeep in (prune, doctor, backup, restore):
+    cli.add_command(upkeep)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

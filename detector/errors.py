@@ -37,8 +37,16 @@ class HistoryError(DetectorError):
     """A stored night cannot be read or written."""
 
 
+class NewerHistoryError(HistoryError):
+    """A stored night was written by a newer version; it is sound, and not to be touched by this one."""
+
+
 class StateError(DetectorError):
     """The state database cannot be used, or was written by a newer version."""
+
+
+class BackupError(DetectorError):
+    """A backup could not be written, or is not one that can be restored here."""
 
 
 class DeliveryError(DetectorError):

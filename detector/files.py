@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import stat
@@ -17,12 +18,13 @@ SCRAP, SCRATCH = ".detector.tmp", "detector-scratch-"
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
     """A file to write to that stands at ``path`` once the block has ended well, and not at all otherwise.
 
     The bytes go to a temporary name in the same directory, reach the disk, and take the final name in
     one rename; a reader, a crash or a full disk sees the old file or the new one, and no scraps stay
-    behind. Missing folders are made. The file gets the permissions any newly opened file would have.
+    behind. Missing folders are made. The file gets the permissions any newly opened file would have, unless
+    ``mode`` says otherwise.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SCRAP)
@@ -31,7 +33,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)
         os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -78,6 +80,12 @@ def _remove_abandoned(lock_file: Path) -> None:
         with open(os.open(lock_file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder)
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _umask() -> int:

@@ -7,15 +7,17 @@ columns are the key ledger: what is known tomorrow follows from tonight's file a
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from operator import methodcaller
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -29,13 +31,32 @@ from scipy.sparse import csr_array
 
 from detector.aggregation import complete_night, conform, empty, known_after
 from detector.baseline import unseen_nights
-from detector.errors import HistoryError
-from detector.files import write_atomically
+from detector.errors import HistoryError, NewerHistoryError
+from detector.files import checksum, write_atomically
 from detector.model import KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Fault, Mixes, Night, Panel, Revision
 
 VERSION = 1
 CACHE_BYTES = 256 * 1024 * 1024
 _METADATA = b"detector"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a night's file is known by: its SHA-256, how many keys it holds and how many requests they had."""
+
+    checksum: str
+    keys: int
+    requests: int
+
+
+class Ledger(Protocol):
+    """Where a history notes what it stores, so that damage can be told later."""
+
+    def note(self, night: date, stored: Stored, replaced: str | None) -> None:
+        """A night is about to be put in place of a file with the checksum ``replaced``, where there is one."""
+
+    def forget(self, night: date) -> None:
+        """A night was taken away on purpose."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +78,9 @@ class Notes:
         """Read back what ``to_json`` wrote."""
         stored = json.loads(text)
         if stored["version"] > VERSION:
-            raise HistoryError("the history was written by a newer version of detector; upgrade before running")
+            raise NewerHistoryError(
+                "the history was written by a newer version of detector; upgrade before running"
+            )
         faults = tuple(Fault(**{**fault, "samples": tuple(fault["samples"])}) for fault in stored["faults"])
         times = {
             name: stored[name] and datetime.fromisoformat(stored[name])
@@ -68,11 +91,12 @@ class Notes:
 
 
 class History:
-    """The stored nights below one folder, in one timezone."""
+    """The stored nights below one folder, in one timezone. A ``ledger`` is told of each before it is there."""
 
-    def __init__(self, root: Path, timezone: ZoneInfo) -> None:
+    def __init__(self, root: Path, timezone: ZoneInfo, ledger: Ledger | None = None) -> None:
         self.root = root
         self.timezone = timezone
+        self._ledger = ledger
         self._cache: LRUCache[tuple[date, str], pa.Table] = LRUCache(
             CACHE_BYTES, getsizeof=lambda table: table.nbytes
         )
@@ -87,12 +111,12 @@ class History:
         """The newest stored night, found without looking at the others; None for an empty history."""
         names = sorted((path.name for path in self.root.glob("day=*")), reverse=True)
         newest = (date.fromisoformat(name.removeprefix("day=")) for name in names)
-        return next((night for night in newest if self._path(night).exists()), None)
+        return next((night for night in newest if self.path(night).exists()), None)
 
     def version(self, night: date) -> str | None:
         """A text that differs after every rewrite of a stored night; None where the night is not stored."""
         try:
-            status = self._path(night).stat()
+            status = self.path(night).stat()
         except FileNotFoundError:
             return None
         return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
@@ -109,9 +133,10 @@ class History:
         table = pa.Table.from_pandas(conform(records, RECORD_COLUMNS), preserve_index=False)
         table = table.replace_schema_metadata({_METADATA: notes.to_json()})
         buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
+        pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
         try:
-            write_atomically(self._path(night), buffer.getvalue())
+            self._note(night, buffer, records)
+            write_atomically(self.path(night), buffer.getvalue())
         except OSError as error:
             raise HistoryError(f"cannot store the night {night} below {self.root}: {error.strerror}") from error
         self._notes.pop(night, None)
@@ -120,8 +145,10 @@ class History:
 
     def remove(self, night: date) -> None:
         """Take a stored night away."""
-        shutil.rmtree(self._path(night).parent)
+        shutil.rmtree(self.path(night).parent)
         self._notes.pop(night, None)
+        if self._ledger is not None:
+            self._ledger.forget(night)
 
     def read(self, night: date) -> pd.DataFrame:
         """The records of a stored night: ``RECORD_COLUMNS``, sorted by key id."""
@@ -136,8 +163,25 @@ class History:
     def notes(self, night: date) -> Notes:
         """What was noted when the night was pulled."""
         if night not in self._notes:
-            self._notes[night] = Notes.from_json(self._open(night).schema_arrow.metadata[_METADATA].decode())
+            with self._reading(night):
+                self._notes[night] = Notes.from_json(
+                    pq.ParquetFile(self.path(night)).schema_arrow.metadata[_METADATA].decode()
+                )
         return self._notes[night]
+
+    def examine(self, night: date) -> Stored:
+        """Read a stored night whole; raises HistoryError where it is not what was meant to be stored."""
+        self._notes.pop(night, None)  # it is about what the file says now
+        notes, columns = self.notes(night), self._columns(night)
+        expected = pa.Table.from_pandas(empty(RECORD_COLUMNS), preserve_index=False).schema
+        found = {name: column.type for name, column in columns.items()}
+        if found != dict(zip(expected.names, expected.types, strict=True)):
+            raise self._unreadable(night, "its columns are not those of a night")
+        judged = Night(night, self.timezone)
+        if notes.last_use is not None and not judged.start <= notes.last_use < judged.end:
+            raise self._unreadable(night, f"it is of another night: its last use is {notes.last_use.isoformat()}")
+        requests = int(pc.sum(columns["request_count"], min_count=0).as_py())
+        return Stored(checksum(self.path(night)), len(columns["key_id"]), requests)
 
     def known_before(self, night: date) -> pd.DataFrame | None:
         """key_id and ``KNOWN`` as of the start of a night; None where no earlier night is stored."""
@@ -268,7 +312,7 @@ class History:
     def _column(self, night: date, name: str) -> pa.Array:
         entry = (night, name)
         if entry not in self._cache:
-            table = self._open(night).read([name])
+            table = self._read(night, [name])
             if table.nbytes > CACHE_BYTES:
                 return table.column(0).combine_chunks()
             self._cache[entry] = table.combine_chunks()
@@ -276,19 +320,36 @@ class History:
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
     def _columns(self, night: date) -> dict[str, pa.ChunkedArray]:
-        table = self._open(night).read()
+        table = self._read(night)
         return dict(zip(table.column_names, table.columns, strict=True))
 
-    def _open(self, night: date) -> pq.ParquetFile:
-        try:
-            return pq.ParquetFile(self._path(night))
-        except (OSError, pa.ArrowInvalid) as error:
-            raise HistoryError(
-                f"cannot read the stored night {self._path(night)}: {error}; "
-                "delete it and run again to pull it anew"
-            ) from error
+    def _read(self, night: date, names: Sequence[str] | None = None) -> pa.Table:
+        with self._reading(night):
+            return pq.ParquetFile(self.path(night), page_checksum_verification=True).read(names)
 
-    def _path(self, night: date) -> Path:
+    @contextmanager
+    def _reading(self, night: date) -> Iterator[None]:
+        """Whatever a damaged file raises while it is read, told as what it is."""
+        try:
+            yield
+        except (OSError, pa.ArrowException, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise self._unreadable(night, str(error)) from error
+
+    def _unreadable(self, night: date, reason: str) -> HistoryError:
+        return HistoryError(
+            f"cannot read the stored night {self.path(night)}: {reason}; `doctor --repair` pulls it anew"
+        )
+
+    def _note(self, night: date, buffer: io.BytesIO, records: pd.DataFrame) -> None:
+        if self._ledger is None:
+            return
+        path = self.path(night)
+        replaced = checksum(path) if path.exists() else None
+        digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
+        self._ledger.note(night, Stored(digest, len(records), int(records["request_count"].sum())), replaced)
+
+    def path(self, night: date) -> Path:
+        """The file of a night, whether it is stored or not."""
         return self.root / f"day={night.isoformat()}" / "usage.parquet"
 
 

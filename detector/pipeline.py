@@ -17,8 +17,9 @@ from detector.detectors.usage_spike import CALIBRATION_NIGHTS
 from detector.errors import NotReadyError, SourceError
 from detector.history import History
 from detector.judging import Judged, judge
+from detector.ledger import StateLedger
 from detector.messages import Outgoing, Stored
-from detector.model import Finding, RunReport, SourceStatus, Status
+from detector.model import Finding, Night, RunReport, SourceStatus, Status
 from detector.pull import Progress, pull, unwatched
 from detector.reports import index, reporter
 from detector.runs import Stage, logged_run
@@ -61,9 +62,10 @@ class Job:
         cls, config: Config, now: datetime, progress: Progress = unwatched, state: State | None = None
     ) -> Job:
         """Open what the configuration names; a ``state`` that is open already, and locked, is worked on."""
-        history = History(Path(config.history.path), config.zone)
+        state = state or State(config.state.url)
+        history = History(Path(config.history.path), config.zone, StateLedger(state))
         source = open_source(config.source, config.zone)
-        return cls(config, source, history, state or State(config.state.url), now, progress)
+        return cls(config, source, history, state, now, progress)
 
     def fail(self, *failures: str) -> None:
         """Record what failed, and log it; the run goes on."""
@@ -246,6 +248,12 @@ def panel_depth(config: Config) -> int:
     """Nights before the judged one that judging reads: baselines of the calibration nights, four dormancies."""
     detection = config.detection
     return max(detection.baseline_nights + CALIBRATION_NIGHTS, 4 * detection.dormant_after_nights)
+
+
+def kept_from(config: Config, now: datetime) -> date:
+    """The oldest night that is kept: ``history.keep_nights`` before the last one, and all that judging reads."""
+    kept = max(config.history.keep_nights, config.history.first_pull_nights, panel_depth(config) + 1)
+    return Night.last_complete(now, config.zone).day - timedelta(days=kept)
 
 
 def open_findings(judged: Judged) -> list[Finding]:

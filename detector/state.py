@@ -23,12 +23,13 @@ from detector.errors import LockedError, StateError
 from detector.locks import Lock, exclusively
 from detector.messages import Outgoing
 from detector.model import Finding, Severity, Sighting, TriageEntry
-from detector.state_tables import api_tokens, entries, judged_nights, migrate, run_stages, runs, sightings
+from detector.state_tables import api_tokens, entries, judged_nights, run_stages, runs, sightings
+from detector.state_upgrade import migrate
 from detector.tokens import ApiToken
 
 
 class State:
-    """The state database behind one URL; made and migrated on first use."""
+    """The state database behind one URL; made on first use, and migrated where an older version made it."""
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)

@@ -1,13 +1,11 @@
 """The tables of the state database and the migrations that make them.
 
-Migrations are named functions recorded in a table; a state written by a newer version is refused, never
-guessed at.
+Migrations are named functions recorded in a table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
@@ -16,20 +14,15 @@ from sqlalchemy import (
     Connection,
     Date,
     DateTime,
-    Engine,
     Float,
     Integer,
     MetaData,
     String,
     Table,
     Text,
-    insert,
-    select,
 )
-from sqlalchemy.exc import DBAPIError
 
 from detector import outbox_table
-from detector.errors import StateError
 
 metadata = MetaData()
 
@@ -149,26 +142,17 @@ MIGRATIONS: dict[str, Callable[[Connection], None]] = {
 }
 """In order; a name once released never changes."""
 
-
-def migrate(engine: Engine) -> None:
-    """Migrate; where another run began at the same moment and was quicker, find that it is done."""
-    try:
-        with engine.begin() as connection:
-            _apply(connection)
-    except DBAPIError:
-        with engine.begin() as connection:
-            _apply(connection)
-
-
-def _apply(connection: Connection) -> None:
-    metadata.create_all(connection, tables=[migrations])
-    applied = set(connection.execute(select(migrations.c.name)).scalars())
-    if unknown := applied - set(MIGRATIONS):
-        raise StateError(
-            f"the state database was written by a newer version of detector ({', '.join(sorted(unknown))}); "
-            "upgrade detector, or point state.url at another database"
-        )
-    for name, apply in MIGRATIONS.items():
-        if name not in applied:
-            apply(connection)
-            connection.execute(insert(migrations).values(name=name, applied_at=datetime.now(UTC)))
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        runs,
+        run_stages,
+        judged_nights,
+        sightings,
+        entries,
+        api_tokens,
+        outbox_table.outbox,
+        stored_nights,
+    )
+}
+"""Every table but that of the migrations, by name."""

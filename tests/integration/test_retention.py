@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from detector.config import Config, load
-from detector.history import History
+from detector.history import History, Stored
+from detector.ledger import StateLedger
+from detector.messages import Message, Outgoing
+from detector.outbox_table import failed, mark_failed, mark_sent, waiting
 from detector.pull import pull
+from detector.state import State
+from detector.state_pruning import PrunedState
 from jobs.retention import prune
 from tests.fakes import FakeSource, groups
+from tests.integration.test_state import finding
 
 NOW = datetime(2026, 3, 18, 3, tzinfo=UTC)
 LAST = date(2026, 3, 17)
@@ -67,3 +76,83 @@ def test_pruning_twice_takes_nothing_more(config: Config) -> None:
     """The second time everything old is gone."""
     prune(config, NOW)
     assert prune(config, NOW).nights == ()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def lived(request: pytest.FixtureRequest, config: Config) -> Config:
+    """Two hundred nights of runs, messages and sightings, on each kind of database."""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        with create_engine(url, poolclass=NullPool).begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        config = config.model_copy(update={"state": config.state.model_copy(update={"url": url})})
+    with closing(State(config.state.url)) as state:
+        for ago in range(199, -1, -1):
+            live(state, LAST - timedelta(days=ago), ago)
+    return config
+
+
+def live(state: State, night: date, ago: int) -> None:
+    """One night: a run, messages of every fate, a steady finding, one of long ago, one that comes and goes."""
+    at = datetime(night.year, night.month, night.day, 2, tzinfo=UTC) + timedelta(days=1)
+    state.begin_run(f"r{ago}", night, at)
+    state.reach(f"r{ago}", "pulled", at)
+    seen = [finding(night, finding_id="steady")]
+    seen += [finding(night, finding_id="once", episode=3)] if ago in (198, 197) else []
+    seen += [finding(night, finding_id="returns", episode=150 - ago)] if ago in (199, 140, 100, 20) else []
+    told = ("sent", "failed", "named", "waits")
+    messages = [Message(f"{ago}{part}", night, "mail", "a@example.com", "s", b"x", part) for part in told]
+    state.record(night, True, seen, Outgoing(messages, at))
+    with state.transaction() as connection:
+        numbers = {
+            stored.message.part: stored.id for stored in waiting(connection) if stored.message.night == night
+        }
+        mark_sent(connection, numbers["sent"], at)
+        mark_failed(connection, numbers["failed"], at, "550")
+        mark_failed(connection, numbers["named"], at, "550")
+    state.queue([], Outgoing([], at, told=[numbers["named"]]))
+    stored = Stored("0" * 64, 1, 1)
+    StateLedger(state).note(night, stored, None)
+
+
+def test_rows_of_the_state_that_nobody_needs_go(lived: Config) -> None:
+    """Runs, settled messages and sightings before the bound; pretending counts the same and keeps them."""
+    would = prune(lived, NOW, pretend=True).state
+    assert prune(lived, NOW).state == would
+    assert (would.runs, would.messages) == (68, 138)
+    assert would.sightings == 68 + 1 + 1
+    with closing(State(lived.state.url)) as state, state.transaction() as connection:
+        assert len(waiting(connection)) == 200
+        assert len(failed(connection, untold=True)) == 200
+        assert len(failed(connection)) == 200 + 131
+    assert prune(lived, NOW).state == PrunedState(0, 0, 0)
+
+
+def test_any_night_that_is_kept_is_judged_as_before(lived: Config) -> None:
+    """The earlier sightings of each are the same, so a recurrence knows its episode."""
+    kept = [LAST - timedelta(days=ago) for ago in (130, 129, 101, 100, 99, 20, 0, -1)]
+    with closing(State(lived.state.url)) as state:
+        before = [state.earlier(night) for night in kept]
+        prune(lived, NOW)
+        assert [state.earlier(night) for night in kept] == before
+        assert state.earlier(kept[0])["once"].episode == 3
+        assert max(state.judged()) == LAST
+        assert min(StateLedger(state).entries()) == LAST - timedelta(days=130)
+
+
+def test_the_latest_run_stays_however_old(config: Config) -> None:
+    """What was last done is told after years too."""
+    with closing(State(config.state.url)) as state:
+        for ago in (900, 800):
+            state.begin_run(f"r{ago}", LAST - timedelta(days=ago), NOW - timedelta(days=ago))
+        assert prune(config, NOW).state.runs == 1
+        last = state.last_run()
+        assert last is not None
+        assert last["run_id"] == "r800"
+
+
+def test_a_clock_that_runs_ahead_takes_nothing_away(config: Config) -> None:
+    """A year later by the clock and not by the data: what is old is told by the nights that have requests."""
+    before = len(prune(config, NOW, pretend=True).nights)
+    assert len(prune(config, NOW + timedelta(days=365), pretend=True).nights) == before

@@ -187,7 +187,7 @@ def test_a_damaged_night_is_named(config: Config, history: History) -> None:
     """The message says which file and what to do."""
     pull(config, FakeSource({night(0): groups(a=1)}), history, 0, 0)
     (history.root / "day=2026-01-01" / "usage.parquet").write_bytes(b"not parquet")
-    with pytest.raises(HistoryError, match=r"day=2026-01-01.*delete it"):
+    with pytest.raises(HistoryError, match=r"day=2026-01-01.*doctor --repair"):
         History(history.root, UTC_ZONE).read(night(0))
 
 

@@ -1,0 +1,1 @@
+"""Looking after what is stored: examination and repair, backup and restore."""

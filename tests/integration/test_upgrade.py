@@ -1,0 +1,134 @@
+"""A state of an older version is brought up to date with a copy kept, one of a newer version left alone."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from detector.errors import StateError
+from detector.state import State
+from detector.state_tables import MIGRATIONS
+from detector.state_upgrade import prepare
+
+NIGHT = date(2026, 3, 17)
+FIRST_TWO = list(MIGRATIONS)[:2]
+THIRD = list(MIGRATIONS)[2]
+
+
+def make_older(connection: Connection) -> None:
+    """A state as the version with the first two migrations left it, with a row in each table."""
+    prepare(connection, FIRST_TWO)
+    connection.execute(text("INSERT INTO detector_judged_nights VALUES ('2026-03-17', true)"))
+    connection.execute(
+        text(
+            "INSERT INTO detector_runs (run_id, night, started_at, exit_code, message) "
+            "VALUES ('r1', '2026-03-17', '2026-03-18 02:30:00', 0, 'Nothing to look at tonight')"
+        )
+    )
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> str:
+    """An empty database."""
+    with create_engine(postgres_url, poolclass=NullPool).begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    return postgres_url
+
+
+def test_a_file_is_copied_beside_itself_before_it_is_migrated(tmp_path: Path) -> None:
+    """The copy opens, holds what was there, and can be read by the same people; a second start copies nothing."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        make_older(connection)
+    (tmp_path / "state.db").chmod(0o600)
+    copy = tmp_path / f"state.db.before-{THIRD}"
+    copy.write_bytes(b"half of one, from a try that was killed")
+    assert State(url).judged() == {NIGHT: True}
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with create_engine(f"sqlite:///{copy}", poolclass=NullPool).connect() as connection:
+        assert connection.execute(text("SELECT night FROM detector_judged_nights")).scalars().all() == [
+            "2026-03-17"
+        ]
+        assert "detector_outbox" not in inspect(connection).get_table_names()
+    copy.unlink()
+    State(url)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.db"]
+
+
+def test_tables_are_copied_within_the_migration_of_a_server(postgres: str) -> None:
+    """Under names that say before which migration."""
+    engine = create_engine(postgres, poolclass=NullPool)
+    with engine.begin() as connection:
+        make_older(connection)
+    assert State(postgres).judged() == {NIGHT: True}
+    with engine.connect() as connection:
+        copied = {name for name in inspect(connection).get_table_names() if name.endswith("_before_0003")}
+        assert {"detector_judged_nights_before_0003", "detector_runs_before_0003"} <= copied
+        assert connection.execute(text("SELECT run_id FROM detector_runs_before_0003")).scalars().all() == ["r1"]
+    State(postgres)
+
+
+def test_a_migration_that_fails_leaves_a_server_as_it_was(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies, tables and notes go back with it."""
+    engine = create_engine(postgres, poolclass=NullPool)
+    with engine.begin() as connection:
+        make_older(connection)
+        before = sorted(inspect(connection).get_table_names())
+    monkeypatch.setitem(
+        MIGRATIONS, "0006_stored_nights", lambda connection: connection.execute(text("SELECT 1/0"))
+    )
+    with pytest.raises(StateError, match="division by zero"):
+        State(postgres)
+    with engine.connect() as connection:
+        assert sorted(inspect(connection).get_table_names()) == before
+
+
+def test_a_new_state_leaves_no_copy(tmp_path: Path, postgres: str) -> None:
+    """There is nothing to lose yet."""
+    State(f"sqlite:///{tmp_path}/state.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["state.db"]
+    State(postgres)
+    with create_engine(postgres, poolclass=NullPool).connect() as connection:
+        assert not [name for name in inspect(connection).get_table_names() if "_before_" in name]
+
+
+def test_a_state_of_a_newer_version_is_left_byte_for_byte(tmp_path: Path) -> None:
+    """Also where it lacks a migration of ours: it went another way."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        make_older(connection)
+        connection.execute(text("INSERT INTO detector_migrations VALUES ('9999_future', '2030-01-01')"))
+    before = (tmp_path / "state.db").read_bytes()
+    with pytest.raises(StateError, match=r"newer version.*9999_future"):
+        State(url)
+    assert (tmp_path / "state.db").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["state.db"]
+
+
+def test_a_copy_that_cannot_be_made_stops_the_upgrade(tmp_path: Path) -> None:
+    """Nothing is migrated then, and no scrap stays."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        make_older(connection)
+    before = (tmp_path / "state.db").read_bytes()
+    (tmp_path / f"state.db.before-{THIRD}").mkdir()
+    with pytest.raises(StateError, match="cannot copy the state before its upgrade"):
+        State(url)
+    assert (tmp_path / "state.db").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_an_upgrade_stamps_when_it_was_done(tmp_path: Path) -> None:
+    """In UTC, for whoever looks into it later."""
+    started = datetime.now(UTC).replace(tzinfo=None)
+    State(f"sqlite:///{tmp_path}/state.db")
+    with create_engine(f"sqlite:///{tmp_path}/state.db", poolclass=NullPool).connect() as connection:
+        stamps = connection.execute(text("SELECT applied_at FROM detector_migrations")).scalars().all()
+    assert len(stamps) == len(MIGRATIONS)
+    assert all(datetime.fromisoformat(stamp) >= started for stamp in stamps)
