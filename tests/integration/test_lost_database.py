@@ -1,0 +1,51 @@
+"""A state database that goes away in the middle of a run."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from detector.config import load
+from detector.errors import StateError
+from detector.state import State
+from jobs.nightly import nightly
+from tests.killed_runs import copied, finished, left, prepare
+
+
+def test_a_database_that_goes_away_stops_the_run_and_the_next_one_goes_on(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock went with the connection, so nothing more is written; afterwards the report is the usual one."""
+    engine = create_engine(postgres_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    prepare(tmp_path, keys=50, nights=12)
+    folder, calm = copied(tmp_path, tmp_path / "run"), copied(tmp_path, tmp_path / "calm")
+    config = load(folder / "config.yaml", [f"state.url={postgres_url}"])
+    now, reach = datetime(2026, 3, 18, 2, 30, tzinfo=UTC), State.reach
+
+    def reach_after_a_restart(state: State, run_id: str, stage: str, reached_at: datetime) -> None:
+        if stage == "judged":
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            with engine.begin() as connection:
+                connection.execute(text(f"{others} AND datname = current_database()"))
+        reach(state, run_id, stage, reached_at)
+
+    monkeypatch.setattr(State, "reach", reach_after_a_restart)
+    with pytest.raises(StateError, match="run again once the database is back"):
+        nightly(config, now=now)
+    assert not list(folder.glob("var/reports/*/*"))
+    monkeypatch.undo()
+    with closing(State(postgres_url)) as state:
+        last = state.last_run()
+        assert last is not None
+        assert (last["stage"], last["exit_code"]) == ("pulled", 1)
+    nightly(config, now=now)
+    finished(calm)
+    assert left(folder) == left(calm)
