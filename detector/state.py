@@ -154,7 +154,7 @@ class State:
 
     def last_run(self) -> Mapping[str, Any] | None:
         """The most recently started run, with the last ``stage`` it reached; None before the first."""
-        newest = select(runs).order_by(runs.c.started_at.desc()).limit(1)
+        newest = select(runs).order_by(runs.c.started_at.desc(), runs.c.night.desc()).limit(1)
         with self._reading() as connection:
             row = connection.execute(newest).mappings().first()
             if row is None:

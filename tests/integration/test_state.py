@@ -97,6 +97,10 @@ def test_runs_are_logged(state: State) -> None:
     last = state.last_run()
     assert last is not None
     assert (last["night"], last["stage"], last["exit_code"]) == (NIGHT, "judged", 0)
+    state.begin_run("r0", NIGHT - timedelta(days=1), NOW)
+    last = state.last_run()
+    assert last is not None
+    assert last["run_id"] == "r1"  # of nights made up for at one instant the last one
 
 
 def entry(**changes: object) -> TriageEntry:
