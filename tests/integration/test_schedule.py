@@ -52,6 +52,14 @@ def cut_off(config: Config, hour: str) -> None:
     path.write_text("\n".join(kept) + "\n")
 
 
+def move(config: Config, last: date) -> None:
+    """Let what the files tell end with another night, for processes that read the clock themselves."""
+    path = Path(config.source.usage[0])  # type: ignore[union-attr]
+    header, *lines = path.read_text().splitlines()
+    moved = [f"{date.fromisoformat(line[:10]) + (last - LAST)}{line[10:]}" for line in lines]
+    path.write_text("\n".join([header, *moved]) + "\n")
+
+
 def judged(config: Config) -> date | None:
     """The last night in the state."""
     with closing(State(config.state.url)) as state:
@@ -241,15 +249,28 @@ def test_a_configuration_with_a_mistake_is_not_taken_over(config: Config) -> Non
 
 def test_a_stopped_process_finishes_its_night(config: Config, tmp_path: Path) -> None:
     """A process that comes up late judges at once; SIGTERM in the middle lets it finish, and it exits with 0."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    move(config, yesterday)
     with closing(State(config.state.url)) as state:
-        state.record(date(2026, 3, 1), True, [])
-    command = [sys.executable, "-m", "detector", "schedule", "--config", str(tmp_path / "config.yaml")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "judging what is due" in line:
-            break
-    process.send_signal(signal.SIGTERM)
-    _, rest = process.communicate(timeout=120)
+        state.record(yesterday - timedelta(days=1), True, [])
+    at_midnight = ["--set", "schedule.nightly=0 0 * * *", "--set", "history.first_pull_nights=20"]
+    command = [
+        sys.executable,
+        "-m",
+        "detector",
+        "schedule",
+        "--config",
+        str(tmp_path / "config.yaml"),
+        *at_midnight,
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "judging what is due" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=120)
     assert process.returncode == 0, rest
     assert "stopped" in rest
+    with closing(State(config.state.url)) as state:
+        assert yesterday in state.judged()
