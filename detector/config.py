@@ -25,7 +25,7 @@ from sqlalchemy.exc import ArgumentError
 from detector.delivery_config import Delivery
 from detector.errors import ConfigError
 from detector.monitoring_config import Monitoring
-from detector.section import Section
+from detector.section import Section, plain_line
 
 DEFAULT_PATH = Path("config.yaml")
 
@@ -82,14 +82,8 @@ def _endpoint_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") or BY_KEY_PATH, "", ""))
 
 
-def _header_text(token: str) -> str:
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise ValueError("must be one line of plain characters without spaces; is the variable set and not empty?")
-    return token
-
-
 EndpointUrl = Annotated[str, AfterValidator(_endpoint_url)]
-BearerToken = Annotated[str, AfterValidator(_header_text)]
+BearerToken = Annotated[str, AfterValidator(plain_line)]
 
 
 class SourceBase(Section):

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 SCRAP, SCRATCH = ".detector.tmp", "detector-scratch-"
+"""How names end under which something is half-written, and how those of folders for a while begin."""
 
 
 @contextmanager
@@ -45,13 +46,6 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path`` as a whole or not at all."""
     with whole_file(path) as file:
         file.write(data)
-
-
-def remove_scraps(root: Path) -> None:
-    """Remove what writers that were killed left in a folder and the ones in it. Nobody may be writing there."""
-    for pattern in (f".*{SCRAP}", f"*/.*{SCRAP}"):
-        for scrap in root.glob(pattern):
-            scrap.unlink(missing_ok=True)
 
 
 @contextmanager

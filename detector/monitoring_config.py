@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from detector.section import Section
+from detector.section import Section, plain_line
 
 LogFormat = Literal["console", "json"]
 METRICS_SUFFIX = ".prom"
@@ -16,10 +15,9 @@ METRICS_SUFFIX = ".prom"
 
 def _ping_url(url: SecretStr) -> SecretStr:
     """An http or https address. The value is never repeated: whoever knows it can say that all is well."""
-    if not re.fullmatch(r"[\x21-\x7e]+", url.get_secret_value()):
-        raise ValueError("must be one line of plain characters without spaces; is the variable set and not empty?")
+    text = plain_line(url.get_secret_value())
     try:
-        parts = urlsplit(url.get_secret_value())
+        parts = urlsplit(text)
         host, _ = (parts.hostname or "").encode("idna"), parts.port
     except ValueError:
         raise ValueError("not a URL, such as https://hc-ping.com/<uuid>") from None

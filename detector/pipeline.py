@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -83,6 +83,10 @@ class Outcome:
     exit_code: int
     failures: tuple[str, ...] = ()
     amended: bool = False
+
+    def with_failures(self, failures: Sequence[str]) -> Outcome:
+        """The same with what failed after it was done."""
+        return replace(self, failures=(*self.failures, *failures), exit_code=PARTIAL)
 
 
 def run_night(
@@ -231,8 +235,8 @@ def send_waiting(job: Job) -> Delivered:
     return delivered
 
 
-def send_digest(job: Job, outcomes: Sequence[Outcome]) -> None:
-    """Tell of several nights that were judged with Sending.LATER at once: one mail instead of many.
+def send_digest(job: Job, outcomes: Sequence[Outcome]) -> list[str]:
+    """Tell of several nights that were judged with Sending.LATER at once: one mail instead of many. What failed.
 
     Until this has put the digest in their place, the nights' own messages wait; a crash before it loses nothing.
     """
@@ -242,6 +246,7 @@ def send_digest(job: Job, outcomes: Sequence[Outcome]) -> None:
         job.state.queue([report.night.day for report in reports], outgoing)
     delivered = send_waiting(job)
     log.info("digest", extra={"messages": delivered.sent, "waiting": delivered.waiting})
+    return job.failures
 
 
 def panel_depth(config: Config) -> int:

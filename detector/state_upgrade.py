@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from detector.errors import StateError
+from detector.files import SCRAP
 from detector.state_tables import MIGRATIONS, TABLES, metadata, migrations
 
 
@@ -108,7 +109,7 @@ def _copy_file(engine: Engine, migration: str) -> None:
 
 def _beside(original: Path) -> tuple[int, str]:
     try:
-        return tempfile.mkstemp(dir=original.parent, prefix=f".{original.name}.", suffix=".tmp")
+        return tempfile.mkstemp(dir=original.parent, prefix=f".{original.name}.", suffix=SCRAP)
     except OSError as error:
         raise StateError(f"cannot copy the state before its upgrade: {error}") from error
 

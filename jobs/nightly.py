@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from detector.config import Config, HttpSource, load
+from detector.config import Config, load
 from detector.errors import ConfigError, DetectorError, NotReadyError
-from detector.files import remove_scraps
 from detector.history import days
 from detector.logs import logging_to_stderr
 from detector.model import Night
@@ -19,6 +18,7 @@ from detector.monitoring_config import Monitoring
 from detector.pipeline import Job, Outcome, Sending, run_night, send_digest
 from detector.pull import Progress, unwatched
 from detector.state import State
+from detector.upkeep.scraps import remove, scraps
 from jobs.watching import watched_run
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -67,12 +67,10 @@ def due_nights(config: Config, judged: Mapping[date, bool], now: datetime) -> li
 
 
 def sweep(config: Config) -> None:
-    """Take away what writers that were killed left half-written; nobody else writes while a run has its lock."""
-    folders = [config.history.path, config.report.directory]
-    if isinstance(config.source, HttpSource) and config.source.snapshots:
-        folders.append(config.source.snapshots)
-    for folder in folders:
-        remove_scraps(Path(folder))
+    """Take away what killed writers left half-written. What cannot be removed does no harm; `doctor` tells it."""
+    for scrap in scraps(config):
+        with suppress(OSError):
+            remove(scrap)
 
 
 def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending, outcomes: list[Outcome]) -> list[Outcome]:
@@ -88,8 +86,8 @@ def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending, outcome
 
     def tell() -> None:
         news = [outcome for outcome in outcomes if is_news or outcome.report.night.day != last]
-        if digest and news:
-            send_digest(job(), news)
+        if digest and news and (failures := send_digest(job(), news)):
+            outcomes[-1] = outcomes[-1].with_failures(failures)
 
     try:
         for night in earlier:

@@ -10,9 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select
-from sqlalchemy.engine import make_url
 
-from detector.config import Config, HttpSource
 from detector.errors import HistoryError, NewerHistoryError, StateError
 from detector.files import checksum
 from detector.history import Stored
@@ -21,7 +19,8 @@ from detector.pipeline import Job, kept_from
 from detector.pull import Progress, unwatched
 from detector.reports import reporter
 from detector.state import State
-from detector.state_tables import MIGRATIONS, TABLES, judged_nights, migrations
+from detector.state_tables import MIGRATIONS, TABLES, migrations
+from detector.upkeep.scraps import scraps
 
 
 class Kind(Enum):
@@ -51,7 +50,8 @@ def examine(job: Job, progress: Progress = unwatched) -> Iterator[Problem]:
     yield from _of_state(job.state)
     yield from _of_history(job, progress)
     yield from _of_reports(job)
-    yield from _scraps(job.config)
+    for scrap in scraps(job.config):
+        yield Problem(Kind.SCRAP, f"left over from a process that was killed: {scrap}", subject=str(scrap))
 
 
 def _of_state(state: State) -> Iterator[Problem]:
@@ -118,9 +118,7 @@ def _miscounted(night: date, found: Stored, noted: Stored) -> Problem | None:
 def _of_reports(job: Job) -> Iterator[Problem]:
     """Reports of judged nights that can still be made, and are not there or cannot be read."""
     before, there = kept_from(job.config, job.now), set(job.history.nights())
-    with job.state.transaction() as connection:
-        judged = connection.execute(select(judged_nights.c.night).order_by(judged_nights.c.night)).scalars().all()
-    for night in (night for night in judged if night >= before and night in there):
+    for night in (night for night in sorted(job.state.judged()) if night >= before and night in there):
         for form in job.config.report.formats:
             path = Path(job.config.report.directory) / night.isoformat() / reporter(form).filename
             if (fault := _fault_of_report(path)) is not None:
@@ -138,18 +136,3 @@ def _fault_of_report(path: Path) -> str | None:
     except (OSError, ValueError):
         return "cannot be read"
     return None if text else "is empty"
-
-
-def _scraps(config: Config) -> Iterator[Problem]:
-    """Temporary files of processes that were killed. Nobody writes while the lock of a run is held."""
-    folders = [Path(config.history.path), Path(config.report.directory)]
-    if isinstance(config.source, HttpSource):
-        folders.append(Path(config.source.snapshots or ""))
-    found = {path for folder in folders if folder.is_dir() for path in folder.rglob(".*.tmp")}
-    beside = [Path(config.history.path)]
-    database = make_url(config.state.url)
-    if database.get_backend_name() == "sqlite" and database.database not in (None, "", ":memory:"):
-        beside.append(Path(str(database.database)))
-    found |= {scrap for path in beside for scrap in path.parent.glob(f".{path.name}.*.tmp")}
-    for path in sorted(found):
-        yield Problem(Kind.SCRAP, f"left over from a process that was killed: {path}", subject=str(path))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from detector.errors import DetectorError, SourceError
+from detector.files import scratch_folder
 from detector.history import History
 from detector.ledger import Entry, StateLedger
 from detector.pipeline import Job, build_report, judge_night
 from detector.pull import pull
 from detector.reports import index, reporter
 from detector.upkeep.examination import Kind, Problem
+from detector.upkeep.scraps import remove
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _pull_night(job: Job, night: date, entry: Entry | None, aside: Path | None) 
 
 def _told_now(job: Job, night: date) -> int:
     """How many requests the source tells of a night, found beside the history."""
-    with TemporaryDirectory(prefix="detector-") as folder:
+    with scratch_folder() as folder:
         trial = History(Path(folder), job.config.zone)
         pull(job.config, job.source, trial, night, night, now=job.now)
         return int(trial.read(night)["request_count"].sum())
@@ -102,12 +102,9 @@ def _write_anew(job: Job, problems: list[Problem]) -> Iterator[Repair]:
         yield Repair(True, f"night {night}: made again from the history: {', '.join(forms)}")
 
 
-def _sweep(path: Path) -> Repair:
+def _sweep(scrap: Path) -> Repair:
     try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        remove(scrap)
     except OSError as error:
-        return Repair(False, f"{path}: cannot be removed: {error.strerror}")
-    return Repair(True, f"{path}: removed")
+        return Repair(False, f"{scrap}: cannot be removed: {error.strerror}")
+    return Repair(True, f"{scrap}: removed")

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from detector.config import Config
 from detector.errors import BackupError, ConfigError
+from detector.files import SCRAP
 from detector.history import History
 from detector.state import State
 from detector.state_tables import TABLES
@@ -100,7 +101,7 @@ def _put_in_place(config: Config, state: State, archive: Archive) -> None:
 def _written_beside(archive: Archive, folder: str, place: Path) -> Iterator[Path]:
     """The members of a folder, written next to where they belong; what is still there at the end goes."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.", suffix=".tmp") as scratch:
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.", suffix=SCRAP) as scratch:
         tree = Path(scratch) / place.name
         tree.mkdir()
         for member in archive.within(folder):

@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 BINARIES = "/usr/lib/postgresql"
 
@@ -34,6 +36,30 @@ def postgres_url() -> Iterator[str]:
             yield f"postgresql+psycopg://postgres:unused@127.0.0.1:{port}/postgres"
         finally:
             _run([binaries / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"], folder)
+
+
+@pytest.fixture
+def empty_postgres(postgres_url: str) -> str:
+    """The same database with nothing in it, whatever tests before left there."""
+    empty(postgres_url)
+    return postgres_url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A state database with nothing in it, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/deep/state.db"
+    url: str = request.getfixturevalue("empty_postgres")
+    return url
+
+
+def empty(url: str) -> None:
+    """Drop all that a PostgreSQL database holds."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
 
 
 def _binaries() -> Path:

@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import create_engine, delete, insert, select, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import delete, insert, select
 
 from detector.cli import cli
 from detector.config import Config, load
@@ -35,6 +34,7 @@ from detector.tokens import ApiToken
 from detector.upkeep.archive import opened
 from detector.upkeep.backup import back_up
 from detector.upkeep.restore import restore
+from tests.integration.conftest import empty
 
 LAST = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 3, tzinfo=UTC)
@@ -109,27 +109,16 @@ def files(config: Config) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-@pytest.fixture
-def postgres(postgres_url: str) -> str:
-    """An empty database."""
-    with create_engine(postgres_url, poolclass=NullPool).begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    return postgres_url
-
-
 @pytest.mark.parametrize("way", ["sqlite to sqlite", "sqlite to server", "server to sqlite", "server to server"])
-def test_what_comes_back_is_what_was_there(tmp_path: Path, postgres: str, way: str) -> None:
+def test_what_comes_back_is_what_was_there(tmp_path: Path, empty_postgres: str, way: str) -> None:
     """Every row, every file, and the same report afterwards; numbering goes on behind what was restored."""
     before, _, after = way.split()
-    source = used(configure(tmp_path / "one", postgres if before == "server" else None))
+    source = used(configure(tmp_path / "one", empty_postgres if before == "server" else None))
     expected, stored, said = rows(source), files(source), report(source)
     file = made(source, tmp_path / "backup.tar")
     if way == "server to server":
-        with create_engine(postgres, poolclass=NullPool).begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-    target = configure(tmp_path / "two", postgres if after == "server" else None)
+        empty(empty_postgres)
+    target = configure(tmp_path / "two", empty_postgres if after == "server" else None)
     put_back(target, file)
     assert rows(target) == expected
     assert files(target) == stored
@@ -232,7 +221,7 @@ def test_a_backup_of_something_else_is_refused(tmp_path: Path, extra: str) -> No
     assert files(config) == {}
 
 
-def test_a_backup_of_an_older_version_is_migrated_forward(tmp_path: Path, postgres: str) -> None:
+def test_a_backup_of_an_older_version_is_migrated_forward(tmp_path: Path, empty_postgres: str) -> None:
     """Its rows go in before the migrations that it lacks, on either database."""
     source = used(configure(tmp_path / "one"))
     expected = rows(source)
@@ -247,7 +236,7 @@ def test_a_backup_of_an_older_version_is_migrated_forward(tmp_path: Path, postgr
         return None if name in absent else content
 
     rewritten(file, as_it_was, migrations=older)
-    for number, url in enumerate((None, postgres)):
+    for number, url in enumerate((None, empty_postgres)):
         target = configure(tmp_path / f"target{number}", url)
         put_back(target, file)
         assert rows(target) == expected | {"detector_run_stages": [], "detector_stored_nights": []}
@@ -474,7 +463,7 @@ def test_a_history_of_a_newer_version_is_not_backed_up(tmp_path: Path) -> None:
     assert not (tmp_path / "backup.tar").exists()
 
 
-def test_large_tables_go_through_in_pieces(tmp_path: Path, postgres: str) -> None:
+def test_large_tables_go_through_in_pieces(tmp_path: Path, empty_postgres: str) -> None:
     """More rows than are held at once, into a server and out again."""
     source = configure(tmp_path / "one")
     with closing(State(source.state.url)) as state, state.transaction() as connection:
@@ -482,7 +471,7 @@ def test_large_tables_go_through_in_pieces(tmp_path: Path, postgres: str) -> Non
         connection.execute(
             insert(api_tokens), [row | {"hash": f"{number:064d}", "name": f"t{number}"} for number in range(1234)]
         )
-    target = configure(tmp_path / "two", postgres)
+    target = configure(tmp_path / "two", empty_postgres)
     put_back(target, made(source, tmp_path / "one.tar"))
     last = configure(tmp_path / "three")
     put_back(last, made(target, tmp_path / "two.tar"))

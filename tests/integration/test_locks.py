@@ -7,11 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
 
 from detector.errors import LockedError
 from detector.state import State
@@ -38,17 +35,10 @@ for line in iter(sys.stdin.readline, ""):
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A state database with nothing in it."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/state.db"
-    address: str = request.getfixturevalue("postgres_url")
-    engine = create_engine(address, poolclass=NullPool)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    return address
+@pytest.fixture
+def url(state_url: str) -> str:
+    """Where the state is; its folder is made by whoever opens it first."""
+    return state_url
 
 
 def started(script: str, url: str) -> subprocess.Popen[str]:

@@ -18,16 +18,13 @@ from tests.killed_runs import copied, finished, left, prepare
 
 
 def test_a_database_that_goes_away_stops_the_run_and_the_next_one_goes_on(
-    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, empty_postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock went with the connection, so nothing more is written; afterwards the report is the usual one."""
-    engine = create_engine(postgres_url, poolclass=NullPool)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
+    engine = create_engine(empty_postgres, poolclass=NullPool)
     prepare(tmp_path, keys=50, nights=12)
     folder, calm = copied(tmp_path, tmp_path / "run"), copied(tmp_path, tmp_path / "calm")
-    config = load(folder / "config.yaml", [f"state.url={postgres_url}"])
+    config = load(folder / "config.yaml", [f"state.url={empty_postgres}"])
     now, reach = datetime(2026, 3, 18, 2, 30, tzinfo=UTC), State.reach
 
     def reach_after_a_restart(state: State, run_id: str, stage: str, reached_at: datetime) -> None:
@@ -42,7 +39,7 @@ def test_a_database_that_goes_away_stops_the_run_and_the_next_one_goes_on(
         nightly(config, now=now)
     assert not list(folder.glob("var/reports/*/*"))
     monkeypatch.undo()
-    with closing(State(postgres_url)) as state:
+    with closing(State(empty_postgres)) as state:
         last = state.last_run()
         assert last is not None
         assert (last["stage"], last["exit_code"]) == ("pulled", 1)

@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
 
 from detector import outbox_table
 from detector.delivery.outbox import LONGEST_PAUSE, MOST_ATTEMPTS, Outbox, backoff, kept, sentence, untold
@@ -21,16 +19,10 @@ NIGHT = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
+@pytest.fixture
+def state(state_url: str) -> State:
     """A fresh state on each kind of database."""
-    if request.param == "sqlite":
-        return State(f"sqlite:///{tmp_path}/state.db")
-    url = request.getfixturevalue("postgres_url")
-    with create_engine(url, poolclass=NullPool).begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    return State(url)
+    return State(state_url)
 
 
 def queue(state: State, *messages, at: datetime = NOW, again: bool = False, nights=(NIGHT,)) -> None:

@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
 
 from detector.config import Config, load
 from detector.history import History, Stored
@@ -82,10 +80,7 @@ def test_pruning_twice_takes_nothing_more(config: Config) -> None:
 def lived(request: pytest.FixtureRequest, config: Config) -> Config:
     """Two hundred nights of runs, messages and sightings, on each kind of database."""
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        with create_engine(url, poolclass=NullPool).begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
+        url = request.getfixturevalue("empty_postgres")
         config = config.model_copy(update={"state": config.state.model_copy(update={"url": url})})
     with closing(State(config.state.url)) as state:
         for ago in range(199, -1, -1):

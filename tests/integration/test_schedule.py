@@ -197,6 +197,36 @@ def test_missed_nights_are_told_even_if_the_last_one_is_not_ready(config: Config
     assert channel.sent[-1].night == LAST - timedelta(days=1)
 
 
+def test_a_digest_that_is_refused_is_in_the_exit_code(config: Config, channel: FakeChannel) -> None:
+    """The nights were judged, and somebody did not hear of them."""
+    nightly(config, now=MORNING - timedelta(days=2))
+    channel.answers["a@example.com"] = [DeliveryError("550 no such user", permanent=True)]
+    *earlier, last = nightly(config, now=MORNING)
+    assert [outcome.exit_code for outcome in earlier] == [0]
+    assert last.exit_code == 4
+    assert "550 no such user" in last.failures[0]
+
+
+def test_a_night_begins_by_taking_away_what_killed_runs_left(config: Config) -> None:
+    """In and beside history, reports and state; what is not ours stays."""
+    nightly(config, now=MORNING - timedelta(days=1))
+    var = Path(config.history.path).parent
+    night = Path(config.report.directory) / "2026-03-16"
+    scraps = [
+        var / "history" / ".keys.parquet.x1.detector.tmp",
+        night / ".report.html.x2.detector.tmp",
+        var / ".state.db.x3.detector.tmp",
+        var / ".history.x4.detector.tmp" / "half",
+    ]
+    foreign = [var / ".notes.tmp", night / "notes.detector.tmp"]
+    for path in [*scraps, *foreign]:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half")
+    nightly(config, now=MORNING)
+    left = {path for path in var.rglob("*") if path.name.endswith(".tmp")}
+    assert left == set(foreign)
+
+
 def test_a_clock_that_ran_ahead_does_not_hide_the_nights_that_follow(config: Config) -> None:
     """A night of next month, judged by mistake, leaves the nights before it due."""
     ahead = MORNING + timedelta(days=30, hours=9)

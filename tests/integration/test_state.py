@@ -47,16 +47,10 @@ def finding(night: date = NIGHT, **changes: object) -> Finding:
     return replace(base, **changes)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
+@pytest.fixture
+def state(state_url: str) -> State:
     """A fresh state on each kind of database."""
-    if request.param == "sqlite":
-        return State(f"sqlite:///{tmp_path}/deep/state.db")
-    url = request.getfixturevalue("postgres_url")
-    with create_engine(url, poolclass=NullPool).begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    return State(url)
+    return State(state_url)
 
 
 def test_an_earlier_sighting_is_open_until_a_complete_night_without_it(state: State) -> None:

@@ -32,15 +32,6 @@ def make_older(connection: Connection) -> None:
     )
 
 
-@pytest.fixture
-def postgres(postgres_url: str) -> str:
-    """An empty database."""
-    with create_engine(postgres_url, poolclass=NullPool).begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    return postgres_url
-
-
 def test_a_file_is_copied_beside_itself_before_it_is_migrated(tmp_path: Path) -> None:
     """The copy opens, holds what was there, and can be read by the same people; a second start copies nothing."""
     url = f"sqlite:///{tmp_path}/state.db"
@@ -61,22 +52,24 @@ def test_a_file_is_copied_beside_itself_before_it_is_migrated(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state.db"]
 
 
-def test_tables_are_copied_within_the_migration_of_a_server(postgres: str) -> None:
+def test_tables_are_copied_within_the_migration_of_a_server(empty_postgres: str) -> None:
     """Under names that say before which migration."""
-    engine = create_engine(postgres, poolclass=NullPool)
+    engine = create_engine(empty_postgres, poolclass=NullPool)
     with engine.begin() as connection:
         make_older(connection)
-    assert State(postgres).judged() == {NIGHT: True}
+    assert State(empty_postgres).judged() == {NIGHT: True}
     with engine.connect() as connection:
         copied = {name for name in inspect(connection).get_table_names() if name.endswith("_before_0003")}
         assert {"detector_judged_nights_before_0003", "detector_runs_before_0003"} <= copied
         assert connection.execute(text("SELECT run_id FROM detector_runs_before_0003")).scalars().all() == ["r1"]
-    State(postgres)
+    State(empty_postgres)
 
 
-def test_a_migration_that_fails_leaves_a_server_as_it_was(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_fails_leaves_a_server_as_it_was(
+    empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Copies, tables and notes go back with it."""
-    engine = create_engine(postgres, poolclass=NullPool)
+    engine = create_engine(empty_postgres, poolclass=NullPool)
     with engine.begin() as connection:
         make_older(connection)
         before = sorted(inspect(connection).get_table_names())
@@ -84,17 +77,17 @@ def test_a_migration_that_fails_leaves_a_server_as_it_was(postgres: str, monkeyp
         MIGRATIONS, "0006_stored_nights", lambda connection: connection.execute(text("SELECT 1/0"))
     )
     with pytest.raises(StateError, match="division by zero"):
-        State(postgres)
+        State(empty_postgres)
     with engine.connect() as connection:
         assert sorted(inspect(connection).get_table_names()) == before
 
 
-def test_a_new_state_leaves_no_copy(tmp_path: Path, postgres: str) -> None:
+def test_a_new_state_leaves_no_copy(tmp_path: Path, empty_postgres: str) -> None:
     """There is nothing to lose yet."""
     State(f"sqlite:///{tmp_path}/state.db")
     assert [path.name for path in tmp_path.iterdir()] == ["state.db"]
-    State(postgres)
-    with create_engine(postgres, poolclass=NullPool).connect() as connection:
+    State(empty_postgres)
+    with create_engine(empty_postgres, poolclass=NullPool).connect() as connection:
         assert not [name for name in inspect(connection).get_table_names() if "_before_" in name]
 
 

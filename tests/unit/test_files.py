@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.files import remove_scraps, scratch_folder, whole_file
+from detector.files import SCRAP, scratch_folder, whole_file
 
 KILLED_WRITING = """
 import os, signal, sys
@@ -51,18 +51,16 @@ def run(script: str, *arguments: str) -> None:
     subprocess.run([sys.executable, "-c", script, *arguments], check=False, timeout=60)
 
 
-def test_a_writer_that_is_killed_leaves_the_old_file_and_a_scrap_that_can_go(tmp_path: Path) -> None:
-    """Whole or not at all; what else lies there is left alone."""
-    path, other = tmp_path / "night" / "report.json", tmp_path / ".notes.tmp"
-    other.write_text("mine")
+def test_a_writer_that_is_killed_leaves_the_old_file_and_a_scrap_that_is_told_by_its_name(tmp_path: Path) -> None:
+    """Whole or not at all."""
+    path = tmp_path / "report.json"
     with whole_file(path) as file:
         file.write(b"old")
     run(KILLED_WRITING, str(path))
     assert path.read_bytes() == b"old"
-    assert len(list(path.parent.iterdir())) == 2
-    remove_scraps(tmp_path)
-    assert list(path.parent.iterdir()) == [path]
-    assert other.exists()
+    (scrap,) = (place for place in tmp_path.iterdir() if place != path)
+    assert scrap.name.startswith(".report.json.")
+    assert scrap.name.endswith(SCRAP)
 
 
 def test_the_scratch_of_a_killed_process_goes_with_the_next_one(temporary: Path) -> None:
