@@ -328,8 +328,9 @@ def demo(out: Path) -> None:
 def schedule(path: Path, overrides: Sequence[str]) -> None:
     """Stay and judge every night at its hour (schedule.nightly), until told to stop.
 
-    SIGTERM and SIGINT let a running night finish; SIGHUP rereads the configuration. A night whose data are
-    incomplete is tried again every schedule.retry_minutes until schedule.deadline.
+    SIGTERM and SIGINT give a running night schedule.grace_minutes to finish, and end at once where they come
+    again; SIGHUP rereads the configuration. A night whose data are incomplete is tried again every
+    schedule.retry_minutes until schedule.deadline.
     """
     import logging
 

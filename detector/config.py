@@ -254,6 +254,9 @@ class Schedule(Section):
     deadline: Annotated[str, AfterValidator(_clock_time)] = Field(
         "09:00", description="Time of day from which a night is judged even though its data are incomplete."
     )
+    grace_minutes: float = Field(
+        30, gt=0, description="Minutes that a running night is given to finish once `schedule` is told to stop."
+    )
 
 
 class Serve(Section):

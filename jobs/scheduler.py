@@ -7,15 +7,16 @@ stop lets the running night finish. Between the runs it sends what waits in the 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from threading import Thread
+from threading import Thread, Timer
 from types import FrameType
+from typing import NoReturn
 
-from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent
-from apscheduler.jobstores.base import JobLookupError
+from apscheduler.events import EVENT_JOB_MISSED, EVENT_SCHEDULER_STARTED, JobExecutionEvent, SchedulerEvent
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -67,6 +68,11 @@ class Service:
             return
         self._config = config
         self._plan()
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a running night may take once the process is told to stop."""
+        return timedelta(minutes=self._config.schedule.grace_minutes)
 
     def run(self) -> None:
         """Judge the nights that are due, once each: an hour that the clocks repeat comes twice. What fails is
@@ -127,28 +133,45 @@ class Service:
 
 
 def serve(read: Callable[[], Config]) -> None:
-    """Run until told to stop by SIGTERM or SIGINT; SIGHUP rereads the configuration."""
+    """Run until told to stop by SIGTERM or SIGINT; SIGHUP rereads the configuration.
+
+    A night that is not finished within ``schedule.grace_minutes``, or when told to stop again, is left as a kill
+    would leave it, and the process ends with 75.
+    """
     scheduler = BlockingScheduler(timezone=read().zone)
     service = Service(read, scheduler)
-    stopping: list[Thread] = []
+    stopping: list[int] = []
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        if not stopping:
-            log.info("stopping; a running night is finished first")
-            stopping.append(Thread(target=scheduler.shutdown, kwargs={"wait": True}))
-            stopping[0].start()
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if stopping:
+            _leave("told to stop again")
+        stopping.append(number)
+        log.info("stopping; a running night is finished first")
+        Thread(target=end).start()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, lambda _signal, _frame: service.reload())
-    try:
-        scheduler.start()
-    except JobLookupError:  # its loop looked for a job that stopping had just taken away
-        if not stopping:
-            raise
-    for thread in stopping:  # the loop ends at once; a running night needs this process until it is done
-        thread.join()
+    def end() -> None:
+        patience = Timer(service.grace.total_seconds(), _leave, [f"not finished within {service.grace}"])
+        patience.daemon = True
+        patience.start()
+        scheduler.pause()
+        scheduler.get_jobs()  # waits for jobs that are being started: to be stopped amidst that is an error
+        scheduler.shutdown(wait=True)
+        patience.cancel()
+
+    def listen(_event: SchedulerEvent) -> None:
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGHUP, lambda _signal, _frame: service.reload())
+
+    scheduler.add_listener(listen, EVENT_SCHEDULER_STARTED)  # what has not begun cannot be stopped in order
+    scheduler.start()
     log.info("stopped")
+
+
+def _leave(reason: str) -> NoReturn:
+    """End now. What a run wrote is whole at any time, and the lock goes with the process."""
+    log.warning("%s: the running night is left, and the next start makes up for it", reason)
+    os._exit(os.EX_TEMPFAIL)
 
 
 def nightly_trigger(config: Config) -> CronTrigger:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -277,30 +278,108 @@ def test_a_configuration_with_a_mistake_is_not_taken_over(config: Config) -> Non
     assert judged(config) == LAST
 
 
-def test_a_stopped_process_finishes_its_night(config: Config, tmp_path: Path) -> None:
-    """A process that comes up late judges at once; SIGTERM in the middle lets it finish, and it exits with 0."""
+SERVE = """
+import sys, threading
+from pathlib import Path
+from detector.config import load
+from detector.logs import logging_to_stderr
+from detector.state import State
+from jobs.scheduler import serve
+
+reach = State.reach
+
+def reach_and_hang(state, run_id, stage, reached_at):
+    reach(state, run_id, stage, reached_at)
+    print("hanging", file=sys.stderr, flush=True)
+    threading.Event().wait()
+
+if sys.argv[2] == "hang":
+    State.reach = reach_and_hang
+path, changes = Path(sys.argv[1]), sys.argv[3:]
+with logging_to_stderr("console", 20):
+    serve(lambda: load(path, changes))
+"""
+"""The process of ``schedule``, whose run may be made to hang at its first stage."""
+
+
+@pytest.fixture
+def serving(config: Config) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the process on files that end with yesterday, which is overdue; kills what still runs in the end."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     move(config, yesterday)
     with closing(State(config.state.url)) as state:
         state.record(yesterday - timedelta(days=1), True, [])
-    at_midnight = ["--set", "schedule.nightly=0 0 * * *", "--set", "history.first_pull_nights=20"]
-    command = [
-        sys.executable,
-        "-m",
-        "detector",
-        "schedule",
-        "--config",
-        str(tmp_path / "config.yaml"),
-        *at_midnight,
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "judging what is due" in line:
-                break
-        process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=120)
-    assert process.returncode == 0, rest
+    path = Path(config.history.path).parent.parent / "config.yaml"
+    changes = ["schedule.nightly=0 0 * * *", "history.first_pull_nights=20"]
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(ending: str, *further: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SERVE, str(path), ending, *changes, *further]
+        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def read_until(words: str, process: subprocess.Popen[str]) -> None:
+    """Read what a process logs up to a line that says so."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return
+    pytest.fail(f"the process ended without saying {words!r}")
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Its exit code and the rest of its log."""
+    _, rest = process.communicate(timeout=120)
+    return process.returncode, rest
+
+
+def test_a_stopped_process_finishes_its_night(
+    serving: Callable[..., subprocess.Popen[str]], config: Config
+) -> None:
+    """A process that comes up late judges at once; SIGTERM in the middle lets it finish, and it exits with 0."""
+    process = serving("end")
+    read_until("judging what is due", process)
+    process.send_signal(signal.SIGTERM)
+    code, rest = ended(process)
+    assert code == 0, rest
     assert "stopped" in rest
+    assert has_judged_yesterday(config)
+
+
+def test_a_night_that_hangs_is_left_after_the_grace(
+    serving: Callable[..., subprocess.Popen[str]], config: Config
+) -> None:
+    """Exit code 75, and the next start judges it."""
+    process = serving("hang", "schedule.grace_minutes=0.01")
+    read_until("hanging", process)
+    process.send_signal(signal.SIGTERM)
+    code, rest = ended(process)
+    assert (code, "not finished within 0:00:00.6" in rest) == (75, True), rest
+    assert not has_judged_yesterday(config)
+    following = serving("end")
+    read_until("ended", following)
+    assert has_judged_yesterday(config)
+
+
+def test_a_process_that_is_told_to_stop_twice_stops_at_once(serving: Callable[..., subprocess.Popen[str]]) -> None:
+    """As by pressing Ctrl-C again."""
+    process = serving("hang")
+    read_until("hanging", process)
+    process.send_signal(signal.SIGINT)
+    read_until("stopping", process)
+    process.send_signal(signal.SIGINT)
+    code, rest = ended(process)
+    assert (code, "told to stop again" in rest) == (75, True), rest
+
+
+def has_judged_yesterday(config: Config) -> bool:
+    """Whether the state has the night that the files of ``serving`` end with."""
+    last = Path(config.source.usage[0]).read_text().splitlines()[-1][:10]  # type: ignore[union-attr]
     with closing(State(config.state.url)) as state:
-        assert yesterday in state.judged()
+        return date.fromisoformat(last) in state.judged()
