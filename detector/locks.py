@@ -62,8 +62,10 @@ def _connection(engine: Engine) -> Connection:
 
 
 def _taken(file: sqlite3.Connection) -> bool:
+    """Reserved, not exclusive: of two that ask for exclusive at once, each may see the other read and give up."""
     try:
-        file.execute("BEGIN EXCLUSIVE")
+        file.execute("PRAGMA journal_mode = MEMORY")  # or a process that is killed leaves a journal behind
+        file.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF != sqlite3.SQLITE_BUSY:
             raise StateError(f"cannot take the lock beside the state database: {error}") from error

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -87,15 +90,42 @@ def test_a_lock_left_by_a_killed_process_is_taken_over(url: str, holder: subproc
     pytest.fail("the lock of a dead process was never given up")
 
 
-def test_of_runs_started_together_one_runs(url: str) -> None:
+@pytest.fixture
+def pair(url: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Two other processes that ask for the lock whenever they are told to."""
+    processes = [started(RACE, url) for _ in range(2)]
+    yield processes
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_of_runs_started_together_one_runs(pair: list[subprocess.Popen[str]]) -> None:
     """Twenty times two processes at the same instant, the first time on a state that is new to both."""
-    pair = [started(RACE, url) for _ in range(2)]
     for _ in range(20):
         say(pair, "go")
         assert sorted(process.stdout.readline().strip() for process in pair if process.stdout) == ["75", "ran"]
         say(pair, "end")
-    for process in pair:
-        process.communicate("")
+
+
+def test_who_only_looks_at_the_lock_does_not_keep_others_from_it(tmp_path: Path) -> None:
+    """Of two processes at the same instant each reads the file first: neither may turn the other away by that."""
+    state = State(f"sqlite:///{tmp_path}/state.db")
+    with closing(sqlite3.connect(tmp_path / "state.db.run", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM sqlite_master").fetchall()
+        with state.only_run(), pytest.raises(LockedError), state.only_run():
+            pass
+
+
+def test_a_killed_holder_leaves_no_journal_behind(tmp_path: Path) -> None:
+    """What a lock needs besides its file is in memory."""
+    process = started(HOLD, f"sqlite:///{tmp_path}/state.db")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    process.kill()
+    process.communicate()
+    assert {path.name for path in tmp_path.iterdir()} == {"state.db", "state.db.run"}
 
 
 def say(processes: list[subprocess.Popen[str]], word: str) -> None:
