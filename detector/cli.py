@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detector.chargeback_commands import chargeback
 from detector.delivery_commands import deliver
 from detector.errors import ConfigError, DetectorError
 from detector.options import DAY, Command, Group, configured, load_config, safe
@@ -18,6 +19,8 @@ from detector.triage_commands import triage
 from detector.upkeep_commands import backup, doctor, prune, restore
 
 if TYPE_CHECKING:
+    from apscheduler.triggers.base import BaseTrigger
+
     from detector.config import Config
     from detector.pipeline import Job
 
@@ -350,7 +353,8 @@ def schedule(path: Path, overrides: Sequence[str]) -> None:
 @configured
 def status(path: Path, overrides: Sequence[str]) -> None:
     """Tell the last run, the next one and how far judging is behind; exit 1 where a night is overdue."""
-    from jobs.scheduler import is_behind, nightly_trigger
+    from jobs.monthly import last_month, written
+    from jobs.scheduler import chargeback_trigger, is_behind, nightly_trigger
 
     job = _job(path, overrides)
     last, judged = job.state.last_run(), job.state.judged()
@@ -358,12 +362,15 @@ def status(path: Path, overrides: Sequence[str]) -> None:
     night, complete = max(judged.items(), default=(None, True))
     interim = "" if complete else " (its data were incomplete)"
     click.echo(f"last night  {night or 'none judged yet'}{interim}")
-    following = nightly_trigger(job.config).get_next_fire_time(None, job.now)
-    click.echo(f"next run    {following:%Y-%m-%d %H:%M %Z}" if following else "next run    never")
+    click.echo(f"next run    {_coming(nightly_trigger(job.config), job.now)}")
+    if job.config.chargeback.wanted:
+        month, following = last_month(job.config, job.now), _coming(chargeback_trigger(job.config), job.now)
+        click.echo(f"statement   {month} {written(job.config, month)}, the next one {following}")
     if is_behind(job.config, job.now):
         raise DetectorError(f"behind: the last judged night is {night}; is `detector schedule` or cron running?")
 
 
+cli.add_command(chargeback)
 cli.add_command(deliver)
 cli.add_command(triage)
 cli.add_command(serve)
@@ -379,12 +386,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except DetectorError as error:
         click.echo(f"detector: {safe(str(error))}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"detector: {error.strerror}: {safe(str(error.filename))}", err=True)
+        sys.exit(DetectorError.exit_code)
 
 
 def _job(path: Path, overrides: Sequence[str]) -> Job:
     from detector.pipeline import Job
 
     return Job.assemble(load_config(path, overrides), datetime.now(UTC))
+
+
+def _coming(trigger: BaseTrigger, now: datetime) -> str:
+    following = trigger.get_next_fire_time(None, now)
+    return f"{following:%Y-%m-%d %H:%M %Z}" if following else "never"
 
 
 def _told(run: Mapping[str, Any] | None) -> str:

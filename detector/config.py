@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from detector.chargeback_config import Chargeback
 from detector.delivery_config import Delivery
 from detector.errors import ConfigError
 from detector.monitoring_config import Monitoring
@@ -249,6 +250,9 @@ class Schedule(Section):
     """When the command `schedule` judges, and what becomes of nights that are late or were missed."""
 
     nightly: str = Field("30 2 * * *", description="Cron line in the configured time zone.")
+    chargeback: str = Field(
+        "0 6 1 * *", description="Cron line of the last month's statement, where there are prices."
+    )
     catch_up_nights: int = Field(7, ge=1, description="Missed nights that are made up for, the newest ones.")
     retry_minutes: int = Field(30, ge=1, description="Pause before another try while the data are incomplete.")
     deadline: Annotated[str, AfterValidator(_clock_time)] = Field(
@@ -287,6 +291,7 @@ class Config(Section):
     detection: Detection = Detection()
     report: Report = Report()
     schedule: Schedule = Schedule()
+    chargeback: Chargeback = Chargeback()
     delivery: Delivery = Delivery()
     serve: Serve = Serve()
     monitoring: Monitoring = Monitoring()

@@ -72,6 +72,17 @@ source:
 history: {path: var/history}
 state: {url: "sqlite:///var/state.db"}
 report: {directory: var/reports}
+chargeback:
+  currency: EUR
+  prices:
+    - {name: Test keys, price: 0, environment: test}
+    - {name: Search, price: 1.20, per: 1000, endpoint: "* /v1/search*"}
+    - {name: Payments, price: 0.015, endpoint: "POST /v1/payments"}
+    - {name: Reads, price: 0.40, per: 1000, endpoint: "GET *"}
+  shared:
+    - {name: Gateway, amount: 1200, split: requests}
+    - {name: On call, amount: 333.33, split: evenly}
+    - {name: Launch credit, amount: -50, split: {growth: 3, search: 1}}
 """
 
 

@@ -19,23 +19,31 @@ SHOTS = (
     ("report-light.png", "report.html", 1160, 1250, "light"),
     ("report-dark.png", "report.html", 1160, 1250, "dark"),
     ("report-phone.png", "report.html", 400, 1100, "light"),
+    ("chargeback-light.png", "statement.html", 1160, 1020, "light"),
 )
+MONTH = "2026-02"
 """File, page, width and height in CSS pixels, colour scheme."""
 
 
 def main() -> int:
-    """Make the demo in a folder of its own and photograph its report."""
+    """Make the demo in a folder of its own and photograph its report and a statement."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        subprocess.run(  # noqa: S603  our own program
-            [sys.executable, "-m", "detector", "demo", "--out", folder], check=True, stdout=subprocess.DEVNULL
-        )
+        _detector("demo", "--out", folder)
         [night] = Path(folder, "var/reports").glob("????-??-??")
+        statement = ("chargeback", "--month", MONTH, "--format", "html", "--out", str(night / "statement.html"))
+        _detector(*statement, "--config", f"{folder}/config.yaml")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         HERE.mkdir(exist_ok=True)
         for name, page, width, height, scheme in SHOTS:
             _compressed(_shot(browser, night / page, width, height, scheme)).save(HERE / name, optimize=True)
         browser.close()
     return 0
+
+
+def _detector(*arguments: str) -> None:
+    subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-m", "detector", *arguments], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def _shot(browser: Browser, page: Path, width: int, height: int, scheme: str) -> bytes:

@@ -1,7 +1,8 @@
 """The scheduler: a process that judges every night at its hour, and tries again where it could not.
 
 APScheduler keeps the clock. One run at a time; a run that comes late is made up for, however late; a signal to
-stop lets the running night finish. Between the runs it sends what waits in the outbox.
+stop lets the running night finish. Between the runs it sends what waits in the outbox. Where there are prices it
+writes the statement of each month, and again after each night until no late row can change it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from threading import Thread, Timer
 from types import FrameType
 from typing import NoReturn
@@ -25,13 +27,15 @@ from detector.config import Config
 from detector.delivery import open_channels
 from detector.delivery.outbox import Outbox
 from detector.errors import ConfigError, DetectorError
+from detector.history import History
 from detector.model import Night
 from detector.state import State
+from jobs.monthly import Written, last_month, monthly, written
 from jobs.nightly import nightly
 from jobs.retention import prune
 from jobs.watching import all_is_well
 
-NIGHTLY, RETRY, DELIVERY = "nightly", "retry", "delivery"
+NIGHTLY, RETRY, DELIVERY, CHARGEBACK = "nightly", "retry", "delivery", "chargeback"
 DELIVERY_PAUSE = timedelta(minutes=5)
 """Between two looks into the outbox, which knows itself when each message is to be tried again."""
 
@@ -55,7 +59,7 @@ class Service:
         self._config = read()
         scheduler.add_listener(_tell_missed, EVENT_JOB_MISSED)
         self._plan()
-        if is_behind(self._config, clock()):
+        if is_behind(self._config, clock()) or is_statement_due(self._config, clock()):
             self._soon(timedelta(0))
 
     def reload(self) -> None:
@@ -63,6 +67,7 @@ class Service:
         try:
             config = self._read()
             nightly_trigger(config)
+            chargeback_trigger(config)
         except ConfigError as error:
             log.error("the configuration was not taken over: %s", error)
             return
@@ -75,8 +80,13 @@ class Service:
         return timedelta(minutes=self._config.schedule.grace_minutes)
 
     def run(self) -> None:
-        """Judge the nights that are due, once each: an hour that the clocks repeat comes twice. What fails is
-        logged: the next night comes all the same."""
+        """Judge the nights that are due, then charge the month that is due. What fails is logged: the next night
+        comes all the same."""
+        self.judge()
+        self.charge()
+
+    def judge(self) -> None:
+        """Judge the nights that are due, once each: an hour that the clocks repeat comes twice."""
         try:
             if not has_work(self._config, self._clock()):
                 log.info("the last night was judged already")
@@ -94,6 +104,22 @@ class Service:
             self._try_again()
         except Exception:  # the one place where anything may go wrong and the process must live on
             log.exception("the nightly run failed")
+            self._try_again()
+
+    def charge(self) -> None:
+        """Write the statement of the month that ended last, where one is due. Nights that the source does not give
+        are asked for again with the next run, what else fails soon."""
+        try:
+            if not is_statement_due(self._config, self._clock()):
+                return
+            made, paths = monthly(self._config, self._clock())
+            log.info("%s of %s written", "final statement" if made.final else "statement", made.month)
+            log.debug("in %s", paths[0].parent)
+        except DetectorError as error:
+            log.warning("no statement of last month: %s", error)
+            self._try_again()
+        except Exception:  # as for a night
+            log.exception("no statement of last month")
             self._try_again()
 
     def deliver(self) -> None:
@@ -125,6 +151,8 @@ class Service:
             **_patient(),
         )
         log.info("nightly at %s (%s)", self._config.schedule.nightly, self._config.timezone)
+        billing = chargeback_trigger(self._config)
+        self._scheduler.add_job(self.charge, billing, id=CHARGEBACK, replace_existing=True, **_patient())
 
     def _soon(self, pause: timedelta) -> None:
         at = self._clock() + pause
@@ -176,10 +204,19 @@ def _leave(reason: str) -> NoReturn:
 
 def nightly_trigger(config: Config) -> CronTrigger:
     """When the nightly job runs, in the configured time zone. Raises ConfigError for what is no cron line."""
+    return _trigger(config, NIGHTLY)
+
+
+def chargeback_trigger(config: Config) -> CronTrigger:
+    """When last month's statement is written, alike."""
+    return _trigger(config, CHARGEBACK)
+
+
+def _trigger(config: Config, key: str) -> CronTrigger:
     try:
-        return CronTrigger.from_crontab(config.schedule.nightly, timezone=config.zone)
+        return CronTrigger.from_crontab(getattr(config.schedule, key), timezone=config.zone)
     except ValueError as error:
-        raise ConfigError(f"schedule.nightly: {error}; write it as minute hour day month weekday") from None
+        raise ConfigError(f"schedule.{key}: {error}; write it as minute hour day month weekday") from None
 
 
 def has_work(config: Config, now: datetime) -> bool:
@@ -193,6 +230,20 @@ def is_behind(config: Config, now: datetime) -> bool:
     planned = nightly_trigger(config).get_next_fire_time(None, night.end)
     came = planned is not None and planned <= now
     return came and bool(judged) and night.day not in judged
+
+
+def is_statement_due(config: Config, now: datetime) -> bool:
+    """Whether there are prices, the hour of last month's statement has come, and it is not final yet. A month of
+    which the history has nothing is not due by itself."""
+    if not config.chargeback.wanted:
+        return False
+    month = last_month(config, now)
+    planned = chargeback_trigger(config).get_next_fire_time(None, Night(month.last, config.zone).end)
+    if planned is None or planned > now or written(config, month) is Written.FINAL:
+        return False
+    return any(
+        month.first <= night <= month.last for night in History(Path(config.history.path), config.zone).nights()
+    )
 
 
 def _judged(config: Config) -> dict[date, bool]:

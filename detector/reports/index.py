@@ -53,8 +53,12 @@ class Listed:
 
 def update(directory: Path, report: RunReport) -> Path:
     """Put a night's record among the others and write the page anew; both whole or not at all."""
-    known = {record.night: record for record in _stored(directory)}
-    known[report.night.day] = record_of(report)
+    return refresh(directory, record_of(report))
+
+
+def refresh(directory: Path, *new: NightRecord) -> Path:
+    """Write the page anew from what lies in the folder, and new records of nights."""
+    known = {record.night: record for record in (*_stored(directory), *new)}
     records = [
         record for night in _folders(directory) if (record := known.get(night) or _from_report(directory, night))
     ]
@@ -91,6 +95,7 @@ def render(records: Sequence[NightRecord], directory: Path) -> str:
         "nights": nights,
         "visible": VISIBLE_NIGHTS,
         "older": len(records) - len(latest),
+        "statements": list(_statements(directory)),
         "trend": trend.chart([(each.night, each.outcome, each.by_severity) for each in latest]),
     }
     return environment().get_template("index.html.j2").render(page=context)
@@ -111,6 +116,12 @@ def _files(directory: Path, night: date) -> Iterator[tuple[str, str]]:
         path = Path(night.isoformat()) / reporter(name).filename
         if (directory / path).is_file():
             yield name, path.as_posix()
+
+
+def _statements(directory: Path) -> Iterator[tuple[str, str]]:
+    """The months that have a statement, newest first: what each is called, and its path."""
+    for path in sorted(directory.glob("chargeback/????-??/statement.html"), reverse=True):
+        yield path.parent.name, path.relative_to(directory).as_posix()
 
 
 def _folders(directory: Path) -> list[date]:

@@ -1,0 +1,17 @@
+"""A statement as CSV: one row a charge, by the rules of ``reports.csv``."""
+
+from __future__ import annotations
+
+from detector.chargeback import Statement
+from detector.reports.csv import table
+from detector.reports.statement.rows import rows
+
+COLUMNS = (
+    "month", "team", "application", "key_id", "name", "environment", "charge", "kind", "requests", "price", "per",
+    "currency", "amount",
+)  # fmt: skip
+
+
+def render(statement: Statement) -> str:
+    """A line of names and one line a charge; they add up to the statement's total."""
+    return table(COLUMNS, rows(statement))

@@ -1,0 +1,62 @@
+"""A statement as JSON, for scripts and for whoever wants to check an amount."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from detector.chargeback import Statement, TeamTotal
+from detector.reports.json import escaped, plain, tool_version
+from detector.reports.statement.rows import rows
+from detector.reports.statement.words import gaps, remarks
+
+SCHEMA_VERSION = 1
+
+
+def render(statement: Statement) -> str:
+    """The whole statement; amounts are texts, so that no reader rounds them. Only ``generated_at`` differs between
+    two statements of the same data."""
+    nights = statement.nights
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "generated_at": plain(statement.generated_at),
+        "tool": {"name": "detector", "version": tool_version()},
+        "month": str(statement.month),
+        "timezone": statement.timezone.key,
+        "organization": statement.organization,
+        "currency": statement.currency,
+        "final": statement.final,
+        "remarks": [*remarks(statement), *gaps(statement)],
+        "nights": {
+            "stored": len(nights.stored),
+            **{kind: plain(getattr(nights, kind)) for kind in ("missing", "ahead", "empty", "unsettled")},
+        },
+        "total": _amount(statement, statement.total),
+        "total_before": None if statement.before is None else _amount(statement, statement.before),
+        "requests": statement.requests,
+        "requests_without_price": statement.unpriced,
+        "prices": [price.model_dump(mode="json") for price in statement.prices],
+        "shared": [cost.model_dump(mode="json") for cost in statement.shared],
+        "teams": [_team(statement, team) for team in statement.teams],
+        "charges": list(_charges(statement)),
+    }
+    return escaped(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
+
+
+def _team(statement: Statement, team: TeamTotal) -> dict[str, Any]:
+    amounts = {kind: _amount(statement, getattr(team, kind)) for kind in ("usage", "shared", "total")}
+    before = None if team.before is None else _amount(statement, team.before)
+    return {"team": team.team or None, "keys": team.keys, "requests": team.requests, **amounts, "before": before}
+
+
+def _charges(statement: Statement) -> Iterator[dict[str, Any]]:
+    """The rows as plain JSON types, without what stands at the top."""
+    for row in rows(statement):
+        told = {name: value for name, value in row.items() if name not in ("month", "currency")}
+        yield {name: str(value) if isinstance(value, Decimal) else value for name, value in told.items()}
+
+
+def _amount(statement: Statement, minor: int) -> str:
+    return str(statement.money(minor))

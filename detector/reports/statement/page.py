@@ -1,0 +1,178 @@
+"""A month's statement as one page: what it came to, who pays what, and for which keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from detector.chargeback import SHARED, Statement, minor_digits
+from detector.chargeback_config import PRICE_DECIMALS
+from detector.reports.json import plain, tool_version
+from detector.reports.page import assets, counted, environment
+from detector.reports.statement.words import change, described, gaps, money, remarks, team_name
+
+MOST_KEYS = 100
+"""Keys of a team that the page names, the dearest ones; all of them are in the CSV and JSON files."""
+
+
+@dataclass(frozen=True)
+class TeamRow:
+    """A team as the page shows it; the widths are percent of the dearest team's total."""
+
+    name: str
+    anchor: str
+    keys: int
+    requests: int
+    usage: str
+    shared: str
+    total: str
+    change: str
+    usage_width: float
+    shared_width: float
+    owners: list[dict[str, Any]]
+    left_out: int
+
+
+def render(statement: Statement) -> str:
+    """The whole page as text."""
+    return environment().get_template("chargeback.html.j2").render(page=page(statement))
+
+
+def page(statement: Statement) -> dict[str, Any]:
+    """Everything the template says."""
+    return {
+        **assets(),
+        "statement": statement,
+        "label": f"{statement.month.first:%B %Y}",
+        "total": money(statement, statement.total),
+        "subline": _subline(statement),
+        "remarks": remarks(statement),
+        "gaps": gaps(statement),
+        "facts": list(_facts(statement)),
+        "teams": list(_teams(statement)),
+        "prices": list(_prices(statement)),
+        "shared": list(_shared(statement)),
+        "receipt": list(_receipt(statement)),
+    }
+
+
+def _subline(statement: Statement) -> str:
+    teams, keys = len(statement.teams), sum(team.keys for team in statement.teams)
+    return f"{counted(statement.requests, 'request')} of {counted(keys, 'key')} in {counted(teams, 'team')}."
+
+
+def _facts(statement: Statement) -> Iterator[tuple[str, str]]:
+    usage, shared = (sum(getattr(team, kind) for team in statement.teams) for kind in ("usage", "shared"))
+    yield money(statement, usage), "for requests"
+    yield money(statement, shared), "shared costs"
+    before = statement.before
+    yield (
+        change(statement.total, before),
+        "the month before is not known whole"
+        if before is None
+        else f"against {money(statement, before)} the month before",
+    )
+    nights = len(statement.month.nights())
+    yield f"{len(statement.nights.stored)} of {nights}", "nights in it"
+
+
+def _teams(statement: Statement) -> Iterator[TeamRow]:
+    most = max((abs(team.usage) + abs(team.shared) for team in statement.teams), default=0) or 1
+    by_team = dict(iter(_by_key(statement).groupby("team")))
+    for number, team in enumerate(statement.teams):
+        owners = by_team.get(team.team)
+        yield TeamRow(
+            name=team_name(team.team),
+            anchor=f"team-{number}",
+            keys=team.keys,
+            requests=team.requests,
+            usage=money(statement, team.usage),
+            shared=money(statement, team.shared),
+            total=money(statement, team.total),
+            change=change(team.total, team.before),
+            usage_width=round(100 * abs(team.usage) / most, 2),
+            shared_width=round(100 * abs(team.shared) / most, 2),
+            owners=[] if owners is None else list(_owners(statement, owners.head(MOST_KEYS))),
+            left_out=0 if owners is None else max(len(owners) - MOST_KEYS, 0),
+        )
+
+
+def _by_key(statement: Statement) -> pd.DataFrame:
+    """Requests and amounts by team and key, the dearest first."""
+    lines = statement.lines.assign(
+        usage=statement.lines["amount"].where(statement.lines["kind"] != SHARED, 0),
+        shared=statement.lines["amount"].where(statement.lines["kind"] == SHARED, 0),
+    )
+    sums = lines.groupby(["team", "key_id"], as_index=False)[["requests", "usage", "shared", "amount"]].sum()
+    told = sums.merge(
+        statement.owners[["team", "key_id", "name", "environment"]], on=["team", "key_id"], how="left"
+    )
+    return told.sort_values(["amount", "requests", "key_id"], ascending=[False, False, True])
+
+
+def _owners(statement: Statement, keys: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for key in keys.fillna("").to_dict("records"):
+        yield {
+            "key_id": key["key_id"],
+            "name": key["name"] or key["key_id"] or "the team itself",
+            "environment": key["environment"],
+            "requests": int(key["requests"]),
+            **{kind: money(statement, key[kind]) for kind in ("usage", "shared")},
+            "total": money(statement, key["amount"]),
+        }
+
+
+def _prices(statement: Statement) -> Iterator[dict[str, Any]]:
+    lines = statement.lines[statement.lines["kind"] != SHARED]
+    requests = lines.groupby("charge")["requests"].sum().to_dict()
+    for price in statement.prices:
+        own = int(requests.get(price.name, 0))
+        per = "a request" if price.per == 1 else f"per {price.per:,} requests"
+        yield {
+            "name": price.name,
+            "applies": described(price),
+            "price": f"{_exact(statement, price.price)} {per}",
+            "requests": own,
+            "amount": _exact(statement, own * price.price / price.per),
+        }
+
+
+def _exact(statement: Statement, price: Decimal) -> str:
+    """A number with its decimals up to as many as a price may have, and at least those of an amount."""
+    exponent = price.normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    return f"{price:,.{min(max(minor_digits(statement.currency), -exponent), PRICE_DECIMALS)}f}"
+
+
+def _shared(statement: Statement) -> Iterator[dict[str, Any]]:
+    lines = statement.lines[statement.lines["kind"] == SHARED]
+    sums = lines.groupby("charge")["amount"].sum().to_dict()
+    words = {
+        "requests": "by requests",
+        "cost": "by what requests cost",
+        "keys": "by active keys",
+        "evenly": "evenly between teams",
+    }
+    for cost in statement.shared:
+        split = words[cost.split] if isinstance(cost.split, str) else _shares(cost.split)
+        yield {"name": cost.name, "split": split, "amount": money(statement, int(sums.get(cost.name, 0)))}
+
+
+def _shares(split: dict[str, int]) -> str:
+    whole = sum(split.values())
+    return ", ".join(f"{team} {share / whole:.0%}" for team, share in split.items())
+
+
+def _receipt(statement: Statement) -> Iterator[tuple[str, str]]:
+    month = statement.month
+    yield "Month", f"{month.first} to {month.last}, days of {statement.timezone.key}"
+    yield "Nights", f"{len(statement.nights.stored)} of {len(month.nights())}"
+    yield "State", "final" if statement.final else "not final: another statement of this month may differ"
+    yield "Rounding", "the total as usual, shares up or down so that every column adds up"
+    yield "Owner of a request", "the team that had its key on that night"
+    yield "Generated", str(plain(statement.generated_at))
+    yield "Version", f"detector {tool_version()}"

@@ -1,0 +1,50 @@
+"""A statement for a terminal."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from detector.chargeback import Statement, TeamTotal
+from detector.reports import visible
+from detector.reports.statement.words import change, gaps, money, remarks, team_name
+
+PIPE_WIDTH = 160
+
+
+def render(statement: Statement) -> str:
+    """Teams in aligned columns, most first, with what must be known below."""
+    listing = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    usage, shared = (sum(getattr(team, kind) for team in statement.teams) for kind in ("usage", "shared"))
+    listing.add_column("team", "total")
+    footers = {
+        "keys": f"{sum(team.keys for team in statement.teams):,}",
+        "requests": f"{statement.requests:,}",
+        "usage": money(statement, usage),
+        "shared": money(statement, shared),
+        statement.currency: money(statement, statement.total),
+        "change": change(statement.total, statement.before),
+    }
+    for name, footer in footers.items():
+        listing.add_column(name, footer, justify="right")
+    for team in statement.teams:
+        listing.add_row(*(Text(visible(cell)) for cell in _row(statement, team)))
+    buffer = io.StringIO()
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+    Console(file=buffer, width=width, no_color=True, highlight=False).print(listing)
+    state = "" if statement.final else ", not final"
+    head = f"{statement.currency} {money(statement, statement.total)} for {statement.month.first:%B %Y}{state}\n"
+    below = [*remarks(statement), *gaps(statement)]
+    return head + buffer.getvalue() + "".join(f"{visible(line)}\n" for line in below)
+
+
+def _row(statement: Statement, team: TeamTotal) -> list[str]:
+    amounts = (money(statement, amount) for amount in (team.usage, team.shared, team.total))
+    counts = (f"{team.keys:,}", f"{team.requests:,}")
+    return [team_name(team.team), *counts, *amounts, change(team.total, team.before)]

@@ -1,0 +1,417 @@
+"""Chargeback: what a month costs, by team and key, and that every format says the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.aggregation import conform
+from detector.apportionment import nearest, round_in_groups, round_shares
+from detector.chargeback import (
+    NO_TEAM,
+    Month,
+    Statement,
+    Usage,
+    charge,
+    measure,
+    nights_of,
+    totals,
+)
+from detector.chargeback_config import Chargeback, Price, Shared
+from detector.errors import ConfigError
+from detector.model import RECORD_COLUMNS
+from detector.reports.csv import text_of
+from detector.reports.statement import FORMATS, render
+
+UTC_ZONE = ZoneInfo("UTC")
+FEBRUARY = Month(2026, 2)
+AFTER = datetime(2026, 3, 10, tzinfo=UTC)
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+
+
+def night(*keys: Mapping[str, Any]) -> pd.DataFrame:
+    """The records of a night: of each key its id, and what differs from an active live key without requests."""
+    rows = []
+    for key in keys:
+        paths = dict(key.get("paths", {}))
+        base = {"name": key["key_id"], "environment": "live", "active": True, "registered": True, "team": None}
+        used = {"request_count": sum(paths.values()), "error_count": 0, "longest_silence": 0}
+        rows.append({**base, **used, **key, "endpoint_distribution": list(paths.items()), "deployments": []})
+    return conform(pd.DataFrame(rows), RECORD_COLUMNS)
+
+
+def statement(
+    nights: Sequence[pd.DataFrame],
+    prices: Sequence[Price] = (),
+    shared: Sequence[Shared] = (),
+    *,
+    currency: str = "EUR",
+    before: Sequence[pd.DataFrame] | None = None,
+    now: datetime = AFTER,
+) -> Statement:
+    """February's statement of these nights, the first of the month first."""
+    usage = measure(iter(nights), prices)
+    lines = charge(usage, prices, shared, currency)
+    lines_before = None if before is None else charge(measure(iter(before), prices), prices, (), currency)
+    stored = dict.fromkeys(FEBRUARY.nights()[: len(nights)], (now, True))
+    return Statement(
+        month=FEBRUARY,
+        timezone=UTC_ZONE,
+        organization=None,
+        source="main",
+        currency=currency,
+        prices=tuple(prices),
+        shared=tuple(shared),
+        lines=lines,
+        owners=usage.owners,
+        teams=totals(lines, usage.owners, lines_before),
+        nights=nights_of(FEBRUARY, UTC_ZONE, stored, 2, now),
+        failures=(),
+        generated_at=now,
+    )
+
+
+def amounts(made: Statement) -> dict[str, Decimal]:
+    """What each team pays."""
+    return {team.team: made.money(team.total) for team in made.teams}
+
+
+def charges(made: Statement) -> set[tuple[str, str, str, int]]:
+    """The lines as (team, key, charge, minor units)."""
+    columns = (made.lines[name].tolist() for name in ("team", "key_id", "charge", "amount"))
+    return set(zip(*columns, strict=True))
+
+
+@given(st.integers(-10_000, 10_000), st.lists(st.integers(0, 1000), min_size=1, max_size=12).filter(any))
+def test_parts_add_up_and_each_is_just_below_or_above_its_share(total: int, weights: list[int]) -> None:
+    """Who weighs nothing gets nothing, and who weighs more never gets less."""
+    whole = sum(weights)
+    parts = round_shares(total, [total * weight for weight in weights], whole)
+    assert sum(parts) == total
+    assert all(abs(part * whole - total * weight) < whole for part, weight in zip(parts, weights, strict=True))
+    by_weight = sorted(zip(weights, (abs(part) for part in parts), strict=True))
+    assert [part for _, part in by_weight] == sorted(part for _, part in by_weight)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 10**6)), min_size=1, max_size=20),
+    st.integers(1, 10**4),
+)
+def test_shares_in_groups_add_up_in_each(members: list[tuple[str, int]], denominator: int) -> None:
+    """Members and groups alike are just below or above their exact shares, and the whole is rounded as usual."""
+    groups, numerators = [group for group, _ in members], [numerator for _, numerator in members]
+    total = nearest(sum(numerators), denominator)
+    assert abs(2 * (total * denominator - sum(numerators))) <= denominator
+    parts = round_in_groups(total, groups, numerators, denominator)
+    assert sum(parts) == total
+    pairs = [*zip(parts, numerators, strict=True)]
+    for group in set(groups):
+        own = [pair for pair, name in zip(pairs, groups, strict=False) if name == group]
+        pairs.append((sum(part for part, _ in own), sum(numerator for _, numerator in own)))
+    assert all(abs(part * denominator - numerator) < denominator for part, numerator in pairs)
+
+
+def test_the_first_price_that_fits_is_the_price() -> None:
+    """By endpoint, environment, team and application; what fits none costs nothing and is told."""
+    prices = [
+        Price(name="Test", price=0, environment="test"),
+        Price(name="Search", price="0.10", endpoint="GET /search*"),
+        Price(name="Own", price="0.01", team="a", application="shop"),
+    ]
+    made = statement(
+        [
+            night(
+                {"key_id": "k1", "team": "a", "application": "shop", "paths": {"GET /search/x": 3, "GET /y": 5}},
+                {"key_id": "k2", "team": "b", "paths": {"GET /search": 2, "GET /y": 7}},
+                {"key_id": "k3", "team": "b", "environment": "test", "paths": {"GET /search": 9}},
+            )
+        ],
+        prices,
+    )
+    assert charges(made) == {
+        ("a", "k1", "Search", 30),
+        ("a", "k1", "Own", 5),
+        ("b", "k2", "Search", 20),
+        ("b", "k2", "", 0),
+        ("b", "k3", "Test", 0),
+    }
+    assert made.unpriced == 7
+    assert made.requests == 26
+
+
+def test_a_key_that_moves_is_paid_by_each_team_for_its_nights() -> None:
+    """The team that had the key on that night."""
+    price = Price(name="All", price=1)
+    made = statement(
+        [night({"key_id": "k", "team": team, "paths": {"GET /": 2}}) for team in ("a", "a", "b")], [price]
+    )
+    assert amounts(made) == {"a": Decimal("4.00"), "b": Decimal("2.00")}
+
+
+def test_a_sum_is_rounded_once_not_per_key() -> None:
+    """Ten keys of a third of a cent each come to three cents."""
+    price = Price(name="All", price="0.01", per=3)
+    made = statement(
+        [night(*({"key_id": f"k{n}", "team": "a", "paths": {"GET /": 1}} for n in range(10)))], [price]
+    )
+    assert made.total == 3
+    assert sorted(made.lines["amount"]) == [0] * 7 + [1] * 3
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ("requests", {"a": 75, "b": 25, "c": 0}),
+        ("cost", {"a": 60, "b": 40, "c": 0}),
+        ("keys", {"a": 25, "b": 25, "c": 50}),
+        ("evenly", {"a": 34, "b": 33, "c": 33}),
+        ({"a": 1, "d": 3}, {"a": 25, "b": 0, "c": 0, "d": 75}),
+    ],
+)
+def test_a_shared_cost_is_split_as_it_says(split: Any, expected: dict[str, int]) -> None:
+    """By requests, by what they cost, by active keys, evenly, or as agreed; a team without keys pays too."""
+    prices = [Price(name="A", price="0.02", team="a"), Price(name="B", price="0.04", team="b")]
+    keys = [
+        {"key_id": "k1", "team": "a", "paths": {"GET /": 30}},
+        {"key_id": "k2", "team": "b", "paths": {"GET /": 10}},
+        {"key_id": "k3", "team": "c"},
+        {"key_id": "k4", "team": "c"},
+    ]
+    made = statement([night(*keys)], prices, [Shared(name="Gateway", amount=1, split=split)])
+    assert {team.team: team.shared for team in made.teams} == expected
+    assert ("d", "", "Gateway", 75) in charges(made) or "d" not in expected
+
+
+def test_a_credit_is_split_like_a_cost() -> None:
+    """With the other sign."""
+    keys = [{"key_id": f"k{n}", "team": f"t{n}", "paths": {"GET /": 1}} for n in range(3)]
+    made = statement([night(*keys)], (), [Shared(name="Credit", amount=-1)])
+    assert sorted(team.shared for team in made.teams) == [-34, -33, -33]
+
+
+def test_a_shared_cost_of_nobody_is_not_lost() -> None:
+    """In a month without a single request or key it stands with no team."""
+    made = statement([night({"key_id": "k", "active": False})], (), [Shared(name="Gateway", amount="9.99")])
+    assert charges(made) == {(NO_TEAM, "", "Gateway", 999)}
+
+
+def test_keys_that_are_revoked_and_unused_do_not_count() -> None:
+    """Neither as keys of their team nor in a split by keys; one revoked this month that was used does."""
+    used = {"key_id": "used", "team": "a", "paths": {"GET /": 1}}
+    made = statement(
+        [night(used, {"key_id": "idle", "team": "a"}), night({**used, "paths": {}, "active": False})],
+        (),
+        [Shared(name="Gateway", amount=1)],
+    )
+    assert [(team.team, team.keys) for team in made.teams] == [("a", 1)]
+
+
+@pytest.mark.parametrize(("currency", "total"), [("JPY", "3"), ("KWD", "2.500"), ("EUR", "2.50")])
+def test_amounts_have_the_decimals_of_their_currency(currency: str, total: str) -> None:
+    """None in yen, three in dinars."""
+    price = Price(name="All", price="0.5")
+    made = statement([night({"key_id": "k", "team": "a", "paths": {"GET /": 5}})], [price], currency=currency)
+    assert str(made.money(made.total)) == total
+
+
+def test_the_change_is_against_a_month_that_is_known() -> None:
+    """A team that was not there is new, and one that is gone still shows what it paid."""
+    price = Price(name="All", price=1)
+    now, then = ([night({"key_id": "k", "team": team, "paths": {"GET /": 4}})] for team in ("a", "b"))
+    made = statement(now, [price], before=then)
+    assert {team.team: team.before for team in made.teams} == {"a": 0, "b": 400}
+    assert "new" in render(made, "text")
+    assert "-100%" in render(made, "text")
+    assert statement(now, [price]).before is None
+
+
+def test_what_a_statement_lacks_keeps_it_from_being_final() -> None:
+    """Nights not stored, not over, pulled too early, or within reach of late rows."""
+    days = FEBRUARY.nights()
+    whole = dict.fromkeys(days, (AFTER, True))
+
+    def of(stored: dict[date, tuple[datetime, bool]], now: datetime = AFTER) -> Any:
+        return nights_of(FEBRUARY, UTC_ZONE, stored, 2, now)
+
+    assert of(whole).missing == of(whole).ahead == of(whole).unsettled == ()
+    assert of({day: whole[day] for day in days[1:]}).missing == (days[0],)
+    assert of({}, datetime(2026, 2, 27, 12, tzinfo=UTC)).ahead == (days[26], days[27])
+    assert of({**whole, days[3]: (datetime(2026, 2, 4, 12, tzinfo=UTC), True)}).unsettled == (days[3],)
+    assert of(whole, datetime(2026, 3, 2, 12, tzinfo=UTC)).unsettled == (days[27],)
+    assert of({**whole, days[5]: (AFTER, False)}).empty == (days[5],)
+
+
+def test_a_statement_says_what_it_lacks() -> None:
+    """In every format that people read, before the amounts."""
+    made = statement(
+        [night({"key_id": "k", "paths": {"GET /": 1}})] * 20, now=datetime(2026, 2, 25, 12, tzinfo=UTC)
+    )
+    assert not made.final
+    for form in ("text", "html", "json"):
+        text = render(made, form)
+        assert "4 of 28 nights are missing and not charged: 2026-02-21 to 2026-02-24" in text
+        assert "4 of 28 nights are to come" in text
+        assert "No prices are configured" in text
+        assert "no team in the register" in text
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Statement:
+    """Names that mean to run somewhere, in a month with everything in it."""
+    names = ["=HYPERLINK(1)", "<script>alert(1)</script>", "\x1b[31mred", "\u202elive", "'; DROP--", 'a,b\n"c']
+    keys = [
+        {"key_id": name, "name": name, "team": name, "application": name, "paths": {f"GET /{name}": place + 1}}
+        for place, name in enumerate(names)
+    ]
+    prices = [Price(name="=1+1", price="0.07", endpoint="GET /=*"), Price(name="<b>all", price="0.013", per=3)]
+    shared = [Shared(name="@SUM(A1)", amount="10.01"), Shared(name="<i>credit", amount="-3.33", split={"<x>": 1})]
+    return statement([night(*keys)] * 28, prices, shared)
+
+
+@pytest.mark.parametrize("form", ["csv", "focus"])
+def test_no_cell_is_a_formula(hostile: Statement, form: str) -> None:
+    """Whatever teams and keys call themselves; and the names can be read back."""
+    rows = list(csv.DictReader(io.StringIO(render(hostile, form))))
+    texts = [cell for row in rows for cell in row.values() if not re.fullmatch(r"-?[0-9.]*", cell)]
+    assert texts
+    assert not [text for text in texts if re.match(r"\s*[=+@\-|%]", text)]
+    team = "team" if form == "csv" else "SubAccountName"
+    assert {text_of(row[team]) for row in rows} >= {"=HYPERLINK(1)", "'; DROP--", 'a,b\n"c'}
+
+
+def test_no_name_is_markup_or_control(hostile: Statement) -> None:
+    """In the page nothing a customer named is a tag, in the terminal nothing is an escape sequence."""
+    assert not re.search(r"<(script>alert|b>all|i>credit|x>)", render(hostile, "html"))
+    assert "\x1b" not in render(hostile, "text")
+    assert "\u202e" not in render(hostile, "text")
+
+
+def test_every_format_comes_to_the_same(hostile: Statement) -> None:
+    """Lines, teams and totals, to the cent."""
+    total = hostile.money(hostile.total)
+    document = json.loads(render(hostile, "json"))
+    assert Decimal(document["total"]) == total
+    assert sum(Decimal(team["total"]) for team in document["teams"]) == total
+    assert sum(Decimal(each["amount"]) for each in document["charges"]) == total
+    for form, column in (("csv", "amount"), ("focus", "BilledCost"), ("focus", "EffectiveCost")):
+        rows = csv.DictReader(io.StringIO(render(hostile, form)))
+        assert sum(Decimal(row[column]) for row in rows) == total
+    for form in ("text", "html"):
+        assert f"{total:,}" in render(hostile, form)
+    assert set(FORMATS) == {"text", "html", "csv", "focus", "json"}
+
+
+def test_focus_has_the_columns_that_version_1_2_asks_for(hostile: Statement) -> None:
+    """And what it demands of them: one currency, whole instants, known categories, costs that unit prices give."""
+    rows = list(csv.DictReader(io.StringIO(render(hostile, "focus"))))
+    mandatory = {
+        *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency"),
+        *("BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription"),
+        *("ChargePeriodEnd", "ChargePeriodStart", "ContractedCost", "EffectiveCost", "InvoiceIssuerName"),
+        *("ListCost", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "ServiceCategory"),
+        "ServiceName",
+    }
+    assert mandatory <= set(rows[0])
+    assert {row["BillingCurrency"] for row in rows} == {"EUR"}
+    assert {row["BillingPeriodStart"] for row in rows} == {"2026-02-01T00:00:00Z"}
+    assert {row["BillingPeriodEnd"] for row in rows} == {"2026-03-01T00:00:00Z"}
+    assert {row["ChargeCategory"] for row in rows} == {"Usage", "Purchase", "Credit"}
+    for row in rows:
+        exact = Decimal(row["ListUnitPrice"]) * Decimal(row["PricingQuantity"])
+        assert abs(exact - Decimal(row["ListCost"])) < Decimal("1e-12")
+        assert abs(exact - Decimal(row["BilledCost"])) < Decimal("0.01")
+
+
+def test_a_statement_of_the_same_data_is_the_same(hostile: Statement) -> None:
+    """The order in which keys come does not matter."""
+    again = statement([frame[::-1] for frame in [night({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})]])
+    first = statement([night({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})])
+    assert [render(again, form) for form in FORMATS] == [render(first, form) for form in FORMATS]
+
+
+@given(
+    st.lists(st.tuples(NAMES, st.integers(0, 10**9)), min_size=1, max_size=6, unique_by=lambda pair: pair[0]),
+    st.decimals(0, 1000, places=6),
+    st.sampled_from(["requests", "cost", "keys", "evenly"]),
+)
+def test_no_team_pays_a_cent_more_or_less_than_is_exact(
+    keys: list[tuple[str, int]], price: Decimal, split: Any
+) -> None:
+    """What requests cost, and every column adds up."""
+    frame = night(*({"key_id": name, "team": name, "paths": {"GET /": count}} for name, count in keys))
+    made = statement([frame], [Price(name="All", price=price, per=7)], [Shared(name="S", amount=100, split=split)])
+    assert made.total == sum(team.usage + team.shared for team in made.teams)
+    assert sum(team.shared for team in made.teams) == 10_000
+    for team in made.teams:
+        exact = team.requests * price * 100 / 7
+        assert abs(team.usage - exact) < 1
+
+
+def test_nothing_at_all_is_a_statement_too() -> None:
+    """Every format can say so."""
+    made = statement([])
+    assert isinstance(measure(iter([]), ()), Usage)
+    assert made.total == 0
+    assert all(render(made, form) for form in FORMATS)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-13", "2026-1", "26-01", "now", "2026-01-01", "0001-01", "1969-12", "", "２０２６-01"]
+)
+def test_what_is_no_month_is_refused(text: str) -> None:
+    """With how to write it."""
+    with pytest.raises(ConfigError, match="write it as YYYY-MM"):
+        Month.parse(text)
+
+
+def test_months_know_their_days() -> None:
+    """Their ends, the month before, and leap years."""
+    assert Month.parse("2024-02").last == date(2024, 2, 29)
+    assert Month.parse("2026-01").before == Month(2025, 12)
+    assert len(FEBRUARY.nights()) == 28
+    assert FEBRUARY.nights()[-1] + timedelta(days=1) == date(2026, 3, 1)
+    assert str(FEBRUARY) == "2026-02"
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"currency": "euro"}, "not a currency"),
+        ({"prices": [{"name": "A", "price": -1}]}, "greater than or equal"),
+        ({"prices": [{"name": "A", "price": "NaN"}]}, "finite"),
+        ({"prices": [{"name": "A", "price": 1, "per": 0}]}, "greater than or equal"),
+        ({"prices": [{"name": "A", "price": 1, "since": "2026-13"}]}, "not a month"),
+        ({"prices": [{"name": "A", "price": 1, "since": "2026-03", "until": "2026-02"}]}, "lies after"),
+        ({"prices": [{"name": "A", "price": 1}, {"name": "A", "price": 2}]}, "two of the same months"),
+        ({"shared": [{"name": "A", "amount": 1, "split": {"a": 0}}]}, "must not all be 0"),
+        ({"shared": [{"name": "A", "amount": 1, "split": {"a": -1}}]}, "greater than or equal"),
+        ({"shared": [{"name": "A", "amount": 1, "split": "fairly"}]}, "requests"),
+    ],
+)
+def test_a_section_that_makes_no_sense_is_refused(section: dict[str, Any], message: str) -> None:
+    """Each with what is wrong."""
+    with pytest.raises(ValueError, match=message):
+        Chargeback.model_validate(section)
+
+
+def test_a_price_may_follow_another_of_its_name() -> None:
+    """A new price from a month on; each month has one of them."""
+    section = Chargeback.model_validate(
+        {"prices": [{"name": "A", "price": 1, "until": "2026-01"}, {"name": "A", "price": 2, "since": "2026-02"}]}
+    )
+    assert [[str(p.price) for p in section.prices if p.holds_in(month)] for month in ("2026-01", "2026-02")] == [
+        ["1"],
+        ["2"],
+    ]
