@@ -6,7 +6,6 @@ version 1.0 asks for and that say nothing here stand empty at the end.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -87,7 +86,7 @@ def _focus(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
         "SubAccountId": row["team"],
         "SubAccountName": row["team"],
         "SubAccountType": row["team"] and "Team",
-        "Tags": json.dumps(tags, sort_keys=True, ensure_ascii=False),
+        "Tags": tags,
     }
 
 
