@@ -169,8 +169,10 @@ class Statement:
 
     @property
     def final(self) -> bool:
-        """Whether every night of the month is there and none can change by itself."""
-        return not (self.nights.missing or self.nights.ahead or self.nights.unsettled)
+        """Whether every night of the month is there, not all without requests, and none can change by itself."""
+        nights = self.nights
+        silent = len(nights.empty) == len(nights.stored)
+        return not (nights.missing or nights.ahead or nights.unsettled or silent)
 
     def money(self, minor: int) -> Decimal:
         """An amount in the currency, with as many decimals as it has."""

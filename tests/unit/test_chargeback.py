@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -252,6 +253,19 @@ def test_what_a_statement_lacks_keeps_it_from_being_final() -> None:
     assert of({**whole, days[3]: (datetime(2026, 2, 4, 12, tzinfo=UTC), True)}).unsettled == (days[3],)
     assert of(whole, datetime(2026, 3, 2, 12, tzinfo=UTC)).unsettled == (days[27],)
     assert of({**whole, days[5]: (AFTER, False)}).empty == (days[5],)
+
+
+def test_a_month_of_silence_is_not_final() -> None:
+    """Most likely nobody looked; with a single request in it, it is."""
+    idle, used = night({"key_id": "k"}), night({"key_id": "k", "paths": {"GET /": 1}})
+    made = statement([idle] * 28)
+    silent = replace(made, nights=replace(made.nights, empty=made.nights.stored))
+    assert made.final
+    assert not silent.final
+    assert "No request at all was seen on 2026-02-01 to 2026-02-28" in render(silent, "text")
+    assert replace(
+        statement([used, *[idle] * 27]), nights=replace(made.nights, empty=made.nights.stored[1:])
+    ).final
 
 
 def test_a_statement_says_what_it_lacks() -> None:
