@@ -55,8 +55,9 @@ def gaps(statement: Statement) -> list[str]:
             f"No price fits {statement.unpriced:,} of {statement.requests:,} requests; they cost nothing here."
         )
     own = next((team for team in statement.teams if team.team == NO_TEAM), None)
-    if own is not None and (own.keys or own.total):
-        lines.append(f"{own.keys:,} keys have no team in the register; they stand under “{team_name(NO_TEAM)}”.")
+    if own is not None and own.keys:
+        have = "1 key has" if own.keys == 1 else f"{own.keys:,} keys have"
+        lines.append(f"{have} no team in the register: see “{team_name(NO_TEAM)}”.")
     return lines
 
 
