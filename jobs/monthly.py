@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextlib import closing
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,7 @@ from detector.pipeline import DONE, PARTIAL, Job
 from detector.pull import Progress, pull, unwatched
 from detector.reports import index
 from detector.reports.statement import FILES, render
+from detector.state import State
 
 log = logging.getLogger("detector.monthly")
 
@@ -29,15 +31,15 @@ log = logging.getLogger("detector.monthly")
 def monthly(config: Config, now: datetime, progress: Progress = unwatched) -> tuple[Statement, list[Path]]:
     """Write the statement of the month that ended last in every format, the JSON last: it tells that it is done.
 
-    Raises LockedError while a run is at work and there are nights to pull.
+    Raises LockedError while a run is at work: both write in the folder of the reports.
     """
     made = statement(config, last_month(config, now), now, progress)
-    folder = folder_of(config, made.month)
     paths = []
-    for form, name in FILES.items():
-        write_atomically(folder / name, render(made, form).encode())
-        paths.append(folder / name)
-    index.refresh(Path(config.report.directory))
+    with closing(State(config.state.url)) as state, state.only_run():
+        for form, name in FILES.items():
+            paths.append(folder_of(config, made.month) / name)
+            write_atomically(paths[-1], render(made, form).encode())
+        index.refresh(Path(config.report.directory))
     return made, paths
 
 
@@ -50,8 +52,9 @@ def statement(config: Config, month: Month, now: datetime, progress: Progress = 
     last = min(month.last, Night.last_complete(now, config.zone).day)
     if last < month.first:
         raise ConfigError(f"no night of {month} is over yet")
-    job = Job.assemble(config, now, progress)
-    failures = _pull(job, month.first, last)
+    with closing(State(config.state.url)) as state:
+        job = Job.assemble(config, now, progress, state)
+        failures = _pull(job, month.first, last)
     stored = [night for night in job.history.nights() if month.first <= night <= month.last]
     if not stored:
         raise HistoryError(f"no night of {month} is in the history{': ' if failures else ''}{'; '.join(failures)}")

@@ -120,10 +120,15 @@ def test_a_month_that_runs_is_charged_as_far_as_it_is(config: Config) -> None:
     assert not made.final
 
 
-def test_nothing_is_pulled_beside_a_run_at_work(config: Config) -> None:
-    """Exit code 75, and no statement of half a month."""
-    with closing(State(config.state.url)) as state, state.only_run(), pytest.raises(LockedError):
-        monthly.monthly(config, SETTLED)
+@pytest.mark.parametrize("last", [date(2026, 2, 10), FEBRUARY.last])
+def test_nothing_is_pulled_or_written_beside_a_run_at_work(config: Config, last: date) -> None:
+    """Exit code 75, and no statement of half a month; on demand one of a whole month is told all the same."""
+    stored(config, FEBRUARY.first, last)
+    with closing(State(config.state.url)) as state, state.only_run():
+        with pytest.raises(LockedError):
+            monthly.monthly(config, SETTLED)
+        if last == FEBRUARY.last:
+            assert monthly.statement(config, FEBRUARY, SETTLED).final
     assert not folder_of(config, FEBRUARY).exists()
 
 
