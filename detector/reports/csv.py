@@ -21,6 +21,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from detector.model import RunReport
@@ -62,13 +63,13 @@ def table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def cell(value: Any) -> Any:
-    """One value as a cell: text by the rules above, a list or map as JSON, a number as it is."""
+    """One value as a cell: text by the rules above, a list or map as JSON, a number as it is (an exact one in full)."""
     if isinstance(value, str):
         written = _text_cell(value)
         return written if len(written) <= LONGEST_CELL else _text_cell(value[:CUT_AT] + "…")
     if isinstance(value, list | dict):
         return _json_cell(value)
-    return value
+    return f"{value:f}" if isinstance(value, Decimal) else value
 
 
 def text_of(cell: str) -> str:

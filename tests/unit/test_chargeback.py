@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import jsonschema
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -33,6 +35,7 @@ from detector.chargeback import (
 from detector.chargeback_config import Chargeback, Price, Shared
 from detector.errors import ConfigError
 from detector.model import RECORD_COLUMNS
+from detector.reports import statement as statement_formats
 from detector.reports.csv import text_of
 from detector.reports.statement import FORMATS, render
 
@@ -160,6 +163,16 @@ def test_a_key_that_moves_is_paid_by_each_team_for_its_nights() -> None:
         [night({"key_id": "k", "team": team, "paths": {"GET /": 2}}) for team in ("a", "a", "b")], [price]
     )
     assert amounts(made) == {"a": Decimal("4.00"), "b": Decimal("2.00")}
+
+
+def test_a_tiny_price_is_written_out() -> None:
+    """Without exponent, wherever it stands."""
+    made = statement([night({"key_id": "k", "paths": {"GET /": 10**6}})], [Price(name="All", price="1e-7")])
+    assert made.total == 10
+    assert json.loads(render(made, "json"))["prices"][0]["price"] == "0.0000001"
+    for form in ("json", "csv", "html"):
+        assert "0.0000001" in render(made, form)
+    assert "E-" not in render(made, "focus")
 
 
 def test_a_sum_is_rounded_once_not_per_key() -> None:
@@ -325,6 +338,14 @@ def test_every_format_comes_to_the_same(hostile: Statement) -> None:
     for form in ("text", "html"):
         assert f"{total:,}" in render(hostile, form)
     assert set(FORMATS) == {"text", "html", "csv", "focus", "json"}
+
+
+def test_the_json_is_as_its_schema_says(hostile: Statement) -> None:
+    """With and without anything in it; the schema is sound itself."""
+    schema = json.loads((Path(statement_formats.__file__).parents[1] / "schema/statement-1.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for made in (hostile, statement([]), statement([night({"key_id": "k"})], before=[night({"key_id": "k"})])):
+        jsonschema.validate(json.loads(render(made, "json")), schema)
 
 
 def test_focus_has_the_columns_that_version_1_2_asks_for(hostile: Statement) -> None:

@@ -13,6 +13,7 @@ from detector.reports.statement.rows import rows
 from detector.reports.statement.words import gaps, remarks
 
 SCHEMA_VERSION = 1
+SCHEMA_ID = f"urn:detector:statement:{SCHEMA_VERSION}"
 
 
 def render(statement: Statement) -> str:
@@ -20,6 +21,7 @@ def render(statement: Statement) -> str:
     two statements of the same data."""
     nights = statement.nights
     document = {
+        "$schema": SCHEMA_ID,
         "schema_version": SCHEMA_VERSION,
         "generated_at": plain(statement.generated_at),
         "tool": {"name": "detector", "version": tool_version()},
@@ -37,8 +39,8 @@ def render(statement: Statement) -> str:
         "total_before": None if statement.before is None else _amount(statement, statement.before),
         "requests": statement.requests,
         "requests_without_price": statement.unpriced,
-        "prices": [price.model_dump(mode="json") for price in statement.prices],
-        "shared": [cost.model_dump(mode="json") for cost in statement.shared],
+        "prices": [_plain_amounts(price.model_dump()) for price in statement.prices],
+        "shared": [_plain_amounts(cost.model_dump()) for cost in statement.shared],
         "teams": [_team(statement, team) for team in statement.teams],
         "charges": list(_charges(statement)),
     }
@@ -55,7 +57,12 @@ def _charges(statement: Statement) -> Iterator[dict[str, Any]]:
     """The rows as plain JSON types, without what stands at the top."""
     for row in rows(statement):
         told = {name: value for name, value in row.items() if name not in ("month", "currency")}
-        yield {name: str(value) if isinstance(value, Decimal) else value for name, value in told.items()}
+        yield _plain_amounts(told)
+
+
+def _plain_amounts(record: dict[str, Any]) -> dict[str, Any]:
+    """Exact numbers as texts without exponent."""
+    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in record.items()}
 
 
 def _amount(statement: Statement, minor: int) -> str:
