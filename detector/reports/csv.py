@@ -63,7 +63,7 @@ def table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def cell(value: Any) -> Any:
-    """One value as a cell: text by the rules above, a list or map as JSON, a number as it is (an exact one in full)."""
+    """A value as a cell: text by the rules above, a list or map as JSON, a number as it is, exact ones in full."""
     if isinstance(value, str):
         written = _text_cell(value)
         return written if len(written) <= LONGEST_CELL else _text_cell(value[:CUT_AT] + "…")
