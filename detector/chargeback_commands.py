@@ -13,8 +13,7 @@ import click
 
 from detector.options import Command, configured, load_config, safe
 
-FORMATS = ("text", "html", "json", "csv", "focus")
-PARTIAL = 4
+FORMATS = ("text", "html", "csv", "focus", "json")
 
 
 @click.command(
@@ -34,12 +33,14 @@ def chargeback(path: Path, overrides: Sequence[str], month: str | None, form: st
     """Split what a month's requests cost, and shared costs, by team and key.
 
     Prices and shared costs are those of the section chargeback. Nights that the history lacks are pulled first.
-    Says what is missing and whether the statement can still change; exit 4 where the source failed.
+    Says what is missing and whether the statement can still change; exit 4 where nights are missing.
     """
     from detector.chargeback import Month
     from detector.files import write_atomically
+    from detector.pipeline import DONE, PARTIAL
     from detector.progress import watched
     from detector.reports.statement import render
+    from detector.reports.statement.words import remarks
     from jobs.monthly import last_month, statement
 
     config, now = load_config(path, overrides), datetime.now(UTC)
@@ -52,7 +53,7 @@ def chargeback(path: Path, overrides: Sequence[str], month: str | None, form: st
     else:
         write_atomically(out, text.encode())
         click.echo(out)
-    if form != "text":
-        for failure in made.failures:
-            click.echo(f"detector: {safe(failure)}", err=True)
-    sys.exit(PARTIAL if made.failures else 0)
+    if form != "text" or out is not None:
+        for line in remarks(made):
+            click.echo(f"detector: {safe(line)}", err=True)
+    sys.exit(PARTIAL if made.nights.missing else DONE)

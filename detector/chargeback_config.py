@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from itertools import combinations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,8 +12,6 @@ from pydantic import AfterValidator, Field, model_validator
 from detector.section import Section
 
 Split = Literal["requests", "cost", "keys", "evenly"]
-
-
 MONTH = r"(19[7-9]|2[0-9]{2})[0-9]-(0[1-9]|1[0-2])"
 """A month as it is written; there were no keys before 1970."""
 
@@ -29,35 +28,35 @@ def _currency(code: str) -> str:
     return code
 
 
-Month = Annotated[str, AfterValidator(_month)]
+MonthText = Annotated[str, AfterValidator(_month)]
 Pattern = Annotated[str, Field(min_length=1)]
 PRICE_DECIMALS = 12
 Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=18, decimal_places=PRICE_DECIMALS)]
 
 
-class Dated(Section):
-    """What is true of some months only."""
+class Charge(Section):
+    """What is charged, perhaps in some months only."""
 
-    since: Month | None = Field(
+    name: str = Field(min_length=1, max_length=100, description="What statements call it.")
+    since: MonthText | None = Field(
         None, description="The first month it is true of, as YYYY-MM; else all before too."
     )
-    until: Month | None = Field(None, description="The last month it is true of; else all that follow.")
+    until: MonthText | None = Field(None, description="The last month it is true of; else all that follow.")
 
     def holds_in(self, month: str) -> bool:
         """Whether it is true of a month, written as YYYY-MM."""
         return (self.since or month) <= month <= (self.until or month)
 
     @model_validator(mode="after")
-    def _in_order(self) -> Dated:
+    def _in_order(self) -> Charge:
         if self.since and self.until and self.since > self.until:
             raise ValueError(f"since {self.since} lies after until {self.until}")
         return self
 
 
-class Price(Dated):
+class Price(Charge):
     """What some requests cost. The first price that fits a request is its price."""
 
-    name: str = Field(min_length=1, max_length=100, description="What statements call it.")
     price: Amount = Field(ge=0, description="In the currency, exact: 0.40 is 0.40.")
     per: int = Field(1, ge=1, le=1_000_000_000, description="For so many requests.")
     endpoint: Pattern | None = Field(None, description="Only for endpoints that fit this shell-style pattern.")
@@ -68,10 +67,9 @@ class Price(Dated):
     application: Pattern | None = Field(None, description="Only for keys of such applications.")
 
 
-class Shared(Dated):
+class Shared(Charge):
     """A monthly cost that nobody causes alone; a negative one is a credit."""
 
-    name: str = Field(min_length=1, max_length=100, description="What statements call it.")
     amount: Amount = Field(description="A month, in the currency.")
     split: Split | dict[str, Annotated[int, Field(ge=0)]] = Field(
         "requests",
@@ -99,17 +97,22 @@ class Chargeback(Section):
         """Whether there is anything to charge."""
         return bool(self.prices or self.shared)
 
+    def of(self, month: str) -> Chargeback:
+        """What of it is true of a month, written as YYYY-MM."""
+        prices = tuple(price for price in self.prices if price.holds_in(month))
+        shared = tuple(cost for cost in self.shared if cost.holds_in(month))
+        return Chargeback(currency=self.currency, prices=prices, shared=shared)
+
     @model_validator(mode="after")
     def _names_differ(self) -> Chargeback:
         for kind, charges in (("prices", self.prices), ("shared", self.shared)):
-            for charge in charges:
-                twins = [other for other in charges if other.name == charge.name and other is not charge]
-                if any(_meet(charge, twin) for twin in twins):
-                    raise ValueError(f"{kind}: two of the same months are named {charge.name!r}")
+            for one, other in combinations(charges, 2):
+                if one.name == other.name and _meet(one, other):
+                    raise ValueError(f"{kind}: two of the same months are named {one.name!r}")
         return self
 
 
-def _meet(one: Dated, other: Dated) -> bool:
+def _meet(one: Charge, other: Charge) -> bool:
     """Whether there is a month of which both are true."""
     return (one.since or "") <= (other.until or "9999-99") and (other.since or "") <= (one.until or "9999-99")
 

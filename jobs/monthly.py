@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from detector.chargeback import Month, Statement, charge, measure, nights_of, totals
+from detector.chargeback_config import Chargeback
 from detector.config import Config, load
 from detector.errors import ConfigError, DetectorError, HistoryError, SourceError
 from detector.files import write_atomically
@@ -46,8 +47,8 @@ def monthly(config: Config, now: datetime, progress: Progress = unwatched) -> tu
 def statement(config: Config, month: Month, now: datetime, progress: Progress = unwatched) -> Statement:
     """A month's charges from its nights in the history; those that it lacks are pulled first.
 
-    What the source cannot tell is a failure of the statement. Raises ConfigError for a month of which no night is
-    over, HistoryError where no night of it is known.
+    What the source cannot tell is missing, and where it says why a failure of the statement. Raises ConfigError
+    for a month of which no night is over, HistoryError where no night of it is known.
     """
     last = min(month.last, Night.last_complete(now, config.zone).day)
     if last < month.first:
@@ -60,18 +61,19 @@ def statement(config: Config, month: Month, now: datetime, progress: Progress = 
         raise HistoryError(f"no night of {month} is in the history{': ' if failures else ''}{'; '.join(failures)}")
     notes = {night: job.history.notes(night) for night in stored}
     known = {night: (noted.pulled_at, noted.last_use is not None) for night, noted in notes.items()}
-    lines, owners = _charges(config, job.history, month, stored)
+    charges = config.chargeback.of(str(month))
+    lines, owners = _lines(charges, job.history, stored)
     return Statement(
         month=month,
         timezone=config.zone,
         organization=config.organization,
         source=config.source.name,
-        currency=config.chargeback.currency,
-        prices=tuple(price for price in config.chargeback.prices if price.holds_in(str(month))),
-        shared=tuple(cost for cost in config.chargeback.shared if cost.holds_in(str(month))),
+        currency=charges.currency,
+        prices=charges.prices,
+        shared=charges.shared,
         lines=lines,
         owners=owners,
-        teams=totals(lines, owners, _lines_before(config, job.history, month)),
+        teams=totals(lines, owners, _lines_before(config.chargeback, job.history, month.before)),
         nights=nights_of(month, config.zone, known, config.history.settle_nights, now),
         failures=failures,
         generated_at=now,
@@ -118,22 +120,17 @@ def _pull(job: Job, first: date, last: date) -> tuple[str, ...]:
     return ()
 
 
-def _charges(
-    config: Config, history: History, month: Month, stored: list[date]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The lines of a month, and who owns what."""
-    prices = [price for price in config.chargeback.prices if price.holds_in(str(month))]
-    shared = [cost for cost in config.chargeback.shared if cost.holds_in(str(month))]
-    usage = measure((history.read(night) for night in stored), prices)
-    return charge(usage, prices, shared, config.chargeback.currency), usage.owners
+def _lines(charges: Chargeback, history: History, nights: list[date]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The lines of nights, and who owns what."""
+    usage = measure((history.read(night) for night in nights), charges.prices)
+    return charge(usage, charges.prices, charges.shared, charges.currency), usage.owners
 
 
-def _lines_before(config: Config, history: History, month: Month) -> pd.DataFrame | None:
-    """The lines of the month before; None where a night of it is not stored."""
-    before = month.before
-    if history.missing(before.first, before.last):
+def _lines_before(charges: Chargeback, history: History, month: Month) -> pd.DataFrame | None:
+    """The lines of a month; None where a night of it is not stored."""
+    if history.missing(month.first, month.last):
         return None
-    return _charges(config, history, before, before.nights())[0]
+    return _lines(charges.of(str(month)), history, month.nights())[0]
 
 
 def main() -> None:
@@ -148,7 +145,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     for file in files:
         print(file)
-    sys.exit(PARTIAL if made.failures else DONE)
+    sys.exit(PARTIAL if made.nights.missing else DONE)
 
 
 if __name__ == "__main__":

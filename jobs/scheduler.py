@@ -16,10 +16,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Thread, Timer
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
 from apscheduler.events import EVENT_JOB_MISSED, EVENT_SCHEDULER_STARTED, JobExecutionEvent, SchedulerEvent
-from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.cron import CronTrigger
 
@@ -49,10 +48,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Planner(Protocol):
+    """What the service needs of a scheduler."""
+
+    def add_listener(self, callback: Any, mask: Any) -> Any:
+        """Call on events."""
+
+    def add_job(self, func: Any, trigger: Any, **options: Any) -> Any:
+        """Run when triggered."""
+
+
 class Service:
     """The nightly job on a scheduler, with the configuration read anew at every start, reload and run."""
 
-    def __init__(self, read: Callable[[], Config], scheduler: BaseScheduler, clock: Clock = utc_now) -> None:
+    def __init__(self, read: Callable[[], Config], scheduler: Planner, clock: Clock = utc_now) -> None:
         self._read = read
         self._scheduler = scheduler
         self._clock = clock
@@ -80,47 +89,44 @@ class Service:
         return timedelta(minutes=self._config.schedule.grace_minutes)
 
     def run(self) -> None:
-        """Judge the nights that are due, then charge the month that is due. What fails is logged: the next night
-        comes all the same."""
-        self.judge()
+        """Judge the nights that are due, then charge the month that is due."""
+        self._attempt("the nightly run", self._judge)
         self.charge()
 
-    def judge(self) -> None:
-        """Judge the nights that are due, once each: an hour that the clocks repeat comes twice."""
-        try:
-            if not has_work(self._config, self._clock()):
-                log.info("the last night was judged already")
-                all_is_well(self._config)
-                return
-            log.info("judging what is due")
-            nightly(self._config, now=self._clock())
-            old = prune(self._config, self._clock())
-            if old.nights or old.reports:
-                log.info(
-                    "%d nights, %d reports before %s taken away", len(old.nights), len(old.reports), old.before
-                )
-        except DetectorError as error:
-            log.warning("%s", error)
-            self._try_again()
-        except Exception:  # the one place where anything may go wrong and the process must live on
-            log.exception("the nightly run failed")
-            self._try_again()
-
     def charge(self) -> None:
-        """Write the statement of the month that ended last, where one is due. Nights that the source does not give
-        are asked for again with the next run, what else fails soon."""
+        """Write the statement of the month that ended last, where one is due."""
+        self._attempt("the statement of last month", self._charge)
+
+    def _attempt(self, name: str, task: Callable[[], None]) -> None:
+        """What fails is logged and not left until tomorrow: whatever was in the way may be gone by then."""
         try:
-            if not is_statement_due(self._config, self._clock()):
-                return
-            made, paths = monthly(self._config, self._clock())
-            log.info("%s of %s written", "final statement" if made.final else "statement", made.month)
-            log.debug("in %s", paths[0].parent)
+            task()
+            return
         except DetectorError as error:
-            log.warning("no statement of last month: %s", error)
-            self._try_again()
-        except Exception:  # as for a night
-            log.exception("no statement of last month")
-            self._try_again()
+            log.warning("%s: %s", name, error)
+        except Exception:  # the one place where anything may go wrong and the process must live on
+            log.exception("%s failed", name)
+        self._soon(timedelta(minutes=self._config.schedule.retry_minutes))
+
+    def _judge(self) -> None:
+        """Judge nights once each: an hour that the clocks repeat comes twice."""
+        if not has_work(self._config, self._clock()):
+            log.info("the last night was judged already")
+            all_is_well(self._config)
+            return
+        log.info("judging what is due")
+        nightly(self._config, now=self._clock())
+        old = prune(self._config, self._clock())
+        if old.nights or old.reports:
+            log.info("%d nights, %d reports before %s taken away", len(old.nights), len(old.reports), old.before)
+
+    def _charge(self) -> None:
+        """Nights that the source does not give are asked for again with the next run, not soon."""
+        if not is_statement_due(self._config, self._clock()):
+            return
+        made, paths = monthly(self._config, self._clock())
+        state = "final" if made.final else "not final"
+        log.info("statement of %s (%s) written to %s", made.month, state, paths[0].parent)
 
     def deliver(self) -> None:
         """Send what is due in the outbox: what a run could not deliver is tried again before the next one."""
@@ -134,10 +140,6 @@ class Service:
             log.warning("%s", failure)
         if done.sent:
             log.info("%d messages sent, %d waiting", done.sent, done.waiting)
-
-    def _try_again(self) -> None:
-        """A night that failed is not left until tomorrow: whatever was in the way may be gone by then."""
-        self._soon(timedelta(minutes=self._config.schedule.retry_minutes))
 
     def _plan(self) -> None:
         trigger = nightly_trigger(self._config)

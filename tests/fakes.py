@@ -117,8 +117,8 @@ class FakeScheduler:
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, object]] = {}
 
-    def add_listener(self, listener: object, mask: int) -> None:
+    def add_listener(self, callback: object, mask: int) -> None:
         pass
 
-    def add_job(self, action: object, trigger: object, **options: object) -> None:
-        self.jobs[str(options["id"])] = {"action": action, "trigger": trigger, **options}
+    def add_job(self, func: object, trigger: object, **options: object) -> None:
+        self.jobs[str(options["id"])] = {"action": func, "trigger": trigger, **options}

@@ -23,12 +23,7 @@ def scraps(config: Config) -> list[Path]:
     database = make_url(config.state.url)
     if database.get_backend_name() == "sqlite" and database.database not in (None, "", ":memory:"):
         beside.append(Path(str(database.database)))
-    found = {
-        scrap
-        for folder in folders
-        for pattern in ("", "*/", "*/*/")
-        for scrap in folder.glob(f"{pattern}.*{SCRAP}")
-    }
+    found = {scrap for folder in folders for scrap in folder.rglob(f".*{SCRAP}")}
     return sorted(found | {scrap for path in beside for scrap in path.parent.glob(f".{path.name}.*{SCRAP}")})
 
 

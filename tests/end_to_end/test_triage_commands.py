@@ -303,7 +303,7 @@ def test_an_unknown_login_name_has_to_be_given(
 def test_triage_needs_no_source(judged: Path, detector: Console) -> None:
     """People may speak while the source is down, and before any night was judged."""
     (judged / "usage.csv").unlink()
-    detector("triage", "ack", "--key", "hot", "--set", "state.url=sqlite:///fresh.db")
+    assert "hot" in detector("triage", "ack", "--key", "hot", "--set", "state.url=sqlite:///fresh.db")
 
 
 @pytest.mark.parametrize("command", cli.commands["triage"].commands)  # type: ignore[attr-defined]

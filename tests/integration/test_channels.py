@@ -267,6 +267,7 @@ def test_elasticsearch_documents_that_are_there_already_are_fine(server: Receive
     items = [{"create": {"status": 409, "error": {"type": "version_conflict_engine_exception"}}}] * 8
     server.answer(200, json.dumps({"errors": True, "items": items}).encode())
     send_all(elastic(server), findings_night())
+    assert len(server.requests) == 1
 
 
 def test_elasticsearch_takes_a_part_and_is_sent_the_rest(server: Receiver) -> None:

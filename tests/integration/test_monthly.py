@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from detector.chargeback import Month
@@ -24,7 +25,7 @@ from detector.state import State
 from jobs import monthly
 from jobs.monthly import Written, folder_of, written
 from jobs.scheduler import Service, is_statement_due
-from tests.fakes import FakeScheduler
+from tests.fakes import FakeScheduler, FakeSource, groups
 
 LAST = date(2026, 3, 4)
 FEBRUARY = Month(2026, 2)
@@ -76,13 +77,13 @@ def test_a_statement_is_written_in_every_format_and_linked(config: Config) -> No
     assert 'href="chargeback/2026-02/statement.html"' in (folder.parent.parent / "index.html").read_text()
 
 
-def test_nights_that_the_history_lacks_are_pulled(config: Config) -> None:
+def test_nights_that_the_history_lacks_are_pulled(config: Config, tmp_path: Path) -> None:
     """And those it has are not asked for again."""
     stored(config, *FEBRUARY.nights()[:2])
     monthly.monthly(config, SETTLED)
     history = History(Path(config.history.path), config.zone)
     assert not history.missing(FEBRUARY.first, FEBRUARY.last)
-    Path(config.source.usage[0]).unlink()  # type: ignore[union-attr]
+    (tmp_path / "usage.csv").unlink()
     made, _ = monthly.monthly(config, SETTLED)
     assert (made.failures, total(config)) == ((), "113.44")
 
@@ -92,7 +93,7 @@ def test_what_the_source_does_not_give_is_told_and_not_charged(
 ) -> None:
     """The statement of what is there is written, is not final, and the exit code is 4."""
     stored(config, FEBRUARY.first, date(2026, 2, 5))
-    Path(config.source.usage[0]).unlink()  # type: ignore[union-attr]
+    (tmp_path / "usage.csv").unlink()
     made, _ = monthly.monthly(config, SETTLED)
     assert made.failures
     assert len(made.nights.missing) == 23
@@ -103,11 +104,31 @@ def test_what_the_source_does_not_give_is_told_and_not_charged(
     assert "23 of 28 nights are missing and not charged" in capsys.readouterr().out
 
 
-def test_a_month_of_which_nothing_is_known_is_an_error(config: Config) -> None:
+class Forgetful(FakeSource):
+    """Leaves a night out without a word, as a source may that never saw it."""
+
+    def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
+        """Every night but the tenth of February."""
+        return ((night, measured) for night, measured in super().usage(first, last) if night.day != 10)
+
+
+def test_nights_that_are_missing_without_a_word_are_partial_too(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No error of the source, and yet not all is charged: exit code 4, and said beside every format."""
+    source = Forgetful({night: groups(k1=5) for night in FEBRUARY.nights()})
+    monkeypatch.setattr("detector.pipeline.open_source", lambda source_config, zone: source)
+    with pytest.raises(SystemExit) as end:
+        main(["chargeback", "--config", str(tmp_path / "config.yaml"), "--month", "2026-02", "--format", "csv"])
+    assert end.value.code == 4
+    assert "1 of 28 nights is missing and not charged: 2026-02-10" in capsys.readouterr().err
+
+
+def test_a_month_of_which_nothing_is_known_is_an_error(config: Config, tmp_path: Path) -> None:
     """One that has not begun, and one that the source knows nothing of."""
     with pytest.raises(ConfigError, match="no night of 2026-04 is over yet"):
         monthly.statement(config, Month(2026, 4), SETTLED)
-    Path(config.source.usage[0]).unlink()  # type: ignore[union-attr]
+    (tmp_path / "usage.csv").unlink()
     with pytest.raises(HistoryError, match="no night of 2026-02 is in the history"):
         monthly.statement(config, FEBRUARY, SETTLED)
 
@@ -147,12 +168,12 @@ def test_a_statement_is_due_from_its_hour_until_it_is_final(config: Config) -> N
     assert not is_statement_due(config.model_copy(update={"chargeback": type(config.chargeback)()}), IN_TIME)
 
 
-def test_the_scheduler_writes_it_and_again_until_it_is_final(config: Config) -> None:
+def test_the_scheduler_writes_it_and_again_until_it_is_final(config: Config, tmp_path: Path) -> None:
     """At its hour, and after the nights that follow: rows that came late are charged."""
     now = [datetime(2026, 2, 28, 2, 30, tzinfo=UTC)]
-    service = Service(lambda: config, FakeScheduler(), lambda: now[0])  # type: ignore[arg-type]
+    service = Service(lambda: config, FakeScheduler(), lambda: now[0])
     service.run()
-    usage = Path(config.source.usage[0])  # type: ignore[union-attr]
+    usage = tmp_path / "usage.csv"
     now[0] = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
     service.run()
     assert written(config, FEBRUARY) is Written.NOTHING
@@ -172,7 +193,7 @@ def test_a_statement_that_was_missed_is_written_at_the_next_start(config: Config
     now = datetime(2026, 3, 5, 12, tzinfo=UTC)
     stored(config, FEBRUARY.first, LAST, now)
     scheduler = FakeScheduler()
-    service = Service(lambda: config, scheduler, lambda: now)  # type: ignore[arg-type]
+    service = Service(lambda: config, scheduler, lambda: now)
     assert scheduler.jobs["retry"]["run_date"] == now
     service.run()
     assert written(config, FEBRUARY) is Written.FINAL
@@ -185,7 +206,7 @@ def test_a_statement_that_cannot_be_written_is_tried_again_soon(config: Config, 
     in_the_way.parent.mkdir()
     in_the_way.write_text("in the way")
     scheduler, now = FakeScheduler(), SETTLED
-    service = Service(lambda: config, scheduler, lambda: now)  # type: ignore[arg-type]
+    service = Service(lambda: config, scheduler, lambda: now)
     service.run()
     assert scheduler.jobs["retry"]["run_date"] == now + timedelta(minutes=30)
     in_the_way.unlink()
@@ -197,7 +218,7 @@ def test_a_wrong_cron_line_is_found_before_it_is_needed(config: Config) -> None:
     """When the process starts."""
     schedule = config.schedule.model_copy(update={"chargeback": "monthly"})
     with pytest.raises(ConfigError, match=r"schedule\.chargeback: .* minute hour day month weekday"):
-        Service(lambda: config.model_copy(update={"schedule": schedule}), FakeScheduler())  # type: ignore[arg-type]
+        Service(lambda: config.model_copy(update={"schedule": schedule}), FakeScheduler())
 
 
 @pytest.fixture

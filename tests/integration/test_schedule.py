@@ -243,7 +243,7 @@ def test_a_run_that_fails_is_tried_again_soon(config: Config, tmp_path: Path) ->
         state.record(LAST - timedelta(days=1), True, [])
     (tmp_path / "var" / "history").write_text("in the way")
     scheduler = FakeScheduler()
-    service = Service(lambda: config, scheduler, lambda: MORNING)  # type: ignore[arg-type]
+    service = Service(lambda: config, scheduler, lambda: MORNING)
     assert scheduler.jobs["retry"]["run_date"] == MORNING
     service.run()
     assert scheduler.jobs["retry"]["run_date"] == MORNING + timedelta(minutes=30)
@@ -259,7 +259,7 @@ def test_what_waits_is_sent_between_runs(config: Config, channel: FakeChannel) -
     nightly(config, now=MORNING)
     assert channel.sent == []
     scheduler = FakeScheduler()
-    service = Service(lambda: config, scheduler, lambda: MORNING + timedelta(minutes=5))  # type: ignore[arg-type]
+    service = Service(lambda: config, scheduler, lambda: MORNING + timedelta(minutes=5))
     assert scheduler.jobs["delivery"]["trigger"] == "interval"
     service.deliver()
     assert [message.night for message in channel.sent] == [LAST]
@@ -270,7 +270,7 @@ def test_a_configuration_with_a_mistake_is_not_taken_over(config: Config) -> Non
     schedule = config.schedule.model_copy(update={"nightly": "half past two"})
     versions = iter([config, config.model_copy(update={"schedule": schedule})])
     scheduler = FakeScheduler()
-    service = Service(lambda: next(versions), scheduler, lambda: MORNING)  # type: ignore[arg-type]
+    service = Service(lambda: next(versions), scheduler, lambda: MORNING)
     planned = dict(scheduler.jobs)
     service.reload()
     assert scheduler.jobs == planned

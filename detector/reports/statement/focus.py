@@ -22,10 +22,9 @@ COLUMNS = (
     "BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription",
     "ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart", "ConsumedQuantity", "ConsumedUnit",
     "ContractedCost", "ContractedUnitPrice", "EffectiveCost", "InvoiceIssuerName", "ListCost", "ListUnitPrice",
-    "PricingCategory",
-    "PricingCurrency", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "ResourceId",
-    "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "ServiceSubcategory", "SkuId", "SkuPriceId",
-    "SubAccountId", "SubAccountName", "SubAccountType", "Tags",
+    "PricingCategory", "PricingCurrency", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName",
+    "ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "ServiceSubcategory", "SkuId",
+    "SkuPriceId", "SubAccountId", "SubAccountName", "SubAccountType", "Tags",
 )  # fmt: skip
 EMPTY = (
     "AvailabilityZone", "CommitmentDiscountCategory", "CommitmentDiscountId", "CommitmentDiscountName",
@@ -36,61 +35,68 @@ EMPTY = (
 
 def render(statement: Statement) -> str:
     """A line of names and one line a charge."""
-    nothing = dict.fromkeys(EMPTY)
-    return table((*COLUMNS, *EMPTY), ({**_focus(statement, row), **nothing} for row in rows(statement)))
+    common = {**dict.fromkeys(EMPTY), **_common(statement)}
+    return table((*COLUMNS, *EMPTY), ({**common, **_own(statement, row)} for row in rows(statement)))
 
 
-def _focus(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
+def _common(statement: Statement) -> dict[str, Any]:
+    """What is the same of every charge."""
     month, issuer = statement.month, statement.organization or statement.source
-    period = [plain(Night(day, statement.timezone).start) for day in (month.first, month.last + timedelta(days=1))]
-    shared, amount = row["kind"] == SHARED, row["amount"]
-    unit_price, quantity, unit = _priced(statement, row)
-    category = "Usage" if not shared else "Credit" if amount < 0 else "Purchase"
-    tags = {name: row[name] for name in ("application", "environment") if row[name]}
+    start, end = (
+        plain(Night(day, statement.timezone).start) for day in (month.first, month.last + timedelta(days=1))
+    )
     return {
-        "BilledCost": amount,
         "BillingAccountId": issuer,
         "BillingAccountName": issuer,
         "BillingAccountType": "Organization",
         "BillingCurrency": statement.currency,
-        "BillingPeriodStart": period[0],
-        "BillingPeriodEnd": period[1],
-        "ChargeCategory": category,
+        "BillingPeriodStart": start,
+        "BillingPeriodEnd": end,
         "ChargeClass": None,
-        "ChargeDescription": f"{row['charge']}, {month.first:%B %Y}",
+        "ChargePeriodStart": start,
+        "ChargePeriodEnd": end,
+        "InvoiceIssuerName": issuer,
+        "PricingCategory": "Standard",
+        "PricingCurrency": statement.currency,
+        "ProviderName": issuer,
+        "PublisherName": issuer,
+        "ServiceCategory": "Integration",
+        "ServiceName": "API",
+        "ServiceSubcategory": "API Management",
+    }
+
+
+def _own(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is a charge's own."""
+    shared, amount = row["kind"] == SHARED, row["amount"]
+    unit_price, quantity, unit = _priced(row)
+    return {
+        "BilledCost": amount,
+        "ChargeCategory": "Usage" if not shared else "Credit" if amount < 0 else "Purchase",
+        "ChargeDescription": f"{row['charge']}, {statement.month.first:%B %Y}",
         "ChargeFrequency": "Recurring" if shared else "Usage-Based",
-        "ChargePeriodStart": period[0],
-        "ChargePeriodEnd": period[1],
         "ConsumedQuantity": row["requests"],
         "ConsumedUnit": None if shared else "Requests",
         "ContractedCost": unit_price * quantity,
         "ContractedUnitPrice": unit_price,
         "EffectiveCost": amount,
-        "InvoiceIssuerName": issuer,
         "ListCost": unit_price * quantity,
         "ListUnitPrice": unit_price,
-        "PricingCategory": "Standard",
-        "PricingCurrency": statement.currency,
         "PricingQuantity": quantity,
         "PricingUnit": unit,
-        "ProviderName": issuer,
-        "PublisherName": issuer,
         "ResourceId": row["key_id"],
         "ResourceName": row["name"],
         "ResourceType": row["key_id"] and "API key",
-        "ServiceCategory": "Integration",
-        "ServiceName": "API",
-        "ServiceSubcategory": "API Management",
         "SkuId": row["charge"],
-        "SkuPriceId": f"{row['charge']} {month}",
+        "SkuPriceId": f"{row['charge']} {statement.month}",
         "SubAccountId": row["team"],
         "SubAccountName": row["team"],
         "SubAccountType": row["team"] and "Team",
-        "Tags": tags,
+        "Tags": {name: row[name] for name in ("application", "environment") if row[name]},
     }
 
 
-def _priced(statement: Statement, row: Mapping[str, Any]) -> tuple[Decimal, Decimal, str]:
+def _priced(row: Mapping[str, Any]) -> tuple[Decimal, Decimal, str]:
     """Unit price, how many units, and the unit; their product is the exact cost."""
     if row["kind"] == SHARED:
         return row["amount"], Decimal(1), "Months"
