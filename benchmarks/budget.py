@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector import policy
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors.usage_spike import UsageSpike
-from detector.model import Mixes, Panel
+from detector.judging import policy
+from detector.model.panel import Mixes, Panel
 
 DEPTH = 120
 BUDGET = 1.0

@@ -21,7 +21,7 @@ import pandas as pd
 from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, String, Table, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from detector.config import FilesSource, SourceBase, SqlSource
+from detector.config.source import FilesSource, SourceBase, SqlSource
 from detector.sources import Source, open_source
 
 CLOCK_CHANGES = {

@@ -55,7 +55,7 @@ def bare(folder: Path, nights: int) -> int:
 
 def source(folder: Path, nights: int) -> int:
     """The requests that the source counts."""
-    from detector.config import FilesSource
+    from detector.config.source import FilesSource
     from detector.sources import open_source
 
     reader = open_source(FilesSource(usage=str(folder / "*.parquet")), ZoneInfo("UTC"))

@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from detector.runs import Stage
-from detector.state import State
+from detector.state.database import State
+from detector.state.runs import Stage
 from tests.killed_runs import copied, finished, killed, left, prepare, started
 
 

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, create_engine, event, text
 
-from detector.config import SqlSource
-from detector.sources.sql import SqlReader
+from detector.config.source import SqlSource
+from detector.sources.sql.reader import SqlReader
 
 FIRST = date(2026, 1, 1)
 TABLE = "detector_benchmark"

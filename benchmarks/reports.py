@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from detector.model import RunReport
+from detector.model.report import RunReport
 from detector.reports import REPORTERS, reporter
 from tests.crowded_night import crowded_night
 

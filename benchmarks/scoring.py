@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors.unusual_pattern import UnusualPattern
 from detector.detectors.usage_spike import UsageSpike
-from detector.model import Mixes, Panel
+from detector.model.panel import Mixes, Panel
 
 
 def made_up_panel(keys: int, nights: int = 71) -> Panel:

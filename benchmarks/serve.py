@@ -24,12 +24,13 @@ import httpx
 import numpy as np
 import pandas as pd
 
-from detector.aggregation import by_key, complete_night, empty
-from detector.config import BY_KEY_PATH
-from detector.history import History, Notes
-from detector.model import KNOWN, REGISTER, TEXT, Night
-from detector.state import State
-from detector.tokens import ApiToken, hash_of, new_secret
+from detector.config.urls import BY_KEY_PATH
+from detector.model.day import Night
+from detector.model.usage import KNOWN, REGISTER, TEXT
+from detector.state.database import State
+from detector.state.tokens import ApiToken, hash_of, new_secret
+from detector.usage.aggregation import by_key, complete_night, empty
+from detector.usage.history import History, Notes
 
 NIGHT = date(2026, 3, 17)
 NIGHTS = 7

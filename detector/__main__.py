@@ -1,6 +1,6 @@
 """``python -m detector``."""
 
-from detector.cli import main
+from detector.cli.main import main
 
 if __name__ == "__main__":
     main()

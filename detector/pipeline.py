@@ -9,23 +9,26 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 
-from detector import triage
-from detector.config import Config
+from detector.config.config import Config
 from detector.delivery import open_channels
 from detector.delivery.outbox import Delivered, Outbox, sentence, untold
 from detector.detectors.usage_spike import CALIBRATION_NIGHTS
-from detector.errors import NotReadyError, SourceError
-from detector.history import History
-from detector.judging import Judged, judge
-from detector.ledger import StateLedger
-from detector.messages import Outgoing, Stored
-from detector.model import Finding, Night, RunReport, SourceStatus, Status
-from detector.pull import Progress, pull, unwatched
-from detector.reports import index, reporter
-from detector.runs import Stage, logged_run
+from detector.judging import triage
+from detector.judging.judging import Judged, judge
+from detector.judging.summary import assemble
+from detector.model.day import Night
+from detector.model.errors import NotReadyError, SourceError
+from detector.model.finding import Finding, Status
+from detector.model.report import RunReport, SourceStatus
+from detector.reports import reporter
+from detector.reports.page import index
 from detector.sources import Source, open_source
-from detector.state import State
-from detector.summary import assemble
+from detector.sources.pull import Progress, pull, unwatched
+from detector.state.database import State
+from detector.state.ledger import StateLedger
+from detector.state.messages import Outgoing, Stored
+from detector.state.runs import Stage, logged_run
+from detector.usage.history import History
 
 log = logging.getLogger("detector.run")
 

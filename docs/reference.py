@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from detector import chargeback_config, config, delivery_config
-from detector.cli import cli
+from detector.cli.main import cli
+from detector.config import chargeback as chargeback_config
+from detector.config import config
+from detector.config import delivery as delivery_config
 
 HERE = Path(__file__).parent
 CONFIGURATION = """# Configuration reference

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from detector.model import Finding, RunReport, Severity, Status, Technique
+from detector.model.finding import Finding, Severity, Status, Technique
+from detector.model.report import RunReport
 from detector.reports.kinds import KINDS
 from tests.report_examples import DAY, NIGHTS, Key, assemble, finding
 

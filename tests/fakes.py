@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime
 
 import pandas as pd
 
-from detector.aggregation import by_key, clean_register, empty
-from detector.errors import SourceError
-from detector.history import days
-from detector.messages import Message, identity
-from detector.model import DAY, INSTANT, MEASURED, REGISTER, TEXT, Fault, RunReport
+from detector.model.day import days
+from detector.model.errors import SourceError
+from detector.model.report import RunReport
+from detector.model.usage import DAY, INSTANT, MEASURED, REGISTER, TEXT, Fault
+from detector.state.messages import Message, identity
+from detector.usage.aggregation import by_key, clean_register, empty
 
 
 class FakeSource:

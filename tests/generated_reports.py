@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from detector.model import Finding, RunReport, Severity, Status
+from detector.model.finding import Finding, Severity, Status
+from detector.model.report import RunReport
 from detector.reports.kinds import KINDS
 from tests import report_examples
 from tests.report_examples import DAY, assemble, finding, ordinary_keys

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from detector.config import Config, load
+from detector.config.config import Config
+from detector.config.load import load
 
 NIGHTS = 30
 KEYS = tuple(f"key-{number}" for number in range(4))

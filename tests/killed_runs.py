@@ -20,9 +20,9 @@ SCRIPT = """
 import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from detector.config import load
-from detector.state import State
-from jobs.nightly import nightly
+from detector.config.load import load
+from detector.state.database import State
+from detector.operations.schedule.nightly import nightly
 
 reach, fatal = State.reach, sys.argv[2]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from detector.detectors import JUDGEMENT_COLUMNS, TERM, Detector
-from detector.model import Mixes, Panel
+from detector.model.panel import Mixes, Panel
 
 
 def check_shape(detector: Detector, panel: Panel) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from detector.aggregation import conform
-from detector.model import RECORD_COLUMNS, Fault, Mixes, Panel
+from detector.model.panel import Mixes, Panel
+from detector.model.usage import RECORD_COLUMNS, Fault
+from detector.usage.aggregation import conform
 
 NIGHT = date(2026, 3, 17)
 UTC_ZONE = ZoneInfo("UTC")

@@ -17,28 +17,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from detector import triage
-from detector.aggregation import conform
-from detector.model import (
-    RECORD_COLUMNS,
-    Budget,
-    Coverage,
-    Fault,
-    Finding,
-    Fleet,
-    MuteInForce,
-    Night,
-    NotJudged,
-    Revision,
-    RunReport,
-    Severity,
-    SourceStatus,
-    Status,
-    Summary,
-    Technique,
-    Trends,
-    TriageEntry,
-)
+from detector.judging import triage
+from detector.model.day import Night
+from detector.model.finding import Finding, Severity, Status, Technique
+from detector.model.report import Budget, Coverage, Fleet, NotJudged, RunReport, SourceStatus, Summary, Trends
+from detector.model.triage import MuteInForce, TriageEntry
+from detector.model.usage import RECORD_COLUMNS, Fault, Revision
+from detector.usage.aggregation import conform
 
 DAY = date(2026, 11, 22)
 NIGHT = Night(DAY, ZoneInfo("UTC"))

@@ -18,12 +18,15 @@ import pandas as pd
 import uvicorn
 from starlette.types import ASGIApp
 
-from detector.config import BY_KEY_PATH, Config, load
-from detector.history import History, days
-from detector.pull import pull
+from detector.config.config import Config
+from detector.config.load import load
+from detector.config.urls import BY_KEY_PATH
+from detector.model.day import days
 from detector.serve.app import make_app
-from detector.state import State
-from detector.tokens import ApiToken, hash_of, new_secret
+from detector.sources.pull import pull
+from detector.state.database import State
+from detector.state.tokens import ApiToken, hash_of, new_secret
+from detector.usage.history import History
 from tests.fakes import FakeSource
 
 NIGHT = date(2026, 3, 17)

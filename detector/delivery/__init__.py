@@ -12,12 +12,12 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, Protocol
 
-from detector.config import Config
-from detector.messages import Message
-from detector.model import RunReport
+from detector.config.config import Config
+from detector.model.report import RunReport
+from detector.state.messages import Message
 
 CHANNELS: dict[str, str] = {
-    "mail": "detector.delivery.mail:MailChannel",
+    "mail": "detector.delivery.mail.channel:MailChannel",
     "webhooks": "detector.delivery.webhook:WebhookChannel",
     "chat": "detector.delivery.chat:ChatChannel",
     "pagerduty": "detector.delivery.pagerduty:PagerDutyChannel",

@@ -7,15 +7,16 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from detector.boundary.masking import masked
+from detector.config.delivery import ChatDelivery
 from detector.delivery import Origin
-from detector.delivery.mail_page import Audience, latest, tone, verdict
-from detector.delivery.mail_rendering import one_line
-from detector.delivery.masking import masked
+from detector.delivery.mail.page import Audience, latest, tone, verdict
+from detector.delivery.mail.rendering import one_line
 from detector.delivery.records import compact
-from detector.delivery_config import ChatDelivery
-from detector.errors import DeliveryError
-from detector.messages import Message, identity
-from detector.model import Finding, RunReport
+from detector.model.errors import DeliveryError
+from detector.model.finding import Finding
+from detector.model.report import RunReport
+from detector.state.messages import Message, identity
 
 for _talkative in ("apprise", "urllib3"):  # they log whole addresses, which are secrets here
     logging.getLogger(_talkative).setLevel(logging.CRITICAL)
@@ -73,7 +74,7 @@ class ChatChannel:
             from apprise import Apprise, AppriseAsset, NotifyFormat  # noqa: PLC0415  an extra
         except ModuleNotFoundError:
             raise DeliveryError(
-                "chat needs a further package: pip install 'detector[chat]'", permanent=False
+                "chat needs a further package: pip install 'key-usage-detector[chat]'", permanent=False
             ) from None
         asset = AppriseAsset(app_id="detector", async_mode=False, secure_logging=True)
         service, url = Apprise(asset=asset), self._settings.url

@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from detector.boundary.masking import host_of, masked
+from detector.config.delivery import ElasticsearchDelivery
 from detector.delivery import Origin
-from detector.delivery.masking import host_of, masked
 from detector.delivery.posting import post
 from detector.delivery.records import compact, findings_of, night_of, portions, record_of, summary_of
-from detector.delivery_config import ElasticsearchDelivery
-from detector.errors import DeliveryError
-from detector.messages import Message, identity
-from detector.model import RunReport
-from detector.reports.json import plain
+from detector.model.errors import DeliveryError
+from detector.model.report import RunReport
+from detector.reports.exports.json import plain
+from detector.state.messages import Message, identity
 
 ALREADY_THERE = 409
 BUSY = (429, 500, 502, 503, 504)

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from detector import outbox_table
+from detector.boundary.text import visible
 from detector.delivery import Channel
-from detector.errors import DeliveryError
-from detector.messages import FAILED, WAITING, Stored
-from detector.reports import visible
-from detector.state import State
+from detector.model.errors import DeliveryError
+from detector.state import outbox as outbox_table
+from detector.state.database import State
+from detector.state.messages import FAILED, WAITING, Stored
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=4)

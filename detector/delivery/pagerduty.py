@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from detector.boundary.masking import host_of
+from detector.config.delivery import PagerDutyDelivery
 from detector.delivery import Origin
-from detector.delivery.mail_rendering import header_text
-from detector.delivery.masking import host_of
+from detector.delivery.mail.rendering import header_text
 from detector.delivery.posting import post
 from detector.delivery.records import compact, night_of
 from detector.delivery.routing import routed, settled
-from detector.delivery_config import PagerDutyDelivery
-from detector.messages import Message, identity
-from detector.model import Finding, RunReport, Severity, Status
-from detector.reports.json import plain
+from detector.model.finding import Finding, Severity, Status
+from detector.model.report import RunReport
+from detector.reports.exports.json import plain
+from detector.state.messages import Message, identity
 
 LONGEST_SUMMARY, LONGEST_TEXT = 1024, 1000
 SEVERITIES = {

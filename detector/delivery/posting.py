@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import httpx
 from pydantic import SecretStr
 
-from detector.delivery.masking import host_of, masked
-from detector.errors import DeliveryError
-from detector.sources.retries import is_untrusted, seconds_asked
+from detector.boundary.http import is_untrusted, seconds_asked
+from detector.boundary.masking import host_of, masked
+from detector.model.errors import DeliveryError
 
 LARGEST_ANSWER = 4_000_000
 LONGEST_PAUSE = 86_400.0

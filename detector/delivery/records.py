@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from detector.config.delivery import Routed
 from detector.delivery import Origin
 from detector.delivery.routing import routed, settled
-from detector.delivery_config import Routed
-from detector.messages import identity
-from detector.model import Finding, RunReport, Status
-from detector.reports.json import finding_record, plain, tool_version
+from detector.model.finding import Finding, Status
+from detector.model.report import RunReport
+from detector.reports.exports.json import finding_record, plain, tool_version
+from detector.state.messages import identity
 
 PORTION = 500_000
 """Bytes of records in one message, unless a single record is larger."""

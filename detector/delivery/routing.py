@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from detector.model import Finding, RunReport, Severity, Status
+from detector.model.finding import Finding, Severity, Status
+from detector.model.report import RunReport
 
 NOT_OPEN = (Status.RESOLVED, Status.MUTED)
 

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from detector.boundary.masking import host_of
+from detector.config.delivery import SplunkDelivery
 from detector.delivery import Origin
-from detector.delivery.masking import host_of
 from detector.delivery.posting import Answer, post
 from detector.delivery.records import compact, findings_of, night_of, portions, record_of, summary_of
-from detector.delivery_config import SplunkDelivery
-from detector.errors import DeliveryError
-from detector.messages import Message, identity
-from detector.model import RunReport
+from detector.model.errors import DeliveryError
+from detector.model.report import RunReport
+from detector.state.messages import Message, identity
 
 PATH = "/services/collector/event"
 

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from detector.boundary.masking import host_of
+from detector.config.delivery import WebhookDelivery
 from detector.delivery import Origin
-from detector.delivery.masking import host_of
 from detector.delivery.posting import post
 from detector.delivery.records import compact, findings_of, night_of, portions, summary_of
-from detector.delivery_config import WebhookDelivery
-from detector.messages import Message, identity
-from detector.model import RunReport
-from detector.reports.json import finding_record, plain
+from detector.model.report import RunReport
+from detector.reports.exports.json import finding_record, plain
+from detector.state.messages import Message, identity
 
 
 class WebhookChannel:

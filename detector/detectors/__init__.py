@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.config import Detection
-from detector.model import Panel, Severity, Technique
+from detector.config.sections import Detection
+from detector.model.finding import Severity, Technique
+from detector.model.panel import Panel
 
 DETECTORS = {
     "usage_spike": "detector.detectors.usage_spike:UsageSpike",

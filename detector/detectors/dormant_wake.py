@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector import techniques
-from detector.aggregation import local_days
-from detector.config import Detection
-from detector.detectors import Description, day_in_words, judgement, owner_of
-from detector.model import Panel, Severity, Technique
+from detector.config.sections import Detection
+from detector.detectors import Description, day_in_words, judgement, owner_of, techniques
+from detector.model.finding import Severity, Technique
+from detector.model.panel import Panel
+from detector.usage.aggregation import local_days
 
 RHYTHM_GAPS = 5
 RHYTHM_QUANTILE = 0.9

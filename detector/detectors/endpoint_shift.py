@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from detector import techniques
-from detector.aggregation import NO_ENDPOINT, OTHER, map_of
-from detector.baseline import Flags, Floats, night_view
-from detector.config import Detection
-from detector.detectors import Description, judgement, owner_of
-from detector.endpoint_mixes import LEAST_HISTORY, Distances, distances
-from detector.model import Mixes, Panel, Severity, Technique, row_of
+from detector.config.sections import Detection
+from detector.detectors import Description, judgement, owner_of, techniques
+from detector.detectors.statistics.baseline import Flags, Floats, night_view
+from detector.detectors.statistics.endpoint_mixes import LEAST_HISTORY, Distances, distances
+from detector.model.finding import Severity, Technique
+from detector.model.panel import Mixes, Panel, row_of
+from detector.usage.aggregation import NO_ENDPOINT, OTHER, map_of
 
 CALIBRATION_NIGHTS = 28
 LEAST_REQUESTS = 10

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from detector.aggregation import ENVIRONMENTS
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of
-from detector.grounds import behaviour_odds, named_environment
-from detector.model import Panel, Severity
+from detector.detectors.statistics.environments import behaviour_odds, named_environment
+from detector.model.finding import Severity
+from detector.model.panel import Panel
+from detector.usage.aggregation import ENVIRONMENTS
 
 SURE = float(np.log(0.98 / 0.02))
 """Log odds from which behaviour speaks for the other environment: 98 to 2."""

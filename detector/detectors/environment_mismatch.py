@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.aggregation import ENVIRONMENTS, explode
-from detector.baseline import anscombe
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors import Description, day_in_words, judgement, owner_of
-from detector.model import Panel, Severity, row_of
+from detector.detectors.statistics.baseline import anscombe
+from detector.model.finding import Severity
+from detector.model.panel import Panel, row_of
+from detector.usage.aggregation import ENVIRONMENTS, explode
 
 
 class EnvironmentMismatch:

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.baseline import Flags, Floats, night_view
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of
-from detector.error_rates import Rates, surprise, usual_rates, variance
-from detector.model import Panel, Severity, row_of
+from detector.detectors.statistics.baseline import Flags, Floats, night_view
+from detector.detectors.statistics.error_rates import Rates, surprise, usual_rates, variance
+from detector.model.finding import Severity
+from detector.model.panel import Panel, row_of
 
 CALIBRATION_NIGHTS = 28
 CALIBRATION_KEYS = 5_000

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector import techniques
-from detector.baseline import Flags, Floats
-from detector.config import Detection
-from detector.detectors import Description, judgement, owner_of
-from detector.model import Panel, Severity, Technique, row_of
+from detector.config.sections import Detection
+from detector.detectors import Description, judgement, owner_of, techniques
+from detector.detectors.statistics.baseline import Flags, Floats
+from detector.model.finding import Severity, Technique
+from detector.model.panel import Panel, row_of
 
 HEAVY = 0.95
 """The share of the active keys that a key among the heaviest exceeds."""

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from detector import techniques
-from detector.baseline import Flags, anscombe
-from detector.config import Detection
-from detector.detectors import Description, day_in_words, judgement, owner_of
-from detector.model import Panel, Severity, Technique
+from detector.config.sections import Detection
+from detector.detectors import Description, day_in_words, judgement, owner_of, techniques
+from detector.detectors.statistics.baseline import Flags, anscombe
+from detector.model.finding import Severity, Technique
+from detector.model.panel import Panel
 
 
 class RevokedKeyUse:

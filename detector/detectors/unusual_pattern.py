@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from detector.baseline import anscombe, expectation, night_view
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of
-from detector.errors import ConfigError
-from detector.model import Mixes, Panel, Severity, row_of
+from detector.detectors.statistics.baseline import anscombe, expectation, night_view
+from detector.model.errors import ConfigError
+from detector.model.finding import Severity
+from detector.model.panel import Mixes, Panel, row_of
 
 PAST_NIGHTS = 14
 PAST_KEYS = 2_000

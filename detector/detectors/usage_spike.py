@@ -8,10 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.baseline import Expectation, anscombe, burst_score, counts_of, expectation, night_view
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of
-from detector.model import Panel, Severity, row_of
+from detector.detectors.statistics.baseline import (
+    Expectation,
+    anscombe,
+    burst_score,
+    counts_of,
+    expectation,
+    night_view,
+)
+from detector.model.finding import Severity
+from detector.model.panel import Panel, row_of
 
 CALIBRATION_NIGHTS = 28
 CALIBRATION_KEYS = 5_000

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.baseline import Flags
-from detector.completeness import assess, is_complete
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors import Description, day_in_words, judgement, owner_of
-from detector.model import Panel, Severity, row_of
+from detector.detectors.statistics.baseline import Flags
+from detector.model.finding import Severity
+from detector.model.panel import Panel, row_of
 
 FEWEST_SILENT = 3
 FEWEST_OBSERVED = 28
@@ -36,6 +36,7 @@ class WentSilent:
     """
 
     kind: ClassVar[str] = "went_silent"
+    needs_complete_data: ClassVar[bool] = True
 
     def __init__(self, settings: Detection) -> None:
         self.settings = settings
@@ -57,7 +58,6 @@ class WentSilent:
             expected=usual,
             low=low,
             high=high,
-            eligible=is_complete(assess(panel)),
             not_judged=excuses,
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from detector.model import Severity, Status, Summary
+from detector.model.finding import Severity, Status
+from detector.model.report import Summary
 
 
 def sentence(summary: Summary) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from detector.model import Coverage, Revision
+from detector.model.report import Coverage
+from detector.model.usage import Revision
 
 
 def lines(coverage: Coverage) -> Iterator[str]:

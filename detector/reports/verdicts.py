@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from detector.model import Precision, Summary
+from detector.model.report import Summary
+from detector.model.triage import Precision
 
 KINDS = {
     "usage_spike": ("usage spike", "usage spikes"),

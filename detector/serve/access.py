@@ -8,10 +8,10 @@ from datetime import datetime
 
 from cachetools import LRUCache
 
-from detector.config import Serve
+from detector.config.sections import Serve
 from detector.serve.problems import ProblemError
-from detector.state import State
-from detector.tokens import ApiToken, find
+from detector.state.database import State
+from detector.state.tokens import ApiToken, find
 
 REMEMBERED = 10_000
 """Tokens and addresses whose requests are counted; the ones longest quiet are forgotten first."""

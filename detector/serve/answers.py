@@ -18,11 +18,11 @@ from urllib.parse import urlencode
 import pandas as pd
 from cachetools import LRUCache
 
-from detector.aggregation import by_key_answer, format_instant, in_answer_order, map_of, period_records
-from detector.config import BY_KEY_PATH
-from detector.history import History, days
-from detector.model import Night
+from detector.config.urls import BY_KEY_PATH
+from detector.model.day import Night, days
 from detector.serve.problems import ProblemError, invalid, too_busy
+from detector.usage.aggregation import by_key_answer, format_instant, in_answer_order, map_of, period_records
+from detector.usage.history import History
 
 MEGABYTE = 1024 * 1024
 MOST_WAITING = 16

@@ -17,16 +17,17 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp
 
-from detector.config import BY_KEY_PATH, Config
-from detector.history import History
+from detector.config.config import Config
+from detector.config.urls import BY_KEY_PATH
 from detector.serve import reports
 from detector.serve.access import Doorkeeper
 from detector.serve.answers import Answers, Prepared, Question, offset_of
+from detector.serve.middleware import Rim
 from detector.serve.problems import Problem, ProblemError, documented, install, invalid, too_busy
 from detector.serve.questions import nights
-from detector.serve.rim import Rim
-from detector.state import State
-from detector.tokens import ApiToken
+from detector.state.database import State
+from detector.state.tokens import ApiToken
+from detector.usage.history import History
 
 REPORTS_PATH = "/v1/reports"
 PATIENCE = 30.0

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from detector.errors import DetectorError
+from detector.model.errors import DetectorError
 
 _LOG = logging.getLogger(__name__)
 

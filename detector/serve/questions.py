@@ -6,7 +6,7 @@ import re
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from detector.model import Night
+from detector.model.day import Night
 from detector.serve.problems import ProblemError, invalid
 
 DAY_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"

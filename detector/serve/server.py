@@ -14,11 +14,11 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from detector.config import Config
-from detector.errors import ConfigError
-from detector.history import History
+from detector.config.config import Config
+from detector.model.errors import ConfigError
 from detector.serve.app import make_app
-from detector.state import State
+from detector.state.database import State
+from detector.usage.history import History
 
 MOST_CONNECTIONS = 256
 LARGEST_HEADER = 16 * 1024

@@ -9,12 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from detector.model import Fault
+from detector.model.usage import Fault
 
 SOURCES = {
-    "files": "detector.sources.files:FilesReader",
-    "http": "detector.sources.http:HttpReader",
-    "sql": "detector.sources.sql:SqlReader",
+    "files": "detector.sources.files.reader:FilesReader",
+    "http": "detector.sources.http.reader:HttpReader",
+    "sql": "detector.sources.sql.reader:SqlReader",
 }
 """Kind in the configuration: where its class is."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping
 
-from detector.config import REGISTER_FIELDS, USAGE_FIELDS, SourceBase
-from detector.errors import SourceError
+from detector.config.source import REGISTER_FIELDS, USAGE_FIELDS, SourceBase
+from detector.model.errors import SourceError
 
 REQUIRED = {"events": ("timestamp", "key_id"), "daily": ("day", "key_id")}
 FALSE_TEXTS = ("", "0", "0.0", "f", "false", "n", "no", "none", "null", "off", "-")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from detector.model import MISSING_FILE, Fault
+from detector.model.usage import MISSING_FILE, Fault
 from detector.sources.windows import Window
 
 SAMPLES = 3

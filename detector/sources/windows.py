@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from detector.aggregation import conform, local_days
-from detector.model import DAY, INSTANT, TEXT, Night
+from detector.model.day import Night
+from detector.model.usage import DAY, INSTANT, TEXT
+from detector.usage.aggregation import conform, local_days
 
 Branch = TypeVar("Branch")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from detector.model import Panel
+from detector.model.panel import Panel
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from detector.model import Mixes, Panel
+from detector.model.panel import Mixes, Panel
 from tests.cases import Case
 from tests.panels import panel
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from detector.model import Panel
+from detector.model.panel import Panel
 from tests.cases import Case
 from tests.panels import panel
 

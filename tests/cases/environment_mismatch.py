@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.model import Panel
+from detector.model.panel import Panel
 from tests.cases import Case
 from tests.panels import panel
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.model import Panel
+from detector.model.panel import Panel
 from tests.cases import Case
 from tests.panels import panel
 

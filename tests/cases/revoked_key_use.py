@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from detector.model import INSTANT, Panel
+from detector.model.panel import Panel
+from detector.model.usage import INSTANT
 from tests.cases import Case
 from tests.panels import panel
 

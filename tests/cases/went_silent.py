@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
-
-from detector.model import Panel
+from detector.model.panel import Panel
 from tests.cases import Case
 from tests.panels import panel
 
@@ -45,8 +42,4 @@ CASES = (
         not_judged=frozenset({f"key-{index:02d}" for index in range(10)}),
     ),
     Case("two of twenty keys", lambda: _fleet_silent(2), fires=frozenset({"key-00", "key-01"})),
-    Case(
-        "the night's data are incomplete",
-        lambda: replace(silent(3), pulled_at=datetime(2026, 3, 17, 20, tzinfo=UTC)),
-    ),
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from detector.model import RunReport
-from detector.reports.html import HtmlReporter
+from detector.model.report import RunReport
+from detector.reports.page.html import HtmlReporter
 
 FLAGS = [
     "--no-sandbox",

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pyarrow.parquet as pq
 import pytest
 
-from detector.cli import main
-from detector.sources.protection import ProtectedKeys
+from detector.cli.main import main
+from detector.sources.files.protection import ProtectedKeys
 
 SALT = "a salt for tests alone"
 NIGHT = date(2026, 3, 17)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.cli import cli, main
+from detector.cli.main import cli, main
 
 NIGHT = date(2026, 3, 17)
 FIRST = NIGHT - timedelta(days=60)
@@ -265,6 +265,10 @@ def test_the_nightly_job_can_be_called_alone(organization: Path) -> None:
     with (organization / "config.yaml").open("a") as config:
         config.write("\nschedule: {deadline: '00:00'}\n")  # at whatever time of day this runs
     done = subprocess.run(
-        [sys.executable, "-m", "jobs.nightly"], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-m", "detector.operations.schedule.nightly"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     assert done.stdout.endswith(": We could not judge tonight\n")

@@ -9,9 +9,9 @@ import pypdfium2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from detector.model import RunReport
-from detector.reports import index
-from detector.reports.html import HtmlReporter
+from detector.model.report import RunReport
+from detector.reports.page import index
+from detector.reports.page.html import HtmlReporter
 from tests import report_examples
 from tests.crowded_night import crowded_night
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.cli import main
-from detector.demo import NIGHT
+from detector.cli.demo import NIGHT
+from detector.cli.main import main
 
 
 @pytest.fixture(scope="module")

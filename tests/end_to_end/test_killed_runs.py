@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.runs import Stage
-from detector.state import State
+from detector.state.database import State
+from detector.state.runs import Stage
 from tests.killed_runs import copied, finished, killed, left, prepare, started
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from detector.reports import UNSEEN
-from detector.state import State
+from detector.boundary.text import UNSEEN
+from detector.state.database import State
 from tests.installation import installation
 from tests.receiver import Receiver, receiver
 
@@ -183,6 +183,8 @@ def on_a_terminal(command: list[str]) -> str:
 
 def test_help_needs_no_logging_library() -> None:
     """It answers at once."""
-    question = "import sys, detector.cli; print({'structlog', 'prometheus_client', 'httpx'} & set(sys.modules))"
+    question = (
+        "import sys, detector.cli.main; print({'structlog', 'prometheus_client', 'httpx'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "set()\n"

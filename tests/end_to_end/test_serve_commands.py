@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from detector.config import BY_KEY_PATH
+from detector.config.urls import BY_KEY_PATH
 from tests.end_to_end.test_command_line import Console
 from tests.serving import NIGHT, serving
 
@@ -124,7 +124,6 @@ def test_a_port_in_use_is_an_error(server: tuple[subprocess.Popen[str], str], de
 
 def test_help_does_not_load_the_server() -> None:
     """The command line stays quick to start."""
-    code = (
-        "import sys, detector.cli; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn', 'httpx')))"
-    )
+    loaded = "any(name in sys.modules for name in ('fastapi', 'uvicorn', 'httpx'))"
+    code = f"import sys, detector.cli.main; sys.exit({loaded})"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

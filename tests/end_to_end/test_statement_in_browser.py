@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from detector.chargeback_config import Price, Shared
+from detector.config.chargeback import Price, Shared
 from detector.reports.statement import render
 from tests.end_to_end.conftest import Visit
 from tests.unit.test_chargeback import HOSTILE, night, statement

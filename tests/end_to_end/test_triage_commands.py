@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from detector.cli import cli
+from detector.cli.main import cli
 from tests.end_to_end.test_command_line import NIGHT, Console, detector, organization, write
 
 __all__ = ["detector", "organization"]  # the fixtures

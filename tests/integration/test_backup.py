@@ -20,20 +20,21 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import delete, insert, select
 
-from detector.cli import cli
-from detector.config import Config, load
-from detector.errors import BackupError, DetectorError
-from detector.history import History
-from detector.messages import Message, Outgoing
-from detector.model import TriageEntry
+from detector.cli.main import cli
+from detector.config.config import Config
+from detector.config.load import load
+from detector.model.errors import BackupError, DetectorError
+from detector.model.triage import TriageEntry
+from detector.operations.upkeep.archive import opened
+from detector.operations.upkeep.backup import back_up
+from detector.operations.upkeep.restore import restore
 from detector.pipeline import Job, Sending, build_report, judge_night, run_night
 from detector.reports import reporter
-from detector.state import State
-from detector.state_tables import MIGRATIONS, TABLES, api_tokens, run_stages, stored_nights
-from detector.tokens import ApiToken
-from detector.upkeep.archive import opened
-from detector.upkeep.backup import back_up
-from detector.upkeep.restore import restore
+from detector.state.database import State
+from detector.state.messages import Message, Outgoing
+from detector.state.tables import MIGRATIONS, TABLES, api_tokens, run_stages, stored_nights
+from detector.state.tokens import ApiToken
+from detector.usage.history import History
 from tests.integration.conftest import empty
 
 LAST = date(2026, 3, 17)

@@ -15,15 +15,7 @@ from typing import Any
 
 import pytest
 
-from detector.config import load
-from detector.delivery import CHANNELS, Channel, Origin, open_channels
-from detector.delivery.chat import ChatChannel
-from detector.delivery.elasticsearch import ElasticsearchChannel
-from detector.delivery.outbox import Outbox
-from detector.delivery.pagerduty import PagerDutyChannel
-from detector.delivery.splunk import SplunkChannel
-from detector.delivery.webhook import WebhookChannel
-from detector.delivery_config import (
+from detector.config.delivery import (
     SECTIONS,
     ChatDelivery,
     ElasticsearchDelivery,
@@ -31,10 +23,18 @@ from detector.delivery_config import (
     SplunkDelivery,
     WebhookDelivery,
 )
-from detector.errors import ConfigError, DeliveryError
-from detector.messages import Outgoing
-from detector.model import Severity
-from detector.state import State
+from detector.config.load import load
+from detector.delivery import CHANNELS, Channel, Origin, open_channels
+from detector.delivery.chat import ChatChannel
+from detector.delivery.elasticsearch import ElasticsearchChannel
+from detector.delivery.outbox import Outbox
+from detector.delivery.pagerduty import PagerDutyChannel
+from detector.delivery.splunk import SplunkChannel
+from detector.delivery.webhook import WebhookChannel
+from detector.model.errors import ConfigError, DeliveryError
+from detector.model.finding import Severity
+from detector.state.database import State
+from detector.state.messages import Outgoing
 from tests.receiver import Receiver, receiver
 from tests.report_examples import DAY, clear_night, findings_night, not_judged_night
 

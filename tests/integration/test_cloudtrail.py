@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from detector.aggregation import map_of
-from detector.config import FilesSource
-from detector.errors import SourceError
-from detector.sources.files import FilesReader
+from detector.config.source import FilesSource
+from detector.model.errors import SourceError
+from detector.sources.files.reader import FilesReader
+from detector.usage.aggregation import map_of
 
 NIGHT = date(2026, 1, 2)
 

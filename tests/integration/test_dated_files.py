@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from detector.config import FilesSource
-from detector.errors import SourceError
-from detector.sources.files import FilesReader
+from detector.config.source import FilesSource
+from detector.model.errors import SourceError
+from detector.sources.files.reader import FilesReader
 
 NIGHT = date(2026, 3, 10)
 

@@ -15,18 +15,18 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, text
 
-from detector.cli import cli
-from detector.config import load
-from detector.errors import HistoryError
-from detector.files import checksum
-from detector.history import History
-from detector.ledger import StateLedger
+from detector.boundary.disk import checksum
+from detector.cli.main import cli
+from detector.config.load import load
+from detector.model.errors import HistoryError
+from detector.operations.upkeep.examination import Kind, examine
+from detector.operations.upkeep.repair import repair
 from detector.pipeline import Job, run_night
-from detector.pull import pull
-from detector.state import State
-from detector.state_tables import stored_nights
-from detector.upkeep.examination import Kind, examine
-from detector.upkeep.repair import repair
+from detector.sources.pull import pull
+from detector.state.database import State
+from detector.state.ledger import StateLedger
+from detector.state.tables import stored_nights
+from detector.usage.history import History
 from tests.fakes import FakeSource, groups
 
 LAST = date(2026, 3, 17)

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, String, Table, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from detector.aggregation import fold_endpoint, map_of, merge
-from detector.config import FilesSource, SqlSource
+from detector.config.source import FilesSource, SqlSource
 from detector.sources import Source, open_source
+from detector.usage.aggregation import fold_endpoint, map_of, merge
 
 COLUMNS = {"timestamp": "ts", "key_id": "api key", "endpoint": 'path"', "client": "ip"}
 ZONES = {

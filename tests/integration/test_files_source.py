@@ -14,13 +14,13 @@ import duckdb
 import pandas as pd
 import pytest
 
-from detector.aggregation import map_of
-from detector.config import FilesSource
-from detector.errors import SourceError
-from detector.model import Night
-from detector.sources import files
-from detector.sources.files import FilesReader
+from detector.config.source import FilesSource
+from detector.model.day import Night
+from detector.model.errors import SourceError
+from detector.sources.files import reader as files
+from detector.sources.files.reader import FilesReader
 from detector.sources.windows import Window
+from detector.usage.aggregation import map_of
 
 UTC_ZONE = ZoneInfo("UTC")
 NIGHT = date(2026, 1, 2)

@@ -17,11 +17,11 @@ import pytest
 import stamina
 import trustme
 
-from detector.config import HttpSource
-from detector.errors import SourceError
-from detector.sources.http import HttpReader
-from detector.sources.paging import Endpoint, NotHeldError
-from detector.sources.retries import AnsweredError, seconds_asked, waiting
+from detector.boundary.http import AnsweredError, seconds_asked, waiting
+from detector.config.source import HttpSource
+from detector.model.errors import SourceError
+from detector.sources.http.paging import Endpoint, NotHeldError
+from detector.sources.http.reader import HttpReader
 from tests.endpoint_server import TOKEN, Behaviour, Request, Response, answer, endpoint, key, page
 
 NIGHT = date(2026, 3, 17)

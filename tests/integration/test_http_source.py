@@ -13,14 +13,15 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from detector.aggregation import map_of
-from detector.cli import main
-from detector.config import HttpSource, load
-from detector.errors import ConfigError, SourceError
-from detector.history import History, days
-from detector.model import Night
-from detector.pull import pull
-from detector.sources.http import HttpReader
+from detector.cli.main import main
+from detector.config.load import load
+from detector.config.source import HttpSource
+from detector.model.day import Night, days
+from detector.model.errors import ConfigError, SourceError
+from detector.sources.http.reader import HttpReader
+from detector.sources.pull import pull
+from detector.usage.aggregation import map_of
+from detector.usage.history import History
 from tests.endpoint_server import TOKEN, Request, Response, Served, answer, endpoint, key, page
 
 NIGHT = date(2026, 3, 17)

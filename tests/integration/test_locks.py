@@ -13,20 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from detector.errors import LockedError
-from detector.state import State
+from detector.model.errors import LockedError
+from detector.state.database import State
 
 HOLD = """
 import sys
-from detector.state import State
+from detector.state.database import State
 with State(sys.argv[1]).only_run():
     print("held", flush=True)
     sys.stdin.read()
 """
 RACE = """
 import sys
-from detector.errors import LockedError
-from detector.state import State
+from detector.model.errors import LockedError
+from detector.state.database import State
 for line in iter(sys.stdin.readline, ""):
     try:
         with State(sys.argv[1]).only_run():

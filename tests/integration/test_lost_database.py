@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from detector.config import load
-from detector.errors import StateError
-from detector.state import State
-from jobs.nightly import nightly
+from detector.config.load import load
+from detector.model.errors import StateError
+from detector.operations.schedule.nightly import nightly
+from detector.state.database import State
 from tests.killed_runs import copied, finished, left, prepare
 
 

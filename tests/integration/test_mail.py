@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import trustme
 
+from detector.config.delivery import MailDelivery
 from detector.delivery import Origin
-from detector.delivery.mail import MailChannel
+from detector.delivery.mail.channel import MailChannel
 from detector.delivery.outbox import Outbox
-from detector.delivery_config import MailDelivery
-from detector.errors import DeliveryError
-from detector.messages import Outgoing
-from detector.state import State
+from detector.model.errors import DeliveryError
+from detector.state.database import State
+from detector.state.messages import Outgoing
 from tests.mail_server import PASSWORD, USER, Inbox, free_port, mail_server, trusted
 from tests.report_examples import DAY, clear_night, findings_night
 

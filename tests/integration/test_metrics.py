@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from detector.config import Config
-from detector.errors import LockedError, NotReadyError, StateError
-from detector.messages import Outgoing
-from detector.model import RunReport
-from detector.monitoring.metrics import LastRun, render
+from detector.config.config import Config
+from detector.model.errors import LockedError, NotReadyError, StateError
+from detector.model.report import RunReport
+from detector.operations.monitoring.metrics import LastRun, render
+from detector.operations.schedule.nightly import nightly
+from detector.operations.schedule.watching import watched_run
 from detector.reports.kinds import KINDS
-from detector.state import State
-from jobs.nightly import nightly
-from jobs.watching import watched_run
+from detector.state.database import State
+from detector.state.messages import Outgoing
 from tests.fakes import message
 from tests.installation import configured, cut_off
 from tests.report_examples import findings_night, triaged_night

@@ -14,17 +14,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from detector.chargeback import Month
-from detector.cli import main
-from detector.config import Config, load
-from detector.errors import ConfigError, HistoryError, LockedError
-from detector.history import History
+from detector.chargeback.statement import Month
+from detector.cli.main import main
+from detector.config.config import Config
+from detector.config.load import load
+from detector.model.errors import ConfigError, HistoryError, LockedError
+from detector.operations.schedule import monthly
+from detector.operations.schedule.monthly import Written, folder_of, written
+from detector.operations.schedule.scheduler import Service, is_statement_due
 from detector.pipeline import Job
-from detector.pull import pull
-from detector.state import State
-from jobs import monthly
-from jobs.monthly import Written, folder_of, written
-from jobs.scheduler import Service, is_statement_due
+from detector.sources.pull import pull
+from detector.state.database import State
+from detector.usage.history import History
 from tests.fakes import FakeScheduler, FakeSource, groups
 
 LAST = date(2026, 3, 4)

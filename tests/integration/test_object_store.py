@@ -13,9 +13,9 @@ import pyarrow.fs as pafs
 import pytest
 from moto.server import ThreadedMotoServer
 
-from detector.config import FilesSource
-from detector.errors import SourceError
-from detector.sources.files import FilesReader
+from detector.config.source import FilesSource
+from detector.model.errors import SourceError
+from detector.sources.files.reader import FilesReader
 
 NIGHT = date(2026, 3, 10)
 ROW = b'{"timestamp": "2026-03-%02dT10:00:00Z", "key_id": "a"}\n'
@@ -85,7 +85,7 @@ def test_register_watermark_and_activity_come_from_a_bucket(options: str) -> Non
 
 def test_activity_is_gathered_a_portion_of_files_at_a_time(options: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies of all days need not find room at once."""
-    monkeypatch.setattr("detector.sources.locations.PORTION", 1)
+    monkeypatch.setattr("detector.sources.files.locations.PORTION", 1)
     activity = reader(f"s3://logs/api/{{year}}/{{month}}/{{day}}/*?{options}").activity_before(date(2026, 3, 12))
     (row,) = activity.to_dict("records")
     assert (row["first_seen"], row["last_seen"].date()) == (date(2026, 3, 8), date(2026, 3, 11))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from detector import outbox_table
 from detector.delivery.outbox import LONGEST_PAUSE, MOST_ATTEMPTS, Outbox, backoff, kept, sentence, untold
-from detector.errors import DeliveryError, StateError
-from detector.messages import COVERED, FAILED, SENT, WAITING, Outgoing
-from detector.state import State
+from detector.model.errors import DeliveryError, StateError
+from detector.state import outbox as outbox_table
+from detector.state.database import State
+from detector.state.messages import COVERED, FAILED, SENT, WAITING, Outgoing
 from tests.fakes import FakeChannel, message
 
 NIGHT = date(2026, 3, 17)

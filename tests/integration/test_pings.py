@@ -18,14 +18,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from pydantic import SecretStr
 from sqlalchemy.exc import NoSuchModuleError
 
-from detector.config import Config
-from detector.errors import DetectorError, LockedError, NotReadyError
-from detector.monitoring.pings import Pings
-from detector.monitoring_config import Monitoring
-from detector.state import State
-from jobs.nightly import nightly
-from jobs.scheduler import Service
-from jobs.watching import watched_run
+from detector.config.config import Config
+from detector.config.monitoring import Monitoring
+from detector.model.errors import DetectorError, LockedError, NotReadyError
+from detector.operations.monitoring.pings import Pings
+from detector.operations.schedule.nightly import nightly
+from detector.operations.schedule.scheduler import Service
+from detector.operations.schedule.watching import watched_run
+from detector.state.database import State
 from tests.installation import KEYS, configured, cut_off
 from tests.receiver import Receiver, receiver
 

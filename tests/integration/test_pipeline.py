@@ -14,9 +14,8 @@ import pandas as pd
 import pytest
 
 from detector import detectors, reports
-from detector.config import load
-from detector.errors import DeliveryError
-from detector.history import History
+from detector.config.load import load
+from detector.model.errors import DeliveryError
 from detector.pipeline import (
     DONE,
     PARTIAL,
@@ -28,7 +27,8 @@ from detector.pipeline import (
     send_digest,
     send_waiting,
 )
-from detector.state import State
+from detector.state.database import State
+from detector.usage.history import History
 from tests.fakes import FakeChannel, FakeSource, groups
 
 NIGHT = date(2026, 3, 17)

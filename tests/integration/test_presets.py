@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from detector.aggregation import map_of
-from detector.config import FilesSource
-from detector.errors import SourceError
-from detector.sources.files import FilesReader
+from detector.config.source import FilesSource
+from detector.model.errors import SourceError
+from detector.sources.files.protection import ProtectedKeys
+from detector.sources.files.reader import FilesReader
 from detector.sources.presets import preset_named
-from detector.sources.protection import ProtectedKeys
+from detector.usage.aggregation import map_of
 
 AWS = {
     "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.aggregation import map_of
-from detector.config import FilesSource
-from detector.sources.files import FilesReader
-from detector.sources.protection import ProtectedKeys
+from detector.config.source import FilesSource
+from detector.sources.files.protection import ProtectedKeys
+from detector.sources.files.reader import FilesReader
+from detector.usage.aggregation import map_of
 
 SALT = "a salt for tests alone"
 NIGHT = date(2026, 3, 10)

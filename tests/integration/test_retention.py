@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from detector.config import Config, load
-from detector.history import History, Stored
-from detector.ledger import StateLedger
-from detector.messages import Message, Outgoing
-from detector.outbox_table import failed, mark_failed, mark_sent, waiting
-from detector.pull import pull
-from detector.state import State
-from detector.state_pruning import PrunedState
-from jobs.retention import prune
+from detector.config.config import Config
+from detector.config.load import load
+from detector.operations.schedule.retention import prune
+from detector.sources.pull import pull
+from detector.state.database import State
+from detector.state.ledger import StateLedger
+from detector.state.messages import Message, Outgoing
+from detector.state.outbox import failed, mark_failed, mark_sent, waiting
+from detector.state.pruning import PrunedState
+from detector.usage.history import History, Stored
 from tests.fakes import FakeSource, groups
 from tests.integration.test_state import finding
 

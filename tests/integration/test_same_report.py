@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from detector.config import load
-from jobs.nightly import nightly
+from detector.config.load import load
+from detector.operations.schedule.nightly import nightly
 
 NIGHT = date(2026, 3, 30)
 NIGHTS = 40

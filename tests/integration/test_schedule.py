@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from detector.config import Config, load
-from detector.errors import ConfigError, DeliveryError, NotReadyError
-from detector.history import History
-from detector.state import State
-from jobs.nightly import due_nights, nightly
-from jobs.scheduler import Service, has_work, is_behind, nightly_trigger
+from detector.config.config import Config
+from detector.config.load import load
+from detector.model.errors import ConfigError, DeliveryError, NotReadyError
+from detector.operations.schedule.nightly import due_nights, nightly
+from detector.operations.schedule.scheduler import Service, has_work, is_behind, nightly_trigger
+from detector.state.database import State
+from detector.usage.history import History
 from tests.fakes import FakeChannel, FakeScheduler
 
 LAST = date(2026, 3, 17)
@@ -40,7 +41,7 @@ def channel(monkeypatch: pytest.MonkeyPatch) -> FakeChannel:
     """The only channel there is."""
     channel = FakeChannel()
     monkeypatch.setattr("detector.pipeline.open_channels", lambda config, edition="": [channel])
-    monkeypatch.setattr("jobs.scheduler.open_channels", lambda config: [channel])
+    monkeypatch.setattr("detector.operations.schedule.scheduler.open_channels", lambda config: [channel])
     return channel
 
 
@@ -281,10 +282,10 @@ def test_a_configuration_with_a_mistake_is_not_taken_over(config: Config) -> Non
 SERVE = """
 import sys, threading
 from pathlib import Path
-from detector.config import load
-from detector.logs import logging_to_stderr
-from detector.state import State
-from jobs.scheduler import serve
+from detector.config.load import load
+from detector.operations.monitoring.logs import logging_to_stderr
+from detector.state.database import State
+from detector.operations.schedule.scheduler import serve
 
 reach = State.reach
 

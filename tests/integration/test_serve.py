@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from detector.aggregation import by_key_answer
-from detector.config import BY_KEY_PATH
-from detector.pull import usage_between
+from detector.config.urls import BY_KEY_PATH
+from detector.sources.pull import usage_between
+from detector.usage.aggregation import by_key_answer
 from tests.serving import HOSTILE, NIGHT, NOW, Served, serving, usage
 
 DAY = timedelta(days=1)

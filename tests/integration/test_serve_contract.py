@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.types import ASGIApp
 
-from detector.config import BY_KEY_PATH
+from detector.config.urls import BY_KEY_PATH
 from tests.serving import Served, serving
 
 CHECKS = [

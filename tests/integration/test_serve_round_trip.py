@@ -12,13 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from detector.aggregation import by_key_answer
-from detector.config import HttpSource, load
-from detector.errors import SourceError
-from detector.history import History
-from detector.model import Night
-from detector.pull import pull
-from detector.sources.http import HttpReader
+from detector.config.load import load
+from detector.config.source import HttpSource
+from detector.model.day import Night
+from detector.model.errors import SourceError
+from detector.sources.http.reader import HttpReader
+from detector.sources.pull import pull
+from detector.usage.aggregation import by_key_answer
+from detector.usage.history import History
 from tests.serving import NIGHT, Served, listening, serving
 
 NIGHTS = [NIGHT - timedelta(days=2), NIGHT - timedelta(days=1), NIGHT]

@@ -15,10 +15,10 @@ import stamina
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 
-from detector.aggregation import map_of
-from detector.config import SqlSource
-from detector.errors import SourceError
-from detector.sources.sql import SqlReader
+from detector.config.source import SqlSource
+from detector.model.errors import SourceError
+from detector.sources.sql.reader import SqlReader
+from detector.usage.aggregation import map_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in.*ServerCursorMixin")
 """The driver complains of a cursor that nobody can close, as its connection is gone."""

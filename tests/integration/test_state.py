@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from detector.errors import StateError
-from detector.model import Finding, Severity, Status, TriageEntry
-from detector.state import State
+from detector.model.errors import StateError
+from detector.model.finding import Finding, Severity, Status
+from detector.model.triage import TriageEntry
+from detector.state.database import State
 
 NIGHT = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, tzinfo=UTC)

@@ -19,16 +19,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from detector.config import load
-from detector.errors import DeliveryError
-from detector.history import History
-from detector.messages import DIGEST, Message, identity
-from detector.model import RunReport
+from detector.config.load import load
+from detector.model.errors import DeliveryError
+from detector.model.report import RunReport
+from detector.operations.schedule.nightly import nightly
+from detector.operations.schedule.scheduler import Service
 from detector.pipeline import Job
-from detector.pull import pull
-from detector.state import State
-from jobs.nightly import nightly
-from jobs.scheduler import Service
+from detector.sources.pull import pull
+from detector.state.database import State
+from detector.state.messages import DIGEST, Message, identity
+from detector.usage.history import History
 from tests.fakes import FakeScheduler
 
 FIRST, NIGHTS, BEFORE = date(2026, 3, 2), 30, 12
@@ -320,7 +320,7 @@ class ThirtyNights(RuleBasedStateMachine):
             return [self.mailbox]
 
         self._patch.setattr("detector.pipeline.open_channels", open_mailbox)
-        self._patch.setattr("jobs.scheduler.open_channels", open_mailbox)
+        self._patch.setattr("detector.operations.schedule.scheduler.open_channels", open_mailbox)
 
     def _mortal(self, action: Callable[..., Any]) -> Callable[..., Any]:
         def act(*arguments: Any, **options: Any) -> Any:

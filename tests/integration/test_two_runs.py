@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from detector.state import State
+from detector.state.database import State
 from tests.killed_runs import NIGHT, prepare
 
 ROUNDS = 20
 RUN = """
 import sys
 from contextlib import redirect_stdout
-from detector.cli import main
-from detector.state import State
+from detector.cli.main import main
+from detector.state.database import State
 
 answers, reach, arguments = sys.stdout, State.reach, sys.argv[1:]
 

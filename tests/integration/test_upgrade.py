@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
-from detector.errors import StateError
-from detector.state import State
-from detector.state_tables import MIGRATIONS
-from detector.state_upgrade import prepare
+from detector.model.errors import StateError
+from detector.state.database import State
+from detector.state.migrations import prepare
+from detector.state.tables import MIGRATIONS
 
 NIGHT = date(2026, 3, 17)
 FIRST_TWO = list(MIGRATIONS)[:2]

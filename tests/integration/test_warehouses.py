@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from detector.aggregation import map_of
-from detector.config import SqlSource
-from detector.errors import SourceError
-from detector.sources.sql import SqlReader
+from detector.config.source import SqlSource
+from detector.model.errors import SourceError
+from detector.sources.sql.reader import SqlReader
+from detector.usage.aggregation import map_of
 
 NIGHT = date(2026, 1, 2)
 CLICKHOUSE = "clickhousedb:///default?interface=chdb"

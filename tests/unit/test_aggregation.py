@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.aggregation import (
+from detector.model.day import Night
+from detector.model.usage import GROUP_COLUMNS, KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT
+from detector.usage.aggregation import (
     NO_ENDPOINT,
     OTHER,
     by_key,
@@ -30,7 +32,6 @@ from detector.aggregation import (
     merge,
     period_records,
 )
-from detector.model import GROUP_COLUMNS, KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Night
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 NIGHT = Night(date(2026, 1, 2), ZoneInfo("UTC"))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.baseline import anscombe, baseline, counts_of, night_view, unseen_nights
+from detector.detectors.statistics.baseline import anscombe, baseline, counts_of, night_view
+from detector.usage.gaps import unseen_nights
 
 
 @given(st.integers(0, 10**12))

@@ -20,25 +20,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector import chargeback_commands
-from detector.aggregation import conform
-from detector.apportionment import nearest, round_in_groups, round_shares
-from detector.chargeback import (
-    NO_TEAM,
-    Month,
-    Statement,
-    Usage,
-    charge,
-    measure,
-    nights_of,
-    totals,
-)
-from detector.chargeback_config import Chargeback, Price, Shared
-from detector.errors import ConfigError
-from detector.model import RECORD_COLUMNS
+from detector.chargeback.apportionment import nearest, round_in_groups, round_shares
+from detector.chargeback.statement import NO_TEAM, Month, Statement, Usage, charge, measure, nights_of, totals
+from detector.cli import chargeback as chargeback_commands
+from detector.config.chargeback import Chargeback, Price, Shared
+from detector.model.errors import ConfigError
+from detector.model.usage import RECORD_COLUMNS
 from detector.reports import statement as statement_formats
-from detector.reports.csv import text_of
+from detector.reports.exports.csv import text_of
 from detector.reports.statement import FORMATS, render
+from detector.usage.aggregation import conform
 
 UTC_ZONE = ZoneInfo("UTC")
 FEBRUARY = Month(2026, 2)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.reports import charts
-from detector.reports.charts import Series
+from detector.reports.page import charts
+from detector.reports.page.charts import Series
 
 LAST = date(2026, 11, 22)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from detector.completeness import assess, is_complete
-from detector.model import MISSING_FILE, Fault
+from detector.judging.completeness import assess, is_complete
+from detector.model.usage import MISSING_FILE, Fault
 from tests.panels import panel
 
 COUNTS = {"a": [20] * 30}

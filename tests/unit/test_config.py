@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from detector.config import FilesSource, SqlSource, load
-from detector.errors import ConfigError
+from detector.config.load import load
+from detector.config.source import FilesSource, SqlSource
+from detector.model.errors import ConfigError
 
 MINIMAL = "source: {kind: files, usage: data/*.csv}\n"
 

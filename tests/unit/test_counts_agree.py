@@ -8,8 +8,9 @@ from collections import Counter
 
 from hypothesis import HealthCheck, given, settings
 
-from detector.model import RunReport
-from detector.reports import reporter, text
+from detector.model.report import RunReport
+from detector.reports import reporter
+from detector.reports.terminal import text
 from tests.generated_reports import reports
 from tests.unit.test_report_html import Page
 

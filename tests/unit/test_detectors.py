@@ -6,9 +6,9 @@ from importlib import import_module
 
 import pytest
 
-from detector import policy
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors import DETECTORS, Detector, StatisticalDetector, all_detectors
+from detector.judging import policy
 from tests.cases import Case
 from tests.cases.usage_spike import fleet, with_last
 from tests.laws import LAWS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from detector.endpoint_mixes import distances
+from detector.detectors.statistics.endpoint_mixes import distances
 
 
 def nights(counts: np.ndarray) -> list[csr_array]:

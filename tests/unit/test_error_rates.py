@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom
 
-from detector.error_rates import Rates, log_tail, surprise, usual_rates, variance
+from detector.detectors.statistics.error_rates import Rates, log_tail, surprise, usual_rates, variance
 
 
 def one(value: float) -> np.ndarray:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from detector.config import Config, load
-from detector.judging import judge
-from detector.reports.explain import render
+from detector.config.config import Config
+from detector.config.load import load
+from detector.judging.judging import judge
+from detector.reports.terminal.explain import render
 from tests.cases.environment_behaviour import named
 from tests.cases.usage_spike import fleet, with_last
 from tests.panels import panel

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from detector.files import SCRAP, scratch_folder, whole_file
+from detector.boundary.disk import SCRAP, scratch_folder, whole_file
 
 KILLED_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from detector.files import whole_file
+from detector.boundary.disk import whole_file
 with whole_file(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
@@ -24,14 +24,14 @@ with whole_file(Path(sys.argv[1])) as file:
 KILLED_WORKING = """
 import os, signal
 from pathlib import Path
-from detector.files import scratch_folder
+from detector.boundary.disk import scratch_folder
 with scratch_folder() as folder:
     Path(folder, "spilled").write_text("a line of a log")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 WORKING = """
 import sys
-from detector.files import scratch_folder
+from detector.boundary.disk import scratch_folder
 with scratch_folder() as folder:
     print(folder, flush=True)
     sys.stdin.read()

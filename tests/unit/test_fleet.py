@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from detector.config import Detection
-from detector.fleet import fleet_shift
+from detector.config.sections import Detection
+from detector.judging.fleet import fleet_shift
 from tests.cases.usage_spike import fleet
 from tests.panels import panel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.grounds import behaviour_odds, named_environment
+from detector.detectors.statistics.environments import behaviour_odds, named_environment
 from tests.cases.environment_behaviour import organization
 
 TEN = [f"test-{index:03d}" for index in range(0, 100, 10)]

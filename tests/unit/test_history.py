@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector import pull as pulling
-from detector.config import Config, load
-from detector.errors import ConfigError, HistoryError, SourceError
-from detector.history import History, days
-from detector.model import Fault, Night, Revision
+from detector.config.config import Config
+from detector.config.load import load
+from detector.model.day import Night, days
+from detector.model.errors import ConfigError, HistoryError, SourceError
+from detector.model.usage import Fault, Revision
+from detector.sources import pull as pulling
+from detector.usage.history import History
 from tests.fakes import FakeSource, groups
 
 UTC_ZONE = ZoneInfo("UTC")

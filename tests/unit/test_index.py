@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from detector.model import Night, RunReport
-from detector.reports import index, reporter
+from detector.model.day import Night
+from detector.model.report import RunReport
+from detector.reports import reporter
+from detector.reports.page import index
 from tests import report_examples
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from detector.inspection import inspect, lines
-from detector.model import Fault
+from detector.cli.inspection import inspect, lines
+from detector.model.usage import Fault
 from tests.fakes import FakeSource, groups
 
 UTC_ZONE = ZoneInfo("UTC")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.errors import SourceError
-from detector.sources.locations import Locations
-from detector.sources.storage import Disk, ObjectStore, as_expression, storage_of
+from detector.model.errors import SourceError
+from detector.sources.files.locations import Locations
+from detector.sources.files.storage import Disk, ObjectStore, as_expression, storage_of
 
 NIGHT = date(2026, 3, 1)
 

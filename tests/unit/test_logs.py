@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.contextvars import bound_contextvars
 
-from detector.errors import NotReadyError
-from detector.logs import formatter, logging_to_stderr
-from detector.monitoring_config import LogFormat
-from detector.reports import UNSEEN
+from detector.boundary.text import UNSEEN
+from detector.config.monitoring import LogFormat
+from detector.model.errors import NotReadyError
+from detector.operations.monitoring.logs import formatter, logging_to_stderr
 
 FORMATS: tuple[LogFormat, ...] = ("console", "json")
 HOSTILE = [

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from detector.config.delivery import MailDelivery
 from detector.delivery import Origin
-from detector.delivery.mail import MailChannel
-from detector.delivery.mail_rendering import LARGEST_BODY, header_text, one_line
-from detector.delivery_config import MailDelivery
-from detector.messages import DIGEST, Message
-from detector.model import Night, RunReport, Severity
+from detector.delivery.mail.channel import MailChannel
+from detector.delivery.mail.rendering import LARGEST_BODY, header_text, one_line
+from detector.model.day import Night
+from detector.model.finding import Severity
+from detector.model.report import RunReport
+from detector.state.messages import DIGEST, Message
 from tests.report_examples import (
     clear_night,
     findings_night,

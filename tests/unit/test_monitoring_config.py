@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from detector.config import Config, load
-from detector.errors import ConfigError
+from detector.config.config import Config
+from detector.config.load import load
+from detector.model.errors import ConfigError
 
 SECRET = "5bf66975d4c74bf5"
 

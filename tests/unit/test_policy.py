@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector import policy
-from detector.model import Precision, Severity, Sighting, Status
+from detector.judging import policy
+from detector.model.finding import Severity, Sighting, Status
+from detector.model.triage import Precision
 
 NIGHT = date(2026, 3, 17)
 NORMAL = np.random.default_rng(3).normal(size=20_000)

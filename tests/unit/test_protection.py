@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.config import FilesSource
-from detector.errors import ConfigError
-from detector.model import Fault
+from detector.config.source import FilesSource
+from detector.model.errors import ConfigError
+from detector.model.usage import Fault
+from detector.sources.files.protection import PlainKeys, ProtectedKeys, keys_of
 from detector.sources.presets import preset_named
-from detector.sources.protection import PlainKeys, ProtectedKeys, keys_of
 
 SALT = "a salt for tests alone"
 KEYS = ProtectedKeys(SALT)

@@ -16,12 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from detector import cli, config
-from detector.model import Finding, RunReport, Severity, Status
+from detector.cli import main as cli
+from detector.config import config
+from detector.model.finding import Finding, Severity, Status
+from detector.model.report import RunReport
 from detector.reports import REPORTERS, reporter
-from detector.reports.csv import COLUMNS, CUT_AT, LONGEST_CELL, cell, text_of
-from detector.reports.json import SCHEMA_PATH, document
-from detector.reports.ocsf import MAPPED, event
+from detector.reports.exports.csv import COLUMNS, CUT_AT, LONGEST_CELL, cell, text_of
+from detector.reports.exports.json import SCHEMA_PATH, document
+from detector.reports.exports.ocsf import MAPPED, event
 from tests import report_examples
 
 NIGHTS = {

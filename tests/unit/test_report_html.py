@@ -7,10 +7,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from detector.model import RunReport, Severity, Status
-from detector.reports import UNSEEN, html, tables, visible
-from detector.reports.html import HtmlReporter
-from detector.reports.page import assets
+from detector.boundary.text import UNSEEN, visible
+from detector.model.finding import Severity, Status
+from detector.model.report import RunReport
+from detector.reports.page import html, tables
+from detector.reports.page.assets import assets
+from detector.reports.page.html import HtmlReporter
 from tests import report_examples
 
 NIGHTS = {

@@ -9,11 +9,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from detector.aggregation import by_key_answer
-from detector.files import write_atomically
-from detector.model import RunReport
+from detector.boundary.disk import write_atomically
+from detector.model.report import RunReport
 from detector.reports import REPORTERS, reporter
-from detector.reports.json import SCHEMA_ID, SCHEMA_PATH, JsonReporter, document, finding_record
+from detector.reports.exports.json import SCHEMA_ID, SCHEMA_PATH, JsonReporter, document, finding_record
+from detector.usage.aggregation import by_key_answer
 from tests import report_examples
 
 NIGHTS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector import policy
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors.usage_spike import UsageSpike
+from detector.judging import policy
 from tests.panels import panel
 
 

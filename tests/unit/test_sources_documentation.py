@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from detector.config import FilesSource, load
-from detector.errors import SourceError
+from detector.config.load import load
+from detector.config.source import FilesSource
+from detector.model.errors import SourceError
 from detector.sources import open_source
 from detector.sources.presets import PRESETS
 

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import TIMESTAMP, Column, Date, DateTime, Dialect, Integer, MetaData, Select, String, Table
 from sqlalchemy.engine import make_url
 
-from detector.model import Night
-from detector.sources.statements import (
+from detector.model.day import Night
+from detector.sources.sql.statements import (
     Readings,
     client_counts,
     counts,

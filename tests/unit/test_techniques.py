@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from detector.config import Detection
+from detector.config.sections import Detection
 from detector.detectors import all_detectors
-from detector.model import INSTANT, Panel, Technique
+from detector.model.finding import Technique
+from detector.model.panel import Panel
+from detector.model.usage import INSTANT
 from tests.cases.endpoint_shift import NEW, USUAL, fleet
 from tests.cases.new_key_burst import with_young
 from tests.cases.revoked_key_use import revoked

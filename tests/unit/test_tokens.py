@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from detector import tokens
-from detector.tokens import ApiToken, find, hash_of, new_secret
+from detector.state import tokens
+from detector.state.tokens import ApiToken, find, hash_of, new_secret
 
 NOW = datetime(2026, 3, 18, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.model import Finding, Precision, Severity, Status, TriageEntry
-from detector.reports import text, verdicts
-from detector.reports.triage import state
-from detector.triage import VERDICTS, apply, covers, mutes_in_force, precision
-from detector.triage_commands import VERDICTS as OFFERED
+from detector.cli.triage import VERDICTS as OFFERED
+from detector.judging.triage import VERDICTS, apply, covers, mutes_in_force, precision
+from detector.model.finding import Finding, Severity, Status
+from detector.model.triage import Precision, TriageEntry
+from detector.reports import verdicts
+from detector.reports.terminal import text
+from detector.reports.terminal.triage import state
 from tests import report_examples
 from tests.report_examples import DAY, example_findings, finding, said
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from detector.chargeback import Statement
+from detector.chargeback.statement import Statement
 
 FORMATS = {
     "text": "detector.reports.statement.text:render",

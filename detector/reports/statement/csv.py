@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from detector.chargeback import Statement
-from detector.reports.csv import table
+from detector.chargeback.statement import Statement
+from detector.reports.exports.csv import table
 from detector.reports.statement.rows import rows
 
 COLUMNS = (

@@ -11,10 +11,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from detector.chargeback import SHARED, Statement
-from detector.model import Night
-from detector.reports.csv import table
-from detector.reports.json import plain
+from detector.chargeback.statement import SHARED, Statement
+from detector.model.day import Night
+from detector.reports.exports.csv import table
+from detector.reports.exports.json import plain
 from detector.reports.statement.rows import rows
 
 COLUMNS = (

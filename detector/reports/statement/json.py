@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from detector.chargeback import Statement, TeamTotal
-from detector.reports.json import escaped, plain, tool_version
+from detector.chargeback.statement import Statement, TeamTotal
+from detector.reports.exports.json import escaped, plain, tool_version
 from detector.reports.statement.rows import rows
 from detector.reports.statement.words import gaps, remarks
 

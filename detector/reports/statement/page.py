@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from detector.chargeback import SHARED, Statement, minor_digits
-from detector.chargeback_config import PRICE_DECIMALS
-from detector.reports.json import plain, tool_version
-from detector.reports.page import assets, counted, environment
+from detector.chargeback.statement import SHARED, Statement, minor_digits
+from detector.config.chargeback import PRICE_DECIMALS
+from detector.reports.exports.json import plain, tool_version
+from detector.reports.page.assets import assets, counted, environment
 from detector.reports.statement.words import change, described, gaps, money, remarks, team_name
 
 MOST_KEYS = 100

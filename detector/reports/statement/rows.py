@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from detector.chargeback import LINE_COLUMNS, OWNER_COLUMNS, SHARED, Statement
+from detector.chargeback.statement import LINE_COLUMNS, OWNER_COLUMNS, SHARED, Statement
 
 
 def rows(statement: Statement) -> Iterator[dict[str, Any]]:

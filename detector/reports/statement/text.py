@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from detector.chargeback import Statement, TeamTotal
-from detector.reports import visible
+from detector.boundary.text import visible
+from detector.chargeback.statement import Statement, TeamTotal
 from detector.reports.statement.words import change, gaps, money, remarks, team_name
 
 PIPE_WIDTH = 160

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from detector.chargeback import NO_TEAM, Statement
-from detector.chargeback_config import Price
+from detector.chargeback.statement import NO_TEAM, Statement
+from detector.config.chargeback import Price
 
 
 def team_name(team: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
-from detector.errors import SourceError
+from detector.model.errors import SourceError
 
 PRESETS = {
     "apache": "detector.sources.presets.web_server:APACHE",

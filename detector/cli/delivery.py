@@ -1,0 +1,105 @@
+"""``deliver``: send what waits in the outbox, list it, or try the channels."""
+
+# ruff: noqa: PLC0415  heavy imports wait until needed
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from detector.cli.options import Command, configured, load_config, safe
+from detector.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.config.config import Config
+    from detector.state.database import State
+
+PARTIAL = 4
+
+
+@click.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector deliver
+      python -m detector deliver --list
+      python -m detector deliver --now
+      python -m detector deliver --test""",
+)
+@click.option("--list", "listed", is_flag=True, help="Show what waits and what failed for good; send nothing.")
+@click.option("--now", "at_once", is_flag=True, help="Also send what waits for a later attempt.")
+@click.option(
+    "--test", "trial", is_flag=True, help="Send one harmless message to every recipient of every channel."
+)
+@configured
+def deliver(path: Path, overrides: Sequence[str], listed: bool, at_once: bool, trial: bool) -> None:
+    """Send what is due in the outbox: the messages of runs that were not accepted yet.
+
+    Every run does the same when it ends; between runs, this may be called every few minutes.
+    """
+    from detector.state.database import State
+
+    if listed + at_once + trial > 1:
+        raise ConfigError("--list, --now and --test exclude one another")
+    config = load_config(path, overrides)
+    if trial:
+        sys.exit(_try(config))
+    with closing(State(config.state.url)) as state:
+        sys.exit(_list(state) if listed else _drain(config, state, at_once))
+
+
+def _drain(config: Config, state: State, at_once: bool) -> int:
+    from detector.delivery import open_channels
+    from detector.delivery.outbox import Outbox
+
+    done = Outbox(state, open_channels(config)).drain(datetime.now(UTC), everything=at_once)
+    for failure in done.failures:
+        click.echo(f"detector: {safe(failure)}", err=True)
+    if done.busy:
+        click.echo("detector: another process is sending", err=True)
+    click.echo(f"{done.sent:,} sent, {done.waiting:,} waiting.")
+    return PARTIAL if done.failures else 0
+
+
+def _list(state: State) -> int:
+    """One line a message, and below it what went wrong."""
+    from detector.delivery.outbox import kept
+    from detector.state.messages import WAITING
+
+    stored = kept(state)
+    for item in stored:
+        message, when = item.message, f"next attempt from {item.next_attempt_at:%Y-%m-%d %H:%M} UTC"
+        state_of = when if item.status == WAITING else "failed for good"
+        tries = f"{item.attempts} {'attempt' if item.attempts == 1 else 'attempts'}"
+        who = f"{message.channel} to {message.recipient}"
+        click.echo(safe(f"{message.night}  {who}  {message.subject}  [{tries}, {state_of}]"))
+        if item.error:
+            click.echo(safe(f"            {item.error}"))
+    if not stored:
+        click.echo("Nothing waits, and nothing failed.")
+    return 0
+
+
+def _try(config: Config) -> int:
+    """Send a test message to every recipient; what each said."""
+    from detector.delivery import open_channels
+    from detector.model.errors import DeliveryError
+
+    code, messages = 0, 0
+    for channel in open_channels(config):
+        for message in channel.trial(datetime.now(UTC)):
+            messages += 1
+            try:
+                channel.send(message)
+                click.echo(safe(f"{channel.name} to {message.recipient}: accepted"))
+            except DeliveryError as error:
+                click.echo(safe(f"{channel.name} to {message.recipient}: {error}"))
+                code = PARTIAL
+    if not messages:
+        click.echo("No channel is configured; see `delivery` in the configuration.")
+    return code

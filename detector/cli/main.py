@@ -1,0 +1,451 @@
+"""The command line. Results go to stdout, everything else to stderr; heavy imports wait until needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from detector.cli.chargeback import chargeback
+from detector.cli.delivery import deliver
+from detector.cli.options import DAY, Command, Group, configured, load_config, safe
+from detector.cli.serve import serve, token
+from detector.cli.triage import triage
+from detector.cli.upkeep import backup, doctor, prune, restore
+from detector.model.errors import ConfigError, DetectorError
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.base import BaseTrigger
+
+    from detector.config.config import Config
+    from detector.pipeline import Job
+
+
+FINDINGS = 3
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+FORMATS = ("html", "json", "ndjson", "csv", "ocsf", "ocsf-1.4")
+
+
+class _RunByDefault(Group):
+    """A group whose bare call, with or without options, is ``run``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_RunByDefault,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""Examples:
+      python -m detector                                  judge last night with config.yaml
+      python -m detector demo                             a made-up organization and its report
+      python -m detector run --night 2026-11-22 --fail-on high
+      python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv
+
+    Exit codes: 0 done, 1 failure, 2 bad usage or configuration, 3 findings at or above --fail-on,
+    4 partial (report written, a part failed), 75 try later.""",
+)
+@click.version_option(package_name="key-usage-detector")
+def cli() -> None:
+    """Find API keys that behave unlike themselves: spikes, wakes, test keys in production.
+
+    Without a command, judges last night.
+    """
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector run
+      python -m detector run --night 2026-11-22 --format json
+      python -m detector run --config /etc/detector.yaml --fail-on high""",
+)
+@click.option("--night", type=DAY, help="The night to judge; last night by default.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 with a finding of this severity or above.")
+@click.option("--no-deliver", is_flag=True, help="Write the reports; send and queue nothing.")
+@click.option("--resend", is_flag=True, help="Send what this night has to say even if it was sent before.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What stdout shows.")
+@configured
+def run(
+    path: Path,
+    overrides: Sequence[str],
+    night: date | None,
+    fail_on: str | None,
+    no_deliver: bool,
+    resend: bool,
+    form: str,
+) -> None:
+    """Judge last night, or a given one, write its reports and send them.
+
+    Pulls what the history lacks first: on a new installation the last 120 nights. Without --night, nights
+    that were missed since the last run are judged too, and a night whose data are incomplete is not judged
+    before schedule.deadline: exit 75, try again later.
+    """
+    import logging
+
+    from detector.operations.monitoring.logs import logging_to_stderr
+    from detector.operations.schedule.nightly import nightly
+    from detector.pipeline import Sending
+
+    if no_deliver and resend:
+        raise ConfigError("--no-deliver and --resend contradict each other")
+    sending = Sending.NEVER if no_deliver else Sending.AGAIN if resend else Sending.NOW
+    config, now = load_config(path, overrides), datetime.now(UTC)
+    log_format = config.monitoring.log_format
+    bars = log_format == "console" and sys.stderr.isatty()
+    with (
+        logging_to_stderr(log_format, logging.WARNING if bars else logging.INFO),
+        _watched("Pulling", logged=not bars) as progress,
+    ):
+        outcomes = nightly(config, night=night, now=now, progress=progress, sending=sending)
+    if form == "json":
+        from detector.reports import reporter
+
+        click.echo(reporter("json").render(outcomes[-1].report), nl=False)
+    else:
+        from detector.reports.terminal.text import render
+
+        click.echo("\n\n".join(render(outcome.report, outcome.files) for outcome in outcomes))
+    reached = fail_on and any(
+        finding.severity.rank >= SEVERITIES.index(fail_on)
+        for outcome in outcomes
+        for finding in outcome.report.findings
+        if finding.status.value not in ("resolved", "muted")
+    )
+    sys.exit(FINDINGS if reached else max(outcome.exit_code for outcome in outcomes))
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector usage
+      python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv > usage.csv""",
+)
+@click.option("--from", "first", type=DAY, help="First night; last night by default.")
+@click.option("--to", "last", type=DAY, help="Last night, included; --from by default.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    help="Shape of the answer.",
+)
+@configured
+def usage(path: Path, overrides: Sequence[str], first: date | None, last: date | None, form: str) -> None:
+    """Print the by-key usage of a period, most requests first, keys without requests included."""
+    from detector.reports.terminal import usage as rendering
+    from detector.sources.pull import usage_between
+
+    job = _job(path, overrides)
+    first = first or last or _last_night(job.config)
+    last = last or first
+    _require_order(first, last)
+    _pull(job, first, last)
+    records = usage_between(job.history, first, last)
+    click.echo(rendering.RENDERINGS[form](records), nl=False)
+    for fault in job.history.notes(last).faults:
+        click.echo(f"detector: {fault.count:,} × {safe(fault.reason)}", err=True)
+    for key in records.loc[~records["active"] & (records["request_count"] > 0), "key_id"]:
+        click.echo(f"detector: revoked key {safe(key)} has requests; it is not in the answer", err=True)
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Example:
+      python -m detector backfill --from 2026-01-01 --to 2026-11-22""",
+)
+@click.option("--from", "first", type=DAY, required=True, help="First night.")
+@click.option("--to", "last", type=DAY, required=True, help="Last night, included.")
+@configured
+def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> None:
+    """Pull past nights into the history without judging them. Nights already there are kept."""
+    _require_order(first, last)
+    job = _job(path, overrides)
+    pulled, total = _pull(job, first, last), (last - first).days + 1
+    lacking = len(job.history.missing(first, last))
+    there = total - len(pulled) - lacking
+    click.echo(f"{len(pulled):,} of {total:,} nights pulled, {there:,} were there already.")
+    if lacking:
+        click.echo(f"detector: the source cannot tell about {lacking:,} of the nights", err=True)
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Example:
+      python -m detector backtest --from 2026-09-01 --to 2026-11-22 --out /tmp/backtest""",
+)
+@click.option("--from", "first", type=DAY, required=True, help="First judged night.")
+@click.option("--to", "last", type=DAY, required=True, help="Last judged night, included.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results."
+)
+@configured
+def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out: Path) -> None:
+    """Replay past nights, each with only what was known then.
+
+    Writes findings.ndjson, scores.csv and summary.json, and leaves the state database alone.
+    """
+    import json
+
+    from detector.operations.backtest import backtest as replay
+
+    _require_order(first, last)
+    job = _job(path, overrides)
+    _pull(job, first - timedelta(days=job.config.history.first_pull_nights), last)
+    with _watched("Judging") as progress:
+        summary = replay(job.config, job.history, first, last, out, progress)
+    click.echo(json.dumps(summary, indent=2))
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector report 2026-11-22 --out report.html
+      python -m detector report 2026-11-22 --format ocsf | curl --data-binary @- https://siem.example/intake""",
+)
+@click.argument("night", type=DAY)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="Which rendering.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default.")
+@configured
+def report(path: Path, overrides: Sequence[str], night: date, form: str, out: Path | None) -> None:
+    """Render the report of a past night from the history, as it would be judged today."""
+    from detector.boundary.disk import write_atomically
+    from detector.pipeline import build_report, judge_night
+    from detector.reports import reporter
+
+    job = _job(path, overrides)
+    _require_stored(job, night)
+    text = reporter(form).render(build_report(job, judge_night(job, night), run_id="report"))
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    write_atomically(out, text.encode())
+    click.echo(out)
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Example:
+      python -m detector explain key_7f3a --night 2026-11-22""",
+)
+@click.argument("key")
+@click.option("--night", type=DAY, help="The night to explain; the latest in the history by default.")
+@configured
+def explain(path: Path, overrides: Sequence[str], key: str, night: date | None) -> None:
+    """Show what is known of a key, its baseline, and why each detector fired or did not."""
+    from detector.pipeline import judge_night
+    from detector.reports.terminal.explain import render
+
+    job = _job(path, overrides)
+    stored = job.history.nights()
+    if not stored:
+        raise ConfigError("the history is empty; pull some nights with `run` or `backfill` first")
+    night = night or stored[-1]
+    _require_stored(job, night)
+    judged = judge_night(job, night)
+    if key not in judged.panel.keys:
+        raise ConfigError(
+            f"no key {safe(key)!r} is active or in use on {night}{_similar(key, list(judged.panel.keys))}"
+        )
+    click.echo(render(judged, key))
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Example:
+      python -m detector check --config config.yaml""",
+)
+@configured
+def check(path: Path, overrides: Sequence[str]) -> None:
+    """Try the configuration, the source, the history and the state, and say what is there.
+
+    Says which channels are configured and sends nothing; `deliver --test` does.
+    """
+    from detector.cli.inspection import inspect, lines
+    from detector.delivery import open_channels
+
+    job = _job(path, overrides)
+    found = inspect(job.source, job.config.zone, job.now)
+    nights = job.history.nights()
+    last = job.state.last_run()
+    click.echo(f"configuration  {path}: valid")
+    click.echo(
+        f"source         {job.config.source.name} ({job.config.source.kind}, {job.config.source.shape}): readable"
+    )
+    for name, fact in lines(found):
+        click.echo(f"{name:<14} {safe(fact)}")
+    click.echo(f"history        {len(nights):,} nights" + (f", {nights[0]} to {nights[-1]}" if nights else ""))
+    click.echo(f"last run       {safe(_told(last))}")
+    for channel in open_channels(job.config):
+        click.echo(f"delivery       {safe(channel.name)}: {safe(channel.describe())}")
+    if found.watermark is None:
+        advice = "source.usage and source.columns"
+        if job.config.source.kind == "http":
+            advice = "that its keys carry last_activity"
+        raise DetectorError(f"the source is readable but holds no usable request; check {advice}")
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector demo
+      python -m detector demo --out /tmp/demo""",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder to fill.",
+)
+def demo(out: Path) -> None:
+    """Make a seeded organization of about 300 keys with planted incidents, and judge one night of it."""
+    import logging
+
+    from detector.cli.demo import NIGHT, make
+    from detector.operations.monitoring.logs import logging_to_stderr
+    from detector.operations.schedule.nightly import nightly
+    from detector.reports.terminal.text import render
+
+    with _watched("Making") as progress:
+        config_path = make(out, progress)
+    with logging_to_stderr("console", logging.WARNING), _watched("Pulling") as progress:
+        (outcome,) = nightly(load_config(config_path, ()), night=NIGHT, now=datetime.now(UTC), progress=progress)
+    click.echo(render(outcome.report, outcome.files))
+    click.echo(f"\nLook around: python -m detector usage --config {config_path} --from {NIGHT}")
+    sys.exit(outcome.exit_code)
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector schedule --config /etc/detector.yaml""",
+)
+@configured
+def schedule(path: Path, overrides: Sequence[str]) -> None:
+    """Stay and judge every night at its hour (schedule.nightly), until told to stop.
+
+    SIGTERM and SIGINT give a running night schedule.grace_minutes to finish, and end at once where they come
+    again; SIGHUP rereads the configuration. A night whose data are incomplete is tried again every
+    schedule.retry_minutes until schedule.deadline.
+    """
+    import logging
+
+    from detector.operations.monitoring.logs import logging_to_stderr
+    from detector.operations.schedule.scheduler import serve as stay
+
+    config = load_config(path, overrides)
+    with logging_to_stderr(config.monitoring.log_format, logging.INFO):
+        stay(lambda: load_config(path, overrides))
+
+
+@cli.command(
+    cls=Command,
+    epilog="""Example:
+      python -m detector status || echo 'a night is overdue'""",
+)
+@configured
+def status(path: Path, overrides: Sequence[str]) -> None:
+    """Tell the last run, the next one and how far judging is behind; exit 1 where a night is overdue."""
+    from detector.operations.schedule.monthly import last_month, written
+    from detector.operations.schedule.scheduler import chargeback_trigger, is_behind, nightly_trigger
+
+    job = _job(path, overrides)
+    last, judged = job.state.last_run(), job.state.judged()
+    click.echo(f"last run    {safe(_told(last))}")
+    night, complete = max(judged.items(), default=(None, True))
+    interim = "" if complete else " (its data were incomplete)"
+    click.echo(f"last night  {night or 'none judged yet'}{interim}")
+    click.echo(f"next run    {_coming(nightly_trigger(job.config), job.now)}")
+    if job.config.chargeback.wanted:
+        month, following = last_month(job.config, job.now), _coming(chargeback_trigger(job.config), job.now)
+        click.echo(f"statement   {month} {written(job.config, month)}, the next one {following}")
+    if is_behind(job.config, job.now):
+        raise DetectorError(f"behind: the last judged night is {night}; is `detector schedule` or cron running?")
+
+
+cli.add_command(chargeback)
+cli.add_command(deliver)
+cli.add_command(triage)
+cli.add_command(serve)
+cli.add_command(token)
+for upkeep in (prune, doctor, backup, restore):
+    cli.add_command(upkeep)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error the operator can act on becomes one line and its exit code."""
+    try:
+        cli.main(args=list(arguments) if arguments is not None else None, prog_name="python -m detector")
+    except DetectorError as error:
+        click.echo(f"detector: {safe(str(error))}", err=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"detector: {error.strerror}: {safe(str(error.filename))}", err=True)
+        sys.exit(DetectorError.exit_code)
+
+
+def _job(path: Path, overrides: Sequence[str]) -> Job:
+    from detector.pipeline import Job
+
+    return Job.assemble(load_config(path, overrides), datetime.now(UTC))
+
+
+def _coming(trigger: BaseTrigger, now: datetime) -> str:
+    following = trigger.get_next_fire_time(None, now)
+    return f"{following:%Y-%m-%d %H:%M %Z}" if following else "never"
+
+
+def _told(run: Mapping[str, Any] | None) -> str:
+    """What became of a run; None where there was none."""
+    if run is None:
+        return "none yet"
+    unfinished = f"did not finish (came as far as: {run['stage'] or 'begun'})"
+    return f"{run['night']}: {run['message'] or unfinished}"
+
+
+def _pull(job: Job, first: date, last: date) -> list[date]:
+    """Pull as a run does, and not beside one. Where nothing is to be pulled, nobody is in the way."""
+    from detector.sources.pull import pull, to_pull
+
+    if not to_pull(job.config, job.history, first, last, job.now):
+        return []
+    with job.state.only_run(), _watched("Pulling") as progress:
+        return pull(job.config, job.source, job.history, first, last, now=job.now, progress=progress)
+
+
+def _watched(title: str, *, logged: bool = False) -> Any:
+    from detector.cli.progress import watched
+
+    return watched(title, logged=logged)
+
+
+def _last_night(config: Config) -> date:
+    from detector.model.day import Night
+
+    return Night.last_complete(datetime.now(UTC), config.zone).day
+
+
+def _require_order(first: date, last: date) -> None:
+    if first > last:
+        raise ConfigError(f"--from {first} lies after --to {last}")
+
+
+def _require_stored(job: Job, night: date) -> None:
+    if night not in job.history.nights():
+        raise ConfigError(f"the night {night} is not in the history; `run --night {night}` or `backfill` pulls it")
+
+
+def _similar(key: str, keys: list[str]) -> str:
+    import difflib
+
+    match = difflib.get_close_matches(key, keys, n=1)
+    return f"; did you mean {safe(match[0])!r}?" if match else ""

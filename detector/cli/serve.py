@@ -1,0 +1,164 @@
+"""``serve`` and ``token``: the by-key endpoint over the history, and who may ask it."""
+
+# ruff: noqa: PLC0415  heavy imports wait until needed
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from detector.cli.options import DAY, Command, Group, configured, load_config, safe
+from detector.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.config.config import Config
+    from detector.state.database import State
+
+LONGEST_NAME = 100
+
+
+@click.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector token create --organization acme --name warehouse
+      python -m detector serve
+      python -m detector serve --host 0.0.0.0 --port 8443
+      curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/v1/analytics/usage/by-key""",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
+)
+@configured
+def serve(path: Path, overrides: Sequence[str], host: str, port: int) -> None:
+    """Answer GET /v1/analytics/usage/by-key from the history, and hand out the reports.
+
+    Callers need a token that `token create` made. Runs until SIGTERM or Ctrl-C; the access log goes to
+    stderr as JSON lines. It speaks plain HTTP: put a TLS proxy in front of it.
+    """
+    config = load_config(path, overrides)
+    try:
+        from detector.serve.server import serve as answer
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("fastapi", "uvicorn", "starlette"):
+            raise
+        raise ConfigError("serve needs further packages: pip install 'key-usage-detector[serve]'") from None
+    answer(config, host, port)
+
+
+@click.group(
+    cls=Group,
+    epilog="""Examples:
+      python -m detector token create --organization acme --name warehouse --expires 2027-06-30
+      python -m detector token list
+      python -m detector token revoke warehouse""",
+)
+def token() -> None:
+    """Make, list and revoke the tokens of the by-key endpoint."""
+
+
+@token.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector token create --organization acme --name warehouse
+      python -m detector token create --all-organizations --name siem --expires 2027-06-30""",
+)
+@click.option("--organization", metavar="ORG", help="Whose keys alone the token sees.")
+@click.option("--all-organizations", is_flag=True, help="The token sees every key, and the reports.")
+@click.option("--name", required=True, metavar="NAME", help="What it is for; in the log and to revoke it by.")
+@click.option("--expires", type=DAY, help="The last day on which it is accepted; it does not end by default.")
+@configured
+def create(
+    path: Path,
+    overrides: Sequence[str],
+    organization: str | None,
+    all_organizations: bool,
+    name: str,
+    expires: date | None,
+) -> None:
+    """Make a token and print it, this once: only its hash is stored."""
+    from detector.state.tokens import ApiToken, hash_of, new_secret
+
+    if (organization is None) != all_organizations or organization == "":
+        raise ConfigError("say whose keys the token sees: --organization ORG, or --all-organizations")
+    with _opened(path, overrides) as (config, state):
+        now, secret = datetime.now(UTC), new_secret()
+        _require_new(state, name)
+        made = ApiToken(name, organization, hash_of(secret), now, _end(expires, now, config))
+        state.add_token(made)
+    sees = "all organizations" if organization is None else f"the keys of {safe(organization)!r}"
+    until = f" until {expires}" if expires else ""
+    click.echo(f"Token {safe(name)!r} sees {sees}{until}. It is shown this once:", err=True)
+    click.echo(secret)
+
+
+@token.command(
+    "list",
+    cls=Command,
+    epilog="""Example:
+      python -m detector token list --all""",
+)
+@click.option("--all", "everything", is_flag=True, help="Also those that were revoked or have expired.")
+@configured
+def list_tokens(path: Path, overrides: Sequence[str], everything: bool) -> None:
+    """List the tokens that are accepted: name, organization, made and ends. Never the tokens themselves."""
+    with _opened(path, overrides) as (_, state):
+        now = datetime.now(UTC)
+        for made in state.tokens():
+            if not (everything or made.is_valid(now)):
+                continue
+            sees = "all organizations" if made.organization is None else safe(made.organization)
+            end = f", until {made.expires_at:%Y-%m-%d %H:%M} UTC" if made.expires_at else ""
+            gone = f", revoked {made.revoked_at:%Y-%m-%d}" if made.revoked_at else ""
+            click.echo(f"{safe(made.name)}  {sees}  made {made.created_at:%Y-%m-%d}{end}{gone}")
+
+
+@token.command(
+    cls=Command,
+    epilog="""Example:
+      python -m detector token revoke warehouse""",
+)
+@click.argument("name")
+@configured
+def revoke(path: Path, overrides: Sequence[str], name: str) -> None:
+    """Revoke a token for good. A running server learns of it within five seconds."""
+    with _opened(path, overrides) as (_, state):
+        if not state.revoke_tokens(name, datetime.now(UTC)):
+            raise ConfigError(f"there is no token {safe(name)!r} to revoke; `token list` shows what there is")
+    click.echo(f"Token {safe(name)!r} revoked.")
+
+
+@contextmanager
+def _opened(path: Path, overrides: Sequence[str]) -> Iterator[tuple[Config, State]]:
+    from detector.state.database import State
+
+    config = load_config(path, overrides)
+    with closing(State(config.state.url)) as state:
+        yield config, state
+
+
+def _require_new(state: State, name: str) -> None:
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise ConfigError(f"--name: up to {LONGEST_NAME} characters that can be seen")
+    if any(made.name == name and made.revoked_at is None for made in state.tokens()):
+        raise ConfigError(f"there is a token {safe(name)!r} already; revoke it first, or choose another name")
+
+
+def _end(expires: date | None, now: datetime, config: Config) -> datetime | None:
+    """The first instant at which a token is not accepted any more."""
+    from detector.model.day import Night
+
+    if expires is None:
+        return None
+    try:
+        end = Night(expires + timedelta(days=1), config.zone).start
+    except OverflowError:
+        raise ConfigError(f"--expires {expires}: too far away; leave it out for a token without an end") from None
+    if end <= now:
+        raise ConfigError(f"--expires {expires} is over already")
+    return end

@@ -1,0 +1,153 @@
+"""``prune``, ``doctor``, ``backup`` and ``restore``: looking after what is stored."""
+
+# ruff: noqa: PLC0415  heavy imports wait until needed
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from detector.cli.options import Command, configured, load_config, safe
+
+if TYPE_CHECKING:
+    from detector.operations.upkeep.examination import Problem
+    from detector.pipeline import Job
+
+DAMAGED, PARTIAL = 1, 4
+
+
+@click.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector prune --pretend
+      python -m detector prune --set history.keep_nights=200""",
+)
+@click.option("--pretend", is_flag=True, help="Say what would be taken away, and keep it.")
+@configured
+def prune(path: Path, overrides: Sequence[str], pretend: bool) -> None:
+    """Take away nights, reports, runs and messages older than history.keep_nights; `schedule` does so every night.
+
+    What judging reads stays, and so do verdicts, mutes, and the last that was seen of each finding.
+    """
+    from detector.operations.schedule.retention import prune as take_away
+
+    old = take_away(load_config(path, overrides), datetime.now(UTC), pretend=pretend)
+    verb, rows = "would be taken away" if pretend else "taken away", old.state
+    click.echo(f"{len(old.nights):,} nights and {len(old.reports):,} reports before {old.before} {verb}.")
+    told = f"{rows.runs:,} runs, {rows.messages:,} messages and {rows.sightings:,} sightings"
+    click.echo(f"Of the state, {told} {verb}.")
+
+
+@click.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector doctor
+      python -m detector doctor --repair""",
+)
+@click.option("--repair", "mend", is_flag=True, help="Pull damaged nights anew, and make missing reports again.")
+@configured
+def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
+    """Check the state, every stored night and the reports; exit 1 where something is wrong and was not mended.
+
+    With --repair, damaged and missing nights are pulled anew from the source. A damaged file is kept as
+    usage.parquet.damaged unless the source tells exactly as many requests as were stored; where it tells fewer,
+    the night stays a gap.
+    """
+    from detector.cli.progress import watched
+    from detector.operations.upkeep.examination import examine
+    from detector.pipeline import Job
+    from detector.state.database import State
+
+    config, problems = load_config(path, overrides), []
+    with closing(State(config.state.url)) as state, state.only_run():
+        job = Job.assemble(config, datetime.now(UTC), state=state)
+        with watched("Checking") as progress:
+            for problem in examine(job, progress):
+                click.echo(safe(problem.text))
+                problems.append(problem)
+        nights = len(job.history.nights())
+        if not problems:
+            click.echo(f"Sound: the state, {nights:,} nights and their reports.")
+        elif not mend:
+            click.echo(f"{_problems(len(problems))} in {nights:,} nights; --repair mends what can be mended.")
+        left = _mend(job, problems) if mend and problems else len(problems)
+    sys.exit(DAMAGED if left else 0)
+
+
+def _mend(job: Job, problems: Sequence[Problem]) -> int:
+    """Mend, say what became of each problem, and return how many are left."""
+    from detector.operations.upkeep.repair import repair
+
+    left, mended = 0, 0
+    for done in repair(job, problems):
+        click.echo(f"{'mended' if done.mended else 'NOT MENDED'}: {safe(done.text)}")
+        mended, left = mended + done.mended, left + (not done.mended)
+    click.echo(f"{mended:,} mended, {left:,} not mended.")
+    return left
+
+
+def _problems(count: int) -> str:
+    return f"{count:,} {'problem' if count == 1 else 'problems'}"
+
+
+@click.command(
+    cls=Command,
+    epilog="""Example:
+      python -m detector backup --out /mnt/backup/detector.tar""",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write, a plain tar."
+)
+@configured
+def backup(path: Path, overrides: Sequence[str], out: Path) -> None:
+    """Put the state, the history and snapshots of running totals into one file that its owner alone can read.
+
+    Reports are not in it: `doctor --repair` makes them again. Exit 4 where a night in it was damaged already.
+    """
+    from detector.cli.progress import watched
+    from detector.operations.upkeep.backup import back_up
+    from detector.state.database import State
+
+    config = load_config(path, overrides)
+    with closing(State(config.state.url)) as state, watched("Copying") as progress:
+        made = back_up(config, state, out, datetime.now(UTC), progress)
+    for night in made.damaged:
+        click.echo(
+            f"detector: the night {night} is damaged, in the backup too; `doctor --repair` mends it", err=True
+        )
+    click.echo(f"{out}: the state and {made.nights:,} nights, {out.stat().st_size:,} bytes.")
+    sys.exit(PARTIAL if made.damaged else 0)
+
+
+@click.command(
+    cls=Command,
+    epilog="""Examples:
+      python -m detector restore /mnt/backup/detector.tar
+      python -m detector restore /mnt/backup/detector.tar --replace""",
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--replace", is_flag=True, help="Also where there is a history or a state already, which are lost.")
+@configured
+def restore(path: Path, overrides: Sequence[str], file: Path, replace: bool) -> None:
+    """Put a backup in its place, after checking all of it.
+
+    A backup of SQLite can be restored to PostgreSQL and the reverse: that is how to move from one to the other.
+    """
+    from detector.operations.upkeep.archive import opened
+    from detector.operations.upkeep.restore import contents
+    from detector.operations.upkeep.restore import restore as put_back
+    from detector.state.database import State
+
+    config = load_config(path, overrides)
+    with opened(file) as archive, closing(State(config.state.url)) as state:
+        former = put_back(config, state, archive, replace=replace)
+        now = contents(config, state)
+    if replace:
+        click.echo(f"Replaced: {former}.")
+    click.echo(f"Restored: {now}, as of {safe(archive.manifest.created_at)}.")

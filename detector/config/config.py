@@ -1,0 +1,82 @@
+"""The configuration: typed once, strict, and the single truth for the reference table in the docs.
+
+An unknown key is an error that names its path and the nearest allowed one. ``${NAME}`` reads the
+environment, the only place for secrets. Relative paths are relative to the config file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field
+from pydantic.fields import FieldInfo
+from sqlalchemy.engine import make_url
+
+from detector.config.chargeback import Chargeback
+from detector.config.delivery import Delivery
+from detector.config.monitoring import Monitoring
+from detector.config.section import Section
+from detector.config.sections import Detection, History, Report, Schedule, Serve, State, _known_zone
+from detector.config.source import KINDS, Source
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC", description="Whose midnight bounds a night."
+    )
+    organization: str | None = Field(None, description="Only this organization's keys are ever visible.")
+    source: Source
+    history: History = History()
+    state: State = State()
+    detection: Detection = Detection()
+    report: Report = Report()
+    schedule: Schedule = Schedule()
+    chargeback: Chargeback = Chargeback()
+    delivery: Delivery = Delivery()
+    serve: Serve = Serve()
+    monitoring: Monitoring = Monitoring()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The configured timezone."""
+        return ZoneInfo(self.timezone)
+
+
+def _siblings(location: Sequence[Any]) -> list[str]:
+    """The keys allowed beside the one at this location."""
+    section: type[Section] = Config
+    for part in location[:-1]:
+        if part in KINDS:
+            section = KINDS[part]
+        elif part != "source" and part in _fields(section):
+            section = _section_within(_fields(section)[part].annotation) or section
+    return list(_fields(section))
+
+
+def _fields(section: type[Section]) -> dict[Any, FieldInfo]:
+    """The keys of a section as they are written."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
+def _section_within(annotation: Any) -> type[Section] | None:
+    """The section that a type is, or is an optional one or a list of."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_within(part))), None)
+
+
+def _absolute(path: str, base: Path) -> str:
+    return path if "://" in path else str(base / Path(path).expanduser())
+
+
+def _absolute_url(url: str, base: Path) -> str:
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in ("sqlite", "duckdb") or parsed.database in (None, "", ":memory:"):
+        return url
+    resolved = parsed.set(database=_absolute(str(parsed.database), base))
+    return resolved.render_as_string(hide_password=False)

@@ -1,0 +1,131 @@
+"""Where the usage comes from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from detector.config.section import Section, plain_line
+from detector.config.urls import BY_KEY_PATH, DatabaseUrl, EndpointUrl
+
+USAGE_FIELDS = {
+    "events": ("timestamp", "key_id", "endpoint", "status", "error", "deployment", "client", "event_id"),
+    "daily": ("day", "key_id", "endpoint", "deployment", "request_count", "error_count", "last_activity"),
+}
+
+REGISTER_FIELDS = (
+    "key_id",
+    "name",
+    "environment",
+    "team",
+    "application",
+    "organization",
+    "created_at",
+    "revoked_at",
+)
+
+BearerToken = Annotated[str, AfterValidator(plain_line)]
+
+
+class SourceBase(Section):
+    """What every source has."""
+
+    name: str = Field("main", min_length=1, description="Part of every finding's identity, so files may move.")
+    shape: Literal["events", "daily"] = Field("events", description="One row a request, or a daily rollup.")
+    columns: dict[str, str] = Field(default_factory=dict, description="Our name for a column: theirs.")
+    deployment: str | None = Field(
+        None, description="Where all traffic of this source was seen, for sources that do not say."
+    )
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> SourceBase:
+        allowed = {*USAGE_FIELDS[self.shape], *REGISTER_FIELDS}
+        for name in self.columns:
+            if name not in allowed:
+                raise ValueError(
+                    f"columns.{name} is not a column of the {self.shape} shape or the register"
+                    f"{_nearest(name, allowed)}; allowed: {', '.join(sorted(allowed))}"
+                )
+        return self
+
+
+class FilesSource(SourceBase):
+    """Log or export files, read through DuckDB."""
+
+    kind: Literal["files"] = "files"
+    usage: str | tuple[str, ...] = Field(
+        description="Path, glob or s3:// or gs:// URL, or a list; may hold {year}, {month} and {day}."
+    )
+    keys: str | None = Field(
+        None, description="The key register, as a path, glob or URL; without one the keys are those seen."
+    )
+    preset: str | None = Field(
+        None,
+        description="A known log format that brings its own columns: apache, aws_api_gateway, cloudflare, "
+        "cloudtrail, envoy, gravitee, kong, nginx, tyk.",
+    )
+    protect_keys: bool = Field(
+        False, description="Keys are in clear: known by an HMAC and their end alone. Always so for some presets."
+    )
+    key_salt: SecretStr | None = Field(
+        None, description="The salt of that HMAC, from ${NAME}; to be kept for good."
+    )
+
+
+class SqlSource(SourceBase):
+    """Tables of any database that SQLAlchemy speaks to."""
+
+    kind: Literal["sql"] = "sql"
+    url: DatabaseUrl = Field(description="SQLAlchemy URL; take the password from ${NAME}.")
+    usage: str = Field(description="Table with the usage, as name or schema.name.")
+    keys: str | None = Field(None, description="Table or view with the key register, as name or schema.name.")
+    keys_query: str | None = Field(None, description="Or a SELECT that gives the register, with our column names.")
+    statement_timeout: int = Field(
+        1800, ge=1, description="Seconds after which the database gives up a statement, where it can."
+    )
+
+
+class HttpSource(Section):
+    """A by-key endpoint: `GET /v1/analytics/usage/by-key` with a bearer token."""
+
+    shape: ClassVar[str] = "by-key"
+
+    kind: Literal["http"] = "http"
+    name: str = Field("main", min_length=1, description="Part of every finding's identity, so URLs may change.")
+    url: EndpointUrl = Field(description=f"The endpoint; a bare host gets {BY_KEY_PATH}.")
+    token: BearerToken = Field(repr=False, description="Sent as Authorization: Bearer; take it from ${NAME}.")
+    mode: Literal["period", "cumulative"] = Field(
+        "period", description="Ask for each night, or take the difference of two snapshots of running totals."
+    )
+    from_parameter: str = Field("from", min_length=1, description="Query parameter for the start of a night.")
+    to_parameter: str = Field("to", min_length=1, description="Query parameter for its end.")
+    range: Literal["instants", "dates", "nights"] = Field(
+        "instants",
+        description="How a night is written: from its first instant to the next night's (RFC 3339), the same as "
+        "dates, or its own date twice.",
+    )
+    parameters: dict[str, str] = Field(default_factory=dict, description="Further query parameters, always sent.")
+    deployment: str | None = Field(
+        None, description="Where all traffic of this source was seen, for endpoints that do not say."
+    )
+    snapshots: str | None = Field(
+        None, description="Folder of the snapshots of mode cumulative; beside the history by default."
+    )
+    timeout: float = Field(30, gt=0, le=3600, description="Seconds to connect, and to wait for the next bytes.")
+    attempts: int = Field(5, ge=1, le=20, description="Tries for a page that is refused for now or breaks off.")
+    most_pages: int = Field(1000, ge=1, description="Pages of one answer; more are an error.")
+    largest_answer_mb: int = Field(256, ge=1, description="Megabytes of one answer, unpacked; more are an error.")
+
+
+Source = Annotated[FilesSource | SqlSource | HttpSource, Field(discriminator="kind")]
+
+KINDS: dict[Any, type[Section]] = {"files": FilesSource, "sql": SqlSource, "http": HttpSource}
+"""Kind of source: its section."""
+
+
+def _nearest(name: str, allowed: Sequence[str] | set[str]) -> str:
+    match = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.5)
+    return f", did you mean {match[0]}?" if match else f"; allowed: {', '.join(sorted(allowed))}"

@@ -1,0 +1,1 @@
+"""Mail: the page of a message, its charts, its parts, and the channel that sends it."""

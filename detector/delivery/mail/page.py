@@ -1,0 +1,322 @@
+"""What a mail says, as one object from which its text and its HTML are both rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from detector.delivery.routing import routed, settled
+from detector.judging.triage import SHOWN_ID, mute_words
+from detector.model.finding import Finding, Severity, Status
+from detector.model.report import RunReport
+from detector.reports import revisions, verdicts
+from detector.reports.page import charts
+
+NIGHTS_SHOWN = 42
+MOST_CHARTS = 6
+MOST_LINES = 5
+"""Lines of one kind in a mail; the rest is counted."""
+VOLUME_TYPES = {"usage_spike", "unusual_pattern", "dormant_wake", "new_key_burst", "went_silent"}
+"""Types whose expected range counts requests a night, so that it may be drawn behind the bars."""
+
+COLOURS = {
+    "critical": "#86104a",
+    "high": "#b3231a",
+    "medium": "#8f5400",
+    "low": "#0d6767",
+    "info": "#545b66",
+    "clear": "#1b6e3c",
+    "not_judged": "#4b3a8f",
+}
+
+
+@dataclass(frozen=True)
+class Tone:
+    """How a mail looks at first sight: the word it begins with, and the colour of the bar above."""
+
+    word: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture by its content id, what it shows in words, and the labels below it."""
+
+    cid: str
+    words: str
+    first: str
+    last: str
+    caption: str
+    series: charts.Series
+    colour: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """One finding. ``facts`` are labels and values."""
+
+    severity: str
+    colour: str
+    title: str
+    life: str
+    name: str
+    key_id: str
+    reason: str
+    changes: list[str]
+    actions: list[str]
+    facts: list[tuple[str, str]]
+    chart: Chart | None
+
+
+@dataclass(frozen=True)
+class MailPage:
+    """Everything a mail says, in its order. Lists that are empty have no heading."""
+
+    tone: Tone
+    verdict: str
+    subline: str
+    about: str
+    alarms: list[str]
+    nights: list[str]
+    facts: list[tuple[str, str]]
+    cards: list[Card]
+    more: str
+    resolved: list[str]
+    muted: list[str]
+    notes: list[str]
+    link: str | None
+    closing: str
+
+
+@dataclass(frozen=True)
+class Audience:
+    """For whom a mail is: the security list (no teams), or people of some teams; from which severity on.
+
+    ``teams`` maps a team to the severity from which its people are told.
+    """
+
+    minimum: str
+    teams: Mapping[str, str] = field(default_factory=dict)
+
+    def findings(self, report: RunReport) -> list[Finding]:
+        """The open findings that they are told, most severe first."""
+        if not self.teams:
+            return routed(report, self.minimum)
+        of_teams = [each for team, minimum in self.teams.items() for each in routed(report, minimum, (team,))]
+        chosen = {finding.finding_id for finding in of_teams}
+        return [finding for finding in routed(report, "info") if finding.finding_id in chosen]
+
+
+def page(
+    reports: Sequence[RunReport], audience: Audience, *, most: int, link: str | None, remark: str = ""
+) -> MailPage:
+    """The mail about one night, or about several that were caught up (oldest first); at most ``most`` findings."""
+    report, team = reports[-1], bool(audience.teams)
+    findings = latest(reports, audience)
+    shown = findings[:most]
+    everything = latest(reports, Audience("info", dict.fromkeys(audience.teams, "info")))
+    return MailPage(
+        tone=tone(reports, audience, findings),
+        verdict=verdict(reports, audience, findings),
+        subline="" if team or len(reports) > 1 else report.summary.subline,
+        about=_about(reports),
+        alarms=_alarms(reports, team),
+        nights=[_night_line(each) for each in reports] if len(reports) > 1 and not team else [],
+        facts=[] if team else list(_facts(report)),
+        cards=[_card(reports, finding, index) for index, finding in enumerate(shown)],
+        more=" ".join(_more(len(findings) - len(shown), len(everything) - len(findings))),
+        resolved=_capped(_resolved_line(each) for each in settled(report, Status.RESOLVED, audience.teams)),
+        muted=_capped(_muted_line(each) for each in settled(report, Status.MUTED, audience.teams)),
+        notes=[] if team else _notes(report),
+        link=link,
+        closing=" ".join(part for part in (_closing(report, audience), remark) if part),
+    )
+
+
+def latest(reports: Sequence[RunReport], audience: Audience) -> list[Finding]:
+    """The open findings of the nights, each as of the last night that has it, most severe first."""
+    found: dict[str, Finding] = {}
+    for report in reports:
+        for finding in audience.findings(report):
+            found[finding.finding_id] = finding
+    if len(reports) == 1:
+        return list(found.values())
+    return sorted(found.values(), key=lambda finding: (-finding.severity.rank, -finding.night.toordinal()))
+
+
+def tone(reports: Sequence[RunReport], audience: Audience, findings: Sequence[Finding]) -> Tone:
+    """Findings by their severity, an all-clear, or that nobody could judge: three things that look different."""
+    outcomes = {report.summary.outcome for report in reports}
+    if audience.teams or "findings" in outcomes:
+        worst = max((finding.severity for finding in findings), key=lambda each: each.rank, default=Severity.INFO)
+        return Tone(f"Findings: {worst}", COLOURS[worst])
+    if "not_judged" in outcomes:
+        return Tone("Could not judge", COLOURS["not_judged"])
+    return Tone("All clear", COLOURS["clear"])
+
+
+def verdict(reports: Sequence[RunReport], audience: Audience, findings: Sequence[Finding]) -> str:
+    """The sentence a person would say first."""
+    if audience.teams:
+        keys = len({finding.key_id for finding in findings})
+        who = " and ".join(audience.teams)
+        return f"{keys:,} {'key' if keys == 1 else 'keys'} of team {who} {'needs' if keys == 1 else 'need'} a look"
+    if len(reports) == 1:
+        return reports[0].summary.verdict
+    judged = {report.night.day: report.summary.outcome for report in reports}
+    parts = [
+        f"{amount:,} {words}"
+        for outcome, words in (("findings", "with findings"), ("not_judged", "not judged"), ("clear", "clear"))
+        if (amount := sum(each == outcome for each in judged.values()))
+    ]
+    return f"{len(reports):,} nights caught up: {', '.join(parts)}"
+
+
+def _about(reports: Sequence[RunReport]) -> str:
+    first, last = reports[0].night, reports[-1].night
+    day = f"{last.day:%A} {charts.long_day(last.day)}, {last.timezone.key}"
+    nights = f"Night of {day}" if first == last else f"Nights from {charts.long_day(first.day)} to {day}"
+    return f"{reports[-1].organization} · {nights}" if reports[-1].organization else nights
+
+
+def _alarms(reports: Sequence[RunReport], team: bool) -> list[str]:
+    """What must be known before anything else is believed. A team is not told what was wrong elsewhere."""
+    if team:
+        whole = all(report.coverage.complete for report in reports)
+        return [] if whole else ["The data are not complete; the security team was told."]
+    lines = []
+    for report in reports:
+        coverage = report.coverage
+        about = f"{charts.short_day(report.night.day)}: " if len(reports) > 1 else ""
+        lines += [f"{about}{problem}" for problem in (() if coverage.complete else coverage.problems)]
+        lines += [f"{about}{failure}" for failure in coverage.failures]
+        if coverage.withheld:
+            lines.append(f"{about}Not said on such data: {', '.join(coverage.withheld)}.")
+    return _capped(dict.fromkeys(lines), 2 * MOST_LINES)
+
+
+def _night_line(report: RunReport) -> str:
+    return f"{report.night.day:%a} {charts.short_day(report.night.day)}: {report.summary.verdict}"
+
+
+def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
+    coverage, budget, fleet = report.coverage, report.summary.budget, report.summary.fleet
+    yield "Data", "complete" if coverage.complete else "incomplete"
+    yield "Judged", f"{coverage.keys_judged:,} of {coverage.keys_active:,} active keys"
+    yield "Alarms", f"{budget.raised:,} raised, about {charts.number(budget.expected)} expected by chance"
+    usual = "" if fleet.low is None else f", usually {charts.number(fleet.low)} to {charts.number(fleet.high)}"
+    yield "Requests", f"{fleet.requests:,} over all keys{usual}"
+
+
+def _card(reports: Sequence[RunReport], finding: Finding, index: int) -> Card:
+    report = next((each for each in reports if each.night.day == finding.night), reports[-1])
+    return Card(
+        severity=str(finding.severity).capitalize(),
+        colour=COLOURS[finding.severity],
+        title=finding.title,
+        life=_life(finding, several=len(reports) > 1),
+        name=finding.name or finding.key_id or "The whole fleet",
+        key_id=finding.key_id if finding.key_id and finding.name else "",
+        reason=finding.reason,
+        changes=_capped(finding.changes),
+        actions=_capped(finding.actions),
+        facts=list(_finding_facts(finding)),
+        chart=_chart(report, finding, index) if index < MOST_CHARTS else None,
+    )
+
+
+def _life(finding: Finding, *, several: bool) -> str:
+    when = f"on {charts.short_day(finding.night)}" if several else "tonight"
+    words = {
+        Status.NEW: f"new {when}",
+        Status.REOPENED: f"back {when}, episode {finding.episode}",
+        Status.ESCALATED: f"worse {when}, night {finding.nights}",
+    }
+    return words.get(finding.status, f"ongoing, night {finding.nights}")
+
+
+def _finding_facts(finding: Finding) -> Iterator[tuple[str, str]]:
+    owner = f"team {finding.team}" if finding.team else "no team"
+    if finding.key_id:
+        yield "Key", " · ".join(part for part in (finding.environment, owner, finding.application) if part)
+    if finding.severity_reasons:
+        yield "Severity", ", ".join(_capped(finding.severity_reasons))
+    if finding.prevalence:
+        yield "How rare", finding.prevalence
+    yield "Confidence", finding.confidence
+    for technique in finding.techniques[:MOST_LINES]:
+        yield technique.catalogue, f"{technique.id} {technique.name}: {technique.condition}"
+    if finding.acknowledged:
+        yield "Triage", finding.acknowledged
+    if finding.verdict:
+        yield "Verdict", verdicts.WORDS[finding.verdict]
+    yield "Finding", finding.finding_id[:SHOWN_ID]
+
+
+def _chart(report: RunReport, finding: Finding, index: int) -> Chart | None:
+    trends = report.trends
+    if finding.key_id not in trends.key_ids:
+        return None
+    row, shown = trends.key_ids.index(finding.key_id), slice(-NIGHTS_SHOWN, None)
+    pairs = zip(trends.requests[row].tolist()[shown], trends.known[row].tolist()[shown], strict=True)
+    banded = finding.type in VOLUME_TYPES
+    limits = (finding.expected, finding.low, finding.high) if banded else (None, None, None)
+    counts = [count if known else None for count, known in pairs]
+    series = charts.Series(trends.nights[shown], counts, trends.missing.tolist()[shown], *limits)
+    shaded = " Shaded: what its own history leads us to expect." if banded and finding.low is not None else ""
+    return Chart(
+        cid=f"chart{index}",
+        words=charts.summary(series),
+        first=charts.short_day(series.nights[0]),
+        last=charts.short_day(series.nights[-1]),
+        caption=f"Requests a night.{shaded}",
+        series=series,
+        colour=COLOURS[finding.severity],
+    )
+
+
+def _more(hidden: int, below: int) -> Iterator[str]:
+    """What there is beyond the findings of the mail: nothing is left out in silence."""
+    if hidden:
+        yield f"{hidden:,} more {'finding is' if hidden == 1 else 'findings are'} in the report."
+    if below:
+        yield f"{below:,} less severe {'finding is' if below == 1 else 'findings are'} not shown here."
+
+
+def _resolved_line(finding: Finding) -> str:
+    return f"{finding.title}: {_subject(finding)}. {finding.reason}"
+
+
+def _muted_line(finding: Finding) -> str:
+    return f"{finding.title}: {_subject(finding)}. {finding.muted or ''}".strip()
+
+
+def _subject(finding: Finding) -> str:
+    if finding.name and finding.key_id and finding.name != finding.key_id:
+        return f"{finding.name} ({finding.key_id})"
+    return finding.name or finding.key_id or "the whole fleet"
+
+
+def _notes(report: RunReport) -> list[str]:
+    coverage = report.coverage
+    groups = [f"{group.count:,} keys not judged by {group.type}: {group.reason}" for group in coverage.not_judged]
+    mutes = [f"Mute {mute.id}: {mute_words(mute)}" for mute in report.mutes]
+    return [
+        *_capped(revisions.lines(coverage)),
+        *_capped(groups),
+        *_capped(mutes),
+        *_capped(verdicts.lines(report.summary)),
+    ]
+
+
+def _closing(report: RunReport, audience: Audience) -> str:
+    who = f"team {' and '.join(audience.teams)}, about its keys alone" if audience.teams else "the security list"
+    made = report.generated_at.astimezone(report.night.timezone)
+    return f"Sent to {who}. Judged on {charts.long_day(made.date())} at {made:%H:%M}."
+
+
+def _capped(lines: Iterable[str], most: int = MOST_LINES) -> list[str]:
+    """The first lines, and how many there are beyond."""
+    listed = list(lines)
+    rest = len(listed) - most
+    return listed if rest <= 0 else [*listed[:most], f"and {rest:,} more in the report"]

@@ -1,0 +1,132 @@
+"""Whether a night's data are all there. Silence means nothing until they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detector.model.finding import Severity
+from detector.model.panel import Panel
+from detector.model.usage import MISSING_FILE, NO_KEY
+
+LOOK_BACK = 28
+FEWEST_NIGHTS = 7
+SLACK = np.timedelta64(1, "h")
+PARTIAL_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the night's data; a ``withholding`` one makes silence and resolution unsafe."""
+
+    text: str
+    severity: Severity
+    action: str = "Check the source and its export, then run the night again."
+    withholding: bool = True
+
+
+def assess(panel: Panel) -> list[Problem]:
+    """Everything wrong with the judged night's data, the most severe first."""
+    problems = [
+        problem
+        for check in (_empty, _late, _partial, _fileless, _unregistered, _unreadable)
+        for problem in check(panel)
+    ]
+    return sorted(problems, key=lambda problem: -problem.severity.rank)
+
+
+def is_complete(problems: list[Problem]) -> bool:
+    """Whether nothing withholds silence, dormancy and resolution."""
+    return not any(problem.withholding for problem in problems)
+
+
+def _empty(panel: Panel) -> list[Problem]:
+    if not panel.missing[-1]:
+        return []
+    earlier = panel.requests[:, :-1].any()
+    text = "The source holds no request for this night" + (
+        ", though it usually has some." if earlier else ", nor for any night before it."
+    )
+    return [Problem(text, Severity.HIGH)]
+
+
+def _late(panel: Panel) -> list[Problem]:
+    """The last request lies further from the night's end than on any recent night."""
+    if panel.missing[-1]:
+        return []
+    end = panel.night.end
+    if panel.pulled_at is not None and panel.pulled_at < end:
+        return [Problem("The data were pulled before the night was over.", Severity.MEDIUM)]
+    if panel.watermark is not None and panel.watermark >= end:
+        return []
+    ends = panel.nights + np.timedelta64(1, "D")
+    gaps = (ends - panel.last_uses.astype("datetime64[us]")) - (ends[-1] - np.datetime64(end.replace(tzinfo=None)))
+    usual = gaps[:-1][~panel.missing[:-1] & ~np.isnat(panel.last_uses[:-1])][-LOOK_BACK:]
+    if len(usual) < FEWEST_NIGHTS or gaps[-1] <= usual.max() + SLACK:
+        return []
+    hours = gaps[-1] / np.timedelta64(1, "h")
+    usual_nights = f"any of the last {len(usual)} nights"
+    text = f"The data end {hours:.1f} hours before the night does, earlier than on {usual_nights}."
+    return [Problem(text, Severity.MEDIUM)]
+
+
+def _partial(panel: Panel) -> list[Problem]:
+    """Requests and keys seen are both below half of the lowest comparable night."""
+    if panel.missing[-1]:
+        return []
+    days = panel.nights[:-1].astype("datetime64[D]")
+    seen = ~panel.missing[:-1]
+    same_weekday = seen & ((panel.nights[-1] - days) % np.timedelta64(7, "D") == np.timedelta64(0, "D"))
+    chosen = np.flatnonzero(same_weekday)[-8:] if same_weekday.sum() >= 3 else np.flatnonzero(seen)[-LOOK_BACK:]
+    if len(chosen) < 3:
+        return []
+    requests, keys = panel.requests.sum(axis=0), (panel.requests > 0).sum(axis=0)
+    least_requests, least_keys = requests[:-1][chosen].min(), keys[:-1][chosen].min()
+    if requests[-1] >= PARTIAL_SHARE * least_requests or keys[-1] >= PARTIAL_SHARE * least_keys:
+        return []
+    text = (
+        f"Only {requests[-1]:,} requests from {keys[-1]:,} keys; the lowest of {len(chosen)} comparable "
+        f"nights had {least_requests:,} from {least_keys:,}. The data may be partial."
+    )
+    return [Problem(text, Severity.MEDIUM)]
+
+
+def _unregistered(panel: Panel) -> list[Problem]:
+    records = panel.records
+    unknown = records[~records["registered"] & (records["request_count"] > 0)]
+    if unknown.empty or not records["registered"].any():
+        return []
+    keys = "1 key that is" if len(unknown) == 1 else f"{len(unknown):,} keys that are"
+    text = f"Requests came from {keys} not in the key register: {_some(unknown['key_id'].tolist())}."
+    action = "Find out who issued these keys; add them to the register, or revoke them."
+    return [Problem(text, Severity.MEDIUM, action, withholding=False)]
+
+
+def _fileless(panel: Panel) -> list[Problem]:
+    """Files of the night that are not there: what they would hold is not known to be nothing."""
+    return [
+        Problem(f"{fault.count:,} of the night's files not found: {', '.join(fault.samples)}.", Severity.MEDIUM)
+        for fault in panel.faults
+        if fault.reason.startswith(MISSING_FILE)
+    ]
+
+
+def _unreadable(panel: Panel) -> list[Problem]:
+    """Rows that could not be used. Requests that carry no key are a property of the log, not a defect."""
+    action = "Look at the sampled rows below and mend their source."
+    return [
+        Problem(
+            f"{fault.count:,} {'row' if fault.count == 1 else 'rows'} left out: {fault.reason}.",
+            Severity.INFO if fault.reason.startswith(NO_KEY) else Severity.LOW,
+            action,
+            withholding=False,
+        )
+        for fault in panel.faults
+        if not fault.reason.startswith(MISSING_FILE)
+    ]
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

@@ -1,0 +1,84 @@
+"""What changed about a key tonight, in words: endpoints, errors, deployments."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from detector.model.panel import Panel
+from detector.usage.aggregation import NO_ENDPOINT, OTHER, map_of
+
+MOST_ENDPOINTS = 6
+MOST_NAMED = 3
+ENUMERATION = 5
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is different about a key, and its endpoint mix before and tonight."""
+
+    sentences: tuple[str, ...]
+    endpoints_usual: Mapping[str, int]
+    endpoints_tonight: Mapping[str, int]
+
+
+def changes(panel: Panel, keys: list[str]) -> dict[str, Change]:
+    """The changes of each key against the nights of the panel before."""
+    if not keys:
+        return {}
+    endpoints, places = panel.maps("endpoint_distribution", keys), panel.maps("deployments", keys)
+    return {key: _change(panel, key, _sum(endpoints, key), _sum(places, key)) for key in keys}
+
+
+def _change(panel: Panel, key: str, usual: Counter[str], places: Counter[str]) -> Change:
+    record = panel.record(key)
+    tonight = map_of(record["endpoint_distribution"])
+    sentences = [*_endpoint_sentences(usual, tonight), *_error_sentences(panel, key, record)]
+    if places and (new := [name for name in map_of(record["deployments"]) if name not in places]):
+        sentences.append(f"Never seen in {' and '.join(new[:MOST_NAMED])} before.")
+    return Change(tuple(sentences), _top(usual), _top(Counter(tonight)))
+
+
+def _endpoint_sentences(usual: Counter[str], tonight: Mapping[str, int]) -> list[str]:
+    new = [name for name in tonight if name not in usual and name not in (OTHER, NO_ENDPOINT)]
+    if not usual or not new:
+        return []
+    if len(new) >= ENUMERATION:
+        total = sum(tonight[name] for name in new)
+        return [f"{len(new)} endpoints never used before: {total:,} requests, most to {new[0]}."]
+    return [
+        f"{name} never used before: {tonight[name]:,} {_requests(tonight[name])}." for name in new[:MOST_NAMED]
+    ]
+
+
+def _error_sentences(panel: Panel, key: str, record: pd.Series) -> list[str]:
+    row = panel.keys.get_loc(key)
+    before_requests, before_errors = panel.requests[row, :-1].sum(), panel.errors[row, :-1].sum()
+    if not record["request_count"] or not before_requests:
+        return []
+    now, before = record["error_count"] / record["request_count"], before_errors / before_requests
+    if not record["error_count"] and not before_errors:
+        return []
+    usual = "as usual" if abs(now - before) < 0.02 else f"usually {before:.1%}"
+    return [f"Errors on {now:.1%} of requests, {usual}."]
+
+
+def _sum(nights: list[dict[str, dict[str, int]]], key: str) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for night in nights:
+        total.update(night.get(key, {}))
+    return total
+
+
+def _top(counts: Counter[str]) -> dict[str, int]:
+    ordered = map_of(dict(counts))
+    kept = dict(list(ordered.items())[:MOST_ENDPOINTS])
+    rest = sum(ordered.values()) - sum(kept.values())
+    return {**kept, OTHER: kept.get(OTHER, 0) + rest} if rest else kept
+
+
+def _requests(count: int) -> str:
+    return "request" if count == 1 else "requests"

@@ -1,0 +1,176 @@
+"""One night judged: from the panel to its findings. Pure; the pipeline, the backtest and `explain` share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from detector.config.config import Config
+from detector.config.sections import Detection
+from detector.detectors import METHODS, Description, Detector, StatisticalDetector, all_detectors, terms_of
+from detector.judging import fleet, policy
+from detector.judging.completeness import Problem, assess, is_complete
+from detector.judging.explanation import changes
+from detector.judging.policy import Threshold
+from detector.model.finding import Finding, Sighting
+from detector.model.panel import Panel, row_of
+from detector.model.triage import Precision
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Everything known of a judged night; ``judgements`` and ``thresholds`` are by type of finding."""
+
+    panel: Panel
+    problems: list[Problem]
+    judgements: Mapping[str, pd.DataFrame]
+    thresholds: Mapping[str, Threshold]
+    findings: list[Finding]
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the night's data are all there."""
+        return is_complete(self.problems)
+
+
+def judge(
+    panel: Panel,
+    config: Config,
+    earlier: Mapping[str, Sighting],
+    verdicts: Mapping[str, Precision] = MappingProxyType({}),
+) -> Judged:
+    """Score, decide and explain the panel's last night.
+
+    ``earlier`` holds the latest sighting of every finding before that night, ``verdicts`` what people found
+    findings of earlier nights to be, by type. A detector that fails is recorded in ``failures`` and the others
+    go on.
+    """
+    problems = assess(panel)
+    judgements: dict[str, pd.DataFrame] = {}
+    thresholds: dict[str, Threshold] = {}
+    findings = _data_quality(panel, problems, config, earlier) + _fleet_shift(panel, config, earlier)
+    failures: list[str] = []
+    detectors = all_detectors(config.detection)
+    budgets = _budgets(detectors, config.detection, verdicts)
+    for detector in detectors:
+        try:
+            judged = detector.judge(panel)
+            if getattr(detector, "needs_complete_data", False) and not is_complete(problems):
+                judged["eligible"] = False
+            judgements[detector.kind] = judged
+            if isinstance(detector, StatisticalDetector):
+                thresholds[detector.kind] = policy.calibrate(detector.past_scores(panel), budgets[detector.kind])
+            found = _findings(detector, panel, judged, thresholds, config, earlier)
+            already = {finding.finding_id for finding in findings}
+            findings += [finding for finding in found if finding.finding_id not in already]
+        except Exception as error:  # one failing detector must not silence the others
+            failures.append(f"{detector.kind} failed: {type(error).__name__}: {error}")
+    present = {finding.finding_id for finding in findings}
+    complete = is_complete(problems) and not failures
+    findings += policy.resolved(earlier, present, panel, complete)
+    return Judged(panel, problems, judgements, thresholds, policy.order(findings), failures)
+
+
+def _budgets(
+    detectors: Sequence[Detector], settings: Detection, verdicts: Mapping[str, Precision]
+) -> dict[str, float]:
+    """The alert budget divided: half for volume, which most alarms are about, the rest shared by the others;
+    then moved towards the types whose findings people found real."""
+    statistical = [item.kind for item in detectors if isinstance(item, StatisticalDetector)]
+    volume = [kind for kind in statistical if kind in METHODS[settings.method]]
+    others = [kind for kind in statistical if kind not in volume]
+    total = settings.alerts_per_1000_keys
+    half = total / 2 if volume and others else total
+    shares = {kind: half / len(group) for group in (volume, others) for kind in group}
+    return policy.weighed(shares, verdicts)
+
+
+def _findings(
+    detector: Detector,
+    panel: Panel,
+    judged: pd.DataFrame,
+    thresholds: Mapping[str, Threshold],
+    config: Config,
+    earlier: Mapping[str, Sighting],
+) -> list[Finding]:
+    threshold = thresholds.get(detector.kind)
+    keys = policy.named(judged, threshold.score if threshold else 0.0)
+    if not keys:
+        return []
+    descriptions, changed = detector.describe(panel, keys, judged), changes(panel, keys)
+    found = []
+    for key in keys:
+        row = row_of(judged, key)
+        kind = str(row.get("type", detector.kind))
+        identity = policy.finding_id(kind, config.source.name, key, config.organization)
+        found.append(
+            policy.build(
+                panel,
+                kind,
+                identity,
+                earlier.get(identity),
+                descriptions[key],
+                key_id=key,
+                judged=row,
+                changes=changed[key].sentences,
+                prevalence=_prevalence(len(keys), len(judged), threshold, float(row["score"])),
+                endpoints_usual=changed[key].endpoints_usual,
+                endpoints_tonight=changed[key].endpoints_tonight,
+                terms=terms_of(row),
+            )
+        )
+    return found
+
+
+def _prevalence(named: int, keys: int, threshold: Threshold | None, score: float) -> str:
+    others = "no other key" if named == 1 else f"{named:,} of {keys:,} keys"
+    if threshold is None or not threshold.calibrated:
+        return f"{others} tonight"
+    nights = 1 / max(threshold.rate(score), 1 / threshold.past)
+    rounded = round(nights, 1 - int(np.floor(np.log10(nights))))
+    words = "rarer than once in" if nights >= threshold.past else "about once in"
+    return f"{words} {rounded:,.0f} key-nights; {others} tonight"
+
+
+def _data_quality(
+    panel: Panel, problems: list[Problem], config: Config, earlier: Mapping[str, Sighting]
+) -> list[Finding]:
+    """All that is wrong with the night's data, as one finding on the fleet."""
+    if not problems:
+        return []
+    worst, *others = problems
+    description = Description(
+        title="Data incomplete" if not is_complete(problems) else "Data quality",
+        reason=worst.text,
+        severity=worst.severity,
+        severity_reasons=("what was not seen cannot be judged",) if worst.withholding else (),
+        confidence="certain",
+        actions=(worst.action,),
+        changes=tuple(problem.text for problem in others),
+    )
+    return [_on_fleet(panel, "data_quality", description, None, config, earlier)]
+
+
+def _fleet_shift(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> list[Finding]:
+    """The night's common movement, where there is one."""
+    shift = fleet.fleet_shift(panel, config.detection)
+    return [_on_fleet(panel, fleet.KIND, shift[0], shift[1], config, earlier)] if shift else []
+
+
+def _on_fleet(
+    panel: Panel,
+    kind: str,
+    description: Description,
+    score: float | None,
+    config: Config,
+    earlier: Mapping[str, Sighting],
+) -> Finding:
+    """A finding that belongs to no single key."""
+    identity = policy.finding_id(kind, config.source.name, None, config.organization)
+    observed = pd.Series({"observed": float(panel.requests[:, -1].sum()), "score": score}, dtype=float)
+    return policy.build(panel, kind, identity, earlier.get(identity), description, key_id=None, judged=observed)

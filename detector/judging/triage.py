@@ -1,0 +1,187 @@
+"""What people said about findings, laid over a night's findings when its report is made.
+
+Pure: findings and the log of triage go in, findings come out. Nothing here touches sightings, so the life of
+a finding still follows from the nights alone, an ended mute simply stops applying, and an old night that is
+rendered again is told with what is known of it today.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from detector.model.finding import Finding, Status
+from detector.model.triage import MuteInForce, Precision, TriageEntry
+
+ACK, MUTE, VERDICT = "ack", "mute", "verdict"
+FINDING, KEY, TEAM, PATTERN = "finding", "key", "team", "pattern"
+TRUE, PLANNED = "true", "planned"
+VERDICTS = (TRUE, "false", "benign", PLANNED)
+SHOWN_ID = 12
+"""Characters of a finding id that are shown to people; any unique beginning names a finding."""
+
+_LAST = {Status.MUTED: 1, Status.RESOLVED: 2}
+
+
+class Subject(Protocol):
+    """What a target is held against: a finding, or what is left of one in the state."""
+
+    @property
+    def finding_id(self) -> str:
+        """The finding's identity."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """The type of finding."""
+        ...
+
+    @property
+    def key_id(self) -> str | None:
+        """The key, None for the whole fleet."""
+        ...
+
+    @property
+    def name(self) -> str | None:
+        """The key's name."""
+        ...
+
+    @property
+    def team(self) -> str | None:
+        """The key's team."""
+        ...
+
+
+@dataclass(frozen=True)
+class Named:
+    """A past finding with what a register says of its key."""
+
+    finding_id: str
+    type: str
+    key_id: str | None
+    name: str | None = None
+    team: str | None = None
+
+
+def covers(entry: TriageEntry, subject: Subject) -> bool:
+    """Whether an entry is about a finding, whatever the night.
+
+    A finding on the whole fleet (bad data above all) is only ever reached by its own id: no pattern may
+    hide by accident that a night was not seen.
+    """
+    if entry.target_kind == FINDING:
+        return subject.finding_id == entry.target
+    if subject.key_id is None or entry.type not in (None, subject.type):
+        return False
+    if entry.target_kind == KEY:
+        return subject.key_id == entry.target
+    if entry.target_kind == TEAM:
+        return subject.team == entry.target
+    return any(fnmatchcase(text, entry.target) for text in (subject.key_id, subject.name) if text is not None)
+
+
+def in_force(entry: TriageEntry, night: date) -> bool:
+    """Whether an entry applies to a night: not taken back, begun, and not yet past its last night."""
+    begun = entry.from_night <= night
+    return begun and entry.ended_at is None and (entry.until_night is None or night <= entry.until_night)
+
+
+def apply(findings: Sequence[Finding], entries: Iterable[TriageEntry], night: date) -> list[Finding]:
+    """The findings as people want them told on a night: marked, muted, with their verdicts.
+
+    Open ones keep their order and come first, then the muted, then the resolved. Applying the same entries
+    again changes nothing. A resolved finding is not muted, as there is nothing left to be quiet about.
+    """
+    applicable = [entry for entry in entries if in_force(entry, night)]
+    verdicts = {(entry.target, entry.episode): entry.verdict for entry in applicable if entry.action == VERDICT}
+    marks = [entry for entry in applicable if entry.action != VERDICT]
+    told = [_told(finding, marks, verdicts.get((finding.finding_id, finding.episode))) for finding in findings]
+    return sorted(told, key=lambda finding: _LAST.get(finding.status, 0))
+
+
+def precision(entries: Iterable[TriageEntry], night: date) -> dict[str, Precision]:
+    """By type of finding: how many were judged by people, and how many of these were real.
+
+    The last verdict on an episode counts. Planned ones are left out: they were neither an incident nor a
+    mistake. An episode that began after the night is not counted, so that an old report stays what it was.
+    """
+    last = {
+        (entry.target, entry.episode): entry
+        for entry in entries
+        if entry.action == VERDICT and in_force(entry, night)
+    }
+    counted = [entry for entry in last.values() if entry.type is not None and entry.verdict != PLANNED]
+    judged = Counter(entry.type for entry in counted if entry.type is not None)
+    true = Counter(entry.type for entry in counted if entry.verdict == TRUE)
+    return {kind: Precision(judged[kind], true[kind]) for kind in sorted(judged)}
+
+
+def mutes_in_force(
+    findings: Iterable[Finding], entries: Iterable[TriageEntry], night: date
+) -> tuple[MuteInForce, ...]:
+    """The mutes that apply to a night, in the order they were entered, each with its count of muted findings."""
+    muted = [finding for finding in findings if finding.status is Status.MUTED]
+    mutes = [entry for entry in entries if entry.action == MUTE and in_force(entry, night)]
+    return tuple(
+        MuteInForce(
+            id=entry.id,
+            target_kind=entry.target_kind,
+            target=entry.target,
+            type=entry.type,
+            reason=entry.reason,
+            by=entry.by,
+            from_night=entry.from_night,
+            until_night=entry.until_night,
+            findings=sum(covers(entry, finding) for finding in muted),
+        )
+        for entry in mutes
+    )
+
+
+def target_words(entry: TriageEntry | MuteInForce) -> str:
+    """What an entry is about, as a person would say it: ``key hot, usage_spike only``."""
+    words = {
+        FINDING: f"finding {entry.target[:SHOWN_ID]}",
+        KEY: f"key {entry.target}",
+        TEAM: f"team {entry.target}",
+        PATTERN: f"keys like {entry.target}",
+    }[entry.target_kind]
+    return f"{words}, {entry.type} only" if entry.type and entry.target_kind != FINDING else words
+
+
+def mute_words(mute: MuteInForce) -> str:
+    """A mute in force in one sentence, with what it hides tonight."""
+    covered = "nothing" if not mute.findings else f"{mute.findings:,} finding{'' if mute.findings == 1 else 's'}"
+    until = f" until {_day(mute.until_night)}" if mute.until_night else ""
+    why = f": {mute.reason}" if mute.reason else ""
+    return f"{target_words(mute)} (covers {covered} tonight), by {mute.by}{until}{why}"
+
+
+def _told(finding: Finding, marks: Sequence[TriageEntry], verdict: str | None) -> Finding:
+    finding = replace(finding, verdict=verdict)
+    if finding.status is Status.RESOLVED:
+        return finding
+    about = [entry for entry in marks if covers(entry, finding) and entry.episode in (None, finding.episode)]
+    acks = [entry for entry in about if entry.action == ACK]
+    mutes = [entry for entry in about if entry.action == MUTE]
+    if acks:
+        finding = replace(finding, acknowledged=_sentence("Acknowledged", acks[-1]))
+    if mutes:
+        longest = max(mutes, key=lambda entry: (entry.until_night or date.max, entry.id))
+        finding = replace(finding, status=Status.MUTED, muted=_sentence("Muted", longest))
+    return finding
+
+
+def _sentence(done: str, entry: TriageEntry) -> str:
+    """Who, since when, until when, why, and the number by which the entry can be ended."""
+    until = f" until {_day(entry.until_night)}" if entry.until_night else ""
+    reason = f": {entry.reason}" if entry.reason else ""
+    return f"{done} by {entry.by} from {_day(entry.from_night)}{until} (entry {entry.id}){reason}"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"

@@ -1,0 +1,54 @@
+"""What people said about findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True)
+class TriageEntry:
+    """What a person said about findings, from one night on and, where it ends by itself, until another.
+
+    ``action`` is ack, mute or verdict; ``target_kind`` is finding, key, team or pattern, narrowed to one
+    ``type`` of finding where that is set. ``until_night`` is included. ``episode`` binds an entry to one
+    episode of its finding. ``ended_at`` is when somebody took the entry back; nothing is ever deleted.
+    ``id`` is given by the log.
+    """
+
+    action: str
+    target_kind: str
+    target: str
+    type: str | None
+    reason: str | None
+    by: str
+    from_night: date
+    until_night: date | None
+    created_at: datetime
+    ended_at: datetime | None = None
+    verdict: str | None = None
+    episode: int | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class MuteInForce:
+    """A mute that applies to the night, and how many of the night's findings it covers."""
+
+    id: int
+    target_kind: str
+    target: str
+    type: str | None
+    reason: str | None
+    by: str
+    from_night: date
+    until_night: date | None
+    findings: int
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Of the findings of one type that people judged, how many were real."""
+
+    judged: int
+    true: int

@@ -1,0 +1,126 @@
+"""Replay past nights, each with only what was known then, and count what was raised."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from detector.boundary.disk import whole_file, write_atomically
+from detector.config.config import Config
+from detector.judging import policy
+from detector.judging.judging import Judged, judge
+from detector.judging.summary import volume_judgement
+from detector.model.day import days
+from detector.model.finding import Finding, Severity
+from detector.pipeline import open_findings, panel_depth
+from detector.reports.exports.json import finding_record
+from detector.sources.pull import Progress, unwatched
+from detector.state.database import State
+from detector.usage.history import History
+
+BUDGET_FACTORS = (0.5, 1.0, 2.0)
+
+
+@dataclass
+class Tally:
+    """What a backtest counted, over all its nights."""
+
+    nights: int = 0
+    key_nights: int = 0
+    by_type: Counter[str] = field(default_factory=Counter)
+    by_night: Counter[str] = field(default_factory=Counter)
+    by_budget: Counter[float] = field(default_factory=Counter)
+    incomplete: list[str] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def add(self, judged: Judged, raised: list[Finding]) -> None:
+        """Count one night."""
+        night = judged.panel.night.day.isoformat()
+        self.nights += 1
+        self.by_type.update(finding.type for finding in raised)
+        self.by_night[night] += len(raised)
+        self.failures.update(judged.failures)
+        if not judged.complete:
+            self.incomplete.append(night)
+        volume = volume_judgement(judged)
+        self.key_nights += 0 if volume is None else int(volume["score"].notna().sum())
+        for kind, limit in judged.thresholds.items():
+            frame = judged.judgements[kind]
+            for factor in BUDGET_FACTORS:
+                self.by_budget[factor] += len(policy.named(frame, limit.at(factor)))
+
+    def summary(self, budget: float) -> dict[str, Any]:
+        """The counts in plain JSON types. Alarms are findings above info that are new, reopened or escalated."""
+        worst = max(self.by_night.items(), key=lambda entry: (entry[1], entry[0]), default=("", 0))
+        return {
+            "nights": self.nights,
+            "key_nights_judged": self.key_nights,
+            "alarms": sum(self.by_type.values()),
+            "alarms_a_night": round(sum(self.by_type.values()) / max(self.nights, 1), 2),
+            "alarms_by_type": dict(sorted(self.by_type.items())),
+            "worst_night": {"night": worst[0], "alarms": worst[1]},
+            "alerts_per_1000_keys": budget,
+            "statistical_alarms_at_budget": {
+                f"{budget * factor:g}": self.by_budget[factor] for factor in BUDGET_FACTORS
+            },
+            "incomplete_nights": self.incomplete,
+            "failures": dict(sorted(self.failures.items())),
+        }
+
+
+def backtest(
+    config: Config, history: History, first: date, last: date, out: Path, progress: Progress = unwatched
+) -> dict[str, Any]:
+    """Replay the nights from first to last into ``out`` and return the summary.
+
+    Writes ``findings.ndjson`` (one line per night, key and type while the condition holds), ``scores.csv``
+    (the volume score of every judged key-night) and ``summary.json``. The state is a scratch one.
+    """
+    tally, budget = Tally(), config.detection.alerts_per_1000_keys
+    with ExitStack() as stack:
+        findings = stack.enter_context(whole_file(out / "findings.ndjson"))
+        scores = stack.enter_context(whole_file(out / "scores.csv"))
+        scores.write(b"night,key_id,score\n")
+        for judged in _replay(config, history, first, last, progress):
+            held = open_findings(judged)
+            _write_findings(findings, held)
+            _write_scores(scores, judged)
+            raised = [item for item in held if item.status.raised and item.severity is not Severity.INFO]
+            tally.add(judged, raised)
+    summary = tally.summary(budget)
+    write_atomically(out / "summary.json", (json.dumps(summary, indent=2) + "\n").encode())
+    return summary
+
+
+def _replay(config: Config, history: History, first: date, last: date, progress: Progress) -> Iterator[Judged]:
+    total = (last - first).days + 1
+    with closing(State("sqlite://")) as state:
+        for done, night in enumerate(days(first, last), start=1):
+            judged = judge(history.panel(night, panel_depth(config)), config, state.earlier(night))
+            state.record(night, judged.complete, open_findings(judged))
+            progress(night, done, total)
+            yield judged
+
+
+def _write_findings(file: IO[bytes], findings: list[Finding]) -> None:
+    for finding in findings:
+        file.write(json.dumps(finding_record(finding), allow_nan=False).encode() + b"\n")
+
+
+def _write_scores(file: IO[bytes], judged: Judged) -> None:
+    volume = volume_judgement(judged)
+    if volume is None:
+        return
+    frame = volume.loc[judged.panel.records["active"].to_numpy(), ["score"]]
+    rows = pd.DataFrame(
+        {"night": judged.panel.night.day.isoformat(), "key_id": frame.index, "score": frame["score"]}
+    )
+    file.write(rows.to_csv(index=False, header=False, float_format="%.6g", lineterminator="\n").encode())

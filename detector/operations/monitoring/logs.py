@@ -1,0 +1,114 @@
+"""What is logged, on stderr: lines for people or lines of JSON.
+
+Modules log through the standard ``logging`` under names that begin with ``detector``, with values in ``extra``;
+structlog renders. Everything that is logged may hold a name that a customer chose, so characters that change how
+others are shown are spelled out and nothing but the renderer begins a line.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from detector.boundary.text import visible
+from detector.config.monitoring import LogFormat
+from detector.model.errors import DetectorError
+
+MOST_LINES = 200
+"""Of the text of an exception, from its end: what is said last is what went wrong."""
+
+log = logging.getLogger("detector")
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Whatever stderr is at the moment: a progress bar takes its place for a while."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.setStream(sys.stderr)
+        super().emit(record)
+
+
+@contextmanager
+def logging_to_stderr(form: LogFormat, level: int) -> Iterator[None]:
+    """Log while the block lasts: our own lines from ``level`` on, those of libraries from WARNING on.
+
+    What ends the block is logged too: a fault of the program in either form, and in ``json`` an error that the
+    operator can act on, so that every line is JSON; both leave with their exit code.
+    """
+    root, handler, before = logging.getLogger(), _Stderr(), log.level
+    handler.setFormatter(formatter(form))
+    root.addHandler(handler)
+    log.setLevel(level)
+    logging.captureWarnings(form == "json")
+    try:
+        yield
+    except DetectorError as error:
+        if form == "console":
+            raise
+        log.error("%s", error, extra={"exit_code": error.exit_code})
+        sys.exit(error.exit_code)
+    except Exception:  # the outermost place: its text is made safe like any other
+        log.exception("a fault of the program")
+        sys.exit(1)
+    finally:
+        logging.captureWarnings(False)
+        log.setLevel(before)
+        root.removeHandler(handler)
+
+
+def formatter(form: LogFormat) -> logging.Formatter:
+    """One line an event, with time, level, logger, run and values; an exception follows, or is a field in JSON."""
+    renderer: Processor = structlog.processors.JSONRenderer(allow_nan=False, sort_keys=True)
+    if form == "console":
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+        )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.ExtraAdder(),
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _harmless,
+            renderer,
+        ],
+    )
+
+
+def _harmless(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Values that can neither begin a line of their own nor hide anything."""
+    exception = event.pop("exception", None)
+    shown: EventDict = {one_line(name): _value(value) for name, value in event.items()}
+    if exception is not None:
+        shown["exception"] = "\n".join(f"    {visible(line)}" for line in exception.split("\n")[-MOST_LINES:])
+    return shown
+
+
+def _value(value: Any) -> Any:
+    """Numbers as they are where JSON has them, everything else as text."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, Mapping):
+        return {one_line(str(name)): _value(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(item) for item in value]
+    return one_line(str(value))
+
+
+def one_line(text: str) -> str:
+    """Text in which every character that cannot be seen is spelled out, line ends and tabs too."""
+    return visible(text).replace("\n", "[U+000A]").replace("\t", "[U+0009]")

@@ -1,0 +1,103 @@
+"""Metrics for Prometheus, in a file that node_exporter's textfile collector reads.
+
+All are gauges that tell of the last run of the nights due. What the state remembers is told after every run;
+what a report says is left out where the run made none, rather than told as zero.
+Names: https://prometheus.io/docs/practices/naming/
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from sqlalchemy import func, select
+
+from detector.boundary.disk import write_atomically
+from detector.model.day import Night
+from detector.model.errors import StateError
+from detector.model.finding import Severity, Status
+from detector.model.report import RunReport
+from detector.reports.kinds import KINDS
+from detector.state import outbox as outbox_table
+from detector.state.database import State
+from detector.state.messages import FAILED, WAITING
+from detector.state.tables import judged_nights, runs
+
+log = logging.getLogger("detector.metrics")
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """How a run of the nights due ended, and the report of the last night it judged, if it did."""
+
+    ended_at: datetime
+    seconds: float
+    exit_code: int
+    report: RunReport | None
+
+
+def write(path: Path, run: LastRun, state_url: str, zone: ZoneInfo) -> None:
+    """Write the file, whole. One that cannot be written, or not be filled, stays as it was: a warning."""
+    try:
+        with closing(State(state_url)) as state:
+            write_atomically(path, render(run, state, zone))
+    except (OSError, StateError) as error:
+        log.warning("the metrics were not written: %s", error)
+
+
+def render(run: LastRun, state: State, zone: ZoneInfo) -> bytes:
+    """The metrics in Prometheus's text format. Raises StateError."""
+    registry = CollectorRegistry()
+    _of_run(registry, run)
+    _of_state(registry, state, zone)
+    if run.report is not None:
+        _of_report(registry, run.report)
+    return generate_latest(registry)
+
+
+def _of_run(registry: CollectorRegistry, run: LastRun) -> None:
+    _gauge(registry, "last_run_timestamp_seconds", "When the last run ended.", run.ended_at.timestamp())
+    _gauge(registry, "last_run_duration_seconds", "How long the last run took.", run.seconds)
+    _gauge(registry, "last_run_exit_code", "Exit code of the last run; 0 is success.", run.exit_code)
+
+
+def _of_state(registry: CollectorRegistry, state: State, zone: ZoneInfo) -> None:
+    with state.transaction() as connection:
+        finished = select(func.max(runs.c.finished_at)).where(runs.c.exit_code == 0)
+        success: datetime | None = connection.execute(finished).scalar()
+        night: date | None = connection.execute(select(func.max(judged_nights.c.night))).scalar()
+        messages = {status: outbox_table.count(connection, status) for status in (WAITING, FAILED)}
+    if success is not None:
+        instant = success if success.tzinfo else success.replace(tzinfo=UTC)
+        _gauge(registry, "last_success_timestamp_seconds", "When a run last succeeded.", instant.timestamp())
+    if night is not None:
+        end = Night(night, zone).end.timestamp()
+        _gauge(registry, "last_judged_night_end_timestamp_seconds", "When the last judged night ended.", end)
+    outbox = Gauge("detector_outbox_messages", "Messages not delivered.", ["status"], registry=registry)
+    for status, count in messages.items():
+        outbox.labels(status).set(count)
+
+
+def _of_report(registry: CollectorRegistry, report: RunReport) -> None:
+    judged = report.coverage.keys_judged
+    _gauge(registry, "keys_judged", "Keys judged in the last night.", judged)
+    _gauge(registry, "keys_not_judged", "Active keys not judged in it.", report.coverage.keys_active - judged)
+    findings = Gauge("detector_findings", "Its open findings.", ["type", "severity"], registry=registry)
+    counts = Counter(
+        (finding.type, finding.severity.value)
+        for finding in report.findings
+        if finding.status not in (Status.RESOLVED, Status.MUTED)
+    )
+    for kind in sorted({*KINDS, *(kind for kind, _ in counts)}):
+        for severity in Severity:
+            findings.labels(kind, severity.value).set(counts[kind, severity.value])
+
+
+def _gauge(registry: CollectorRegistry, name: str, meaning: str, value: float) -> None:
+    Gauge(f"detector_{name}", meaning, registry=registry).set(value)

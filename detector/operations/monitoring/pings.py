@@ -1,0 +1,117 @@
+"""The dead-man's switch: somebody outside hears that a run began and how it ended, and raises the alarm if not.
+
+Protocol: https://healthchecks.io/docs/http_api/ and https://healthchecks.io/docs/signaling_failures/
+A ping that fails is one warning and changes nothing else. The address is a secret, so that a warning names its
+host alone and repeats no text of an error, which might hold the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import uuid
+from threading import Thread
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import stamina
+import stamina.instrumentation
+
+from detector.boundary.http import FOR_NOW, is_untrusted
+from detector.boundary.masking import host_of
+from detector.config.monitoring import Monitoring
+
+TRY_LATER = 75
+"""The exit code of a run that did nothing yet: neither a success nor a failure."""
+ATTEMPTS = 3
+"""For the end of a run. Its start is told once: a run is not held up for it."""
+FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError)
+"""What httpx raises. The last three are about the environment: certificates, host names, a proxy."""
+
+log = logging.getLogger("detector.pings")
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses
+stamina.instrumentation.set_on_retry_hooks(())  # what came of it is told here
+
+
+class PingError(Exception):
+    """A ping that did not arrive: why, without the address, and whether it may a little later."""
+
+    def __init__(self, reason: str, *, for_now: bool) -> None:
+        super().__init__(reason)
+        self.for_now = for_now
+
+
+class Pings:
+    """The pings of one run. Without an address there are none."""
+
+    def __init__(self, settings: Monitoring) -> None:
+        self._url = settings.ping_url.get_secret_value() if settings.ping_url else None
+        self._plain = settings.ping_style == "plain"
+        self._timeout = settings.ping_timeout
+        self._run = str(uuid.uuid4())
+
+    def start(self) -> None:
+        """A run begins."""
+        if not self._plain:
+            self._tell("start", b"", attempts=1)
+
+    def end(self, exit_code: int, text: str = "") -> None:
+        """A run has ended; ``text`` goes along where the style has room for it."""
+        if self._plain and exit_code != 0:
+            return
+        step = "log" if exit_code == TRY_LATER else str(exit_code or "")
+        self._tell(step, b"" if self._plain else text.encode(), attempts=ATTEMPTS)
+
+    def _tell(self, step: str, body: bytes, attempts: int) -> None:
+        if self._url is None:
+            return
+        retries = stamina.retry_context(
+            on=_may_arrive_later, attempts=attempts, timeout=None, wait_initial=1, wait_max=5
+        )
+        try:
+            for attempt in retries:
+                with attempt:
+                    self._attempt(self._url, step, body)
+        except PingError as error:
+            log.warning("the ping to %s failed: %s", host_of(self._url), error)
+
+    def _attempt(self, url: str, step: str, body: bytes) -> None:
+        """One request, given up after its time even where a name server or a trickling answer holds it up."""
+        outcome: list[PingError | None] = []
+        thread = Thread(target=lambda: outcome.append(self._request(url, step, body)), daemon=True)
+        thread.start()
+        thread.join(self._timeout)
+        error = outcome[0] if outcome else PingError(f"no answer within {self._timeout:g} s", for_now=True)
+        if error is not None:
+            raise error
+
+    def _request(self, url: str, step: str, body: bytes) -> PingError | None:
+        """One request; what went wrong, None where it was accepted."""
+        try:
+            method, address = ("GET", url) if self._plain else ("POST", address_of(url, step, self._run))
+            with (
+                httpx.Client(verify=ssl.create_default_context(), timeout=self._timeout) as client,
+                client.stream(
+                    method, address, content=body or None, headers={"User-Agent": "detector"}
+                ) as response,
+            ):
+                status = response.status_code
+        except FAULTS as error:
+            reason = "the certificate is not trusted" if is_untrusted(error) else type(error).__name__
+            return PingError(reason, for_now=isinstance(error, httpx.TransportError))
+        if 200 <= status < 300:
+            return None
+        hint = "; redirects are not followed" if 300 <= status < 400 else ""
+        return PingError(f"HTTP {status}{hint}", for_now=status in FOR_NOW)
+
+
+def address_of(url: str, step: str, run: str) -> str:
+    """Where a step of a run is told: a part of the path, before a query that the address may have."""
+    parts = urlsplit(url)
+    path = f"{parts.path.rstrip('/')}/{step}" if step else parts.path
+    query = "&".join(part for part in (parts.query, f"rid={run}") if part)
+    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
+
+
+def _may_arrive_later(error: Exception) -> bool:
+    return isinstance(error, PingError) and error.for_now

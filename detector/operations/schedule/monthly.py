@@ -1,0 +1,153 @@
+"""The monthly job: what a month's usage costs, by team and key. Run alone: ``python jobs/monthly.py [CONFIG]``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextlib import closing
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import pandas as pd
+
+from detector.boundary.disk import write_atomically
+from detector.chargeback.statement import Month, Statement, charge, measure, nights_of, totals
+from detector.config.chargeback import Chargeback
+from detector.config.config import Config
+from detector.config.load import load
+from detector.model.day import Night
+from detector.model.errors import ConfigError, DetectorError, HistoryError, SourceError
+from detector.operations.monitoring.logs import logging_to_stderr
+from detector.pipeline import DONE, PARTIAL, Job
+from detector.reports.page import index
+from detector.reports.statement import FILES, render
+from detector.sources.pull import Progress, pull, unwatched
+from detector.state.database import State
+from detector.usage.history import History
+
+log = logging.getLogger("detector.monthly")
+
+
+def monthly(config: Config, now: datetime, progress: Progress = unwatched) -> tuple[Statement, list[Path]]:
+    """Write the statement of the month that ended last in every format, the JSON last: it tells that it is done.
+
+    Raises LockedError while a run is at work: both write in the folder of the reports.
+    """
+    made = statement(config, last_month(config, now), now, progress)
+    paths = []
+    with closing(State(config.state.url)) as state, state.only_run():
+        for form, name in FILES.items():
+            paths.append(folder_of(config, made.month) / name)
+            write_atomically(paths[-1], render(made, form).encode())
+        index.refresh(Path(config.report.directory))
+    return made, paths
+
+
+def statement(config: Config, month: Month, now: datetime, progress: Progress = unwatched) -> Statement:
+    """A month's charges from its nights in the history; those that it lacks are pulled first.
+
+    What the source cannot tell is missing, and where it says why a failure of the statement. Raises ConfigError
+    for a month of which no night is over, HistoryError where no night of it is known.
+    """
+    last = min(month.last, Night.last_complete(now, config.zone).day)
+    if last < month.first:
+        raise ConfigError(f"no night of {month} is over yet")
+    with closing(State(config.state.url)) as state:
+        job = Job.assemble(config, now, progress, state)
+        failures = _pull(job, month.first, last)
+    stored = [night for night in job.history.nights() if month.first <= night <= month.last]
+    if not stored:
+        raise HistoryError(f"no night of {month} is in the history{': ' if failures else ''}{'; '.join(failures)}")
+    notes = {night: job.history.notes(night) for night in stored}
+    known = {night: (noted.pulled_at, noted.last_use is not None) for night, noted in notes.items()}
+    charges = config.chargeback.of(str(month))
+    lines, owners = _lines(charges, job.history, stored)
+    return Statement(
+        month=month,
+        timezone=config.zone,
+        organization=config.organization,
+        source=config.source.name,
+        currency=charges.currency,
+        prices=charges.prices,
+        shared=charges.shared,
+        lines=lines,
+        owners=owners,
+        teams=totals(lines, owners, _lines_before(config.chargeback, job.history, month.before)),
+        nights=nights_of(month, config.zone, known, config.history.settle_nights, now),
+        failures=failures,
+        generated_at=now,
+    )
+
+
+def last_month(config: Config, now: datetime) -> Month:
+    """The month that ended last."""
+    return Month.of(now.astimezone(config.zone).date()).before
+
+
+def folder_of(config: Config, month: Month) -> Path:
+    """Where the files of a statement lie."""
+    return Path(config.report.directory) / "chargeback" / str(month)
+
+
+class Written(StrEnum):
+    """How far the statement of a month is; a final one changes by nothing but new prices."""
+
+    NOTHING = "not written"
+    PROVISIONAL = "not final"
+    FINAL = "final"
+
+
+def written(config: Config, month: Month) -> Written:
+    """How far the statement of a month is."""
+    try:
+        document = json.loads((folder_of(config, month) / FILES["json"]).read_text(encoding="utf-8"))
+        return Written.FINAL if document["final"] else Written.PROVISIONAL
+    except (OSError, ValueError, KeyError, TypeError):
+        return Written.NOTHING
+
+
+def _pull(job: Job, first: date, last: date) -> tuple[str, ...]:
+    """Pull what the history lacks, and say what failed. Late rows come with the nightly pull."""
+    if not job.history.missing(first, last):
+        return ()
+    try:
+        with job.state.only_run():
+            pull(job.config, job.source, job.history, first, last, now=job.now, progress=job.progress)
+    except SourceError as error:
+        log.warning("%s", error)
+        return (str(error),)
+    return ()
+
+
+def _lines(charges: Chargeback, history: History, nights: list[date]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The lines of nights, and who owns what."""
+    usage = measure((history.read(night) for night in nights), charges.prices)
+    return charge(usage, charges.prices, charges.shared, charges.currency), usage.owners
+
+
+def _lines_before(charges: Chargeback, history: History, month: Month) -> pd.DataFrame | None:
+    """The lines of a month; None where a night of it is not stored."""
+    if history.missing(month.first, month.last):
+        return None
+    return _lines(charges.of(str(month)), history, month.nights())[0]
+
+
+def main() -> None:
+    """Write last month's statement with the configuration named on the command line."""
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else "config.yaml")
+    try:
+        config = load(path)
+        with logging_to_stderr(config.monitoring.log_format, logging.INFO):
+            made, files = monthly(config, datetime.now(UTC))
+    except DetectorError as error:
+        print(f"detector: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    for file in files:
+        print(file)
+    sys.exit(PARTIAL if made.nights.missing else DONE)
+
+
+if __name__ == "__main__":
+    main()

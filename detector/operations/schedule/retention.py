@@ -1,0 +1,77 @@
+"""Retention: nights, reports and rows of the state older than they are to be kept are taken away."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from detector.config.config import Config
+from detector.model.day import Night
+from detector.pipeline import kept_from
+from detector.state import pruning as state_pruning
+from detector.state.database import State
+from detector.state.ledger import StateLedger
+from detector.state.pruning import PrunedState
+from detector.usage.history import History
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was taken away, or would be: nights of the history, nights with reports, rows of the state."""
+
+    before: date
+    nights: tuple[date, ...]
+    reports: tuple[date, ...]
+    state: PrunedState
+
+
+def prune(config: Config, now: datetime, *, pretend: bool = False) -> Pruned:
+    """Take away what is older than ``history.keep_nights`` before the last night, but never what judging reads.
+
+    Verdicts and mutes stay, and the latest of what was seen of a finding. Raises LockedError while a run is at
+    work.
+    """
+    with closing(State(config.state.url)) as state:
+        history = History(Path(config.history.path), config.zone, StateLedger(state))
+        before = _bound(config, history, now)
+        started_before = Night(before, config.zone).start.astimezone(UTC)
+        nights = tuple(night for night in history.nights() if night < before)
+        reports = _reports(Path(config.report.directory), before)
+        if pretend:
+            with state.transaction() as connection:
+                rows = state_pruning.prune(connection, before, started_before, pretend=True)
+            return Pruned(before, nights, tuple(reports), rows)
+        with state.only_run():
+            for night in nights:
+                history.remove(night)
+            for folder in reports.values():
+                shutil.rmtree(folder)
+            with state.transaction() as connection:
+                rows = state_pruning.prune(connection, before, started_before)
+    return Pruned(before, nights, tuple(reports), rows)
+
+
+def _bound(config: Config, history: History, now: datetime) -> date:
+    """The first night that is kept: by the clock, or by the newest night with requests where that is long ago,
+    so that a clock that ran ahead takes no history away."""
+    used = (night for night in reversed(history.nights()) if history.notes(night).last_use is not None)
+    newest = next(used, None)
+    if newest is None:
+        return kept_from(config, now)
+    return min(kept_from(config, now), kept_from(config, Night(newest, config.zone).end))
+
+
+def _reports(directory: Path, before: date) -> dict[date, Path]:
+    """The folders of nights before one, by night; whatever else lies there is none of ours."""
+    found = {}
+    for folder in sorted(directory.glob("????-??-??")):
+        try:
+            night = date.fromisoformat(folder.name)
+        except ValueError:
+            continue
+        if night < before and folder.is_dir() and not folder.is_symlink():
+            found[night] = folder
+    return found

@@ -1,0 +1,262 @@
+"""The scheduler: a process that judges every night at its hour, and tries again where it could not.
+
+APScheduler keeps the clock. One run at a time; a run that comes late is made up for, however late; a signal to
+stop lets the running night finish. Between the runs it sends what waits in the outbox. Where there are prices it
+writes the statement of each month, and again after each night until no late row can change it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from threading import Thread, Timer
+from types import FrameType
+from typing import Any, NoReturn, Protocol
+
+from apscheduler.events import EVENT_JOB_MISSED, EVENT_SCHEDULER_STARTED, JobExecutionEvent, SchedulerEvent
+from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from detector.config.config import Config
+from detector.delivery import open_channels
+from detector.delivery.outbox import Outbox
+from detector.model.day import Night
+from detector.model.errors import ConfigError, DetectorError
+from detector.operations.schedule.monthly import Written, last_month, monthly, written
+from detector.operations.schedule.nightly import nightly
+from detector.operations.schedule.retention import prune
+from detector.operations.schedule.watching import all_is_well
+from detector.state.database import State
+from detector.usage.history import History
+
+NIGHTLY, RETRY, DELIVERY, CHARGEBACK = "nightly", "retry", "delivery", "chargeback"
+DELIVERY_PAUSE = timedelta(minutes=5)
+"""Between two looks into the outbox, which knows itself when each message is to be tried again."""
+
+log = logging.getLogger("detector.schedule")
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+class Planner(Protocol):
+    """What the service needs of a scheduler."""
+
+    def add_listener(self, callback: Any, mask: Any) -> Any:
+        """Call on events."""
+
+    def add_job(self, func: Any, trigger: Any, **options: Any) -> Any:
+        """Run when triggered."""
+
+
+class Service:
+    """The nightly job on a scheduler, with the configuration read anew at every start, reload and run."""
+
+    def __init__(self, read: Callable[[], Config], scheduler: Planner, clock: Clock = utc_now) -> None:
+        self._read = read
+        self._scheduler = scheduler
+        self._clock = clock
+        self._config = read()
+        scheduler.add_listener(_tell_missed, EVENT_JOB_MISSED)
+        self._plan()
+        if is_behind(self._config, clock()) or is_statement_due(self._config, clock()):
+            self._soon(timedelta(0))
+
+    def reload(self) -> None:
+        """Take the configuration as it is now; one that is wrong is reported, and the old one stays."""
+        try:
+            config = self._read()
+            nightly_trigger(config)
+            chargeback_trigger(config)
+        except ConfigError as error:
+            log.error("the configuration was not taken over: %s", error)
+            return
+        self._config = config
+        self._plan()
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a running night may take once the process is told to stop."""
+        return timedelta(minutes=self._config.schedule.grace_minutes)
+
+    def run(self) -> None:
+        """Judge the nights that are due, then charge the month that is due."""
+        self._attempt("the nightly run", self._judge)
+        self.charge()
+
+    def charge(self) -> None:
+        """Write the statement of the month that ended last, where one is due."""
+        self._attempt("the statement of last month", self._charge)
+
+    def _attempt(self, name: str, task: Callable[[], None]) -> None:
+        """What fails is logged and not left until tomorrow: whatever was in the way may be gone by then."""
+        try:
+            task()
+            return
+        except DetectorError as error:
+            log.warning("%s: %s", name, error)
+        except Exception:  # the one place where anything may go wrong and the process must live on
+            log.exception("%s failed", name)
+        self._soon(timedelta(minutes=self._config.schedule.retry_minutes))
+
+    def _judge(self) -> None:
+        """Judge nights once each: an hour that the clocks repeat comes twice."""
+        if not has_work(self._config, self._clock()):
+            log.info("the last night was judged already")
+            all_is_well(self._config)
+            return
+        log.info("judging what is due")
+        nightly(self._config, now=self._clock())
+        old = prune(self._config, self._clock())
+        if old.nights or old.reports:
+            log.info("%d nights, %d reports before %s taken away", len(old.nights), len(old.reports), old.before)
+
+    def _charge(self) -> None:
+        """Nights that the source does not give are asked for again with the next run, not soon."""
+        if not is_statement_due(self._config, self._clock()):
+            return
+        made, paths = monthly(self._config, self._clock())
+        state = "final" if made.final else "not final"
+        log.info("statement of %s (%s) written to %s", made.month, state, paths[0].parent)
+
+    def deliver(self) -> None:
+        """Send what is due in the outbox: what a run could not deliver is tried again before the next one."""
+        try:
+            with closing(State(self._config.state.url)) as state:
+                done = Outbox(state, open_channels(self._config)).drain(self._clock())
+        except DetectorError as error:
+            log.warning("nothing was sent: %s", error)
+            return
+        for failure in done.failures:
+            log.warning("%s", failure)
+        if done.sent:
+            log.info("%d messages sent, %d waiting", done.sent, done.waiting)
+
+    def _plan(self) -> None:
+        trigger = nightly_trigger(self._config)
+        self._scheduler.add_job(self.run, trigger, id=NIGHTLY, replace_existing=True, **_patient())
+        self._scheduler.add_job(
+            self.deliver,
+            "interval",
+            seconds=DELIVERY_PAUSE.seconds,
+            id=DELIVERY,
+            replace_existing=True,
+            **_patient(),
+        )
+        log.info("nightly at %s (%s)", self._config.schedule.nightly, self._config.timezone)
+        billing = chargeback_trigger(self._config)
+        self._scheduler.add_job(self.charge, billing, id=CHARGEBACK, replace_existing=True, **_patient())
+
+    def _soon(self, pause: timedelta) -> None:
+        at = self._clock() + pause
+        log.info("running again at %s", at.isoformat(timespec="seconds"))
+        self._scheduler.add_job(self.run, "date", run_date=at, id=RETRY, replace_existing=True, **_patient())
+
+
+def serve(read: Callable[[], Config]) -> None:
+    """Run until told to stop by SIGTERM or SIGINT; SIGHUP rereads the configuration.
+
+    A night that is not finished within ``schedule.grace_minutes``, or when told to stop again, is left as a kill
+    would leave it, and the process ends with 75.
+    """
+    scheduler = BlockingScheduler(timezone=read().zone)
+    service = Service(read, scheduler)
+    stopping: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if stopping:
+            _leave("told to stop again")
+        stopping.append(number)
+        log.info("stopping; a running night is finished first")
+        Thread(target=end).start()
+
+    def end() -> None:
+        patience = Timer(service.grace.total_seconds(), _leave, [f"not finished within {service.grace}"])
+        patience.daemon = True
+        patience.start()
+        scheduler.pause()
+        scheduler.get_jobs()  # waits for jobs that are being started: to be stopped amidst that is an error
+        scheduler.shutdown(wait=True)
+        patience.cancel()
+
+    def listen(_event: SchedulerEvent) -> None:
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGHUP, lambda _signal, _frame: service.reload())
+
+    scheduler.add_listener(listen, EVENT_SCHEDULER_STARTED)  # what has not begun cannot be stopped in order
+    scheduler.start()
+    log.info("stopped")
+
+
+def _leave(reason: str) -> NoReturn:
+    """End now. What a run wrote is whole at any time, and the lock goes with the process."""
+    log.warning("%s: the running night is left, and the next start makes up for it", reason)
+    os._exit(os.EX_TEMPFAIL)
+
+
+def nightly_trigger(config: Config) -> CronTrigger:
+    """When the nightly job runs, in the configured time zone. Raises ConfigError for what is no cron line."""
+    return _trigger(config, NIGHTLY)
+
+
+def chargeback_trigger(config: Config) -> CronTrigger:
+    """When last month's statement is written, alike."""
+    return _trigger(config, CHARGEBACK)
+
+
+def _trigger(config: Config, key: str) -> CronTrigger:
+    try:
+        return CronTrigger.from_crontab(getattr(config.schedule, key), timezone=config.zone)
+    except ValueError as error:
+        raise ConfigError(f"schedule.{key}: {error}; write it as minute hour day month weekday") from None
+
+
+def has_work(config: Config, now: datetime) -> bool:
+    """Whether the night that ended last is still to be judged."""
+    return Night.last_complete(now, config.zone).day not in _judged(config)
+
+
+def is_behind(config: Config, now: datetime) -> bool:
+    """Whether a night whose hour has come was not judged, as after a day without power."""
+    night, judged = Night.last_complete(now, config.zone), _judged(config)
+    planned = nightly_trigger(config).get_next_fire_time(None, night.end)
+    came = planned is not None and planned <= now
+    return came and bool(judged) and night.day not in judged
+
+
+def is_statement_due(config: Config, now: datetime) -> bool:
+    """Whether there are prices, the hour of last month's statement has come, and it is not final yet. A month of
+    which the history has nothing is not due by itself."""
+    if not config.chargeback.wanted:
+        return False
+    month = last_month(config, now)
+    planned = chargeback_trigger(config).get_next_fire_time(None, Night(month.last, config.zone).end)
+    if planned is None or planned > now or written(config, month) is Written.FINAL:
+        return False
+    return any(
+        month.first <= night <= month.last for night in History(Path(config.history.path), config.zone).nights()
+    )
+
+
+def _judged(config: Config) -> dict[date, bool]:
+    with closing(State(config.state.url)) as state:
+        return state.judged()
+
+
+def _patient() -> dict[str, object]:
+    """One run at a time, several missed ones as one, and late rather than never."""
+    return {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+
+
+def _tell_missed(event: JobExecutionEvent) -> None:
+    log.warning("the run planned for %s did not start in time", event.scheduled_run_time)

@@ -1,0 +1,77 @@
+"""A run of the nights that are due, watched from outside: the dead-man's switch and the metrics hear of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from detector.config.config import Config
+from detector.config.monitoring import Monitoring
+from detector.model.errors import DetectorError
+from detector.operations.monitoring import metrics
+from detector.operations.monitoring.pings import TRY_LATER, Pings
+from detector.pipeline import DONE, Outcome
+
+
+class Watch:
+    """What is told of one run; ``outcomes`` are of the nights it has judged until now."""
+
+    def __init__(self, config: Config, settings: Monitoring, now: datetime) -> None:
+        self.outcomes: list[Outcome] = []
+        self._config = config
+        self._settings = settings
+        self._now = now
+        self._began = time.monotonic()
+        self._pings = Pings(settings)
+
+    def begin(self) -> None:
+        """The run has begun. Not to be told before it is the only one: a start that no end follows is an alarm."""
+        self._pings.start()
+
+    def end(self, exit_code: int) -> None:
+        """The run has ended. One that judged nothing yet is to be tried again, and leaves the metrics alone."""
+        try:
+            if self._settings.metrics_file and (self.outcomes or exit_code != TRY_LATER):
+                self._write_metrics(Path(self._settings.metrics_file), exit_code)
+        finally:  # whatever keeps the state from being opened, such as a driver that is not installed
+            self._pings.end(exit_code, self._told(exit_code))
+
+    def _write_metrics(self, path: Path, exit_code: int) -> None:
+        seconds = time.monotonic() - self._began
+        report = self.outcomes[-1].report if self.outcomes else None
+        run = metrics.LastRun(self._now + timedelta(seconds=seconds), seconds, exit_code, report)
+        metrics.write(path, run, self._config.state.url, self._config.zone)
+
+    def _told(self, exit_code: int) -> str:
+        """Nights, exit codes and counts alone: what leaves the house holds no names and no texts of errors."""
+        lines = [f"exit code {exit_code}"]
+        for outcome in self.outcomes:
+            coverage, summary = outcome.report.coverage, outcome.report.summary
+            lines.append(
+                f"night {outcome.report.night.day}: exit code {outcome.exit_code}, "
+                f"{coverage.keys_judged} of {coverage.keys_active} keys judged, {summary.open} findings"
+            )
+        return "\n".join(lines)
+
+
+@contextmanager
+def watched_run(config: Config, settings: Monitoring, now: datetime) -> Iterator[Watch]:
+    """A run that is told of, whatever becomes of it. The default settings tell nobody.
+
+    A run that is killed or interrupted tells nothing more: that it does not is the alarm.
+    """
+    watch = Watch(config, settings, now)
+    try:
+        yield watch
+    except Exception as error:
+        watch.end(error.exit_code if isinstance(error, DetectorError) else 1)
+        raise
+    watch.end(max((outcome.exit_code for outcome in watch.outcomes), default=DONE))
+
+
+def all_is_well(config: Config) -> None:
+    """At the hour of a run there was nothing left to do, which is a success too."""
+    Pings(config.monitoring).end(DONE, "nothing to do: the last night was judged already")

@@ -1,0 +1,1 @@
+"""What is stored, examined, repaired, backed up and restored."""

@@ -1,0 +1,100 @@
+"""Everything that cannot be made again in one file: the state, the history, the snapshots of running totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from detector.boundary.disk import whole_file
+from detector.config.config import Config
+from detector.config.source import HttpSource
+from detector.model.errors import BackupError, HistoryError, NewerHistoryError
+from detector.operations.upkeep.archive import Manifest, Member, Writer
+from detector.sources.pull import Progress, unwatched
+from detector.state import dump as state_dump
+from detector.state.database import State
+from detector.state.ledger import StateLedger
+from detector.state.migrations import applied
+from detector.state.tables import TABLES
+from detector.usage.history import History
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What was put into a backup, and which nights were damaged already when they were."""
+
+    nights: int
+    damaged: tuple[date, ...]
+
+
+def back_up(config: Config, state: State, out: Path, now: datetime, progress: Progress = unwatched) -> Backup:
+    """Write a backup to ``out``, whole or not at all, readable by its owner alone.
+
+    Raises LockedError while a run is at work.
+    """
+    history = History(Path(config.history.path), config.zone)
+    with state.only_run():
+        _refuse_newer(history)
+        try:
+            with whole_file(out, mode=0o600) as file:
+                writer = Writer(file, now.timestamp())
+                migrations = _add_state(writer, state, out.parent)
+                stored = dict(_add_history(writer, history, progress))
+                _add_snapshots(writer, config)
+                instant = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+                place = (config.timezone, config.organization, config.source.name)
+                writer.finish(Manifest(instant, version("key-usage-detector"), migrations, *place, writer.members))
+        except OSError as error:
+            raise BackupError(f"cannot write the backup {out}: {error.strerror or error}") from error
+        entries = StateLedger(state).entries()
+    known = {night: (entry.stored.checksum, entry.former) for night, entry in entries.items()}
+    damaged = [night for night, member in stored.items() if night in known and member.sha256 not in known[night]]
+    return Backup(len(stored), tuple(damaged))
+
+
+def snapshots_of(config: Config) -> Path | None:
+    """The folder of running totals, which no source can tell a second time; None where there is none."""
+    source = config.source
+    return Path(source.snapshots) if isinstance(source, HttpSource) and source.snapshots else None
+
+
+def _refuse_newer(history: History) -> None:
+    """Nights of a newer version go with a state that is not at hand; damaged ones are no reason to stop."""
+    latest = history.latest()
+    with suppress(HistoryError):
+        try:
+            if latest is not None:
+                history.notes(latest)
+        except NewerHistoryError as error:
+            raise BackupError(f"no backup was made: {error}") from None
+
+
+def _add_state(writer: Writer, state: State, folder: Path) -> list[str]:
+    """Every table as of one instant; the migrations that made them."""
+    with state.transaction() as connection:
+        state_dump.freeze(connection)
+        for name, table in TABLES.items():
+            with TemporaryFile(dir=folder) as file:
+                state_dump.dump(connection, table, file)
+                writer.add(f"state/{name}.ndjson", file)
+        return applied(connection)
+
+
+def _add_history(writer: Writer, history: History, progress: Progress) -> Iterator[tuple[date, Member]]:
+    nights = history.nights()
+    for done, night in enumerate(nights, start=1):
+        with history.path(night).open("rb") as file:
+            yield night, writer.add(f"history/day={night.isoformat()}/usage.parquet", file)
+        progress(night, done, len(nights))
+
+
+def _add_snapshots(writer: Writer, config: Config) -> None:
+    folder = snapshots_of(config)
+    for path in sorted(folder.glob("*/day=*.json.gz")) if folder is not None else ():
+        with path.open("rb") as file:
+            writer.add(f"snapshots/{path.parent.name}/{path.name}", file)

@@ -1,0 +1,111 @@
+"""Mending what an examination found: nights from the source, reports from the history."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from detector.boundary.disk import scratch_folder
+from detector.model.errors import DetectorError, SourceError
+from detector.operations.upkeep.examination import Kind, Problem
+from detector.operations.upkeep.scraps import remove
+from detector.pipeline import Job, build_report, judge_night
+from detector.reports import reporter
+from detector.reports.page import index
+from detector.sources.pull import pull
+from detector.state.ledger import Entry, StateLedger
+from detector.usage.history import History
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What became of a problem, in words."""
+
+    mended: bool
+    text: str
+
+
+def repair(job: Job, problems: Iterable[Problem]) -> Iterator[Repair]:
+    """Mend what can be mended: nights first, oldest first, then reports from the mended history."""
+    of = {kind: [problem for problem in problems if problem.kind is kind] for kind in Kind}
+    yield from (Repair(False, problem.text) for kind in (Kind.STATE, Kind.NEWER) for problem in of[kind])
+    yield from (_adopt(job, problem) for problem in of[Kind.UNNOTED])
+    yield from _pull_anew(job, of[Kind.DAMAGED], of[Kind.GONE])
+    yield from _write_anew(job, of[Kind.REPORT])
+    yield from (_sweep(Path(problem.subject)) for problem in of[Kind.SCRAP])
+
+
+def _adopt(job: Job, problem: Problem) -> Repair:
+    night = problem.night
+    assert night is not None
+    stored = job.history.examine(night)
+    StateLedger(job.state).note(night, stored, None)
+    return Repair(True, f"night {night}: noted, {stored.keys:,} keys and {stored.requests:,} requests")
+
+
+def _pull_anew(job: Job, damaged: list[Problem], gone: list[Problem]) -> Iterator[Repair]:
+    """All damaged files are out of the way before the first night is pulled, as pulling reads other nights."""
+    entries = StateLedger(job.state).entries()
+    aside = {problem.night: put_aside(job.history.path(problem.night)) for problem in damaged if problem.night}
+    nights = {problem.night for problem in (*damaged, *gone) if problem.night}
+    for night in sorted(nights):
+        yield _pull_night(job, night, entries.get(night), aside.get(night))
+
+
+def put_aside(path: Path) -> Path:
+    """Give a damaged file another name in its folder, one that none has yet."""
+    names = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    free = next(place for name in names if not (place := path.with_name(f"{path.name}.damaged{name}")).exists())
+    return path.rename(free)
+
+
+def _pull_night(job: Job, night: date, entry: Entry | None, aside: Path | None) -> Repair:
+    """Pull a night, unless the source tells less of it than was stored: a part would pass for a drop."""
+    kept = f"; the damaged file stays as {aside}" if aside else ""
+    try:
+        told = _told_now(job, night)
+        if entry is not None and told < entry.stored.requests:
+            noted = f"{entry.stored.requests:,} requests were stored, the source tells {told:,} now"
+            return Repair(False, f"night {night}: {noted}: not taken, the night stays a gap{kept}")
+        pull(job.config, job.source, job.history, night, night, now=job.now)
+    except SourceError as error:
+        return Repair(False, f"night {night}: the source does not tell of it: {error}{kept}")
+    if aside is not None and entry is not None and told == entry.stored.requests:
+        aside.unlink()
+        kept = ""
+    return Repair(True, f"night {night}: pulled anew, {told:,} requests{kept}")
+
+
+def _told_now(job: Job, night: date) -> int:
+    """How many requests the source tells of a night, found beside the history."""
+    with scratch_folder() as folder:
+        trial = History(Path(folder), job.config.zone)
+        pull(job.config, job.source, trial, night, night, now=job.now)
+        return int(trial.read(night)["request_count"].sum())
+
+
+def _write_anew(job: Job, problems: list[Problem]) -> Iterator[Repair]:
+    for night, of_night in itertools.groupby(problems, lambda problem: problem.night):
+        assert night is not None
+        forms = [problem.subject for problem in of_night]
+        directory = Path(job.config.report.directory)
+        try:
+            report = build_report(job, judge_night(job, night), run_id="doctor")
+            for form in forms:
+                reporter(form).write(report, directory / night.isoformat())
+            index.update(directory, report)
+        except (DetectorError, OSError) as error:
+            yield Repair(False, f"night {night}: its reports could not be made: {error}")
+            continue
+        yield Repair(True, f"night {night}: made again from the history: {', '.join(forms)}")
+
+
+def _sweep(scrap: Path) -> Repair:
+    try:
+        remove(scrap)
+    except OSError as error:
+        return Repair(False, f"{scrap}: cannot be removed: {error.strerror}")
+    return Repair(True, f"{scrap}: removed")

@@ -1,0 +1,181 @@
+"""The night as ``report.html``: one file for people, complete without script, network or fonts.
+
+This module turns a ``RunReport`` into the words, rows and drawings of the page; the template only loops
+over them, and ``page`` makes sure that nothing a customer can name acts on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from detector.judging.triage import mute_words
+from detector.model.day import Night
+from detector.model.finding import Status
+from detector.model.report import RunReport, SourceStatus
+from detector.reports import Reporter, counts, revisions, verdicts
+from detector.reports.exports.json import plain, tool_version
+from detector.reports.kinds import title
+from detector.reports.page import charts
+from detector.reports.page.assets import assets, counted, environment
+from detector.reports.page.cards import cards, facets, heat_map, records
+from detector.reports.page.moments import moment
+from detector.reports.page.tables import deployments, night_was_seen, unused_keys, usage_table
+
+NAMED_KEYS = 12
+FEW_VALUES = 8
+"""Values of a facet that are buttons; more of them are a list to choose from."""
+INVENTORY_TYPES = {"name_mismatch"}
+"""Types that are remarks on the register, not alarms: they get a line, not a card."""
+
+
+class HtmlReporter(Reporter):
+    """Writes ``report.html``, a page that can be opened from a mail, a share or a disk."""
+
+    filename = "report.html"
+
+    def render(self, report: RunReport) -> str:
+        """The whole page as text."""
+        return environment().get_template("report.html.j2").render(page=page(report))
+
+
+def page(report: RunReport) -> dict[str, Any]:
+    """Everything the template says, in the order it says it."""
+    opened = [f for f in report.findings if f.status not in (Status.RESOLVED, Status.MUTED)]
+    alarms = [f for f in opened if f.type not in INVENTORY_TYPES]
+    ways = facets(alarms)
+    return {
+        **assets("report.js"),
+        "report": report,
+        "banner": _banner(report),
+        "facts": list(_facts(report)),
+        "facets": [facet for facet in ways if len(facet.values) > 1],
+        "cards": cards(report, alarms, ways),
+        "alarms": len(alarms),
+        "records": records(alarms),
+        "heat": heat_map(report, alarms),
+        "few": FEW_VALUES,
+        "resolved": [f for f in report.findings if f.status == Status.RESOLVED],
+        "muted": [f for f in report.findings if f.status == Status.MUTED],
+        "precision": list(verdicts.lines(report.summary)),
+        "remarks": [f for f in opened if f.type in INVENTORY_TYPES],
+        "fleet": _fleet(report),
+        "table": usage_table(report),
+        "seen": night_was_seen(report),
+        "unused": unused_keys(report),
+        "deployments": deployments(report),
+        "policy_gaps": [g for g in report.coverage.not_judged if g.type == "environment_mismatch"],
+        "receipt": list(_receipt(report)),
+        "shown_keys": NAMED_KEYS,
+    }
+
+
+def _banner(report: RunReport) -> str:
+    """The title over what must be known before anything else is believed; none when all is in order."""
+    if not report.coverage.complete:
+        return "The data is not complete"
+    return "A part of the run failed" if report.coverage.failures else ""
+
+
+# Facts under the verdict
+
+
+def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Is the data complete, how many keys were judged, what the budget was, what the fleet did."""
+    yield ("Complete" if report.coverage.complete else "Incomplete", _reach(report))
+    yield _judged(report)
+    yield _budget(report)
+    yield (f"{report.summary.fleet.requests:,}", f"requests over all keys, {_mood(report)}")
+
+
+def _reach(report: RunReport) -> str:
+    answered = [source for source in report.sources if source.error is None]
+    failed = len(report.sources) - len(answered)
+    if failed:
+        return f"{failed} of {counted(len(report.sources), 'source')} did not deliver"
+    marks = [source.watermark for source in answered if source.watermark is not None]
+    reach = _until(min(marks), report.night) if marks else "data"
+    return f"{reach} from {counted(len(answered), 'source')}"
+
+
+def _until(watermark: datetime, night: Night) -> str:
+    if watermark >= night.end:
+        return "data for the whole night"
+    local = watermark.astimezone(night.timezone)
+    return f"data to {local:%H:%M}" if local.date() == night.day else f"data to {moment(watermark, night)}"
+
+
+def _judged(report: RunReport) -> tuple[str, str]:
+    coverage = report.coverage
+    gap = coverage.keys_active - coverage.keys_judged
+    note = f"keys judged, {gap:,} could not be" if gap else "keys judged, all of them"
+    return f"{coverage.keys_judged:,} of {coverage.keys_active:,}", note
+
+
+def _budget(report: RunReport) -> tuple[str, str]:
+    budget = report.summary.budget
+    basis = "" if budget.calibrated else "; default limits while history is short"
+    note = f"raised by the statistical rules; about {charts.number(budget.expected)} expected by chance"
+    return counted(budget.raised, "alarm"), note + basis
+
+
+def _mood(report: RunReport) -> str:
+    fleet = report.summary.fleet
+    if not report.coverage.keys_judged:
+        return "not judged"
+    if fleet.low is None or fleet.high is None:
+        return "with no history to compare"
+    if fleet.requests > fleet.high:
+        return f"more than the {charts.number(fleet.high)} expected at most"
+    if fleet.requests < fleet.low:
+        return f"less than the {charts.number(fleet.low)} expected at least"
+    return "within what is usual"
+
+
+# The fleet
+
+
+def _fleet(report: RunReport) -> Markup:
+    trends, fleet = report.trends, report.summary.fleet
+    if not trends.key_ids:
+        return Markup("")
+    born = int(np.argmax(trends.known.any(axis=0)))
+    totals = [None] * born + [int(count) for count in trends.requests.sum(axis=0)[born:]]
+    limits = (fleet.expected, fleet.low, fleet.high)
+    series = charts.Series(trends.nights, totals, trends.missing.tolist(), *limits)
+    return charts.nights_chart(series, "Requests of all keys per night", "fleet-chart")
+
+
+# Environment policy and receipt
+
+
+def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
+    """What ran, on what, with which limits: enough to repeat it."""
+    night, budget = report.night, report.summary.budget
+    yield "Findings", counts.sentence(report.summary)
+    yield "Night", f"{plain(night.start)} to {plain(night.end)} ({night.timezone.key})"
+    yield "Generated", str(plain(report.generated_at))
+    yield "Version", f"detector {tool_version()}"
+    for name, value in plain(report.run).items():
+        yield name.replace("_", " ").capitalize(), str(value)
+    for source in report.sources:
+        yield f"Source {source.name}", _source(source, night)
+    yield "History", f"{counted(report.coverage.baseline_nights, 'night')} before the judged one"
+    for number, line in enumerate(revisions.lines(report.coverage), start=1):
+        yield f"Late data {number}", line
+    allowed = charts.number(budget.alerts_per_1000_keys)
+    yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary night"
+    yield "Other budgets", f"half would have named {budget.at_half} keys, double {budget.at_double}"
+    for name, limit in sorted(budget.thresholds.items()):
+        yield f"Limit, {title(name).lower()}", f"score {limit:.3g} and above"
+    for mute in report.mutes:
+        yield f"Mute {mute.id}", mute_words(mute)
+
+
+def _source(source: SourceStatus, night: Night) -> str:
+    reach = f"data to {moment(source.watermark, night)}" if source.watermark else "reach unknown"
+    return f"{source.kind}, {source.shape}, {source.error or reach}"

@@ -1,0 +1,98 @@
+"""The findings of many nights as one chart: a bar a night, the worst at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+
+from markupsafe import Markup
+
+from detector.model.finding import Severity
+from detector.reports.page.charts import HEADROOM, long_day, short_day, ticks
+
+Night = tuple[date, str, Mapping[str, int]]
+"""A night, its outcome and its open findings by severity."""
+HEIGHT = 110
+TYPE_SIZE = 12
+SIZES = (("wide", 120), ("narrow", 42))
+"""The drawings for wide and for narrow screens, with the nights that each has room for."""
+FEWEST_SLOTS = 28
+"""A new installation's first bars stand at the right, as wide as those of a month."""
+
+
+def chart(nights: Sequence[Night]) -> Markup:
+    """Open findings per night in both sizes, nights in ascending order; nothing without a night."""
+    if not nights:
+        return Markup("")
+    return Markup("").join(_drawing(nights, name, count) for name, count in SIZES)
+
+
+def _drawing(nights: Sequence[Night], name: str, count: int) -> Markup:
+    last = nights[-1][0]
+    first = max(nights[0][0], last - timedelta(days=count - 1))
+    days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
+    known = {day: (outcome, found) for day, outcome, found in nights}
+    top = max([4, *(sum(known[day][1].values()) for day in days if day in known)])
+    drawing = "".join([*_scale(top), *_bars(days, known, top), *_dates(days)])
+    return Markup(
+        '<svg class="nights {0}" role="img" aria-labelledby="trend-{0}-t trend-{0}-d" width="100%" height="{1}" '
+        'font-size="{2}"><title id="trend-{0}-t">Open findings per night</title><desc id="trend-{0}-d">{3}</desc>'
+        "{4}</svg>"
+    ).format(name, HEADROOM + HEIGHT + TYPE_SIZE + 10, TYPE_SIZE, _words(days, known), _drawn(drawing))
+
+
+def _words(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, int]]]) -> str:
+    """What the chart shows, for whoever cannot see it; the table below has every number."""
+    counts = [sum(known[day][1].values()) for day in days if day in known]
+    blind = sum(known[day][0] == "not_judged" for day in days if day in known)
+    words = f"{len(days)} nights to {long_day(days[-1])}: {min(counts)} to {max(counts)} open findings a night."
+    return words + (f" Not judged: {blind}." if blind else "")
+
+
+def _bars(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, int]]], top: int) -> Iterator[str]:
+    width = 100 / max(len(days), FEWEST_SLOTS)
+    for i, day in enumerate(days, start=max(FEWEST_SLOTS - len(days), 0)):
+        outcome, found = known.get(day, ("none", {}))
+        if outcome in ("none", "not_judged"):
+            yield _mark(width * (i + 0.5), day, "no report" if outcome == "none" else "not judged")
+        yield _stack(width * (i + 0.1), width * 0.8, day, found, top)
+
+
+def _stack(x: float, width: float, day: date, found: Mapping[str, int], top: int) -> str:
+    """A night's findings, the most severe at the bottom where heights can be compared."""
+    drawn, base = "", float(HEADROOM + HEIGHT)
+    for word in reversed(Severity):
+        if count := found.get(word, 0):
+            height = HEIGHT * count / top
+            base -= height
+            drawn += (
+                f'<rect class="judged {word}" x="{x:.2f}%" width="{width:.2f}%" '
+                f'y="{base:.1f}" height="{height:.1f}">'
+                f"<title>{short_day(day)}: {count:,} {word}</title></rect>"
+            )
+    return drawn
+
+
+def _mark(x: float, day: date, words: str) -> str:
+    return (
+        f'<line class="gap" x1="{x:.2f}%" x2="{x:.2f}%" y1="{HEADROOM}" y2="{HEADROOM + HEIGHT}">'
+        f"<title>{short_day(day)}: {words}</title></line>"
+    )
+
+
+def _scale(top: int) -> Iterator[str]:
+    for value in ticks(top):
+        y = HEADROOM + HEIGHT * (1 - value / top)
+        yield f'<line class="grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield f'<text x="-8" y="{y + TYPE_SIZE / 3:.1f}" text-anchor="end">{value:,.0f}</text>'
+
+
+def _dates(days: Sequence[date]) -> Iterator[str]:
+    y = HEADROOM + HEIGHT + TYPE_SIZE + 6
+    if len(days) >= FEWEST_SLOTS:
+        yield f'<text x="0" y="{y}">{short_day(days[0])}</text>'
+    yield f'<text class="last" x="100%" y="{y}" text-anchor="end">{short_day(days[-1])}</text>'
+
+
+def _drawn(text: str) -> Markup:
+    return Markup(text)  # noqa: S704  numbers and words of this file, nothing from outside

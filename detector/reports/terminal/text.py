@@ -1,0 +1,71 @@
+"""The report for a terminal: verdict, findings, coverage, and where the files lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from detector.boundary.text import visible
+from detector.judging.triage import mute_words
+from detector.model.finding import Finding, Severity, Status
+from detector.model.report import RunReport
+from detector.reports import counts, revisions, verdicts
+
+MOST = 25
+
+
+def render(report: RunReport, files: Sequence[Path] = ()) -> str:
+    """The night in plain lines, most important first; at most ``MOST`` findings, the rest counted."""
+    held = [finding for finding in report.findings if finding.status not in (Status.RESOLVED, Status.MUTED)]
+    pressing = [finding for finding in held if finding.severity is not Severity.INFO]
+    lines = [f"{report.summary.verdict}.", report.summary.subline, ""]
+    lines += [line for finding in pressing[:MOST] for line in _finding(finding)]
+    if len(pressing) > MOST:
+        lines += [f"... and {len(pressing) - MOST:,} more in the report.", ""]
+    lines += _receipt(report) + _triage(report)
+    lines += [f"Report      {path}" for path in files]
+    return "\n".join(visible(line) for line in lines)
+
+
+def _finding(finding: Finding) -> list[str]:
+    head = f"{finding.severity.upper():8} {_subject(finding)} [{finding.status}]"
+    lines = [head, f"         {finding.reason}"]
+    if finding.acknowledged:
+        lines.append(f"         {finding.acknowledged}")
+    if finding.verdict:
+        lines.append(f"         Verdict: {verdicts.WORDS[finding.verdict]}")
+    return [*lines, ""]
+
+
+def _triage(report: RunReport) -> list[str]:
+    """What is muted tonight, which mutes are in force, and how past findings turned out."""
+    muted = [finding for finding in report.findings if finding.status is Status.MUTED]
+    lines = [f"Muted       {_subject(finding)}. {finding.reason} {finding.muted}" for finding in muted[:MOST]]
+    if len(muted) > MOST:
+        lines.append(f"Muted       ... and {len(muted) - MOST:,} more in the report")
+    lines += [f"Mute {mute.id:<6} {mute_words(mute)}" for mute in report.mutes]
+    return [*lines, *(f"Verdicts    {line}" for line in verdicts.lines(report.summary))]
+
+
+def _subject(finding: Finding) -> str:
+    subject = finding.key_id or "the whole fleet"
+    name = f" ({finding.name})" if finding.name and finding.name != finding.key_id else ""
+    return f"{finding.title}: {subject}{name}"
+
+
+def _receipt(report: RunReport) -> list[str]:
+    coverage, budget = report.coverage, report.summary.budget
+    state = "complete" if coverage.complete else "incomplete: " + " ".join(coverage.problems[:1])
+    lines = [
+        f"Findings    {counts.sentence(report.summary)}",
+        f"Night       {report.night.day} ({report.night.timezone})",
+        f"Data        {state}",
+        f"Judged      {coverage.keys_judged:,} of {coverage.keys_active:,} active keys against "
+        f"{coverage.baseline_nights} nights",
+        f"Budget      {budget.alerts_per_1000_keys:g} alarms per 1,000 keys by chance; "
+        f"expected {budget.expected:g}, raised {budget.raised} "
+        f"(half the budget {budget.at_half}, double {budget.at_double})",
+    ]
+    lines += [f"Late data   {line}" for line in revisions.lines(coverage)]
+    lines += [f"Not judged  {group.count:,} keys by {group.type}: {group.reason}" for group in coverage.not_judged]
+    return lines

@@ -1,0 +1,74 @@
+"""What people said about findings, as a table for a terminal and as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from detector.boundary.text import visible
+from detector.judging.triage import in_force, target_words
+from detector.model.triage import TriageEntry
+from detector.reports.exports.json import plain
+
+COLUMNS = ("id", "said", "about", "from", "until", "by", "reason", "state")
+PIPE_WIDTH = 160
+
+
+def as_json(entries: Sequence[TriageEntry], night: date) -> str:
+    """A list of entries with their fields and their state; only ASCII, so that it can be printed anywhere."""
+    rows = [plain(entry) | {"state": state(entry, night)} for entry in entries]
+    return json.dumps(rows, indent=1, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
+
+
+def as_table(entries: Sequence[TriageEntry], night: date) -> str:
+    """Aligned columns for reading."""
+    if not entries:
+        return "Nothing has been said that still holds.\n"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in COLUMNS:
+        table.add_column(name)
+    for entry in entries:
+        table.add_row(*(Text(visible(cell).replace("\n", " ")) for cell in _row(entry, night)))
+    buffer = io.StringIO()
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+    Console(file=buffer, width=width, no_color=True, highlight=False).print(table)
+    return buffer.getvalue()
+
+
+RENDERINGS: dict[str, Callable[[Sequence[TriageEntry], date], str]] = {"table": as_table, "json": as_json}
+"""Format name to rendering."""
+
+
+def state(entry: TriageEntry, night: date) -> str:
+    """How an entry stands on a night: in force, not begun, over (its last night has passed) or ended."""
+    if entry.ended_at is not None:
+        return "ended"
+    if in_force(entry, night):
+        return "in force"
+    return "not begun" if entry.from_night > night else "over"
+
+
+def _row(entry: TriageEntry, night: date) -> tuple[str, ...]:
+    said = f"{entry.action} {entry.verdict}" if entry.verdict else entry.action
+    about = target_words(entry) + (f", episode {entry.episode}" if entry.episode else "")
+    until = str(entry.until_night or "–")
+    ended = f" {plain(entry.ended_at)[:10]}" if entry.ended_at else ""
+    return (
+        str(entry.id),
+        said,
+        about,
+        str(entry.from_night),
+        until,
+        entry.by,
+        entry.reason or "–",
+        state(entry, night) + ended,
+    )

@@ -1,0 +1,1 @@
+"""Log and export files, read through DuckDB."""

@@ -1,0 +1,1 @@
+"""A by-key endpoint, asked day by day."""

@@ -1,0 +1,1 @@
+"""Tables of a database, aggregated where they are."""

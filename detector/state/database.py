@@ -1,0 +1,255 @@
+"""What the job remembers between runs: runs, nights judged, what was found on each, what people said of it.
+
+SQLAlchemy Core on SQLite or PostgreSQL. The life of a finding is not stored but follows from the sightings of
+earlier nights, so that an old night can be judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Update, create_engine, delete, func, insert, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from detector.model.errors import LockedError, StateError
+from detector.model.finding import Finding, Severity, Sighting
+from detector.model.triage import TriageEntry
+from detector.state import outbox as outbox_table
+from detector.state.locks import Lock, exclusively
+from detector.state.messages import Outgoing
+from detector.state.migrations import migrate
+from detector.state.tables import api_tokens, entries, judged_nights, run_stages, runs, sightings
+from detector.state.tokens import ApiToken
+
+
+class State:
+    """The state database behind one URL; made on first use, and migrated where an older version made it."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self._lock = Lock(held=False)
+        try:
+            migrate(self._engine)
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot use the state database {_shown(url)}: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Let go of the database; a state in memory is gone with it."""
+        self._engine.dispose()
+
+    @contextmanager
+    def only_run(self) -> Iterator[None]:
+        """Let no other run work while the block lasts. Raises LockedError where another one does."""
+        with self.exclusively("run") as lock:
+            if not lock.held:
+                last = self.last_run()
+                since = f" since {_utc(last['started_at']):%Y-%m-%d %H:%M:%S} UTC" if last else ""
+                raise LockedError(f"another run is at work on this state{since}; try again later")
+            self._lock = lock
+            yield
+
+    def begin_run(self, run_id: str, night: date, started_at: datetime) -> None:
+        """Log that a run has started."""
+        self._write(insert(runs).values(run_id=run_id, night=night, started_at=started_at))
+
+    def reach(self, run_id: str, stage: str, reached_at: datetime) -> None:
+        """Log that a run has come as far as a stage. StateError where its lock was lost on the way."""
+        self._lock.confirm()
+        self._write(insert(run_stages).values(run_id=run_id, stage=stage, reached_at=reached_at))
+
+    def end_run(self, run_id: str, finished_at: datetime, exit_code: int, message: str) -> None:
+        """Log how a run ended."""
+        done = {"finished_at": finished_at, "exit_code": exit_code, "message": message[:2000]}
+        self._write(update(runs).where(runs.c.run_id == run_id).values(done))
+
+    def record(
+        self, night: date, complete: bool, findings: Iterable[Finding], outgoing: Outgoing | None = None
+    ) -> None:
+        """Store what was found on a night, replacing what an earlier judgement of it found.
+
+        The messages that tell of it are queued in the same transaction, so that neither is there without the
+        other. Without ``outgoing`` nothing is queued, and what waits already is left alone.
+        """
+        rows = [_row(finding) for finding in findings]
+        with self.transaction() as connection:
+            connection.execute(delete(sightings).where(sightings.c.night == night))
+            connection.execute(delete(judged_nights).where(judged_nights.c.night == night))
+            connection.execute(insert(judged_nights).values(night=night, complete=complete))
+            if rows:
+                connection.execute(insert(sightings), rows)
+            if outgoing is not None:
+                outbox_table.store(connection, [night], outgoing)
+
+    def queue(self, nights: Iterable[date], outgoing: Outgoing) -> None:
+        """Queue messages that tell of nights, in place of those that still wait for any of them."""
+        with self.transaction() as connection:
+            outbox_table.store(connection, nights, outgoing)
+
+    def earlier(self, night: date) -> dict[str, Sighting]:
+        """The latest sighting of every finding before a night, by finding id."""
+        before = sightings.c.night < night
+        latest = select(sightings.c.finding_id, func.max(sightings.c.night).label("night")).where(before)
+        newest = latest.group_by(sightings.c.finding_id).subquery()
+        joined = sightings.join(
+            newest, (sightings.c.finding_id == newest.c.finding_id) & (sightings.c.night == newest.c.night)
+        )
+        last_complete = select(func.max(judged_nights.c.night)).where(
+            judged_nights.c.night < night, judged_nights.c.complete
+        )
+        with self._reading() as connection:
+            closed_by = connection.execute(last_complete).scalar()
+            rows = connection.execute(select(sightings).select_from(joined)).mappings().all()
+        return {row["finding_id"]: _sighting(row, closed_by) for row in rows}
+
+    def judged(self) -> dict[date, bool]:
+        """Every night that was ever judged, and whether its data were complete."""
+        with self._reading() as connection:
+            rows = connection.execute(select(judged_nights.c.night, judged_nights.c.complete)).all()
+        return {night: bool(complete) for night, complete in rows}
+
+    def triage(self) -> list[TriageEntry]:
+        """Everything people ever said about findings, ended entries included, in the order it was said."""
+        with self._reading() as connection:
+            rows = connection.execute(select(entries).order_by(entries.c.id)).mappings().all()
+        return [_entry(row) for row in rows]
+
+    def add_triage(self, entry: TriageEntry, replaces: Iterable[int] = ()) -> TriageEntry:
+        """Log an entry, ending those it replaces in the same step; returns it with its number."""
+        entry = replace(entry, created_at=_utc(entry.created_at))
+        row = {name: getattr(entry, name) for name in TriageEntry.__dataclass_fields__ if name != "id"}
+        with self.transaction() as connection:
+            connection.execute(_ending(replaces, entry.created_at))
+            key = connection.execute(insert(entries).values(row)).inserted_primary_key
+        assert key is not None
+        return replace(entry, id=key[0])
+
+    def end_triage(self, ids: Iterable[int], ended_at: datetime) -> None:
+        """Take entries back. They stay in the log, and one that ended earlier keeps its instant."""
+        self._write(_ending(ids, ended_at))
+
+    def tokens(self) -> list[ApiToken]:
+        """Every token of the by-key endpoint that was ever made, oldest first."""
+        order = (api_tokens.c.created_at, api_tokens.c.name)
+        with self._reading() as connection:
+            rows = connection.execute(select(api_tokens).order_by(*order)).mappings().all()
+        return [_token(row) for row in rows]
+
+    def add_token(self, token: ApiToken) -> None:
+        """Store a new token; its secret is not in it."""
+        row = {name: getattr(token, name) for name in ApiToken.__dataclass_fields__}
+        self._write(insert(api_tokens).values(row))
+
+    def revoke_tokens(self, name: str, revoked_at: datetime) -> int:
+        """Revoke the tokens of a name that are not yet; how many there were."""
+        chosen = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
+        statement = update(api_tokens).where(chosen).values(revoked_at=_utc(revoked_at))
+        with self.transaction() as connection:
+            return connection.execute(statement).rowcount
+
+    def last_run(self) -> Mapping[str, Any] | None:
+        """The most recently started run, with the last ``stage`` it reached; None before the first."""
+        newest = select(runs).order_by(runs.c.started_at.desc(), runs.c.night.desc()).limit(1)
+        with self._reading() as connection:
+            row = connection.execute(newest).mappings().first()
+            if row is None:
+                return None
+            of_run = select(run_stages.c.stage).where(run_stages.c.run_id == row["run_id"])
+            stage = connection.execute(of_run.order_by(run_stages.c.reached_at.desc()).limit(1)).scalar()
+        return {**row, "stage": stage}
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection whose writes are kept together at the end of the block, or not at all."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot write the state database: {_first_line(error)}") from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StateError(f"cannot read the state database: {_first_line(error)}") from error
+
+    def exclusively(self, task: str) -> AbstractContextManager[Lock]:
+        """The lock of a task while the block runs, which another process may have."""
+        return exclusively(self._engine, task)
+
+    def _write(self, *statements: Any) -> None:
+        with self.transaction() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    names = (
+        "night",
+        "finding_id",
+        "type",
+        "title",
+        "key_id",
+        "severity",
+        "score",
+        "episode",
+        "first_seen",
+        "nights",
+    )
+    return {name: getattr(finding, name) for name in names} | {"severity": finding.severity.value}
+
+
+def _sighting(row: Any, closed_by: date | None) -> Sighting:
+    fields = {name: row[name] for name in Sighting.__dataclass_fields__ if name != "open"}
+    is_open = closed_by is None or closed_by <= row["night"]
+    return Sighting(**{**fields, "severity": Severity(row["severity"]), "open": is_open})
+
+
+def _entry(row: Any) -> TriageEntry:
+    return TriageEntry(
+        **{**row, "created_at": _utc(row["created_at"]), "ended_at": row["ended_at"] and _utc(row["ended_at"])}
+    )
+
+
+def _token(row: Any) -> ApiToken:
+    times = {name: row[name] and _utc(row[name]) for name in ("created_at", "expires_at", "revoked_at")}
+    return ApiToken(**{**row, **times})
+
+
+def _utc(instant: datetime) -> datetime:
+    """SQLite gives back what was stored, in UTC, without its zone; PostgreSQL in the zone of the session."""
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _ending(ids: Iterable[int], ended_at: datetime) -> Update:
+    chosen = entries.c.id.in_(list(ids)) & entries.c.ended_at.is_(None)
+    return update(entries).where(chosen).values(ended_at=_utc(ended_at))
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, poolclass=NullPool)
+    if parsed.database in (None, "", ":memory:"):
+        return create_engine(parsed, poolclass=StaticPool)
+    try:
+        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"cannot make the folder of the state database: {error}") from error
+    return create_engine(parsed, poolclass=NullPool)
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

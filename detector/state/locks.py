@@ -1,0 +1,73 @@
+"""Locks that die with their process, so that nothing has to expire and nobody has to clear them.
+
+A lock belongs to an open file (SQLite) or to a connection (PostgreSQL): a process that is killed lets go of it
+at once. A connection can be lost while its process lives on; then somebody else may hold the lock by now.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from detector.model.errors import StateError
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Whether this process is the only one at a task, and the connection that says so, where there is one."""
+
+    held: bool
+    connection: Connection | None = None
+
+    def confirm(self) -> None:
+        """Raise StateError where the lock was lost with its connection."""
+        if self.connection is None:
+            return
+        try:
+            self.connection.execute(select(1))
+        except SQLAlchemyError:
+            raise StateError(
+                "the connection to the state database broke off, and the lock with it; nothing more is written, "
+                "as another run may be at work: run again once the database is back"
+            ) from None
+
+
+@contextmanager
+def exclusively(engine: Engine, task: str) -> Iterator[Lock]:
+    """The lock of a task while the block runs; ``held`` is false where another process has it."""
+    database = engine.url.database
+    if engine.dialect.name == "postgresql":
+        with closing(_connection(engine)) as connection:
+            statement = select(func.pg_try_advisory_lock(func.hashtext(task)))
+            yield Lock(bool(connection.execute(statement).scalar()), connection)
+    elif database in (None, "", ":memory:"):
+        yield Lock(True)
+    else:
+        with closing(sqlite3.connect(f"{database}.{task}", timeout=0, isolation_level=None)) as file:
+            yield Lock(_taken(file))
+
+
+def _connection(engine: Engine) -> Connection:
+    """A connection outside any transaction: one that stays open for a whole run is in the server's way."""
+    try:
+        return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise StateError(f"cannot reach the state database: {reason}") from error
+
+
+def _taken(file: sqlite3.Connection) -> bool:
+    """Reserved, not exclusive: of two that ask for exclusive at once, each may see the other read and give up."""
+    try:
+        file.execute("PRAGMA journal_mode = MEMORY")  # or a process that is killed leaves a journal behind
+        file.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF != sqlite3.SQLITE_BUSY:
+            raise StateError(f"cannot take the lock beside the state database: {error}") from error
+        return False
+    return True

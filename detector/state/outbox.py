@@ -1,0 +1,163 @@
+"""The outbox's table: what waits to be sent, what was sent, and what could not be.
+
+Functions over a connection, so that messages are stored in the very transaction that records a run's
+findings: either both are there after a crash, or neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from detector.state.messages import COVERED, DIGEST, FAILED, SENT, WAITING, Message, Outgoing, Stored
+
+LONGEST_ERROR = 1000
+
+outbox = Table(
+    "detector_outbox",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("message_id", String(64), nullable=False),
+    Column("night", Date, nullable=False),
+    Column("channel", String(100), nullable=False),
+    Column("recipient", String(320), nullable=False),
+    Column("part", String(100), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", LargeBinary),
+    Column("status", String(16), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
+    Column("settled_at", DateTime(timezone=True)),
+    Column("error", String(LONGEST_ERROR)),
+    Column("told", Boolean, nullable=False),
+    UniqueConstraint("night", "channel", "recipient", "part", name="detector_outbox_once"),
+)
+
+
+def store(connection: Connection, nights: Iterable[date], outgoing: Outgoing) -> None:
+    """Queue the messages of nights, in place of those that still wait from an earlier judgement of them.
+
+    What was sent or has failed for good is not queued a second time, unless ``outgoing.again`` says so. A digest
+    that waits stays, as it tells of other nights too.
+    """
+    of_nights = outbox.c.night.in_(list(nights))
+    single = ~outbox.c.part.startswith(DIGEST)
+    connection.execute(delete(outbox).where(of_nights, outbox.c.status == WAITING, single))
+    kept = {_address(row): row for row in connection.execute(select(outbox).where(of_nights)).mappings()}
+    for message in outgoing.messages:
+        former = kept.get(_address(vars(message)))
+        if former is not None and former["status"] != WAITING and not outgoing.again:
+            continue
+        if former is not None:
+            connection.execute(delete(outbox).where(outbox.c.id == former["id"]))
+        due = _utc(outgoing.at + outgoing.hold)
+        connection.execute(insert(outbox).values(_row(message, _utc(outgoing.at), due)))
+    connection.execute(update(outbox).where(outbox.c.id.in_(list(outgoing.told))).values(told=True))
+
+
+def waiting(connection: Connection, until: datetime | None = None) -> list[Stored]:
+    """What waits, oldest first and without payloads; with ``until`` only what is due by then."""
+    chosen = _rows().where(outbox.c.status == WAITING)
+    if until is not None:
+        chosen = chosen.where(outbox.c.next_attempt_at <= _utc(until))
+    return _stored(connection, chosen)
+
+
+def failed(connection: Connection, *, untold: bool = False) -> list[Stored]:
+    """What could not be sent for good; with ``untold`` only what no report has named yet."""
+    chosen = _rows().where(outbox.c.status == FAILED)
+    return _stored(connection, chosen.where(outbox.c.told.is_(False)) if untold else chosen)
+
+
+def payload(connection: Connection, number: int) -> bytes:
+    """What is to be sent of one message."""
+    stored = connection.execute(select(outbox.c.payload).where(outbox.c.id == number)).scalar_one()
+    return bytes(stored or b"")
+
+
+def mark_sent(connection: Connection, number: int, at: datetime) -> None:
+    """A message was accepted. Its payload is let go, so that the state does not grow with every mail."""
+    done = {"status": SENT, "settled_at": _utc(at), "payload": None, "error": None}
+    _change(connection, number, {**done, "attempts": outbox.c.attempts + 1})
+
+
+def mark_failed(connection: Connection, number: int, at: datetime, error: str) -> None:
+    """A message will never be accepted; it stays, and the next report names it."""
+    done = {"status": FAILED, "settled_at": _utc(at), "error": error[:LONGEST_ERROR]}
+    _change(connection, number, {**done, "attempts": outbox.c.attempts + 1})
+
+
+def postpone(connection: Connection, number: int, until: datetime, error: str, rest: bytes | None) -> None:
+    """A message is tried again later, with what is left of it where a part was accepted."""
+    later = {"next_attempt_at": _utc(until), "error": error[:LONGEST_ERROR], "attempts": outbox.c.attempts + 1}
+    _change(connection, number, later if rest is None else {**later, "payload": rest})
+
+
+def count(connection: Connection, status: str) -> int:
+    """How many messages have a status."""
+    statement = select(func.count()).select_from(outbox).where(outbox.c.status == status)
+    return int(connection.execute(statement).scalar_one())
+
+
+def _change(connection: Connection, number: int, values: dict[str, Any]) -> None:
+    connection.execute(update(outbox).where(outbox.c.id == number).values(values))
+
+
+def _rows() -> Select[Any]:
+    return select(*(column for column in outbox.c if column.name != "payload")).order_by(outbox.c.id)
+
+
+def _stored(connection: Connection, chosen: Select[Any]) -> list[Stored]:
+    return [_read(row) for row in connection.execute(chosen).mappings()]
+
+
+def _read(row: Any) -> Stored:
+    facts = ("message_id", "night", "channel", "recipient", "subject", "part")
+    return Stored(
+        id=row["id"],
+        message=Message(**{name: row[name] for name in facts}, payload=None),
+        status=row["status"],
+        attempts=row["attempts"],
+        created_at=_utc(row["created_at"]),
+        next_attempt_at=_utc(row["next_attempt_at"]),
+        settled_at=row["settled_at"] and _utc(row["settled_at"]),
+        error=row["error"],
+    )
+
+
+def _row(message: Message, at: datetime, due: datetime) -> dict[str, Any]:
+    status = WAITING if message.payload is not None else COVERED
+    times = {"created_at": at, "next_attempt_at": due, "settled_at": None if status == WAITING else at}
+    return {**vars(message), **times, "status": status, "attempts": 0, "told": False}
+
+
+def _address(row: Any) -> Sequence[Any]:
+    return tuple(row[name] for name in ("night", "channel", "recipient", "part"))
+
+
+def _utc(instant: datetime) -> datetime:
+    """SQLite keeps the digits and drops the zone, so what is stored and compared is always in UTC."""
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -1,1 +1,0 @@
-"""Looking after what is stored: examination and repair, backup and restore."""

@@ -1,0 +1,309 @@
+"""The by-key aggregation: groups of requests become one record per key, and records merge.
+
+Every engine answers the same small question, rows of (key, endpoint, deployment) with counts; what
+follows is done here, once, so that all engines agree. The law a test holds every engine to::
+
+    by_key(a + b) == merge(by_key(a), by_key(b))
+
+``source_count`` is the one field outside the law: distinct clients cannot be added, so a merged
+record carries the largest of its parts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from detector.model.day import Night
+from detector.model.usage import (
+    COUNT_MAP,
+    DAY,
+    GROUP_COLUMNS,
+    INSTANT,
+    KNOWN,
+    MEASURED,
+    RECORD_COLUMNS,
+    REGISTER,
+    TEXT,
+    Fault,
+)
+
+OTHER = "(other)"
+NO_ENDPOINT = "(unknown)"
+ENVIRONMENTS = ("live", "test")
+UNKNOWN = "unknown"
+
+_IDENTIFIER = re.compile(
+    r"""(?ix)
+    \d+                                                         # 8731
+    | [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}   # UUID
+    | (?=[a-f]*\d)[0-9a-f]{12,}                                 # hashes, object ids
+    | (?=[a-z_-]*\d)[0-9a-z_-]{20,}                             # opaque tokens: long, with digits
+    """
+)
+
+
+def fold_endpoint(endpoint: str) -> str:
+    """Replace ids in the path by ``{id}`` and drop the query: ``/users/8731?x=1`` is ``/users/{id}``.
+
+    Only text with a slash is taken for a path; ``s3.amazonaws.com:GetObject`` stays as it is.
+    """
+    if "/" not in endpoint:
+        return endpoint
+    path = endpoint.split("?", 1)[0].split("#", 1)[0]
+    return "/".join("{id}" if _IDENTIFIER.fullmatch(part) else part for part in path.split("/"))
+
+
+def empty(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """A frame without rows and with the given column types."""
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
+
+
+def conform(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The given columns in their types, in order; a column the frame lacks is all null."""
+    return pd.DataFrame(
+        {
+            name: frame[name].astype(kind) if name in frame else pd.Series(pd.NA, index=frame.index, dtype=kind)
+            for name, kind in columns.items()
+        },
+        index=frame.index,
+    )
+
+
+def by_key(groups: pd.DataFrame, clients: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One ``MEASURED`` record per key from rows of ``GROUP_COLUMNS``, sorted by key id.
+
+    ``clients`` holds key_id and source_count where the source knows client addresses. Endpoints are
+    folded here; requests without one stand as ``(unknown)``, so that the distribution sums to the
+    count. Requests without a deployment stand in no deployment.
+    """
+    groups = conform(groups, GROUP_COLUMNS)
+    totals = groups.groupby("key_id", sort=True).agg(
+        request_count=("request_count", "sum"),
+        error_count=("error_count", "sum"),
+        last_used=("last_used", "max"),
+    )
+    records = totals.reset_index()
+    folded = groups.assign(endpoint=_fold(groups["endpoint"]))
+    records["endpoint_distribution"] = _collect(folded, "endpoint", records["key_id"])
+    records["deployments"] = _collect(groups, "deployment", records["key_id"])
+    if clients is not None:
+        counts = clients.drop_duplicates("key_id").set_index("key_id")["source_count"]
+        records["source_count"] = counts.reindex(records["key_id"]).to_numpy()
+    return conform(records, MEASURED)
+
+
+def merge(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The records of several disjoint parts of the same usage as one: counts add, instants take the latest."""
+    if not parts:
+        return empty(MEASURED)
+    stacked = pd.concat([conform(part, MEASURED) for part in parts], ignore_index=True)
+    merged = (
+        stacked.groupby("key_id", sort=True)
+        .agg({"request_count": "sum", "error_count": "sum", "source_count": "max", "last_used": "max"})
+        .reset_index()
+    )
+    for column in ("endpoint_distribution", "deployments"):
+        merged[column] = _collect(explode(stacked, column), column, merged["key_id"])
+    return conform(merged, MEASURED)
+
+
+def explode(records: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A map column as rows of key_id, the column's name and request_count."""
+    maps = _arrow(records[column])
+    offsets = maps.offsets.to_numpy()
+    inside = slice(offsets[0], offsets[-1])
+    owners = np.repeat(np.arange(len(records)), np.diff(offsets))
+    return pd.DataFrame(
+        {
+            "key_id": records["key_id"].astype(TEXT).take(owners).reset_index(drop=True),
+            column: pd.Series(maps.keys[inside], dtype=TEXT),
+            "request_count": pd.Series(maps.items[inside], dtype="int64"),
+        }
+    )
+
+
+def limit_endpoints(records: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Keep each key's ``most`` busiest endpoints (ties by name); the rest is summed up as ``(other)``."""
+    rows = explode(records, "endpoint_distribution")
+    rows = rows.sort_values(["key_id", "request_count", "endpoint_distribution"], ascending=[True, False, True])
+    beyond = rows.groupby("key_id").cumcount() >= most
+    if not beyond.any():
+        return records
+    rows["endpoint_distribution"] = rows["endpoint_distribution"].mask(beyond, OTHER)
+    return records.assign(endpoint_distribution=_collect(rows, "endpoint_distribution", records["key_id"]))
+
+
+def clean_register(raw: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
+    """A register as it was read (text or typed columns) in ``REGISTER`` types, and what was wrong in it.
+
+    Rows without a key id, and all but the first row of a key, are left out and counted. An environment
+    that is neither live nor test becomes unknown; a time that cannot be read becomes null; both are counted.
+    """
+    faults: list[Fault] = []
+
+    def note(reason: str, wrong: pd.Series, shown: pd.Series) -> pd.Series:
+        if wrong.any():
+            samples = tuple(str(value)[:80] for value in shown[wrong].head(3))
+            faults.append(Fault(f"register: {reason}", int(wrong.sum()), samples, dated=False))
+        return wrong
+
+    frame = raw.reindex(columns=[*REGISTER]).replace("", None)
+    times = {name: _instants(frame[name]) for name in ("created_at", "revoked_at")}
+    for name, parsed in times.items():
+        note(f"{name} is not a time", parsed.isna() & frame[name].notna(), frame[name])
+    register = conform(frame.assign(**times), REGISTER)
+    register["environment"] = register["environment"].str.strip().str.lower()
+    odd = register["environment"].notna() & ~register["environment"].isin(ENVIRONMENTS)
+    note("environment is neither live nor test", odd, frame["environment"])
+    register["environment"] = register["environment"].mask(odd).fillna(UNKNOWN)
+    no_key = note("row without a key id", register["key_id"].isna(), register["name"])
+    twice = note("key listed twice, first row kept", register["key_id"].duplicated() & ~no_key, register["key_id"])
+    return register[~no_key & ~twice].reset_index(drop=True), tuple(faults)
+
+
+def _instants(values: pd.Series) -> pd.Series:
+    return pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601").astype(INSTANT)
+
+
+def complete_night(
+    measured: pd.DataFrame, register: pd.DataFrame, known: pd.DataFrame, night: Night
+) -> pd.DataFrame:
+    """Every key ever known with its usage of the night: ``RECORD_COLUMNS``, sorted by key id.
+
+    ``register`` has ``REGISTER`` columns (no rows where there is none), ``known`` has key_id and ``KNOWN``
+    as of the start of the night. Keys created after the night are not there yet.
+    """
+    exists = register["created_at"].isna() | (register["created_at"] < night.end)
+    register = register[exists]
+    keys = pd.concat([register["key_id"], measured["key_id"], known["key_id"]]).astype(TEXT)
+    base = pd.DataFrame({"key_id": np.sort(keys.unique())}).astype({"key_id": TEXT})
+    base = base.merge(register.assign(registered=True), on="key_id", how="left")
+    base = base.merge(known, on="key_id", how="left")
+    return _assemble(base, measured, night.end)
+
+
+def period_records(nights: Sequence[pd.DataFrame], end: datetime) -> pd.DataFrame:
+    """The records of consecutive nights as those of one period; what is known of a key is as of its end."""
+    base = nights[-1][[*REGISTER, "registered", *KNOWN]]
+    return _assemble(base, merge(list(nights)), end)
+
+
+def known_after(records: pd.DataFrame, night: Night) -> pd.DataFrame:
+    """What is known of every key after a night: key_id and ``KNOWN``, to be frozen into the next one."""
+    used = records["request_count"] > 0
+    today = pd.Series([night.day] * len(records), index=records.index, dtype=DAY)
+    last_night = local_days(records["last_seen"], night)
+    silence = (np.datetime64(night.day) - last_night).astype("timedelta64[D]").astype("float64") - 1
+    longest = records["longest_silence"].where(~(used & (silence > records["longest_silence"])), silence)
+    return conform(
+        pd.DataFrame(
+            {
+                "key_id": records["key_id"],
+                "first_seen": records["first_seen"].fillna(today.where(used)),
+                "last_seen": records["last_activity"],
+                "longest_silence": longest.astype("int64"),
+            }
+        ),
+        {"key_id": TEXT, **KNOWN},
+    )
+
+
+def local_days(instants: pd.Series, night: Night) -> NDArray[np.datetime64]:
+    """The local day of each instant; NaT where there is none."""
+    local = pd.DatetimeIndex(instants.astype("datetime64[us, UTC]")).tz_convert(night.timezone)
+    return local.tz_localize(None).to_numpy().astype("datetime64[D]")
+
+
+def by_key_answer(records: pd.DataFrame) -> dict[str, Any]:
+    """The contract's answer for the active keys among the records, in plain JSON types."""
+    active = in_answer_order(records)
+    columns = [
+        active["key_id"],
+        active["name"].fillna(active["key_id"]),
+        active["environment"],
+        active["request_count"],
+        _dictionaries(active["endpoint_distribution"]),
+        active["error_count"],
+        [format_instant(value) for value in active["last_activity"]],
+    ]
+    names = (
+        "key_id",
+        "name",
+        "environment",
+        "request_count",
+        "endpoint_distribution",
+        "error_count",
+        "last_activity",
+    )
+    keys = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return {"keys": keys, "total_keys": len(keys)}
+
+
+def in_answer_order(records: pd.DataFrame) -> pd.DataFrame:
+    """The active keys, most requests first, ties by key id."""
+    active = records[records["active"]].reset_index(drop=True)
+    return active.sort_values(["request_count", "key_id"], ascending=[False, True], ignore_index=True)
+
+
+def format_instant(value: datetime | None) -> str | None:
+    """RFC 3339 in UTC with a Z, to the second; None where there is no instant."""
+    return (
+        None if value is None or pd.isna(value) else f"{pd.Timestamp(value).tz_convert('UTC'):%Y-%m-%dT%H:%M:%SZ}"
+    )
+
+
+def map_of(value: Any) -> dict[str, int]:
+    """One cell of a map column as a dictionary, busiest first, ties by name."""
+    pairs = [] if value is None or value is pd.NA else (value.items() if isinstance(value, dict) else value)
+    return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def _dictionaries(maps: pd.Series) -> list[dict[str, int]]:
+    return [map_of(value) for value in _arrow(maps).to_pylist()]
+
+
+def _assemble(base: pd.DataFrame, measured: pd.DataFrame, end: datetime) -> pd.DataFrame:
+    records = base.merge(conform(measured, MEASURED), on="key_id", how="left", validate="one_to_one")
+    for column in ("request_count", "error_count", "longest_silence"):
+        records[column] = records[column].fillna(0)
+    records["registered"] = records["registered"].astype("boolean").fillna(False)
+    records["environment"] = records["environment"].fillna(UNKNOWN)
+    records["last_activity"] = records["last_used"].fillna(records["last_seen"])
+    revoked = (records["revoked_at"] <= end).fillna(False).astype(bool)
+    belongs = records["registered"] | (not records["registered"].any()) | (records["request_count"] > 0)
+    records["active"] = belongs & ~revoked
+    return conform(records, RECORD_COLUMNS)
+
+
+def _fold(endpoints: pd.Series) -> pd.Series:
+    distinct = endpoints.dropna().unique()
+    folded = endpoints.map({endpoint: fold_endpoint(endpoint) for endpoint in distinct})
+    return folded.astype(TEXT).fillna(NO_ENDPOINT)
+
+
+def _collect(rows: pd.DataFrame, column: str, keys: pd.Series) -> pd.Series:
+    """Rows of (key, entry, request_count) as one map per key of ``keys`` (sorted), entries by name."""
+    counts = rows.dropna(subset=[column]).groupby(["key_id", column], sort=True)["request_count"].sum()
+    counts = counts[counts > 0]
+    owners = pd.Index(keys).get_indexer(counts.index.get_level_values(0))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(keys)))])
+    entries = pa.array(counts.index.get_level_values(1), type=pa.string(), from_pandas=True)
+    numbers = pa.array(counts.to_numpy(), type=pa.int64())
+    maps = pa.MapArray.from_arrays(pa.array(offsets, type=pa.int32()), _whole(entries), numbers)
+    return pd.Series(maps, dtype=COUNT_MAP, index=keys.index)
+
+
+def _arrow(maps: pd.Series) -> pa.MapArray:
+    return _whole(pa.array(maps.astype(COUNT_MAP), type=pa.map_(pa.string(), pa.int64())))
+
+
+def _whole(array: pa.Array | pa.ChunkedArray) -> Any:
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

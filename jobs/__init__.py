@@ -1,1 +1,0 @@
-"""What a scheduler runs; each job is callable alone."""

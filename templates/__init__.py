@@ -1,1 +1,0 @@
-"""The page and mail templates, found by path from this package."""
