@@ -1,8 +1,8 @@
 """Whether the alert budget holds on fleets in which nothing happens: alarms raised against alarms allowed.
 
-    python benchmarks/budget.py [--nights 200] [--keys 300 10000]
+    python benchmarks/budget.py [--days 200] [--keys 300 10000]
 
-Stationary Poisson and negative binomial fleets; every night is judged with only the nights before it.
+Stationary Poisson and negative binomial fleets; every day is judged with only the days before it.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ BUDGET = 1.0
 NOTHING = Mixes(pd.Index([]), [])
 
 
-def counts(kind: str, keys: int, nights: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def counts(kind: str, keys: int, days: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """A fleet of keys of very different size, each stationary."""
     rate = np.exp(rng.normal(3, 1.2, keys))[:, None]
     if kind == "poisson":
-        return rng.poisson(rate, (keys, nights))
+        return rng.poisson(rate, (keys, days))
     dispersion = 0.3
-    return rng.negative_binomial(1 / dispersion, 1 / (1 + dispersion * rate), (keys, nights))
+    return rng.negative_binomial(1 / dispersion, 1 / (1 + dispersion * rate), (keys, days))
 
 
 def panel(requests: NDArray[np.int64], last: date) -> Panel:
-    """The last nights of a fleet as a panel."""
+    """The last days of a fleet as a panel."""
     keys = pd.Index([f"key-{index:06d}" for index in range(len(requests))], name="key_id")
     records = pd.DataFrame({"key_id": keys, "active": True}).set_index(keys)
-    nights = [last - timedelta(days=requests.shape[1] - 1 - index) for index in range(requests.shape[1])]
+    days = [last - timedelta(days=requests.shape[1] - 1 - index) for index in range(requests.shape[1])]
     return Panel(
         keys=keys,
-        nights=np.array(nights, dtype="datetime64[D]"),
+        days=np.array(days, dtype="datetime64[D]"),
         requests=requests,
         errors=np.zeros_like(requests),
         known=np.ones(requests.shape, bool),
@@ -56,12 +56,12 @@ def panel(requests: NDArray[np.int64], last: date) -> Panel:
     )
 
 
-def alarms(kind: str, keys: int, nights: int) -> int:
-    """How many key-nights are named over so many nights."""
+def alarms(kind: str, keys: int, days: int) -> int:
+    """How many key-days are named over so many days."""
     rng, detector, raised = np.random.default_rng(1), UsageSpike(Detection()), 0
-    requests = counts(kind, keys, DEPTH + nights, rng)
-    for night in range(nights):
-        subject = panel(requests[:, night : night + DEPTH + 1], date(2026, 1, 1) + timedelta(days=night))
+    requests = counts(kind, keys, DEPTH + days, rng)
+    for day in range(days):
+        subject = panel(requests[:, day : day + DEPTH + 1], date(2026, 1, 1) + timedelta(days=day))
         threshold = policy.calibrate(detector.past_scores(subject), BUDGET)
         raised += len(policy.named(detector.judge(subject), threshold.score))
     return raised
@@ -70,13 +70,13 @@ def alarms(kind: str, keys: int, nights: int) -> int:
 def main() -> None:
     """Print alarms against the budget with three binomial standard errors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nights", type=int, default=200)
+    parser.add_argument("--days", type=int, default=200)
     parser.add_argument("--keys", type=int, nargs="+", default=[300, 10_000])
     options = parser.parse_args()
     for keys in options.keys:
         for kind in ("poisson", "negative binomial"):
-            allowed = keys * options.nights * BUDGET / 1000
-            raised, error = alarms(kind, keys, options.nights), 3 * math.sqrt(allowed)
+            allowed = keys * options.days * BUDGET / 1000
+            raised, error = alarms(kind, keys, options.days), 3 * math.sqrt(allowed)
             verdict = "within" if raised <= allowed + error else "BEYOND"
             print(
                 f"{keys:,} keys, {kind}: {raised} alarms, budget {allowed:.0f} (+{error:.0f}): {verdict}",

@@ -2,7 +2,7 @@
 
     python -m benchmarks.crash [TRIALS] [SEED] [ACCEPTANCE]
 
-Each trial judges a small night and mails three recipients over a server on loopback that takes its time for each
+Each trial judges a small day and mails three recipients over a server on loopback that takes its time for each
 step, and ACCEPTANCE seconds (0) from having a mail to saying so. A kill within those is the one that doubles a
 mail: nobody can know what the server would have said. Prints how often everybody had the mail exactly once,
 how often somebody had it twice, and whether a duplicate carried the same Message-ID.
@@ -25,30 +25,30 @@ from tempfile import TemporaryDirectory
 
 from tests.mail_server import Inbox, mail_server
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 PEOPLE = ("a@example.com", "b@example.com", "c@example.com")
 STEP = 0.02
 """Seconds that the server takes before it answers a command, so that a kill may fall into any of them."""
 
 
 def prepare(folder: Path, port: int) -> None:
-    """A night of two keys, one of which spikes."""
+    """A day of two keys, one of which spikes."""
     rows = ["timestamp,key_id"]
     for back in range(20):
         for key, count in (("k1", 400 if back == 0 else 12), ("k2", 12)):
-            day = NIGHT - timedelta(days=back)
+            day = DAY - timedelta(days=back)
             rows += [f"{day}T{hour % 24:02}:00:00Z,{key}" for hour in range(count)]
     (folder / "usage.csv").write_text("\n".join(rows) + "\n")
     mail = f"{{host: 127.0.0.1, port: {port}, security: none, from: d@example.com, to: [{', '.join(PEOPLE)}]}}"
     (folder / "config.yaml").write_text(
-        "source: {kind: files, usage: usage.csv}\nhistory: {first_pull_nights: 19}\n"
+        "source: {kind: files, usage: usage.csv}\nhistory: {first_pull_days: 19}\n"
         f"delivery: {{mail: {mail}}}\n"
     )
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    """A run of the night."""
-    arguments = [sys.executable, "-m", "detector", "run", "--night", NIGHT.isoformat()]
+    """A run of the day."""
+    arguments = [sys.executable, "-m", "detector", "run", "--day", DAY.isoformat()]
     return subprocess.Popen(
         [*arguments, "--config", folder / "config.yaml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

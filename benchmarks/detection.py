@@ -18,7 +18,7 @@ from typing import Any
 
 METHODS = ("zscore", "isolation_forest", "both")
 PANELS = ("bike", "aircraft", "route", "store", "downloads")
-RATES = ("R@0.1%", "R@1.0%", "recall spike", "alarms per 1000 key-nights", "worst night, share of keys")
+RATES = ("R@0.1%", "R@1.0%", "recall spike", "alarms per 1000 key-days", "worst day, share of keys")
 KINDS = ("dormant_wake", "environment_mismatch", "error_surge", "endpoint_shift")
 
 
@@ -53,7 +53,7 @@ def peers(bench: Path, scenario: Path) -> dict[str, dict[str, float]]:
             "R@0.1%": float(figures["R@0.1%"]),
             "R@1.0%": float(figures["R@1.0%"]),
             "recall spike": float(figures["own recall"]),
-            "alarms per 1000 key-nights": float(figures["own FA/1000"]),
+            "alarms per 1000 key-days": float(figures["own FA/1000"]),
         }
     return table
 
@@ -91,7 +91,7 @@ def main() -> None:
                     results.setdefault(method, []).append(judge(options.bench, scenario, method))
                 for name, figures in peers(options.bench, scenario).items():
                     results.setdefault(name, []).append(figures)
-    print("| method | R@0.1% | R@1% | recall | false alarms per 1,000 | worst night | " + " | ".join(KINDS) + " |")
+    print("| method | R@0.1% | R@1% | recall | false alarms per 1,000 | worst day | " + " | ".join(KINDS) + " |")
     print("|---|" + "---|" * (5 + len(KINDS)))
     for name, found in results.items():
         print(row(name, found))

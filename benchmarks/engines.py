@@ -3,7 +3,7 @@
     python benchmarks/engines.py EVENTS.csv.gz [--postgresql URL] [--windows 10]
 
 Loads the log into CSV, JSON lines, Parquet, SQLite, DuckDB, an embedded ClickHouse and, with a URL, PostgreSQL,
-and asks each for random windows of nights in two time zones, the days on which their clocks change among them.
+and asks each for random windows of days in two time zones, the days on which their clocks change among them.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def fill(engine: Engine, rows: list[dict[str, object]], create: str | None = Non
 
 
 def asked(count: int, zone: str) -> list[tuple[date, date]]:
-    """Random windows of one to nine nights, the first two around the days on which clocks change."""
+    """Random windows of one to nine days, the first two around the days on which clocks change."""
     chance = random.Random(2011)
     starts = [day - timedelta(days=chance.randint(0, 3)) for day in CLOCK_CHANGES[zone]]
     span = (LAST - FIRST).days - 9
@@ -100,9 +100,9 @@ def asked(count: int, zone: str) -> list[tuple[date, date]]:
 
 
 def answers(source: Source, windows: list[tuple[date, date]]) -> list[list[tuple[date, str]]]:
-    """Per window every night's records as text, which compares all columns at once."""
+    """Per window every day's records as text, which compares all columns at once."""
     return [
-        [(night, records.to_csv(index=False)) for night, records in source.usage(first, last)]
+        [(day, records.to_csv(index=False)) for day, records in source.usage(first, last)]
         for first, last in windows
     ]
 
@@ -122,9 +122,9 @@ def main() -> None:
                 for zone in CLOCK_CHANGES:
                     found = answers(open_source(config, ZoneInfo(zone)), asked(options.windows, zone))
                     same = found == expected.setdefault(zone, found)
-                    nights = sum(len(window) for window in found)
+                    days = sum(len(window) for window in found)
                     verdict = "equal" if same else "DIFFERENT"
-                    print(f"{engine:10} {zone:16} {nights} nights in {len(found)} windows: {verdict}")
+                    print(f"{engine:10} {zone:16} {days} days in {len(found)} windows: {verdict}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Kill a run of 20,000 keys at each stage and at random times: what the next run leaves
 must be the bytes of one that nobody disturbed.
 
-    python -m benchmarks.kills [--keys 20000] [--nights 30] [--times 50] [--seed 5]
+    python -m benchmarks.kills [--keys 20000] [--days 30] [--times 50] [--seed 5]
 
-Every trial is a new installation that pulls all its nights, judges the last one and is killed with SIGKILL. All
+Every trial is a new installation that pulls all its days, judges the last one and is killed with SIGKILL. All
 files of history and reports are compared by their bytes, and no temporary file may be left. Exit 1 at any
 difference.
 """
@@ -44,18 +44,18 @@ def _reached(folder: Path) -> str:
     last = State(f"sqlite:///{folder}/var/state.db").last_run()
     stored = len(list(folder.glob("var/history/*/*.parquet")))
     scraps = len(list(folder.glob("var/**/.*.tmp"))) + len(list((folder / "temporary").iterdir()))
-    return f"{(last or {}).get('stage') or 'begun'}, {stored} nights stored, {scraps} scraps"
+    return f"{(last or {}).get('stage') or 'begun'}, {stored} days stored, {scraps} scraps"
 
 
 def main() -> int:
     """Run the trials; 1 where one ended differently."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, number in (("keys", 20_000), ("nights", 30), ("times", 50), ("seed", 5)):
+    for name, number in (("keys", 20_000), ("days", 30), ("times", 50), ("seed", 5)):
         parser.add_argument(f"--{name}", type=int, default=number)
     options = parser.parse_args()
     with TemporaryDirectory() as place:
         prepared = Path(place)
-        prepare(prepared, keys=options.keys, nights=options.nights)
+        prepare(prepared, keys=options.keys, days=options.days)
         begun, folder = time.monotonic(), copied(prepared, prepared / "undisturbed")
         finished(folder)
         seconds, expected = time.monotonic() - begun, left(folder)

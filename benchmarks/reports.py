@@ -1,4 +1,4 @@
-"""How long the reports of a large night take: HTML and JSON of 500 findings on 10,000 keys.
+"""How long the reports of a large day take: HTML and JSON of 500 findings on 10,000 keys.
 
 python benchmarks/reports.py [--findings 500] [--keys 10000] [--rounds 5]
 
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from detector.model.report import RunReport
 from detector.reports import REPORTERS, reporter
-from tests.crowded_night import crowded_night
+from tests.crowded_day import crowded_day
 
 LIMIT_SECONDS = 2.0
 LIMIT_BYTES = 3_000_000
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--keys", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    report = crowded_night(options.findings, options.keys)
+    report = crowded_day(options.findings, options.keys)
     measured = {form: measure(report, form, options.rounds) for form in REPORTERS}
     for form, (seconds, size) in measured.items():
         print(f"{form:9} {seconds:6.2f} s  {size / 1e6:6.2f} MB")

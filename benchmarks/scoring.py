@@ -1,4 +1,4 @@
-"""What scoring a night costs: microseconds a key, and as a ratio to a bare numpy mean and SD in the same run.
+"""What scoring a day costs: microseconds a key, and as a ratio to a bare numpy mean and SD in the same run.
 
 python benchmarks/scoring.py [--keys 100000]
 """
@@ -21,28 +21,28 @@ from detector.detectors.usage_spike import UsageSpike
 from detector.model.panel import Mixes, Panel
 
 
-def made_up_panel(keys: int, nights: int = 71) -> Panel:
+def made_up_panel(keys: int, days: int = 71) -> Panel:
     """A Poisson fleet with three endpoints a key."""
     rng = np.random.default_rng(0)
-    requests = rng.poisson(np.exp(rng.normal(2, 1.5, keys))[:, None], (keys, nights)).astype(np.int64)
+    requests = rng.poisson(np.exp(rng.normal(2, 1.5, keys))[:, None], (keys, days)).astype(np.int64)
     names = pd.Index([f"key-{index:07d}" for index in range(keys)], name="key_id")
     records = pd.DataFrame({"key_id": names, "active": True, "environment": "live"}).set_index(names)
     columns, owners = rng.integers(0, 20, 3 * keys), np.repeat(np.arange(keys), 3)
     matrix = csr_array((np.ones(3 * keys), (owners, columns)), shape=(keys, 20))
-    days = [date(2026, 3, 17) - timedelta(days=nights - 1 - index) for index in range(nights)]
+    dates = [date(2026, 3, 17) - timedelta(days=days - 1 - index) for index in range(days)]
     return Panel(
         keys=names,
-        nights=np.array(days, dtype="datetime64[D]"),
+        days=np.array(dates, dtype="datetime64[D]"),
         requests=requests,
         errors=np.zeros_like(requests),
         known=np.ones(requests.shape, bool),
-        missing=np.zeros(nights, bool),
+        missing=np.zeros(days, bool),
         records=records,
-        last_uses=np.full(nights, np.datetime64("NaT")),
+        last_uses=np.full(days, np.datetime64("NaT")),
         timezone=ZoneInfo("UTC"),
         maps=lambda column, wanted: [],
-        mixes=lambda count: Mixes(pd.Index(range(20)), [matrix] * min(count, nights)),
-        places=lambda count: Mixes(pd.Index(range(20)), [matrix] * min(count, nights)),
+        mixes=lambda count: Mixes(pd.Index(range(20)), [matrix] * min(count, days)),
+        places=lambda count: Mixes(pd.Index(range(20)), [matrix] * min(count, days)),
     )
 
 
@@ -63,7 +63,7 @@ def main() -> None:
     panel = made_up_panel(parser.parse_args().keys)
     history = panel.requests[:, -57:-1]
     bare = seconds(lambda: (history.mean(axis=1), history.std(axis=1)))
-    print(f"{len(panel.keys):,} keys x 56 nights; bare mean and SD {bare / len(panel.keys) * 1e6:.2f} us a key")
+    print(f"{len(panel.keys):,} keys x 56 days; bare mean and SD {bare / len(panel.keys) * 1e6:.2f} us a key")
     for detector in (UsageSpike(Detection()), UnusualPattern(Detection(method="isolation_forest"))):
         taken = seconds(lambda detector=detector: detector.judge(panel))  # type: ignore[misc]
         cost = taken / len(panel.keys) * 1e6

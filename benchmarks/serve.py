@@ -25,15 +25,15 @@ import numpy as np
 import pandas as pd
 
 from detector.config.urls import BY_KEY_PATH
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.usage import KNOWN, REGISTER, TEXT
 from detector.state.database import State
 from detector.state.tokens import ApiToken, hash_of, new_secret
-from detector.usage.aggregation import by_key, complete_night, empty
+from detector.usage.aggregation import by_key, complete_day, empty
 from detector.usage.history import History, Notes
 
-NIGHT = date(2026, 3, 17)
-NIGHTS = 7
+DAY = date(2026, 3, 17)
+DAYS = 7
 LIMIT_MS = 50
 ENDPOINTS = 5
 CONNECTIONS = 16
@@ -41,19 +41,19 @@ MOST_PAGES = 20
 
 
 def store(folder: Path, keys: int) -> str:
-    """A history of seven nights and a state with one token, which is returned."""
+    """A history of seven days and a state with one token, which is returned."""
     history, rng = History(folder / "history", ZoneInfo("UTC")), np.random.default_rng(0)
     names = np.array([f"key_{number:08x}" for number in range(keys)])
     register = empty(REGISTER).reindex(range(keys)).assign(key_id=names, name=names, environment="live")
     known = empty({"key_id": TEXT, **KNOWN})
-    for number in range(NIGHTS):
-        night = Night(NIGHT - timedelta(days=number), ZoneInfo("UTC"))
+    for number in range(DAYS):
+        day = Day(DAY - timedelta(days=number), ZoneInfo("UTC"))
         rows = pd.DataFrame({"key_id": np.repeat(names, ENDPOINTS), "deployment": "production", "error_count": 0})
         rows["endpoint"] = np.tile([f"GET /v1/things/{place}" for place in "abcde"], keys)
         rows["request_count"] = rng.poisson(40, len(rows)) + 1
-        rows["last_used"] = night.start + timedelta(hours=20)
+        rows["last_used"] = day.start + timedelta(hours=20)
         notes = Notes(datetime.now(UTC), None, ())
-        history.write(night.day, complete_night(by_key(rows), register, known, night), notes)
+        history.write(day.date, complete_day(by_key(rows), register, known, day), notes)
     secret = new_secret()
     with closing(State(f"sqlite:///{folder}/state.db")) as state:
         state.add_token(ApiToken("benchmark", None, hash_of(secret), datetime.now(UTC)))

@@ -1,4 +1,4 @@
-"""One night, top to bottom: pull, remember, judge, report, deliver."""
+"""One day, top to bottom: pull, remember, judge, report, deliver."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from detector.config.config import Config
 from detector.delivery import open_channels
 from detector.delivery.outbox import Delivered, Outbox, sentence, untold
-from detector.detectors.usage_spike import CALIBRATION_NIGHTS
+from detector.detectors.usage_spike import CALIBRATION_DAYS
 from detector.judging import triage
 from detector.judging.judging import Judged, judge
 from detector.judging.summary import assemble
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.errors import NotReadyError, SourceError
 from detector.model.finding import Finding, Status
 from detector.model.report import RunReport, SourceStatus
@@ -78,7 +78,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind; ``failures`` also has what failed after the report was made. ``amended``: the night
+    """What a run left behind; ``failures`` also has what failed after the report was made. ``amended``: the day
     had been judged on incomplete data before."""
 
     report: RunReport
@@ -92,19 +92,17 @@ class Outcome:
         return replace(self, failures=(*self.failures, *failures), exit_code=PARTIAL)
 
 
-def run_night(
-    job: Job, night: date, sending: Sending = Sending.NOW, patient_until: datetime | None = None
-) -> Outcome:
-    """Judge one night, write its reports and send them. A failing part is recorded; the others go on.
+def run_day(job: Job, day: date, sending: Sending = Sending.NOW, patient_until: datetime | None = None) -> Outcome:
+    """Judge one day, write its reports and send them. A failing part is recorded; the others go on.
 
-    Until ``patient_until`` a night whose data are incomplete is not judged: NotReadyError. One that was judged
+    Until ``patient_until`` a day whose data are incomplete is not judged: NotReadyError. One that was judged
     on incomplete data and now is complete is told again.
     """
-    with logged_run(job.state, night, job.now) as run:
+    with logged_run(job.state, day, job.now) as run:
         undelivered = recall_undelivered(job)
-        pulled = pull_what_is_needed(job, night)
-        run.reach(Stage.PULLED, nights=len(pulled))
-        judged = judge_night(job, night)
+        pulled = pull_what_is_needed(job, day)
+        run.reach(Stage.PULLED, days=len(pulled))
+        judged = judge_day(job, day)
         warn(*judged.failures)
         if not judged.complete and patient_until is not None and job.now < patient_until:
             raise not_ready(job, judged)
@@ -112,9 +110,9 @@ def run_night(
         run.reach(Stage.JUDGED, **facts_of(report))
         files = write_reports(job, report)
         run.reach(Stage.REPORTED, files=len(files))
-        amended = judged.complete and job.state.judged().get(night) is False
+        amended = judged.complete and job.state.judged().get(day) is False
         outgoing = prepare_messages(job, [report], sending, undelivered, again=amended)
-        job.state.record(night, judged.complete, open_findings(judged), outgoing)
+        job.state.record(day, judged.complete, open_findings(judged), outgoing)
         run.reach(Stage.RECORDED, messages=len(list(outgoing.messages)) if outgoing else 0)
         if sending in (Sending.NOW, Sending.AGAIN):
             delivered = send_waiting(job)
@@ -132,27 +130,25 @@ def warn(*failures: str) -> None:
 
 
 def not_ready(job: Job, judged: Judged) -> NotReadyError:
-    """Why a night cannot be judged yet."""
+    """Why a day cannot be judged yet."""
     reasons = [*job.failures, *(problem.text for problem in judged.problems if problem.withholding)]
-    return NotReadyError(f"the night {judged.panel.night.day} is not ready: {' '.join(reasons)}")
+    return NotReadyError(f"the day {judged.panel.day.date} is not ready: {' '.join(reasons)}")
 
 
 def recall_undelivered(job: Job) -> list[Stored]:
-    """What earlier runs could not deliver for good; this night's report names it, once."""
+    """What earlier runs could not deliver for good; this day's report names it, once."""
     undelivered = untold(job.state)
     job.fail(*(sentence(stored) for stored in undelivered))
     return undelivered
 
 
-def pull_what_is_needed(job: Job, night: date) -> list[date]:
-    """Pull what judging a night needs and the history lacks; a source that fails is recorded."""
+def pull_what_is_needed(job: Job, day: date) -> list[date]:
+    """Pull what judging a day needs and the history lacks; a source that fails is recorded."""
     config, history = job.config, job.history
-    first = night - timedelta(days=config.history.first_pull_nights)
-    doubtful = job.state.judged().get(night) is False
+    first = day - timedelta(days=config.history.first_pull_days)
+    doubtful = job.state.judged().get(day) is False
     try:
-        return pull(
-            config, job.source, history, first, night, now=job.now, progress=job.progress, doubtful=doubtful
-        )
+        return pull(config, job.source, history, first, day, now=job.now, progress=job.progress, doubtful=doubtful)
     except SourceError as error:
         job.source_error = str(error)
         job.failures.insert(0, job.source_error)
@@ -160,15 +156,15 @@ def pull_what_is_needed(job: Job, night: date) -> list[date]:
         return []
 
 
-def judge_night(job: Job, night: date) -> Judged:
-    """Judge a night from the history alone, and from what people found earlier findings to be."""
-    panel = job.history.panel(night, panel_depth(job.config))
-    verdicts = triage.precision(job.state.triage(), night - timedelta(days=1))
-    return judge(panel, job.config, job.state.earlier(night), verdicts)
+def judge_day(job: Job, day: date) -> Judged:
+    """Judge a day from the history alone, and from what people found earlier findings to be."""
+    panel = job.history.panel(day, panel_depth(job.config))
+    verdicts = triage.precision(job.state.triage(), day - timedelta(days=1))
+    return judge(panel, job.config, job.state.earlier(day), verdicts)
 
 
 def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
-    """The report of a judged night, with what people said about its findings until now."""
+    """The report of a judged day, with what people said about its findings until now."""
     config = job.config
     status = SourceStatus(
         name=config.source.name,
@@ -183,7 +179,7 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
 
 
 def facts_of(report: RunReport) -> dict[str, object]:
-    """What the log tells of a judged night."""
+    """What the log tells of a judged day."""
     judged = report.coverage.keys_judged
     return {
         "keys_judged": judged,
@@ -195,7 +191,7 @@ def facts_of(report: RunReport) -> dict[str, object]:
 
 def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
     """Write every configured format and the index; one that fails is recorded and the others go on."""
-    directory = Path(job.config.report.directory) / report.night.day.isoformat()
+    directory = Path(job.config.report.directory) / report.day.date.isoformat()
     written = []
     for name in job.config.report.formats:
         try:
@@ -205,7 +201,7 @@ def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
     try:
         index.update(directory.parent, report)
     except Exception as error:  # the reports are there; the page that links them must not cost the run
-        job.fail(f"the index of the nights could not be written: {error}")
+        job.fail(f"the index of the days could not be written: {error}")
     return tuple(written)
 
 
@@ -217,7 +213,7 @@ def prepare_messages(
     *,
     again: bool = False,
 ) -> Outgoing | None:
-    """Render what every channel has to tell of the nights; a channel that fails is recorded, the others go on."""
+    """Render what every channel has to tell of the days; a channel that fails is recorded, the others go on."""
     if sending is Sending.NEVER:
         return None
     again = again or sending is Sending.AGAIN
@@ -232,38 +228,38 @@ def prepare_messages(
 
 
 def send_waiting(job: Job) -> Delivered:
-    """Send what is due from the outbox, of this night and of earlier ones; what fails is recorded."""
+    """Send what is due from the outbox, of this day and of earlier ones; what fails is recorded."""
     delivered = Outbox(job.state, open_channels(job.config)).drain(job.now)
     job.fail(*delivered.failures)
     return delivered
 
 
 def send_digest(job: Job, outcomes: Sequence[Outcome]) -> list[str]:
-    """Tell of several nights that were judged with Sending.LATER at once: one mail instead of many. What failed.
+    """Tell of several days that were judged with Sending.LATER at once: one mail instead of many. What failed.
 
-    Until this has put the digest in their place, the nights' own messages wait; a crash before it loses nothing.
+    Until this has put the digest in their place, the days' own messages wait; a crash before it loses nothing.
     """
     reports, again = [outcome.report for outcome in outcomes], any(outcome.amended for outcome in outcomes)
     outgoing = prepare_messages(job, reports, Sending.NOW, again=again)
     if outgoing is not None:
-        job.state.queue([report.night.day for report in reports], outgoing)
+        job.state.queue([report.day.date for report in reports], outgoing)
     delivered = send_waiting(job)
     log.info("digest", extra={"messages": delivered.sent, "waiting": delivered.waiting})
     return job.failures
 
 
 def panel_depth(config: Config) -> int:
-    """Nights before the judged one that judging reads: baselines of the calibration nights, four dormancies."""
+    """Days before the judged one that judging reads: baselines of the calibration days, four dormancies."""
     detection = config.detection
-    return max(detection.baseline_nights + CALIBRATION_NIGHTS, 4 * detection.dormant_after_nights)
+    return max(detection.baseline_days + CALIBRATION_DAYS, 4 * detection.dormant_after_days)
 
 
 def kept_from(config: Config, now: datetime) -> date:
-    """The oldest night that is kept: ``history.keep_nights`` before the last one, and all that judging reads."""
-    kept = max(config.history.keep_nights, config.history.first_pull_nights, panel_depth(config) + 1)
-    return Night.last_complete(now, config.zone).day - timedelta(days=kept)
+    """The oldest day that is kept: ``history.keep_days`` before the last one, and all that judging reads."""
+    kept = max(config.history.keep_days, config.history.first_pull_days, panel_depth(config) + 1)
+    return Day.last_complete(now, config.zone).date - timedelta(days=kept)
 
 
 def open_findings(judged: Judged) -> list[Finding]:
-    """The findings whose condition holds on the judged night."""
+    """The findings whose condition holds on the judged day."""
     return [finding for finding in judged.findings if finding.status is not Status.RESOLVED]

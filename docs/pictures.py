@@ -29,13 +29,13 @@ def main() -> int:
     """Make the demo in a folder of its own and photograph its report and a statement."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         _detector("demo", "--out", folder)
-        [night] = Path(folder, "var/reports").glob("????-??-??")
-        statement = ("chargeback", "--month", MONTH, "--format", "html", "--out", str(night / "statement.html"))
+        [day] = Path(folder, "var/reports").glob("????-??-??")
+        statement = ("chargeback", "--month", MONTH, "--format", "html", "--out", str(day / "statement.html"))
         _detector(*statement, "--config", f"{folder}/config.yaml")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         HERE.mkdir(exist_ok=True)
         for name, page, width, height, scheme in SHOTS:
-            _compressed(_shot(browser, night / page, width, height, scheme)).save(HERE / name, optimize=True)
+            _compressed(_shot(browser, day / page, width, height, scheme)).save(HERE / name, optimize=True)
         browser.close()
     return 0
 

@@ -1,4 +1,4 @@
-"""Judge the nights that are due and write their reports: ``python jobs/nightly.py [CONFIG]``."""
+"""Judge the days that are due and write their reports: ``python jobs/nightly.py [CONFIG]``."""
 
 from detector.operations.schedule.nightly import main
 

@@ -22,7 +22,7 @@
 
   const ORDERS = {
     raised: (record) => (record.status === "ongoing" ? 1 : 0),
-    nights: (record) => -record.nights,
+    days: (record) => -record.days,
     observed: (record) => -(record.observed ?? -1),
     name: (record) => (record.name || record.key_id || "").toLowerCase(),
   };
@@ -130,7 +130,7 @@
   function asText(finding, record) {
     const lines = [`${record.severity.toUpperCase()} ${finding.closest(".card").getAttribute("aria-label")}`];
     if (record.key_id) lines.push(`Key ${record.key_id}, ${record.environment || "unknown"}, ${record.team || "no team"}`);
-    lines.push(`Night ${record.night}, ${record.status}`, finding.querySelector(".reason").textContent);
+    lines.push(`Day ${record.day}, ${record.status}`, finding.querySelector(".reason").textContent);
     for (const change of record.changes) lines.push(`- ${change}`);
     record.actions.forEach((action, i) => lines.push(`${i + 1}. ${action}`));
     lines.push(`${location.href.split("#")[0]}#${finding.id}`);

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pandas as pd
 
-from detector.model.day import days
+from detector.model.day import each_day
 from detector.model.errors import SourceError
 from detector.model.report import RunReport
 from detector.model.usage import DAY, INSTANT, MEASURED, REGISTER, TEXT, Fault
@@ -16,7 +16,7 @@ from detector.usage.aggregation import by_key, clean_register, empty
 
 
 class FakeSource:
-    """A source that holds its usage in memory: night to rows of GROUP_COLUMNS."""
+    """A source that holds its usage in memory: day to rows of GROUP_COLUMNS."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class FakeSource:
         before: pd.DataFrame | None = None,
         watermark: datetime | None = None,
     ) -> None:
-        self.nights = dict(usage)
+        self.days = dict(usage)
         self.register = register
         self.noted = faults
         self.before = before
@@ -44,27 +44,27 @@ class FakeSource:
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
         self.asked.append((first, last))
-        for night in days(first, last):
-            if self.broken_from is not None and night >= self.broken_from:
+        for day in each_day(first, last):
+            if self.broken_from is not None and day >= self.broken_from:
                 raise SourceError("source main: the connection was closed")
-            noon = datetime(night.year, night.month, night.day, 12, tzinfo=UTC)
-            rows = self.nights.get(night)
-            yield night, empty(MEASURED) if rows is None else by_key(rows.assign(last_used=noon))
+            noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+            rows = self.days.get(day)
+            yield day, empty(MEASURED) if rows is None else by_key(rows.assign(last_used=noon))
 
-    def faults(self, night: date) -> tuple[Fault, ...]:
+    def faults(self, day: date) -> tuple[Fault, ...]:
         return self.noted
 
     def watermark(self) -> datetime | None:
         return self.reach
 
-    def activity_before(self, night: date) -> pd.DataFrame:
+    def activity_before(self, day: date) -> pd.DataFrame:
         if self.before is not None:
             return self.before
         return empty({"key_id": TEXT, "first_seen": DAY, "last_seen": INSTANT})
 
 
 def groups(**requests: int) -> pd.DataFrame:
-    """One night's usage: requests per key, all on one endpoint in production."""
+    """One day's usage: requests per key, all on one endpoint in production."""
     rows = [(key, "GET /v1/things", "production", count, 0) for key, count in requests.items()]
     frame = pd.DataFrame(rows, columns=["key_id", "endpoint", "deployment", "request_count", "error_count"])
     return frame.astype({"request_count": "int64", "error_count": "int64"})
@@ -86,7 +86,7 @@ class FakeChannel:
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
         report = reports[-1]
         return [
-            message(self.name, who, report.night.day, report.summary.verdict.encode()) for who in self.recipients
+            message(self.name, who, report.day.date, report.summary.verdict.encode()) for who in self.recipients
         ]
 
     def trial(self, now: datetime) -> list[Message]:
@@ -102,13 +102,13 @@ class FakeChannel:
 def message(
     channel: str = "mail",
     recipient: str = "a@example.com",
-    night: date = date(2026, 3, 17),
+    day: date = date(2026, 3, 17),
     payload: bytes | None = b"hello",
     part: str = "",
 ) -> Message:
-    """A message about a night."""
+    """A message about a day."""
     return Message(
-        identity(channel, recipient, night.isoformat(), part), night, channel, recipient, "Hello", payload, part
+        identity(channel, recipient, day.isoformat(), part), day, channel, recipient, "Hello", payload, part
     )
 
 

@@ -1,4 +1,4 @@
-"""Reports over generated findings of any mix of types, severities and states, for laws of every night."""
+"""Reports over generated findings of any mix of types, severities and states, for laws of every day."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ LONGEST = 60
 
 
 def reports() -> st.SearchStrategy[RunReport]:
-    """Nights with up to sixty findings on twelve keys and the fleet, in the order that a report has them."""
+    """Days with up to sixty findings on twelve keys and the fleet, in the order that a report has them."""
     return st.lists(_choices(), max_size=LONGEST).map(_report)
 
 
@@ -33,7 +33,7 @@ def _report(choices: list[tuple]) -> RunReport:
     order = {Status.MUTED: 1, Status.RESOLVED: 2}
     findings.sort(key=lambda f: (order.get(f.status, 0), -f.severity.rank, f.finding_id))
     opened = any(f.status not in order for f in findings)
-    outcome, verdict = ("findings", "Keys need a look") if opened else ("clear", "Nothing to look at tonight")
+    outcome, verdict = ("findings", "Keys need a look") if opened else ("clear", "Nothing to look at that day")
     return assemble(KEYS, tuple(findings), outcome=outcome, verdict=verdict)
 
 

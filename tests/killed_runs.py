@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 SCRIPT = """
 import os, signal, sys
 from datetime import datetime, UTC
@@ -39,16 +39,16 @@ sys.exit(outcome.exit_code)
 """
 
 
-def prepare(folder: Path, *, keys: int, nights: int) -> None:
-    """A daily rollup of many keys, with a spike on every thousandth on the last night."""
+def prepare(folder: Path, *, keys: int, days: int) -> None:
+    """A daily rollup of many keys, with a spike on every thousandth on the last day."""
     chance = np.random.default_rng(5)
-    counts = chance.poisson(chance.gamma(2, 20, keys)[:, None], (keys, nights))
+    counts = chance.poisson(chance.gamma(2, 20, keys)[:, None], (keys, days))
     counts[::1000, -1] *= 40
-    days = [NIGHT - timedelta(days=nights - 1 - number) for number in range(nights)]
+    dates = [DAY - timedelta(days=days - 1 - number) for number in range(days)]
     frame = pd.DataFrame(
         {
-            "day": np.tile(np.array(days, dtype=object), keys),
-            "key_id": np.repeat([f"key-{number:06}" for number in range(keys)], nights),
+            "day": np.tile(np.array(dates, dtype=object), keys),
+            "key_id": np.repeat([f"key-{number:06}" for number in range(keys)], days),
             "endpoint": "/v1/things",
             "deployment": "production",
             "request_count": counts.ravel(),
@@ -60,7 +60,7 @@ def prepare(folder: Path, *, keys: int, nights: int) -> None:
     pd.DataFrame(register).to_csv(folder / "keys.csv", index=False)
     (folder / "config.yaml").write_text(
         "source: {kind: files, shape: daily, usage: usage.parquet, keys: keys.csv}\n"
-        f"history: {{first_pull_nights: {nights - 1}}}\n"
+        f"history: {{first_pull_days: {days - 1}}}\n"
     )
 
 
@@ -73,7 +73,7 @@ def copied(prepared: Path, folder: Path) -> Path:
 
 
 def started(folder: Path, fatal: str = "") -> subprocess.Popen[str]:
-    """A run of the night; one with a ``fatal`` stage kills itself once it has logged that."""
+    """A run of the day; one with a ``fatal`` stage kills itself once it has logged that."""
     environment = {**os.environ, "TMPDIR": str(folder / "temporary")}
     arguments = [sys.executable, "-c", SCRIPT, str(folder / "config.yaml"), fatal]
     return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -95,7 +95,7 @@ def killed(process: subprocess.Popen[str]) -> bool:
 def left(folder: Path) -> dict[str, str]:
     """Every file of history and reports with the checksum of its bytes, but for the ids of the run; and every
     temporary file of any kind."""
-    report = json.loads((folder / "var/reports" / str(NIGHT) / "report.json").read_text())
+    report = json.loads((folder / "var/reports" / str(DAY) / "report.json").read_text())
     ids = [report["report_id"], report["run"]["run_id"]]
     stored = [*folder.glob("var/history/**/*"), *folder.glob("var/reports/**/*"), *folder.glob("temporary/**/*")]
     return {str(path.relative_to(folder)): _checksum(path, ids) for path in stored if path.is_file()}

@@ -52,7 +52,7 @@ def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
 
 
 def _reordered(mixes: Mixes, order: np.ndarray) -> Mixes:
-    return Mixes(mixes.endpoints, [matrix[order] for matrix in mixes.nights])
+    return Mixes(mixes.endpoints, [matrix[order] for matrix in mixes.days])
 
 
 def check_names_do_not_matter(detector: Detector, panel: Panel) -> None:
@@ -70,7 +70,7 @@ def check_shift_in_time(detector: Detector, panel: Panel) -> None:
     records = panel.records.assign(last_seen=panel.records["last_seen"] + week)
     later = replace(
         panel,
-        nights=panel.nights + np.timedelta64(28, "D"),
+        days=panel.days + np.timedelta64(28, "D"),
         last_uses=panel.last_uses + np.timedelta64(28, "D"),
         records=records,
     )
@@ -80,7 +80,7 @@ def check_shift_in_time(detector: Detector, panel: Panel) -> None:
 
 
 def check_nothing_to_say_without_history(detector: Detector, panel: Panel) -> None:
-    """With the judged night unseen, no key has a score."""
+    """With the judged day unseen, no key has a score."""
     blind = replace(
         panel,
         missing=np.append(panel.missing[:-1], True),

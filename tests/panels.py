@@ -1,4 +1,4 @@
-"""Small panels for tests: a few keys, a few nights, everything else sensible."""
+"""Small panels for tests: a few keys, a few days, everything else sensible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detector.model.panel import Mixes, Panel
 from detector.model.usage import RECORD_COLUMNS, Fault
 from detector.usage.aggregation import conform
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 UTC_ZONE = ZoneInfo("UTC")
 
 
@@ -34,28 +34,26 @@ def panel(
     missing: Sequence[int] = (),
     faults: tuple[Fault, ...] = (),
     team: str | None = "payments",
-    night: date = NIGHT,
+    day: date = DAY,
 ) -> Panel:
-    """A panel from counts a night per key, the judged night last.
+    """A panel from counts a day per key, the judged day last.
 
-    ``unborn`` says for how many first nights a key did not exist; ``missing`` lists nights nobody saw as
+    ``unborn`` says for how many first days a key did not exist; ``missing`` lists days nobody saw as
     indices. ``last_seen`` is derived from the counts unless given.
     """
     keys = sorted(counts)
     requests = np.array([counts[key] for key in keys], dtype=np.int64).reshape(len(keys), -1)
     length = requests.shape[1]
-    nights = np.array(
-        [night - timedelta(days=length - 1 - index) for index in range(length)], dtype="datetime64[D]"
-    )
+    days = np.array([day - timedelta(days=length - 1 - index) for index in range(length)], dtype="datetime64[D]")
     known = np.ones(requests.shape, dtype=bool)
     for key, first in (unborn or {}).items():
         known[keys.index(key), :first] = False
     absent = np.isin(np.arange(length), np.array(missing, dtype=int) % max(length, 1))
-    seen = {key: _last_seen(requests[row], nights) for row, key in enumerate(keys)} | dict(last_seen or {})
+    seen = {key: _last_seen(requests[row], days) for row, key in enumerate(keys)} | dict(last_seen or {})
     past = {"deployments": earlier_deployments or {}, "endpoint_distribution": earlier_endpoints or {}}
     return Panel(
         keys=pd.Index(keys, name="key_id", dtype=object),
-        nights=nights,
+        days=days,
         requests=requests,
         errors=np.array([(errors or {}).get(key, [0] * length) for key in keys], dtype=np.int64).reshape(
             requests.shape
@@ -65,7 +63,7 @@ def panel(
         records=_records(
             keys, requests[:, -1], environment, names, deployments, endpoints, seen, registered, team
         ),
-        last_uses=np.where(requests.any(axis=0), nights + np.timedelta64(23, "h"), np.datetime64("NaT")),
+        last_uses=np.where(requests.any(axis=0), days + np.timedelta64(23, "h"), np.datetime64("NaT")),
         timezone=UTC_ZONE,
         maps=lambda column, wanted: [
             {key: dict(past[column].get(key, {})) for key in wanted} for _ in range(length - 1)
@@ -81,25 +79,25 @@ def panel(
 def _mixes(
     keys: list[str],
     count: int,
-    tonight: Mapping[str, Mapping[str, int]],
+    current: Mapping[str, Mapping[str, int]],
     earlier: Mapping[str, Mapping[str, int]],
 ) -> Mixes:
-    """The same ``earlier`` endpoint counts on every night before the judged one."""
-    names = sorted({name for mix in (*tonight.values(), *earlier.values()) for name in mix})
+    """The same ``earlier`` endpoint counts on every day before the judged one."""
+    names = sorted({name for mix in (*current.values(), *earlier.values()) for name in mix})
 
     def matrix(mixes: Mapping[str, Mapping[str, int]]) -> csr_array:
         return csr_array([[mixes.get(key, {}).get(name, 0) for name in names] for key in keys])
 
-    return Mixes(pd.Index(names, dtype=object), [matrix(earlier)] * (count - 1) + [matrix(tonight)])
+    return Mixes(pd.Index(names, dtype=object), [matrix(earlier)] * (count - 1) + [matrix(current)])
 
 
-def _last_seen(counts: np.ndarray, nights: np.ndarray) -> date | None:
+def _last_seen(counts: np.ndarray, days: np.ndarray) -> date | None:
     used = np.flatnonzero(counts[:-1])
-    return nights[used[-1]].item() if len(used) else None
+    return days[used[-1]].item() if len(used) else None
 
 
 def _records(
-    keys, tonight, environment, names, deployments, endpoints, last_seen, registered, team
+    keys, current, environment, names, deployments, endpoints, last_seen, registered, team
 ) -> pd.DataFrame:
     def instants(days: list[date | None]) -> list[datetime | None]:
         return [day and datetime(day.year, day.month, day.day, 12, tzinfo=UTC) for day in days]
@@ -112,7 +110,7 @@ def _records(
             "team": team,
             "registered": [registered is None or key in registered for key in keys],
             "active": True,
-            "request_count": tonight,
+            "request_count": current,
             "error_count": 0,
             "endpoint_distribution": [list((endpoints or {}).get(key, {}).items()) for key in keys],
             "deployments": [list((deployments or {}).get(key, {}).items()) for key in keys],

@@ -1,9 +1,9 @@
-"""Example nights for the tests of every report format: invented keys, numbers that agree with each other.
+"""Example days for the tests of every report format: invented keys, numbers that agree with each other.
 
-Each builder returns a fresh ``RunReport``. ``findings_night`` has a spike, a key that woke, a test key in
-production, two findings on one key, an ongoing and a resolved one; ``triaged_night`` is the same after people
-had their say; ``clear_night`` has nothing to report; ``not_judged_night`` has no usable data;
-``hostile_night`` is the triaged night of customers who try to break the page with the names they choose.
+Each builder returns a fresh ``RunReport``. ``findings_day`` has a spike, a key that woke, a test key in
+production, two findings on one key, an ongoing and a resolved one; ``triaged_day`` is the same after people
+had their say; ``clear_day`` has nothing to report; ``not_judged_day`` has no usable data;
+``hostile_day`` is the triaged day of customers who try to break the page with the names they choose.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from detector.judging import triage
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.finding import Finding, Severity, Status, Technique
 from detector.model.report import Budget, Coverage, Fleet, NotJudged, RunReport, SourceStatus, Summary, Trends
 from detector.model.triage import MuteInForce, TriageEntry
@@ -26,8 +26,8 @@ from detector.model.usage import RECORD_COLUMNS, Fault, Revision
 from detector.usage.aggregation import conform
 
 DAY = date(2026, 11, 22)
-NIGHT = Night(DAY, ZoneInfo("UTC"))
-NIGHTS = 56
+LOCAL_DAY = Day(DAY, ZoneInfo("UTC"))
+DAYS = 56
 MISSING = DAY - timedelta(days=20)
 
 Rename = Callable[[str], str]
@@ -35,7 +35,7 @@ Rename = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Key:
-    """One key of the example organization: who owns it and what it did on every night."""
+    """One key of the example organization: who owns it and what it did on every day."""
 
     key_id: str
     name: str
@@ -46,22 +46,22 @@ class Key:
     endpoints: tuple[tuple[str, float], ...] = (("GET /v1/items", 0.7), ("POST /v1/items", 0.3))
     deployments: tuple[tuple[str, float], ...] = (("production", 1.0),)
     last_used: datetime | None = None
-    known_for: int = NIGHTS
+    known_for: int = DAYS
 
     @property
-    def tonight(self) -> int:
+    def current(self) -> int:
         return self.requests[-1]
 
 
-def findings_night() -> RunReport:
-    """Six open findings on five keys, one resolved; one night of the past is missing."""
+def findings_day() -> RunReport:
+    """Six open findings on five keys, one resolved; one day of the past is missing."""
     keys = fleet_keys()
     findings = example_findings()
     return assemble(keys, findings, outcome="findings", verdict="Five keys need a look, three of them today")
 
 
-def triaged_night() -> RunReport:
-    """The findings night with one finding acknowledged, one muted, verdicts, and a mute that covers nothing."""
+def triaged_day() -> RunReport:
+    """The findings day with one finding acknowledged, one muted, verdicts, and a mute that covers nothing."""
     entries = example_entries()
     findings = tuple(triage.apply(example_findings(), entries, DAY))
     report = assemble(fleet_keys(), findings, outcome="findings", verdict="Four keys need a look")
@@ -73,10 +73,8 @@ def example_entries() -> list[TriageEntry]:
     """What people said: the spike is known, the mismatch is muted, two spikes were judged, one of them real."""
     return [
         said("ack", "finding", "f-7f3a-spike", reason="team payments is on it", id=1),
-        said(
-            "mute", "team", "checkout", reason="moves to its live key", until_night=DAY + timedelta(days=8), id=2
-        ),
-        said("mute", "pattern", "loadtest-*", reason="peak tests", until_night=DAY + timedelta(days=2), id=3),
+        said("mute", "team", "checkout", reason="moves to its live key", until_day=DAY + timedelta(days=8), id=2),
+        said("mute", "pattern", "loadtest-*", reason="peak tests", until_day=DAY + timedelta(days=2), id=3),
         said("verdict", "finding", "f-7f3a-spike", type="usage_spike", verdict="true", episode=1, id=4),
         said("verdict", "finding", "f-0003-spike", type="usage_spike", verdict="false", episode=1, id=5),
         said("verdict", "finding", "f-02c9-woke", type="dormant_wake", verdict="planned", episode=1, id=6),
@@ -84,46 +82,46 @@ def example_entries() -> list[TriageEntry]:
 
 
 def said(action: str, target_kind: str, target: str, **facts: Any) -> TriageEntry:
-    """An entry of the example's triage, by Alex from the night on."""
+    """An entry of the example's triage, by Alex from the day on."""
     usual: dict[str, Any] = {
         "type": None,
         "reason": None,
         "by": "alex",
-        "from_night": DAY,
-        "until_night": None,
+        "from_day": DAY,
+        "until_day": None,
         "created_at": datetime(2026, 11, 23, 7, 30, tzinfo=UTC),
     }
     return TriageEntry(action=action, target_kind=target_kind, target=target, **{**usual, **facts})
 
 
-def clear_night() -> RunReport:
+def clear_day() -> RunReport:
     """Everything judged, nothing to report."""
-    report = assemble(ordinary_keys(), (), outcome="clear", verdict="Nothing to look at tonight")
+    report = assemble(ordinary_keys(), (), outcome="clear", verdict="Nothing to look at that day")
     coverage = replace(
-        report.coverage, not_judged=(), unregistered_keys=(), revoked_keys_in_use=(), missing_nights=()
+        report.coverage, not_judged=(), unregistered_keys=(), revoked_keys_in_use=(), missing_days=()
     )
     coverage = replace(coverage, keys_judged=coverage.keys_active)
     summary = replace(report.summary, subline="All 60 keys stayed within what their own past leads us to expect.")
-    trends = replace(report.trends, missing=np.zeros(NIGHTS, dtype=bool))
+    trends = replace(report.trends, missing=np.zeros(DAYS, dtype=bool))
     sources = (replace(report.sources[0], faults=()),)
     return replace(report, coverage=coverage, summary=summary, trends=trends, sources=sources)
 
 
-def not_judged_night() -> RunReport:
+def not_judged_day() -> RunReport:
     """The source failed: no usage, no verdict on any key, and that is said first."""
     before = datetime(2026, 11, 21, 23, 58, tzinfo=UTC)
     keys = [
-        replace(key, requests=(*key.requests[:-1], 0), last_used=before if key.tonight else key.last_used)
+        replace(key, requests=(*key.requests[:-1], 0), last_used=before if key.current else key.last_used)
         for key in ordinary_keys()
     ]
-    report = assemble(keys, (), outcome="not_judged", verdict="We could not judge tonight")
+    report = assemble(keys, (), outcome="not_judged", verdict="We could not judge that day")
     problem = "The source main did not answer; nothing of 22 November was read."
     coverage = replace(
         report.coverage,
         complete=False,
         problems=(problem,),
         keys_judged=0,
-        not_judged=(NotJudged("usage_spike", "no data for the night", len(keys), ids(keys)),),
+        not_judged=(NotJudged("usage_spike", "no data for the day", len(keys), ids(keys)),),
         withheld=("silence", "dormancy", "resolution"),
         failures=("source main: connection refused after 3 attempts",),
     )
@@ -154,13 +152,13 @@ HOSTILE = (
 )
 
 
-def hostile_night() -> RunReport:
-    """The triaged night, with names, endpoints, teams, reasons and faults that try to break out."""
-    return renamed(triaged_night(), lambda text: HOSTILE[len(text) % len(HOSTILE)] + text)
+def hostile_day() -> RunReport:
+    """The triaged day, with names, endpoints, teams, reasons and faults that try to break out."""
+    return renamed(triaged_day(), lambda text: HOSTILE[len(text) % len(HOSTILE)] + text)
 
 
 def renamed(report: RunReport, rename: Rename) -> RunReport:
-    """The same night with everything a customer can name passed through ``rename``."""
+    """The same day with everything a customer can name passed through ``rename``."""
     usage = report.usage.copy()
     for column in ("name", "team", "application"):
         usage[column] = [None if pd.isna(text) else storable(rename(text)) for text in usage[column]]
@@ -198,7 +196,7 @@ def _renamed_finding(finding: Finding, rename: Rename) -> Finding:
         changes=tuple(rename(text) for text in finding.changes),
         actions=tuple(rename(text) for text in finding.actions),
         endpoints_usual={rename(name): count for name, count in finding.endpoints_usual.items()},
-        endpoints_tonight={rename(name): count for name, count in finding.endpoints_tonight.items()},
+        endpoints_observed={rename(name): count for name, count in finding.endpoints_observed.items()},
     )
 
 
@@ -214,7 +212,7 @@ def _renamed_faults(source: SourceStatus, rename: Rename) -> tuple[Fault, ...]:
 
 
 def ordinary_keys() -> list[Key]:
-    """Sixty keys with weekly rhythm, six of them silent tonight, two of those never seen used."""
+    """Sixty keys with weekly rhythm, six of them silent that day, two of those never seen used."""
     teams = ("data", "search", "mobile", "growth", "payments", "platform")
     products = (
         "ingest",
@@ -248,7 +246,7 @@ def ordinary_keys() -> list[Key]:
         )
     for i in range(6):
         used = None if i < 2 else datetime(2026, 11, 3, 4, 10, tzinfo=UTC) - timedelta(days=17 * i)
-        keys.append(Key(f"key_9{i:03x}", f"qa-nightly-{i + 1}", "test", "platform", (0,) * NIGHTS, last_used=used))
+        keys.append(Key(f"key_9{i:03x}", f"qa-nightly-{i + 1}", "test", "platform", (0,) * DAYS, last_used=used))
     return keys
 
 
@@ -256,10 +254,10 @@ def fleet_keys() -> list[Key]:
     """The ordinary keys and the five that the findings are about."""
     spike = (("GET /v1/invoices", 0.12), ("GET /v1/customers/{id}", 0.06), ("POST /v1/bulk/lookup", 0.82))
     billing = (*steady(1_150, 101)[:-1], 18_240)
-    legacy = (3, 3, 2, 3) + (0,) * (NIGHTS - 5) + (41,)
+    legacy = (3, 3, 2, 3) + (0,) * (DAYS - 5) + (41,)
     staging = (*steady(240, 103)[:-1], 230)
     crawler = (*steady(640, 104)[:-1], 2_912)
-    young = (0,) * (NIGHTS - 12) + steady(90, 105)[-12:-1] + (880,)
+    young = (0,) * (DAYS - 12) + steady(90, 105)[-12:-1] + (880,)
     admin = (("GET /v1/admin/users", 0.93), ("GET /v1/export", 0.07))
     mixed = (("production", 0.924), ("staging", 0.076))
     return [
@@ -275,11 +273,11 @@ def fleet_keys() -> list[Key]:
 def steady(level: float, seed: int) -> tuple[int, ...]:
     """Nightly requests with a weekly rhythm and the scatter of counts, the same for a seed every time."""
     chance = np.random.default_rng(seed)
-    nights = [DAY - timedelta(days=NIGHTS - 1 - i) for i in range(NIGHTS)]
-    rhythm = np.array([0.62 if night.weekday() >= 5 else 1.1 for night in nights])
-    wobble = chance.normal(1.0, 0.08, NIGHTS).clip(0.6, 1.4)
+    days = [DAY - timedelta(days=DAYS - 1 - i) for i in range(DAYS)]
+    rhythm = np.array([0.62 if day.weekday() >= 5 else 1.1 for day in days])
+    wobble = chance.normal(1.0, 0.08, DAYS).clip(0.6, 1.4)
     counts = chance.poisson(level * rhythm * wobble)
-    return tuple(0 if night == MISSING else int(n) for night, n in zip(nights, counts, strict=True))
+    return tuple(0 if day == MISSING else int(n) for day, n in zip(days, counts, strict=True))
 
 
 def example_findings() -> tuple[Finding, ...]:
@@ -305,10 +303,10 @@ def example_findings() -> tuple[Finding, ...]:
                 "If not, rotate the key. Revoking stops callers at once: three services use it.",
                 "Read the access log for this key.",
             ),
-            prevalence="about once in 4,000 key-nights",
+            prevalence="about once in 4,000 key-days",
             severity_reasons=("a live key", "a new endpoint takes most of the requests"),
             endpoints_usual={"GET /v1/invoices": 45_000, "GET /v1/customers/{id}": 19_400},
-            endpoints_tonight={
+            endpoints_observed={
                 "GET /v1/invoices": 2_188,
                 "GET /v1/customers/{id}": 1_094,
                 "POST /v1/bulk/lookup": 14_958,
@@ -327,7 +325,7 @@ def example_findings() -> tuple[Finding, ...]:
             low=0,
             high=0,
             score=9.8,
-            reason="41 requests after 51 silent nights; its longest silence before was 3.",
+            reason="41 requests after 51 silent days; its longest silence before was 3.",
             changes=(
                 "First use since 1 October",
                 "403 on 38 of 41 requests (93 %)",
@@ -357,7 +355,7 @@ def example_findings() -> tuple[Finding, ...]:
             reason="903 of 2,912 requests failed (31 %); usually about 0.4 %.",
             changes=("Most failures are 404 on GET /v1/items",),
             actions=("Ask team search what changed in the crawler.",),
-            prevalence="about once in 2,500 key-nights",
+            prevalence="about once in 2,500 key-days",
         ),
         finding(
             "f-55e0-spike",
@@ -376,7 +374,7 @@ def example_findings() -> tuple[Finding, ...]:
             reason="2,912 requests, 4.4 times its usual 655 (range 430 to 930).",
             changes=("Volume and errors rose together",),
             actions=("Check whether it retries without a pause.",),
-            prevalence="about once in 1,200 key-nights",
+            prevalence="about once in 1,200 key-days",
         ),
         finding(
             "f-b81d-mismatch",
@@ -388,7 +386,7 @@ def example_findings() -> tuple[Finding, ...]:
             severity=Severity.MEDIUM,
             status=Status.ONGOING,
             environment="test",
-            nights=3,
+            days=3,
             first_seen=date(2026, 11, 20),
             observed=212,
             expected=0,
@@ -409,7 +407,7 @@ def example_findings() -> tuple[Finding, ...]:
             "growth",
             severity=Severity.LOW,
             status=Status.ONGOING,
-            nights=2,
+            days=2,
             first_seen=date(2026, 11, 21),
             observed=880,
             expected=90,
@@ -417,8 +415,8 @@ def example_findings() -> tuple[Finding, ...]:
             high=140,
             score=5.2,
             confidence="low",
-            reason="880 requests on its 12th night; keys of this age usually send 90 (range 55 to 140).",
-            changes=("Endpoint mix as on its first nights",),
+            reason="880 requests on its 12th day; keys of this age usually send 90 (range 55 to 140).",
+            changes=("Endpoint mix as on its first days",),
             actions=("Confirm the expected volume with team growth.",),
             prevalence="2 of 65 keys in the last month",
         ),
@@ -431,7 +429,7 @@ def example_findings() -> tuple[Finding, ...]:
             "growth",
             severity=Severity.MEDIUM,
             status=Status.RESOLVED,
-            nights=3,
+            days=3,
             first_seen=date(2026, 11, 19),
             last_seen=date(2026, 11, 21),
             observed=None,
@@ -439,7 +437,7 @@ def example_findings() -> tuple[Finding, ...]:
             low=None,
             high=None,
             score=None,
-            reason="Back to its usual volume after three nights.",
+            reason="Back to its usual volume after three days.",
         ),
     )
 
@@ -453,7 +451,7 @@ def finding(
     team: str | None,
     **facts: Any,
 ) -> Finding:
-    """A finding of the example night; whatever is not given is the ordinary thing."""
+    """A finding of the example day; whatever is not given is the ordinary thing."""
     usual: dict[str, Any] = {
         "episode": 1,
         "status": Status.NEW,
@@ -461,7 +459,7 @@ def finding(
         "confidence": "high",
         "environment": "live",
         "application": None,
-        "night": DAY,
+        "day": DAY,
         "score": 5.0,
         "observed": 1,
         "expected": 0,
@@ -470,7 +468,7 @@ def finding(
         "reason": title,
         "first_seen": DAY,
         "last_seen": DAY,
-        "nights": 1,
+        "days": 1,
     }
     return Finding(
         finding_id=finding_id,
@@ -485,10 +483,10 @@ def finding(
 
 def assemble(keys: list[Key], findings: tuple[Finding, ...], *, outcome: str, verdict: str) -> RunReport:
     """A whole report around keys and findings, with counts that follow from them."""
-    keys = sorted(keys, key=lambda key: (-key.tonight, key.key_id))
+    keys = sorted(keys, key=lambda key: (-key.current, key.key_id))
     usage = usage_frame(keys)
     return RunReport(
-        night=NIGHT,
+        day=LOCAL_DAY,
         organization="Acme",
         generated_at=datetime(2026, 11, 23, 2, 31, 7, tzinfo=UTC),
         run={
@@ -512,7 +510,7 @@ def example_source() -> SourceStatus:
 
 
 def example_coverage(keys: list[Key]) -> Coverage:
-    young = NotJudged("usage_spike", "fewer than 8 nights of history", 1, ("key_0035",))
+    young = NotJudged("usage_spike", "fewer than 8 days of history", 1, ("key_0035",))
     unnamed = NotJudged(
         "environment_mismatch",
         "the policy does not name the deployment edge-lab",
@@ -525,8 +523,8 @@ def example_coverage(keys: list[Key]) -> Coverage:
         keys_active=len(keys),
         keys_judged=len(keys) - 1,
         not_judged=(young, unnamed),
-        baseline_nights=NIGHTS,
-        missing_nights=(MISSING,),
+        baseline_days=DAYS,
+        missing_days=(MISSING,),
         unregistered_keys=("key_0021",),
         revoked_keys_in_use=("key_dead",),
         withheld=(),
@@ -540,8 +538,8 @@ def summary_of(findings: tuple[Finding, ...], usage: pd.DataFrame, outcome: str,
     return Summary(
         outcome=outcome,
         verdict=verdict,
-        subline="A spike of 16 times and a key that woke after 51 silent nights are new. "
-        "A test key is in production for the third night.",
+        subline="A spike of 16 times and a key that woke after 51 silent days are new. "
+        "A test key is in production for the third day.",
         open=len(opened),
         raised=sum(f.status.raised for f in opened),
         resolved=sum(f.status is Status.RESOLVED for f in findings),
@@ -575,7 +573,7 @@ def usage_frame(keys: list[Key]) -> pd.DataFrame:
 
 
 def _record(key: Key) -> dict[str, Any]:
-    used = datetime(2026, 11, 22, 23, 54, 7, tzinfo=UTC) if key.tonight else None
+    used = datetime(2026, 11, 22, 23, 54, 7, tzinfo=UTC) if key.current else None
     return {
         "key_id": key.key_id,
         "name": key.name,
@@ -587,11 +585,11 @@ def _record(key: Key) -> dict[str, Any]:
         "revoked_at": None,
         "registered": True,
         "active": True,
-        "request_count": key.tonight,
-        "error_count": round(key.tonight * key.error_rate),
-        "endpoint_distribution": split(key.tonight, key.endpoints),
-        "deployments": split(key.tonight, key.deployments),
-        "source_count": 3,
+        "request_count": key.current,
+        "error_count": round(key.current * key.error_rate),
+        "endpoint_distribution": split(key.current, key.endpoints),
+        "deployments": split(key.current, key.deployments),
+        "client_count": 3,
         "last_used": used,
         "last_activity": used or key.last_used,
         "first_seen": date(2024, 3, 14) if used or key.last_used else None,
@@ -609,10 +607,10 @@ def split(total: int, parts: tuple[tuple[str, float], ...]) -> list[tuple[str, i
 
 
 def trends_of(keys: list[Key]) -> Trends:
-    nights = tuple(DAY - timedelta(days=NIGHTS - 1 - i) for i in range(NIGHTS))
-    known = np.array([[i >= NIGHTS - key.known_for for i in range(NIGHTS)] for key in keys])
+    days = tuple(DAY - timedelta(days=DAYS - 1 - i) for i in range(DAYS))
+    known = np.array([[i >= DAYS - key.known_for for i in range(DAYS)] for key in keys])
     requests = np.array([key.requests for key in keys], dtype=np.int64)
-    return Trends(nights, ids(keys), requests, known, np.array([night == MISSING for night in nights]))
+    return Trends(days, ids(keys), requests, known, np.array([day == MISSING for day in days]))
 
 
 def ids(keys: list[Key]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from detector.config.config import Config
 from detector.config.load import load
 from detector.config.urls import BY_KEY_PATH
-from detector.model.day import days
+from detector.model.day import each_day
 from detector.serve.app import make_app
 from detector.sources.pull import pull
 from detector.state.database import State
@@ -29,7 +29,7 @@ from detector.state.tokens import ApiToken, hash_of, new_secret
 from detector.usage.history import History
 from tests.fakes import FakeSource
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 8, tzinfo=UTC)
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -96,11 +96,11 @@ class Served:
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
 
-def usage(night: date) -> pd.DataFrame:
-    """Sixty keys of two organizations, some with hostile names, one idle, with counts of their own each night."""
+def usage(day: date) -> pd.DataFrame:
+    """Sixty keys of two organizations, some with hostile names, one idle, with counts of their own each day."""
     rows = []
     for number in range(59):
-        count = 1 + (number * 7 + night.toordinal()) % 40
+        count = 1 + (number * 7 + day.toordinal()) % 40
         rows.append((f"key{number:02}", "GET /v1/things", "production", count, number % 2))
         rows.append((f"key{number:02}", "POST /v1/things/17", "staging", 1, 0))
     return pd.DataFrame(rows, columns=ROWS)
@@ -122,18 +122,18 @@ def register() -> list[dict[str, object]]:
 
 
 @contextmanager
-def serving(folder: Path, settings: str = "", nights: int = 3) -> Iterator[Served]:
-    """The application over a history whose last night is ``NIGHT``."""
+def serving(folder: Path, settings: str = "", days: int = 3) -> Iterator[Served]:
+    """The application over a history whose last day is ``DAY``."""
     (folder / "config.yaml").write_text(f"source: {{kind: files, usage: none.csv}}\n{settings}")
     config, time = load(folder / "config.yaml"), Time()
     history = History(Path(config.history.path), config.zone)
-    stored = list(days(NIGHT - timedelta(days=nights - 1), NIGHT))
+    stored = list(each_day(DAY - timedelta(days=days - 1), DAY))
     pull(
         config,
-        FakeSource({night: usage(night) for night in stored}, register()),
+        FakeSource({day: usage(day) for day in stored}, register()),
         history,
         stored[0],
-        NIGHT,
+        DAY,
         now=NOW,
     )
     with closing(State(config.state.url)) as state:

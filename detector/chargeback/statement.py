@@ -22,7 +22,7 @@ import pandas as pd
 
 from detector.chargeback.apportionment import nearest, places_of, round_in_groups, round_shares
 from detector.config.chargeback import MONTH, Price, Shared
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.errors import ConfigError
 from detector.model.usage import TEXT
 from detector.usage.aggregation import empty, explode
@@ -80,7 +80,7 @@ class Month:
         """The month before it."""
         return Month.of(self.first - timedelta(days=1))
 
-    def nights(self) -> list[date]:
+    def days(self) -> list[date]:
         """Its days in order."""
         return [self.first + timedelta(days=number) for number in range(self.last.day)]
 
@@ -99,8 +99,8 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Nights:
-    """What a statement rests on: nights of the month that are stored, those that are not, those that are not over
+class Days:
+    """What a statement rests on: days of the month that are stored, those that are not, those that are not over
     yet, those without any request, and those whose late rows may still come."""
 
     stored: tuple[date, ...]
@@ -143,7 +143,7 @@ class Statement:
     lines: pd.DataFrame
     owners: pd.DataFrame
     teams: tuple[TeamTotal, ...]
-    nights: Nights
+    days: Days
     failures: tuple[str, ...]
     generated_at: datetime
 
@@ -170,10 +170,10 @@ class Statement:
 
     @property
     def final(self) -> bool:
-        """Whether every night of the month is there, not all without requests, and none can change by itself."""
-        nights = self.nights
-        silent = len(nights.empty) == len(nights.stored)
-        return not (nights.missing or nights.ahead or nights.unsettled or silent)
+        """Whether every day of the month is there, not all without requests, and none can change by itself."""
+        days = self.days
+        silent = len(days.empty) == len(days.stored)
+        return not (days.missing or days.ahead or days.unsettled or silent)
 
     def money(self, minor: int) -> Decimal:
         """An amount in the currency, with as many decimals as it has."""
@@ -185,19 +185,19 @@ def minor_digits(currency: str) -> int:
     return _MINOR_DIGITS.get(currency, 2)
 
 
-def measure(nights: Iterator[pd.DataFrame], prices: Sequence[Price]) -> Usage:
-    """Count a month's requests by team, key and price, from the records of its nights in order.
+def measure(days: Iterator[pd.DataFrame], prices: Sequence[Price]) -> Usage:
+    """Count a month's requests by team, key and price, from the records of its days in order.
 
-    A request belongs to the team that had its key on that night. Revoked keys that are used count too.
+    A request belongs to the team that had its key on that day. Revoked keys that are used count too.
     """
     priced, counts, owners = _Pricing(prices), empty(_COUNTS), empty(_OWNERS)
-    for records in nights:
+    for records in days:
         known = records[["key_id", "name", "environment", "team", "application"]].fillna({"team": NO_TEAM})
         used = explode(records[records["request_count"] > 0], "endpoint_distribution")
         rows = priced(used.merge(known.fillna({"application": "", "environment": ""}), on="key_id"))
-        tonight = known.assign(requests=records["request_count"], active=records["active"])
+        current = known.assign(requests=records["request_count"], active=records["active"])
         counts = _added(counts, rows.rename(columns={"request_count": "requests"}))
-        owners = _latest(owners.assign(active=False), tonight)
+        owners = _latest(owners.assign(active=False), current)
     owners = _plain(owners[(owners["requests"] > 0) | owners["active"]])
     return Usage(_plain(counts), owners.assign(name=owners["name"].where(owners["name"] != "", owners["key_id"])))
 
@@ -243,29 +243,27 @@ def totals(lines: pd.DataFrame, owners: pd.DataFrame, before: pd.DataFrame | Non
     return tuple(sorted(made, key=lambda total: (-total.total, -total.requests, total.team)))
 
 
-def nights_of(
+def days_of(
     month: Month,
     timezone: ZoneInfo,
     stored: Mapping[date, tuple[datetime, bool]],
-    settle_nights: int,
+    settle_days: int,
     now: datetime,
-) -> Nights:
-    """What is known of a month's nights; ``stored`` says when each was pulled and whether it has requests.
+) -> Days:
+    """What is known of a month's days; ``stored`` says when each was pulled and whether it has requests.
 
-    A night may change while late rows are pulled for it, and where it was pulled before it was over.
+    A day may change while late rows are pulled for it, and where it was pulled before it was over.
     """
-    there = [night for night in month.nights() if night in stored]
-    lacking = [night for night in month.nights() if night not in stored]
-    ends = {night: Night(night, timezone).end for night in month.nights()}
-    return Nights(
+    there = [day for day in month.days() if day in stored]
+    lacking = [day for day in month.days() if day not in stored]
+    ends = {day: Day(day, timezone).end for day in month.days()}
+    return Days(
         stored=tuple(there),
-        missing=tuple(night for night in lacking if ends[night] <= now),
-        ahead=tuple(night for night in lacking if ends[night] > now),
-        empty=tuple(night for night in there if not stored[night][1]),
+        missing=tuple(day for day in lacking if ends[day] <= now),
+        ahead=tuple(day for day in lacking if ends[day] > now),
+        empty=tuple(day for day in there if not stored[day][1]),
         unsettled=tuple(
-            night
-            for night in there
-            if stored[night][0] < ends[night] or now < ends[night] + timedelta(days=settle_nights)
+            day for day in there if stored[day][0] < ends[day] or now < ends[day] + timedelta(days=settle_days)
         ),
     )
 
@@ -299,15 +297,15 @@ def _fits(price: Price, kind: tuple[str, ...]) -> bool:
     return all(pattern is None or fnmatchcase(text, pattern) for pattern, text in zip(patterns, kind, strict=True))
 
 
-def _added(counts: pd.DataFrame, tonight: pd.DataFrame) -> pd.DataFrame:
-    """The counts with those of another night."""
-    both = pd.concat([counts, tonight[list(_COUNTS)]], ignore_index=True)
+def _added(counts: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
+    """The counts with those of another day."""
+    both = pd.concat([counts, current[list(_COUNTS)]], ignore_index=True)
     return both.groupby(["team", "key_id", "price"], as_index=False).agg({"requests": "sum"})
 
 
-def _latest(owners: pd.DataFrame, tonight: pd.DataFrame) -> pd.DataFrame:
-    """Every team and key as it was known last, with all its requests, and whether it is active tonight."""
-    both = pd.concat([owners, tonight], ignore_index=True).groupby(["team", "key_id"], as_index=False)
+def _latest(owners: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
+    """Every team and key as it was known last, with all its requests, and whether it is active that day."""
+    both = pd.concat([owners, current], ignore_index=True).groupby(["team", "key_id"], as_index=False)
     told = dict.fromkeys(("name", "environment", "application"), "last")
     return both.agg({**told, "requests": "sum", "active": "max"})
 

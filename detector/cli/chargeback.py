@@ -32,8 +32,8 @@ FORMATS = ("text", "html", "csv", "focus", "json")
 def chargeback(path: Path, overrides: Sequence[str], month: str | None, form: str, out: Path | None) -> None:
     """Split what a month's requests cost, and shared costs, by team and key.
 
-    Prices and shared costs are those of the section chargeback. Nights that the history lacks are pulled first.
-    Says what is missing and whether the statement can still change; exit 4 where nights are missing.
+    Prices and shared costs are those of the section chargeback. Days that the history lacks are pulled first.
+    Says what is missing and whether the statement can still change; exit 4 where days are missing.
     """
     from detector.boundary.disk import write_atomically
     from detector.chargeback.statement import Month
@@ -56,4 +56,4 @@ def chargeback(path: Path, overrides: Sequence[str], month: str | None, form: st
     if form != "text" or out is not None:
         for line in remarks(made):
             click.echo(f"detector: {safe(line)}", err=True)
-    sys.exit(PARTIAL if made.nights.missing else DONE)
+    sys.exit(PARTIAL if made.days.missing else DONE)

@@ -77,7 +77,7 @@ def _list(state: State) -> int:
         state_of = when if item.status == WAITING else "failed for good"
         tries = f"{item.attempts} {'attempt' if item.attempts == 1 else 'attempts'}"
         who = f"{message.channel} to {message.recipient}"
-        click.echo(safe(f"{message.night}  {who}  {message.subject}  [{tries}, {state_of}]"))
+        click.echo(safe(f"{message.day}  {who}  {message.subject}  [{tries}, {state_of}]"))
         if item.error:
             click.echo(safe(f"            {item.error}"))
     if not stored:

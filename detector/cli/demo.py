@@ -1,4 +1,4 @@
-"""A seeded organization to look around in: about 300 keys, 120 nights of events, incidents planted on one night.
+"""A seeded organization to look around in: about 300 keys, 120 days of events, incidents planted on one day.
 
 Everything is drawn from one seeded generator, so the demo is the same everywhere.
 """
@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
-from detector.model.day import days
+from detector.model.day import each_day
 from detector.sources.pull import Progress, unwatched
 
-NIGHT = date(2026, 3, 17)
-NIGHTS = 120
+JUDGED_DAY = date(2026, 3, 17)
+DAYS = 120
 SEED = 20260317
 SERVICES = (
     "checkout", "billing", "search-web", "mobile-ios", "mobile-android", "partner-feed", "warehouse", "reports",
@@ -56,8 +56,8 @@ class Key:
     extra: dict[str, int] = field(default_factory=dict)
 
 
-STRANGER = Key("key_unlisted", "", "", "", NIGHT, endpoints=("GET /v1/customers/{}",), weights=(1.0,))
-"""A key that has requests on the night and is in no register."""
+STRANGER = Key("key_unlisted", "", "", "", JUDGED_DAY, endpoints=("GET /v1/customers/{}",), weights=(1.0,))
+"""A key that has requests on the day and is in no register."""
 
 CONFIG = """\
 # The configuration of the demo: a made-up organization in one SQLite database.
@@ -89,7 +89,7 @@ chargeback:
 def make(out: Path, progress: Progress = unwatched) -> Path:
     """Fill a folder with the organization's database and configuration; return the configuration's path.
 
-    ``planted.csv`` beside it lists the incidents: night, key_id, type.
+    ``planted.csv`` beside it lists the incidents: day, key_id, type.
     """
     rng = np.random.default_rng(SEED)
     keys = _keys(rng)
@@ -103,7 +103,7 @@ def make(out: Path, progress: Progress = unwatched) -> Path:
         _fill(connection, keys, rng, progress)
     connection.close()
     with (out / "planted.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("night", "key_id", "type"), *planted])
+        csv.writer(file).writerows([("day", "key_id", "type"), *planted])
     config = out / "config.yaml"
     config.write_text(CONFIG)
     return config
@@ -121,7 +121,7 @@ def _keys(rng: Generator) -> list[Key]:
                 name=f"{service}-{'prod' if environment == 'live' else 'staging'}-{number:03d}",
                 environment=environment,
                 team=team,
-                created=NIGHT - timedelta(days=int(rng.integers(130, 900))),
+                created=JUDGED_DAY - timedelta(days=int(rng.integers(130, 900))),
                 rate=float(np.exp(rng.normal(2.6, 1.3))),
                 endpoints=tuple(rng.choice(ENDPOINTS, size=size, replace=False)),
                 weights=tuple(rng.dirichlet(np.full(size, 2.0))),
@@ -133,17 +133,17 @@ def _keys(rng: Generator) -> list[Key]:
     for key in keys[:NEVER_USED]:
         key.rate = 0.0
     for key in keys[NEVER_USED : NEVER_USED + RETIRED]:
-        key.last_use = NIGHT - timedelta(days=int(rng.integers(35, 100)))
+        key.last_use = JUDGED_DAY - timedelta(days=int(rng.integers(35, 100)))
     for key in keys[NEVER_USED + RETIRED : NEVER_USED + RETIRED + REVOKED]:
-        key.revoked = NIGHT - timedelta(days=int(rng.integers(5, 60)))
+        key.revoked = JUDGED_DAY - timedelta(days=int(rng.integers(5, 60)))
         key.last_use = key.revoked - timedelta(days=1)
     for key in keys[-5:]:
-        key.created = NIGHT - timedelta(days=4)
+        key.created = JUDGED_DAY - timedelta(days=4)
     return keys
 
 
 def _plant(keys: list[Key]) -> list[tuple[str, str, str]]:
-    """Give some keys an incident on the night; return what was planted."""
+    """Give some keys an incident on the day; return what was planted."""
     steady = [key for key in keys[40:-5] if 15 <= key.rate <= 200 and key.active_share == 1]
     live = [key for key in steady if key.environment == "live"]
     test = [key for key in steady if key.environment == "test"]
@@ -163,8 +163,8 @@ def _plant(keys: list[Key]) -> list[tuple[str, str, str]]:
     plans += [("revoked_key_use", keys[NEVER_USED + RETIRED], "wake", 9), ("new_key_burst", keys[-1], "wake", 900)]
     for _, key, effect, size in plans:
         key.extra[effect] = size
-    planted = [(NIGHT.isoformat(), key.key_id, kind) for kind, key, _, _ in plans]
-    return [*planted, (NIGHT.isoformat(), "", "data_quality")]
+    planted = [(JUDGED_DAY.isoformat(), key.key_id, kind) for kind, key, _, _ in plans]
+    return [*planted, (JUDGED_DAY.isoformat(), "", "data_quality")]
 
 
 def _fill(connection: sqlite3.Connection, keys: list[Key], rng: Generator, progress: Progress) -> None:
@@ -188,38 +188,38 @@ def _fill(connection: sqlite3.Connection, keys: list[Key], rng: Generator, progr
         for key in keys
     ]
     connection.executemany("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?)", register)
-    first = NIGHT - timedelta(days=NIGHTS)
-    for done, night in enumerate(days(first, NIGHT), start=1):
-        rows = [row for key in keys for row in _night(key, night, rng)]
-        if night == NIGHT:
-            rows += _requests(STRANGER, night, 23, "production", rng)
+    first = JUDGED_DAY - timedelta(days=DAYS)
+    for done, day in enumerate(each_day(first, JUDGED_DAY), start=1):
+        rows = [row for key in keys for row in _day(key, day, rng)]
+        if day == JUDGED_DAY:
+            rows += _requests(STRANGER, day, 23, "production", rng)
         connection.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", rows)
-        progress(night, done, NIGHTS + 1)
+        progress(day, done, DAYS + 1)
     connection.execute("CREATE INDEX requests_created ON requests (created)")
 
 
-def _night(key: Key, night: date, rng: Generator) -> Iterator[tuple[str, str, str, int, str, str]]:
+def _day(key: Key, day: date, rng: Generator) -> Iterator[tuple[str, str, str, int, str, str]]:
     home = "production" if key.environment == "live" else "staging"
     away = "staging" if home == "production" else "production"
-    incident = key.extra if night == NIGHT else {}
-    count = _count(key, night, rng) * incident.get("times", 1) + incident.get("wake", 0)
+    incident = key.extra if day == JUDGED_DAY else {}
+    count = _count(key, day, rng) * incident.get("times", 1) + incident.get("wake", 0)
     failing = incident["fail"] / 100 if "fail" in incident else key.error_rate
-    yield from _requests(replace(key, error_rate=failing), night, count, home, rng)
-    yield from _requests(key, night, incident.get("stray", 0), away, rng)
+    yield from _requests(replace(key, error_rate=failing), day, count, home, rng)
+    yield from _requests(key, day, incident.get("stray", 0), away, rng)
     prying = replace(key, endpoints=RECON, weights=(1 / len(RECON),) * len(RECON), error_rate=0.5)
-    yield from _requests(prying, night, incident.get("recon", 0), home, rng)
+    yield from _requests(prying, day, incident.get("recon", 0), home, rng)
 
 
-def _count(key: Key, night: date, rng: Generator) -> int:
-    if night < key.created or (key.last_use and night > key.last_use) or rng.random() > key.active_share:
+def _count(key: Key, day: date, rng: Generator) -> int:
+    if day < key.created or (key.last_use and day > key.last_use) or rng.random() > key.active_share:
         return 0
-    weekly = key.weekend if night.weekday() >= 5 else 1.0
+    weekly = key.weekend if day.weekday() >= 5 else 1.0
     shape = 12.0
     return int(rng.poisson(key.rate * weekly * rng.gamma(shape, 1 / shape)))
 
 
 def _requests(
-    key: Key, night: date, count: int, deployment: str, rng: Generator
+    key: Key, day: date, count: int, deployment: str, rng: Generator
 ) -> Iterator[tuple[str, str, str, int, str, str]]:
     if not count:
         return
@@ -227,7 +227,7 @@ def _requests(
     paths = rng.choice(len(key.endpoints), size=count, p=np.array(key.weights))
     failed = rng.random(count) < key.error_rate
     ids, hosts = rng.integers(1000, 9999, size=count), rng.integers(1, 4, size=count)
-    midnight = datetime.combine(night, datetime.min.time(), UTC)
+    midnight = datetime.combine(day, datetime.min.time(), UTC)
     for second, path, error, number, host in zip(seconds, paths, failed, ids, hosts, strict=True):
         moment = midnight + timedelta(seconds=int(second))
         yield (

@@ -1,4 +1,4 @@
-"""What a source can be read for: what ``check`` tells before the first night is judged."""
+"""What a source can be read for: what ``check`` tells before the first day is judged."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.usage import Fault
 from detector.sources import Source
 from detector.sources.faults import mask
 from detector.usage.aggregation import map_of
 
-RECENT_NIGHTS = 7
+RECENT_DAYS = 7
 MOST_ENDPOINTS = 3
 TOLERATED_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """Facts of a source. ``nights`` holds requests and keys of each of its last nights, ``sample`` the record of
+    """Facts of a source. ``days`` holds requests and keys of each of its last days, ``sample`` the record of
     the busiest key of the last one, its ids and names masked."""
 
     columns: Mapping[str, str]
@@ -31,26 +31,26 @@ class Inspection:
     first: date | None
     watermark: datetime | None
     ahead: timedelta | None
-    nights: Mapping[date, tuple[int, int]]
+    days: Mapping[date, tuple[int, int]]
     sample: Mapping[str, Any] | None
     faults: tuple[Fault, ...]
 
 
 def inspect(source: Source, timezone: ZoneInfo, now: datetime) -> Inspection:
-    """Read the source's columns, register, reach, first use and last nights. Raises SourceError."""
+    """Read the source's columns, register, reach, first use and last days. Raises SourceError."""
     columns, registered, watermark = source.columns(), len(source.keys()), source.watermark()
     if watermark is None:
         return Inspection(columns, registered, None, None, None, {}, None, ())
     last = min(watermark, now).astimezone(timezone).date()
-    recent = dict(source.usage(last - timedelta(days=RECENT_NIGHTS - 1), last))
+    recent = dict(source.usage(last - timedelta(days=RECENT_DAYS - 1), last))
     busy = next((frame for frame in reversed(recent.values()) if len(frame)), None)
     return Inspection(
         columns=columns,
         registered=registered,
-        first=_first_use(source, Night(last, timezone), recent),
+        first=_first_use(source, Day(last, timezone), recent),
         watermark=watermark,
         ahead=watermark - now if watermark - now > TOLERATED_SKEW else None,
-        nights={night: (int(frame["request_count"].sum()), len(frame)) for night, frame in recent.items()},
+        days={day: (int(frame["request_count"].sum()), len(frame)) for day, frame in recent.items()},
         sample=None if busy is None else _sample(busy),
         faults=source.faults(last),
     )
@@ -71,8 +71,8 @@ def lines(found: Inspection) -> Iterator[tuple[str, str]]:
             "clock skew",
             f"the data are {found.ahead} ahead of this machine's clock: check both clocks and the zone",
         )
-    for night, (requests, keys) in found.nights.items():
-        yield f"night {night}", f"{requests:,} requests of {keys:,} keys"
+    for day, (requests, keys) in found.days.items():
+        yield f"day {day}", f"{requests:,} requests of {keys:,} keys"
     if found.sample:
         yield "a record", ", ".join(f"{name} {value}" for name, value in found.sample.items())
     for fault in found.faults:
@@ -82,10 +82,10 @@ def lines(found: Inspection) -> Iterator[tuple[str, str]]:
         )
 
 
-def _first_use(source: Source, last: Night, recent: Mapping[date, pd.DataFrame]) -> date | None:
-    """The first day any key was seen on, before the last night or else within the recent ones."""
-    days = source.activity_before(last.day)["first_seen"].dropna()
-    seen = [night for night, frame in recent.items() if len(frame)]
+def _first_use(source: Source, last: Day, recent: Mapping[date, pd.DataFrame]) -> date | None:
+    """The first day any key was seen on, before the last day or else within the recent ones."""
+    days = source.activity_before(last.date)["first_seen"].dropna()
+    seen = [day for day, frame in recent.items() if len(frame)]
     return min([*(pd.Timestamp(day).date() for day in days.unique()), *seen], default=None)
 
 

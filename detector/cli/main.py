@@ -43,9 +43,9 @@ class _RunByDefault(Group):
     cls=_RunByDefault,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""Examples:
-      python -m detector                                  judge last night with config.yaml
+      python -m detector                                  judge last day with config.yaml
       python -m detector demo                             a made-up organization and its report
-      python -m detector run --night 2026-11-22 --fail-on high
+      python -m detector run --day 2026-11-22 --fail-on high
       python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv
 
     Exit codes: 0 done, 1 failure, 2 bad usage or configuration, 3 findings at or above --fail-on,
@@ -55,7 +55,7 @@ class _RunByDefault(Group):
 def cli() -> None:
     """Find API keys that behave unlike themselves: spikes, wakes, test keys in production.
 
-    Without a command, judges last night.
+    Without a command, judges last day.
     """
 
 
@@ -63,28 +63,28 @@ def cli() -> None:
     cls=Command,
     epilog="""Examples:
       python -m detector run
-      python -m detector run --night 2026-11-22 --format json
+      python -m detector run --day 2026-11-22 --format json
       python -m detector run --config /etc/detector.yaml --fail-on high""",
 )
-@click.option("--night", type=DAY, help="The night to judge; last night by default.")
+@click.option("--day", type=DAY, help="The day to judge; last day by default.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 with a finding of this severity or above.")
 @click.option("--no-deliver", is_flag=True, help="Write the reports; send and queue nothing.")
-@click.option("--resend", is_flag=True, help="Send what this night has to say even if it was sent before.")
+@click.option("--resend", is_flag=True, help="Send what this day has to say even if it was sent before.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What stdout shows.")
 @configured
 def run(
     path: Path,
     overrides: Sequence[str],
-    night: date | None,
+    day: date | None,
     fail_on: str | None,
     no_deliver: bool,
     resend: bool,
     form: str,
 ) -> None:
-    """Judge last night, or a given one, write its reports and send them.
+    """Judge last day, or a given one, write its reports and send them.
 
-    Pulls what the history lacks first: on a new installation the last 120 nights. Without --night, nights
-    that were missed since the last run are judged too, and a night whose data are incomplete is not judged
+    Pulls what the history lacks first: on a new installation the last 120 days. Without --day, days
+    that were missed since the last run are judged too, and a day whose data are incomplete is not judged
     before schedule.deadline: exit 75, try again later.
     """
     import logging
@@ -103,7 +103,7 @@ def run(
         logging_to_stderr(log_format, logging.WARNING if bars else logging.INFO),
         _watched("Pulling", logged=not bars) as progress,
     ):
-        outcomes = nightly(config, night=night, now=now, progress=progress, sending=sending)
+        outcomes = nightly(config, day=day, now=now, progress=progress, sending=sending)
     if form == "json":
         from detector.reports import reporter
 
@@ -127,8 +127,8 @@ def run(
       python -m detector usage
       python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv > usage.csv""",
 )
-@click.option("--from", "first", type=DAY, help="First night; last night by default.")
-@click.option("--to", "last", type=DAY, help="Last night, included; --from by default.")
+@click.option("--from", "first", type=DAY, help="First day; last day by default.")
+@click.option("--to", "last", type=DAY, help="Last day, included; --from by default.")
 @click.option(
     "--format",
     "form",
@@ -143,7 +143,7 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
     from detector.sources.pull import usage_between
 
     job = _job(path, overrides)
-    first = first or last or _last_night(job.config)
+    first = first or last or _last_day(job.config)
     last = last or first
     _require_order(first, last)
     _pull(job, first, last)
@@ -160,19 +160,19 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
     epilog="""Example:
       python -m detector backfill --from 2026-01-01 --to 2026-11-22""",
 )
-@click.option("--from", "first", type=DAY, required=True, help="First night.")
-@click.option("--to", "last", type=DAY, required=True, help="Last night, included.")
+@click.option("--from", "first", type=DAY, required=True, help="First day.")
+@click.option("--to", "last", type=DAY, required=True, help="Last day, included.")
 @configured
 def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> None:
-    """Pull past nights into the history without judging them. Nights already there are kept."""
+    """Pull past days into the history without judging them. Days already there are kept."""
     _require_order(first, last)
     job = _job(path, overrides)
     pulled, total = _pull(job, first, last), (last - first).days + 1
     lacking = len(job.history.missing(first, last))
     there = total - len(pulled) - lacking
-    click.echo(f"{len(pulled):,} of {total:,} nights pulled, {there:,} were there already.")
+    click.echo(f"{len(pulled):,} of {total:,} days pulled, {there:,} were there already.")
     if lacking:
-        click.echo(f"detector: the source cannot tell about {lacking:,} of the nights", err=True)
+        click.echo(f"detector: the source cannot tell about {lacking:,} of the days", err=True)
 
 
 @cli.command(
@@ -180,14 +180,14 @@ def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> N
     epilog="""Example:
       python -m detector backtest --from 2026-09-01 --to 2026-11-22 --out /tmp/backtest""",
 )
-@click.option("--from", "first", type=DAY, required=True, help="First judged night.")
-@click.option("--to", "last", type=DAY, required=True, help="Last judged night, included.")
+@click.option("--from", "first", type=DAY, required=True, help="First judged day.")
+@click.option("--to", "last", type=DAY, required=True, help="Last judged day, included.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results."
 )
 @configured
 def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out: Path) -> None:
-    """Replay past nights, each with only what was known then.
+    """Replay past days, each with only what was known then.
 
     Writes findings.ndjson, scores.csv and summary.json, and leaves the state database alone.
     """
@@ -197,7 +197,7 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
 
     _require_order(first, last)
     job = _job(path, overrides)
-    _pull(job, first - timedelta(days=job.config.history.first_pull_nights), last)
+    _pull(job, first - timedelta(days=job.config.history.first_pull_days), last)
     with _watched("Judging") as progress:
         summary = replay(job.config, job.history, first, last, out, progress)
     click.echo(json.dumps(summary, indent=2))
@@ -209,19 +209,19 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
       python -m detector report 2026-11-22 --out report.html
       python -m detector report 2026-11-22 --format ocsf | curl --data-binary @- https://siem.example/intake""",
 )
-@click.argument("night", type=DAY)
+@click.argument("day", type=DAY)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="Which rendering.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default.")
 @configured
-def report(path: Path, overrides: Sequence[str], night: date, form: str, out: Path | None) -> None:
-    """Render the report of a past night from the history, as it would be judged today."""
+def report(path: Path, overrides: Sequence[str], day: date, form: str, out: Path | None) -> None:
+    """Render the report of a past day from the history, as it would be judged today."""
     from detector.boundary.disk import write_atomically
-    from detector.pipeline import build_report, judge_night
+    from detector.pipeline import build_report, judge_day
     from detector.reports import reporter
 
     job = _job(path, overrides)
-    _require_stored(job, night)
-    text = reporter(form).render(build_report(job, judge_night(job, night), run_id="report"))
+    _require_stored(job, day)
+    text = reporter(form).render(build_report(job, judge_day(job, day), run_id="report"))
     if out is None:
         click.echo(text, nl=False)
         return
@@ -232,26 +232,26 @@ def report(path: Path, overrides: Sequence[str], night: date, form: str, out: Pa
 @cli.command(
     cls=Command,
     epilog="""Example:
-      python -m detector explain key_7f3a --night 2026-11-22""",
+      python -m detector explain key_7f3a --day 2026-11-22""",
 )
 @click.argument("key")
-@click.option("--night", type=DAY, help="The night to explain; the latest in the history by default.")
+@click.option("--day", type=DAY, help="The day to explain; the latest in the history by default.")
 @configured
-def explain(path: Path, overrides: Sequence[str], key: str, night: date | None) -> None:
+def explain(path: Path, overrides: Sequence[str], key: str, day: date | None) -> None:
     """Show what is known of a key, its baseline, and why each detector fired or did not."""
-    from detector.pipeline import judge_night
+    from detector.pipeline import judge_day
     from detector.reports.terminal.explain import render
 
     job = _job(path, overrides)
-    stored = job.history.nights()
+    stored = job.history.days()
     if not stored:
-        raise ConfigError("the history is empty; pull some nights with `run` or `backfill` first")
-    night = night or stored[-1]
-    _require_stored(job, night)
-    judged = judge_night(job, night)
+        raise ConfigError("the history is empty; pull some days with `run` or `backfill` first")
+    day = day or stored[-1]
+    _require_stored(job, day)
+    judged = judge_day(job, day)
     if key not in judged.panel.keys:
         raise ConfigError(
-            f"no key {safe(key)!r} is active or in use on {night}{_similar(key, list(judged.panel.keys))}"
+            f"no key {safe(key)!r} is active or in use on {day}{_similar(key, list(judged.panel.keys))}"
         )
     click.echo(render(judged, key))
 
@@ -272,7 +272,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
 
     job = _job(path, overrides)
     found = inspect(job.source, job.config.zone, job.now)
-    nights = job.history.nights()
+    days = job.history.days()
     last = job.state.last_run()
     click.echo(f"configuration  {path}: valid")
     click.echo(
@@ -280,7 +280,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     )
     for name, fact in lines(found):
         click.echo(f"{name:<14} {safe(fact)}")
-    click.echo(f"history        {len(nights):,} nights" + (f", {nights[0]} to {nights[-1]}" if nights else ""))
+    click.echo(f"history        {len(days):,} days" + (f", {days[0]} to {days[-1]}" if days else ""))
     click.echo(f"last run       {safe(_told(last))}")
     for channel in open_channels(job.config):
         click.echo(f"delivery       {safe(channel.name)}: {safe(channel.describe())}")
@@ -305,10 +305,10 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     help="Folder to fill.",
 )
 def demo(out: Path) -> None:
-    """Make a seeded organization of about 300 keys with planted incidents, and judge one night of it."""
+    """Make a seeded organization of about 300 keys with planted incidents, and judge one day of it."""
     import logging
 
-    from detector.cli.demo import NIGHT, make
+    from detector.cli.demo import JUDGED_DAY, make
     from detector.operations.monitoring.logs import logging_to_stderr
     from detector.operations.schedule.nightly import nightly
     from detector.reports.terminal.text import render
@@ -316,9 +316,11 @@ def demo(out: Path) -> None:
     with _watched("Making") as progress:
         config_path = make(out, progress)
     with logging_to_stderr("console", logging.WARNING), _watched("Pulling") as progress:
-        (outcome,) = nightly(load_config(config_path, ()), night=NIGHT, now=datetime.now(UTC), progress=progress)
+        (outcome,) = nightly(
+            load_config(config_path, ()), day=JUDGED_DAY, now=datetime.now(UTC), progress=progress
+        )
     click.echo(render(outcome.report, outcome.files))
-    click.echo(f"\nLook around: python -m detector usage --config {config_path} --from {NIGHT}")
+    click.echo(f"\nLook around: python -m detector usage --config {config_path} --from {JUDGED_DAY}")
     sys.exit(outcome.exit_code)
 
 
@@ -329,10 +331,10 @@ def demo(out: Path) -> None:
 )
 @configured
 def schedule(path: Path, overrides: Sequence[str]) -> None:
-    """Stay and judge every night at its hour (schedule.nightly), until told to stop.
+    """Stay and judge every day at its hour (schedule.nightly), until told to stop.
 
-    SIGTERM and SIGINT give a running night schedule.grace_minutes to finish, and end at once where they come
-    again; SIGHUP rereads the configuration. A night whose data are incomplete is tried again every
+    SIGTERM and SIGINT give a running day schedule.grace_minutes to finish, and end at once where they come
+    again; SIGHUP rereads the configuration. A day whose data are incomplete is tried again every
     schedule.retry_minutes until schedule.deadline.
     """
     import logging
@@ -348,26 +350,26 @@ def schedule(path: Path, overrides: Sequence[str]) -> None:
 @cli.command(
     cls=Command,
     epilog="""Example:
-      python -m detector status || echo 'a night is overdue'""",
+      python -m detector status || echo 'a day is overdue'""",
 )
 @configured
 def status(path: Path, overrides: Sequence[str]) -> None:
-    """Tell the last run, the next one and how far judging is behind; exit 1 where a night is overdue."""
+    """Tell the last run, the next one and how far judging is behind; exit 1 where a day is overdue."""
     from detector.operations.schedule.monthly import last_month, written
     from detector.operations.schedule.scheduler import chargeback_trigger, is_behind, nightly_trigger
 
     job = _job(path, overrides)
     last, judged = job.state.last_run(), job.state.judged()
     click.echo(f"last run    {safe(_told(last))}")
-    night, complete = max(judged.items(), default=(None, True))
+    day, complete = max(judged.items(), default=(None, True))
     interim = "" if complete else " (its data were incomplete)"
-    click.echo(f"last night  {night or 'none judged yet'}{interim}")
+    click.echo(f"last day  {day or 'none judged yet'}{interim}")
     click.echo(f"next run    {_coming(nightly_trigger(job.config), job.now)}")
     if job.config.chargeback.wanted:
         month, following = last_month(job.config, job.now), _coming(chargeback_trigger(job.config), job.now)
         click.echo(f"statement   {month} {written(job.config, month)}, the next one {following}")
     if is_behind(job.config, job.now):
-        raise DetectorError(f"behind: the last judged night is {night}; is `detector schedule` or cron running?")
+        raise DetectorError(f"behind: the last judged day is {day}; is `detector schedule` or cron running?")
 
 
 cli.add_command(chargeback)
@@ -409,7 +411,7 @@ def _told(run: Mapping[str, Any] | None) -> str:
     if run is None:
         return "none yet"
     unfinished = f"did not finish (came as far as: {run['stage'] or 'begun'})"
-    return f"{run['night']}: {run['message'] or unfinished}"
+    return f"{run['day']}: {run['message'] or unfinished}"
 
 
 def _pull(job: Job, first: date, last: date) -> list[date]:
@@ -428,10 +430,10 @@ def _watched(title: str, *, logged: bool = False) -> Any:
     return watched(title, logged=logged)
 
 
-def _last_night(config: Config) -> date:
-    from detector.model.day import Night
+def _last_day(config: Config) -> date:
+    from detector.model.day import Day
 
-    return Night.last_complete(datetime.now(UTC), config.zone).day
+    return Day.last_complete(datetime.now(UTC), config.zone).date
 
 
 def _require_order(first: date, last: date) -> None:
@@ -439,9 +441,9 @@ def _require_order(first: date, last: date) -> None:
         raise ConfigError(f"--from {first} lies after --to {last}")
 
 
-def _require_stored(job: Job, night: date) -> None:
-    if night not in job.history.nights():
-        raise ConfigError(f"the night {night} is not in the history; `run --night {night}` or `backfill` pulls it")
+def _require_stored(job: Job, day: date) -> None:
+    if day not in job.history.days():
+        raise ConfigError(f"the day {day} is not in the history; `run --day {day}` or `backfill` pulls it")
 
 
 def _similar(key: str, keys: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the commands share: help that prints its examples as written, nights, the configuration."""
+"""What the commands share: help that prints its examples as written, days, the configuration."""
 
 # ruff: noqa: PLC0415  heavy imports wait until needed
 
@@ -41,9 +41,9 @@ class Group(click.Group):
 
 
 class _Day(click.ParamType[date]):
-    """A night, as YYYY-MM-DD."""
+    """A day, as YYYY-MM-DD."""
 
-    name = "night"
+    name = "day"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         try:

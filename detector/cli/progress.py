@@ -17,7 +17,7 @@ log = logging.getLogger("detector.progress")
 
 @contextmanager
 def watched(title: str, *, logged: bool = False) -> Iterator[Progress]:
-    """A progress callback for work counted in nights; nothing is shown until the first night is done."""
+    """A progress callback for work counted in days; nothing is shown until the first day is done."""
     if logged or not sys.stderr.isatty():
         yield _lines(title, _logged if logged else _printed)
         return
@@ -28,17 +28,15 @@ def watched(title: str, *, logged: bool = False) -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(title, total=None)
-        yield lambda night, done, total: bars.update(
-            task, completed=done, total=total, description=f"{title} {night}"
-        )
+        yield lambda day, done, total: bars.update(task, completed=done, total=total, description=f"{title} {day}")
 
 
 def _lines(title: str, say: Callable[[str], None]) -> Progress:
     """About ten lines for long work, one for short."""
 
-    def tell(night: date, done: int, total: int) -> None:
+    def tell(day: date, done: int, total: int) -> None:
         if done == total or done % max(total // LINES, 1) == 0:
-            say(f"{title}: {done} of {total} nights, {night}")
+            say(f"{title}: {done} of {total} days, {day}")
 
     return tell
 

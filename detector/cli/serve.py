@@ -151,12 +151,12 @@ def _require_new(state: State, name: str) -> None:
 
 def _end(expires: date | None, now: datetime, config: Config) -> datetime | None:
     """The first instant at which a token is not accepted any more."""
-    from detector.model.day import Night
+    from detector.model.day import Day
 
     if expires is None:
         return None
     try:
-        end = Night(expires + timedelta(days=1), config.zone).start
+        end = Day(expires + timedelta(days=1), config.zone).start
     except OverflowError:
         raise ConfigError(f"--expires {expires}: too far away; leave it out for a token without an end") from None
     if end <= now:

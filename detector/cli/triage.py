@@ -51,7 +51,7 @@ class Target(NamedTuple):
 def triage() -> None:
     """Say what findings are: acknowledge, mute, and tell real ones from false alarms.
 
-    Reports show what was said from their next run or rendering on, for past nights too.
+    Reports show what was said from their next run or rendering on, for past days too.
     """
 
 
@@ -109,10 +109,8 @@ def _said_by(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @_targeted
 @click.option("--reason", metavar="TEXT", help="Why, in a few words.")
-@click.option("--from", "first", type=DAY, help="First night; the latest judged one by default.")
-@click.option(
-    "--until", "last", type=DAY, help="Last night, included; a finding's episode, or no end, by default."
-)
+@click.option("--from", "first", type=DAY, help="First day; the latest judged one by default.")
+@click.option("--until", "last", type=DAY, help="Last day, included; a finding's episode, or no end, by default.")
 @_said_by
 @configured
 def ack(
@@ -129,7 +127,7 @@ def ack(
         target, episode = desk.checked(target), None
         if target.kind == "finding" and last is None:
             episode = desk.sightings[target.value].episode if target.value in desk.sightings else None
-        entry = desk.entry("ack", target, reason, by, first or desk.night, last, episode=episode)
+        entry = desk.entry("ack", target, reason, by, first or desk.day, last, episode=episode)
         _tell("Acknowledged", desk.state.add_triage(entry))
 
 
@@ -141,8 +139,8 @@ def ack(
 )
 @_targeted
 @click.option("--reason", metavar="TEXT", help="Why; required, as others will ask.")
-@click.option("--from", "first", type=DAY, help="First night; the latest judged one by default.")
-@click.option("--until", "last", type=DAY, help="Last night, included; required.")
+@click.option("--from", "first", type=DAY, help="First day; the latest judged one by default.")
+@click.option("--until", "last", type=DAY, help="Last day, included; required.")
 @_said_by
 @configured
 def mute(
@@ -154,16 +152,16 @@ def mute(
     last: date | None,
     by: str | None,
 ) -> None:
-    """Be quiet about findings until a night: out of the verdict and the counts, listed with the reason.
+    """Be quiet about findings until a day: out of the verdict and the counts, listed with the reason.
 
     Findings on the whole fleet, as on incomplete data, are muted by --finding alone.
     """
     if reason is None or not reason.strip():
         raise ConfigError("a mute needs a --reason, so that others know why the report is quiet")
     if last is None:
-        raise ConfigError("a mute needs an end: --until YYYY-MM-DD, its last night")
+        raise ConfigError("a mute needs an end: --until YYYY-MM-DD, its last day")
     with _desk(path, overrides) as desk:
-        entry = desk.entry("mute", desk.checked(target), reason, by, first or desk.night, last)
+        entry = desk.entry("mute", desk.checked(target), reason, by, first or desk.day, last)
         _tell("Muted", desk.state.add_triage(entry))
 
 
@@ -179,7 +177,7 @@ def mute(
 def unmute(path: Path, overrides: Sequence[str], target: Target | None, number: int | None) -> None:
     """End a mute, by its number in the report and in `triage list`, or all mutes of a target.
 
-    It stops applying to every night, past ones included, and stays in the log.
+    It stops applying to every day, past ones included, and stays in the log.
     """
     if (number is None) == (target is None):
         raise ConfigError("say which mute: its number, or one of --finding, --key, --team, --pattern")
@@ -194,11 +192,11 @@ def unmute(path: Path, overrides: Sequence[str], target: Target | None, number: 
     cls=Command,
     epilog="""Examples:
       python -m detector triage verdict --finding 3fa9c1d2 true
-      python -m detector triage verdict --key key_7f3a --night 2026-11-22 --reason "load test" planned""",
+      python -m detector triage verdict --key key_7f3a --day 2026-11-22 --reason "load test" planned""",
 )
 @click.argument("verdict", type=click.Choice(VERDICTS))
 @_targeted
-@click.option("--night", type=DAY, help="The night whose findings are meant; their latest by default.")
+@click.option("--day", type=DAY, help="The day whose findings are meant; their latest by default.")
 @click.option("--reason", metavar="TEXT", help="Why, in a few words.")
 @_said_by
 @configured
@@ -207,7 +205,7 @@ def verdict(
     overrides: Sequence[str],
     target: Target | None,
     verdict: str,
-    night: date | None,
+    day: date | None,
     reason: str | None,
     by: str | None,
 ) -> None:
@@ -217,7 +215,7 @@ def verdict(
     type turned out real; planned ones are not counted.
     """
     with _desk(path, overrides) as desk:
-        for sighting in desk.seen(desk.checked(target), night):
+        for sighting in desk.seen(desk.checked(target), day):
             about = Target("finding", sighting.finding_id, sighting.type)
             facts = {"verdict": verdict, "episode": sighting.episode}
             entry = desk.entry("verdict", about, reason, by, sighting.first_seen, None, **facts)
@@ -242,17 +240,17 @@ def list_entries(path: Path, overrides: Sequence[str], everything: bool, form: s
 
     with _desk(path, overrides) as desk:
         entries = [entry for entry in desk.state.triage() if everything or desk.holds(entry)]
-        click.echo(RENDERINGS[form](entries, desk.night), nl=False)
+        click.echo(RENDERINGS[form](entries, desk.day), nl=False)
 
 
 @dataclass(frozen=True)
 class _Desk:
-    """What the commands work on. ``night`` is the one people look at: the latest judged, else last night."""
+    """What the commands work on. ``day`` is the one people look at: the latest judged, else last day."""
 
     config: Config
     state: State
     now: datetime
-    night: date
+    day: date
 
     @functools.cached_property
     def sightings(self) -> dict[str, Sighting]:
@@ -283,20 +281,18 @@ class _Desk:
         from detector.model.triage import TriageEntry
 
         if last is not None and last < first:
-            raise ConfigError(
-                f"--until {last} lies before the first night, {first}; --from sets another first night"
-            )
+            raise ConfigError(f"--until {last} lies before the first day, {first}; --from sets another first day")
         why, who = _one_line(reason or "") or None, _one_line(by or _login())
         return TriageEntry(
             action, target.kind, target.value, target.type, why, who, first, last, created_at=self.now, **facts
         )
 
     def holds(self, entry: TriageEntry) -> bool:
-        """Whether an entry applies to the night of the desk or to a later one."""
-        return entry.ended_at is None and (entry.until_night is None or entry.until_night >= self.night)
+        """Whether an entry applies to the day of the desk or to a later one."""
+        return entry.ended_at is None and (entry.until_day is None or entry.until_day >= self.day)
 
     def mutes(self, number: int | None, target: Target | None) -> list[TriageEntry]:
-        """The mutes to end; by its number also one whose last night has passed, as it still tells old nights."""
+        """The mutes to end; by its number also one whose last day has passed, as it still tells old days."""
         mutes = [entry for entry in self.state.triage() if entry.action == "mute" and entry.ended_at is None]
         if number is not None:
             found = [entry for entry in mutes if entry.id == number]
@@ -316,38 +312,38 @@ class _Desk:
         about = ("verdict", verdict.target, verdict.episode)
         return [entry.id for entry in self.state.triage() if (entry.action, entry.target, entry.episode) == about]
 
-    def seen(self, target: Target, night: date | None) -> list[Sighting]:
-        """The sightings a verdict is on: of a night, or of one finding its latest."""
-        if night is not None and night > self.night:
-            raise ConfigError(f"the night {night} has not been judged yet; the latest is {self.night}")
-        if target.kind == "finding" and night is None and target.value in self.sightings:
+    def seen(self, target: Target, day: date | None) -> list[Sighting]:
+        """The sightings a verdict is on: of a day, or of one finding its latest."""
+        if day is not None and day > self.day:
+            raise ConfigError(f"the day {day} has not been judged yet; the latest is {self.day}")
+        if target.kind == "finding" and day is None and target.value in self.sightings:
             return [self.sightings[target.value]]
-        night = night or self.night
-        found = self._seen_on(target, night)
+        day = day or self.day
+        found = self._seen_on(target, day)
         if not found:
             raise ConfigError(
-                f"no finding of {target.kind} {safe(target.value)!r} was seen on {night}{self._last(target)}"
+                f"no finding of {target.kind} {safe(target.value)!r} was seen on {day}{self._last(target)}"
             )
         return found
 
-    def _seen_on(self, target: Target, night: date) -> list[Sighting]:
+    def _seen_on(self, target: Target, day: date) -> list[Sighting]:
         from detector.judging.triage import covers
 
-        seen = self.state.earlier(night + timedelta(days=1)) if night < date.max else self.sightings
-        template = self.entry("verdict", target, None, "", night, None)
-        tonight = [sighting for sighting in seen.values() if sighting.night == night]
+        seen = self.state.earlier(day + timedelta(days=1)) if day < date.max else self.sightings
+        template = self.entry("verdict", target, None, "", day, None)
+        current = [sighting for sighting in seen.values() if sighting.day == day]
         return [
-            one for one, named in zip(tonight, self._named(tonight, night), strict=True) if covers(template, named)
+            one for one, named in zip(current, self._named(current, day), strict=True) if covers(template, named)
         ]
 
-    def _named(self, sightings: Sequence[Sighting], night: date) -> Iterator[Named]:
-        """The sightings with the names and teams that the night's register gave their keys."""
+    def _named(self, sightings: Sequence[Sighting], day: date) -> Iterator[Named]:
+        """The sightings with the names and teams that the day's register gave their keys."""
         from detector.judging.triage import Named
         from detector.usage.history import History
 
         history = History(Path(self.config.history.path), self.config.zone)
-        stored = night in history.nights()
-        register = history.read(night)[["key_id", "name", "team"]].to_numpy(dtype=object) if stored else ()
+        stored = day in history.days()
+        register = history.read(day)[["key_id", "name", "team"]].to_numpy(dtype=object) if stored else ()
         known = {key: tuple(text if isinstance(text, str) else None for text in rest) for key, *rest in register}
         for sighting in sightings:
             name, team = known.get(sighting.key_id, (None, None))
@@ -355,7 +351,7 @@ class _Desk:
 
     def _last(self, target: Target) -> str:
         last = self.sightings.get(target.value) if target.kind == "finding" else None
-        return f"; it was last seen on {last.night}" if last else "; --night names another"
+        return f"; it was last seen on {last.day}" if last else "; --day names another"
 
     def _whole_id(self, start: str) -> str:
         ids = {*self.sightings, *(entry.target for entry in self.state.triage() if entry.target_kind == "finding")}
@@ -376,7 +372,7 @@ class _Desk:
         """The ids that begin most like what was typed; the latest findings where none does."""
         whole = {name[: len(start)]: name for name in sorted(ids)}
         near = [whole[text] for text in difflib.get_close_matches(start, list(whole), NEAR, NEAR_ENOUGH)]
-        latest = sorted(self.sightings, key=lambda name: (self.sightings[name].night, name), reverse=True)
+        latest = sorted(self.sightings, key=lambda name: (self.sightings[name].day, name), reverse=True)
         if near:
             return f"; did you mean {self._listed(near)}?"
         return f"; the latest are {self._listed(latest[:NEAR])}" if latest else "; none has been found yet"
@@ -404,13 +400,13 @@ class _Desk:
 @contextmanager
 def _desk(path: Path, overrides: Sequence[str]) -> Iterator[_Desk]:
     """Open the state alone: what people say does not need the source."""
-    from detector.model.day import Night
+    from detector.model.day import Day
     from detector.state.database import State
 
     config, now = load_config(path, overrides), datetime.now(UTC)
     with closing(State(config.state.url)) as state:
         yield _Desk(
-            config, state, now, max(state.judged(), default=None) or Night.last_complete(now, config.zone).day
+            config, state, now, max(state.judged(), default=None) or Day.last_complete(now, config.zone).date
         )
 
 
@@ -418,9 +414,9 @@ def _tell(done: str, entry: TriageEntry) -> None:
     """One line on what was logged, with the number that names it from now on."""
     from detector.judging.triage import target_words
 
-    until = f" until {entry.until_night}" if entry.until_night else ""
-    nights = f" from {entry.from_night}{until}" if entry.action != "verdict" else f", episode {entry.episode}"
-    click.echo(_one_line(safe(f"{done} ({entry.id}): {target_words(entry)}{nights}, by {entry.by}")))
+    until = f" until {entry.until_day}" if entry.until_day else ""
+    days = f" from {entry.from_day}{until}" if entry.action != "verdict" else f", episode {entry.episode}"
+    click.echo(_one_line(safe(f"{done} ({entry.id}): {target_words(entry)}{days}, by {entry.by}")))
 
 
 def _login() -> str:

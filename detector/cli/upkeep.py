@@ -26,12 +26,12 @@ DAMAGED, PARTIAL = 1, 4
     cls=Command,
     epilog="""Examples:
       python -m detector prune --pretend
-      python -m detector prune --set history.keep_nights=200""",
+      python -m detector prune --set history.keep_days=200""",
 )
 @click.option("--pretend", is_flag=True, help="Say what would be taken away, and keep it.")
 @configured
 def prune(path: Path, overrides: Sequence[str], pretend: bool) -> None:
-    """Take away nights, reports, runs and messages older than history.keep_nights; `schedule` does so every night.
+    """Take away days, reports, runs and messages older than history.keep_days; `schedule` does so every day.
 
     What judging reads stays, and so do verdicts, mutes, and the last that was seen of each finding.
     """
@@ -39,7 +39,7 @@ def prune(path: Path, overrides: Sequence[str], pretend: bool) -> None:
 
     old = take_away(load_config(path, overrides), datetime.now(UTC), pretend=pretend)
     verb, rows = "would be taken away" if pretend else "taken away", old.state
-    click.echo(f"{len(old.nights):,} nights and {len(old.reports):,} reports before {old.before} {verb}.")
+    click.echo(f"{len(old.days):,} days and {len(old.reports):,} reports before {old.before} {verb}.")
     told = f"{rows.runs:,} runs, {rows.messages:,} messages and {rows.sightings:,} sightings"
     click.echo(f"Of the state, {told} {verb}.")
 
@@ -50,14 +50,14 @@ def prune(path: Path, overrides: Sequence[str], pretend: bool) -> None:
       python -m detector doctor
       python -m detector doctor --repair""",
 )
-@click.option("--repair", "mend", is_flag=True, help="Pull damaged nights anew, and make missing reports again.")
+@click.option("--repair", "mend", is_flag=True, help="Pull damaged days anew, and make missing reports again.")
 @configured
 def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
-    """Check the state, every stored night and the reports; exit 1 where something is wrong and was not mended.
+    """Check the state, every stored day and the reports; exit 1 where something is wrong and was not mended.
 
-    With --repair, damaged and missing nights are pulled anew from the source. A damaged file is kept as
+    With --repair, damaged and missing days are pulled anew from the source. A damaged file is kept as
     usage.parquet.damaged unless the source tells exactly as many requests as were stored; where it tells fewer,
-    the night stays a gap.
+    the day stays a gap.
     """
     from detector.cli.progress import watched
     from detector.operations.upkeep.examination import examine
@@ -71,11 +71,11 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
             for problem in examine(job, progress):
                 click.echo(safe(problem.text))
                 problems.append(problem)
-        nights = len(job.history.nights())
+        days = len(job.history.days())
         if not problems:
-            click.echo(f"Sound: the state, {nights:,} nights and their reports.")
+            click.echo(f"Sound: the state, {days:,} days and their reports.")
         elif not mend:
-            click.echo(f"{_problems(len(problems))} in {nights:,} nights; --repair mends what can be mended.")
+            click.echo(f"{_problems(len(problems))} in {days:,} days; --repair mends what can be mended.")
         left = _mend(job, problems) if mend and problems else len(problems)
     sys.exit(DAMAGED if left else 0)
 
@@ -108,7 +108,7 @@ def _problems(count: int) -> str:
 def backup(path: Path, overrides: Sequence[str], out: Path) -> None:
     """Put the state, the history and snapshots of running totals into one file that its owner alone can read.
 
-    Reports are not in it: `doctor --repair` makes them again. Exit 4 where a night in it was damaged already.
+    Reports are not in it: `doctor --repair` makes them again. Exit 4 where a day in it was damaged already.
     """
     from detector.cli.progress import watched
     from detector.operations.upkeep.backup import back_up
@@ -117,11 +117,9 @@ def backup(path: Path, overrides: Sequence[str], out: Path) -> None:
     config = load_config(path, overrides)
     with closing(State(config.state.url)) as state, watched("Copying") as progress:
         made = back_up(config, state, out, datetime.now(UTC), progress)
-    for night in made.damaged:
-        click.echo(
-            f"detector: the night {night} is damaged, in the backup too; `doctor --repair` mends it", err=True
-        )
-    click.echo(f"{out}: the state and {made.nights:,} nights, {out.stat().st_size:,} bytes.")
+    for day in made.damaged:
+        click.echo(f"detector: the day {day} is damaged, in the backup too; `doctor --repair` mends it", err=True)
+    click.echo(f"{out}: the state and {made.days:,} days, {out.stat().st_size:,} bytes.")
     sys.exit(PARTIAL if made.damaged else 0)
 
 

@@ -27,7 +27,7 @@ class Config(Section):
     """The whole configuration."""
 
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        "UTC", description="Whose midnight bounds a night."
+        "UTC", description="Whose midnight bounds a day."
     )
     organization: str | None = Field(None, description="Only this organization's keys are ever visible.")
     source: Source

@@ -97,7 +97,7 @@ HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 
 
 class TeamMail(Section):
-    """A team's own mail: its keys alone, on nights on which there is something about them."""
+    """A team's own mail: its keys alone, on days on which there is something about them."""
 
     to: tuple[Address, ...] = Field(min_length=1, description="Recipients; each gets a mail of their own.")
     minimum_severity: Level | None = Field(
@@ -106,7 +106,7 @@ class TeamMail(Section):
 
 
 class MailDelivery(Section):
-    """Mail over SMTP, every night: to the security list in full, and to each team about its own keys."""
+    """Mail over SMTP, every day: to the security list in full, and to each team about its own keys."""
 
     host: str = Field(min_length=1, description="The SMTP server.")
     port: int | None = Field(
@@ -118,7 +118,7 @@ class MailDelivery(Section):
     username: str | None = Field(None, description="User for the login; without one there is none.")
     password: SecretStr | None = Field(None, description="Its password, from ${NAME}.")
     sender: Sender = Field(alias="from", description="The sender, as an address or Name <address>.")
-    to: tuple[Address, ...] = Field((), description="The security list: all findings, every night.")
+    to: tuple[Address, ...] = Field((), description="The security list: all findings, every day.")
     teams: dict[str, Annotated[TeamMail, BeforeValidator(_recipients)]] = Field(
         default_factory=dict,
         description="Team to addresses, or to {to, minimum_severity}: the team's own keys alone.",
@@ -154,7 +154,7 @@ class Routed(Section):
 
 
 class WebhookDelivery(Routed):
-    """A signed HTTP POST per night, as Standard Webhooks describes it."""
+    """A signed HTTP POST per day, as Standard Webhooks describes it."""
 
     url: SafeUrl = Field(description="https address of the receiver.")
     secret: SigningSecret = Field(description="The signing secret, whsec_ and base64, from ${NAME}.")
@@ -203,7 +203,7 @@ class Delivery(Section):
     report_url: str | None = Field(
         None,
         pattern=r"^https?://[\x21-\x7e]+$",
-        description="Where people open a report, with {night} in it; messages link there.",
+        description="Where people open a report, with {day} in it; messages link there.",
     )
     mail: MailDelivery | None = Field(None, description="Mail.")
     webhooks: tuple[WebhookDelivery, ...] = Field((), description="Signed webhooks.")

@@ -35,10 +35,10 @@ def _metrics_file(path: str) -> str:
 
 
 class Monitoring(Section):
-    """How others learn that nights are judged, and that they are not."""
+    """How others learn that days are judged, and that they are not."""
 
     ping_url: Annotated[SecretStr, AfterValidator(_ping_url)] | None = Field(
-        None, description="Address of a dead-man's switch that every run of the nights due tells how it ended."
+        None, description="Address of a dead-man's switch that every run of the days due tells how it ended."
     )
     ping_style: Literal["healthchecks", "plain"] = Field(
         "healthchecks",

@@ -98,13 +98,13 @@ class HttpSource(Section):
     url: EndpointUrl = Field(description=f"The endpoint; a bare host gets {BY_KEY_PATH}.")
     token: BearerToken = Field(repr=False, description="Sent as Authorization: Bearer; take it from ${NAME}.")
     mode: Literal["period", "cumulative"] = Field(
-        "period", description="Ask for each night, or take the difference of two snapshots of running totals."
+        "period", description="Ask for each day, or take the difference of two snapshots of running totals."
     )
-    from_parameter: str = Field("from", min_length=1, description="Query parameter for the start of a night.")
+    from_parameter: str = Field("from", min_length=1, description="Query parameter for the start of a day.")
     to_parameter: str = Field("to", min_length=1, description="Query parameter for its end.")
-    range: Literal["instants", "dates", "nights"] = Field(
+    range: Literal["instants", "dates", "days"] = Field(
         "instants",
-        description="How a night is written: from its first instant to the next night's (RFC 3339), the same as "
+        description="How a day is written: from its first instant to the next day's (RFC 3339), the same as "
         "dates, or its own date twice.",
     )
     parameters: dict[str, str] = Field(default_factory=dict, description="Further query parameters, always sent.")

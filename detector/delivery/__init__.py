@@ -1,6 +1,6 @@
 """Delivery: how the reports reach people and systems. One file a channel, one line in ``CHANNELS``.
 
-A channel says what it has to tell of judged nights (``messages``) and sends one message at a time
+A channel says what it has to tell of judged days (``messages``) and sends one message at a time
 (``send``); the outbox between the two remembers what was sent.
 """
 
@@ -48,7 +48,7 @@ class Channel(Protocol):
         ...
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        """What it has to tell of one judged night, or of several that were caught up, oldest first."""
+        """What it has to tell of one judged day, or of several that were caught up, oldest first."""
         ...
 
     def trial(self, now: datetime) -> list[Message]:

@@ -28,7 +28,7 @@ INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "'", "*": "∗",
 
 
 class ChatChannel:
-    """A few lines a night: the verdict, the most severe findings, and a link. A team hears of its keys alone."""
+    """A few lines a day: the verdict, the most severe findings, and a link. A team hears of its keys alone."""
 
     def __init__(self, settings: ChatDelivery, origin: Origin) -> None:
         self.name = f"chat {settings.name}"
@@ -40,14 +40,14 @@ class ChatChannel:
         return f"{self._settings.url.get_secret_value().partition('://')[0]}://***"
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        """One message about a night, or about several; to a team only where there is something to say."""
+        """One message about a day, or about several; to a team only where there is something to say."""
         minimum = self._settings.minimum_severity
         audience = Audience(minimum, dict.fromkeys(self._settings.teams, minimum))
         findings = latest(reports, audience)
         if audience.teams and not findings:
             return []
-        night = reports[-1].night.day
-        title = f"{tone(reports, audience, findings).word}: {verdict(reports, audience, findings)} ({night})"
+        day = reports[-1].day.date
+        title = f"{tone(reports, audience, findings).word}: {verdict(reports, audience, findings)} ({day})"
         lines = [inert(_line(finding)) for finding in findings[:MOST]]
         if len(findings) > MOST:
             lines.append(f"and {len(findings) - MOST:,} more in the report")
@@ -56,17 +56,17 @@ class ChatChannel:
                 inert(problem) for problem in (*reports[-1].coverage.problems, *reports[-1].coverage.failures)[:3]
             ]
         url = self._origin.report_url
-        lines += [url.replace("{night}", night.isoformat())] if url else []
-        number = identity(self.name, night.isoformat(), self._origin.edition)
+        lines += [url.replace("{day}", day.isoformat())] if url else []
+        number = identity(self.name, day.isoformat(), self._origin.edition)
         content = {"title": inert(title), "body": "\n".join(lines) or inert(reports[-1].summary.subline)}
-        return [Message(number, night, self.name, self._settings.name, inert(title), compact(content))]
+        return [Message(number, day, self.name, self._settings.name, inert(title), compact(content))]
 
     def trial(self, now: datetime) -> list[Message]:
         """A line that says that it is a test."""
         content = {"title": "Test: detector can write here", "body": "There is nothing to do."}
         number = identity(self.name, now.isoformat(), "trial")
-        night = now.astimezone(UTC).date()
-        return [Message(number, night, self.name, self._settings.name, "test", compact(content), "trial")]
+        day = now.astimezone(UTC).date()
+        return [Message(number, day, self.name, self._settings.name, "test", compact(content), "trial")]
 
     def send(self, message: Message) -> None:
         """Hand it to Apprise, which says whether the service took it but not why it did not."""

@@ -1,6 +1,6 @@
 """Elasticsearch and OpenSearch, through ``_bulk``: one document a finding.
 
-https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk A document's id follows from night
+https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk A document's id follows from day
 and finding and it is only ever created, so what is sent twice is there once, in data streams too.
 """
 
@@ -15,7 +15,7 @@ from detector.boundary.masking import host_of, masked
 from detector.config.delivery import ElasticsearchDelivery
 from detector.delivery import Origin
 from detector.delivery.posting import post
-from detector.delivery.records import compact, findings_of, night_of, portions, record_of, summary_of
+from detector.delivery.records import compact, day_of, findings_of, portions, record_of, summary_of
 from detector.model.errors import DeliveryError
 from detector.model.report import RunReport
 from detector.reports.exports.json import plain
@@ -26,7 +26,7 @@ BUSY = (429, 500, 502, 503, 504)
 
 
 class ElasticsearchChannel:
-    """Documents in portions: the night's summary and its findings."""
+    """Documents in portions: the day's summary and its findings."""
 
     def __init__(self, settings: ElasticsearchDelivery, origin: Origin) -> None:
         self.name = f"elasticsearch {settings.name}"
@@ -39,7 +39,7 @@ class ElasticsearchChannel:
         return f"{host_of(self._url)}, index {self._settings.index}"
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        """The night and its findings, two lines each."""
+        """The day and its findings, two lines each."""
         return [message for report in reports for message in self._of(report)]
 
     def trial(self, now: datetime) -> list[Message]:
@@ -81,12 +81,12 @@ class ElasticsearchChannel:
         raise DeliveryError(f"{where}: {len(bad):,} of {len(pairs):,} documents refused: {says}", permanent=True)
 
     def _of(self, report: RunReport) -> list[Message]:
-        night = {**night_of(report, self._origin), "summary": summary_of(report)}
-        number = identity(self._origin.organization, self._origin.source, report.night.day.isoformat())
-        pairs = [self._pair(number, report.night.end, "night", night)]
+        day = {**day_of(report, self._origin), "summary": summary_of(report)}
+        number = identity(self._origin.organization, self._origin.source, report.day.date.isoformat())
+        pairs = [self._pair(number, report.day.end, "day", day)]
         for finding in findings_of(report, self._settings):
             record = record_of(report, finding, self._origin)
-            pairs.append(self._pair(record["record_id"], report.night.end, "finding", record))
+            pairs.append(self._pair(record["record_id"], report.day.end, "finding", record))
         return [self._message(report, group, f"{n:04}") for n, group in enumerate(portions(pairs), start=1)]
 
     def _pair(self, number: str, at: datetime, kind: str, document: dict[str, Any]) -> bytes:
@@ -95,10 +95,10 @@ class ElasticsearchChannel:
         return compact(action) + b"\n" + compact(body) + b"\n"
 
     def _message(self, report: RunReport, pairs: Sequence[bytes], part: str) -> Message:
-        night = report.night.day
-        number = identity(self.name, night.isoformat(), part, self._origin.edition)
+        day = report.day.date
+        number = identity(self.name, day.isoformat(), part, self._origin.edition)
         subject = f"{len(pairs):,} documents"
-        return Message(number, night, self.name, self._settings.name, subject, b"".join(pairs), part)
+        return Message(number, day, self.name, self._settings.name, subject, b"".join(pairs), part)
 
 
 def _failed(status: int) -> bool:

@@ -126,4 +126,4 @@ def sentence(stored: Stored) -> str:
     message = stored.message
     who = message.channel if message.recipient in message.channel else f"{message.channel} to {message.recipient}"
     verb = "was not delivered" if stored.status == FAILED else "is not delivered yet"
-    return visible(f"{who} for {message.night} {verb}: {stored.error or 'not tried yet'}")
+    return visible(f"{who} for {message.day} {verb}: {stored.error or 'not tried yet'}")

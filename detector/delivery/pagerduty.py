@@ -16,7 +16,7 @@ from detector.config.delivery import PagerDutyDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.rendering import header_text
 from detector.delivery.posting import post
-from detector.delivery.records import compact, night_of
+from detector.delivery.records import compact, day_of
 from detector.delivery.routing import routed, settled
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
@@ -50,15 +50,15 @@ class PagerDutyChannel:
         return f"{host_of(self._settings.url)}, from {self._settings.minimum_severity} on"
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        """One event a finding, so that each is retried by itself; nothing on a night that changes nothing."""
+        """One event a finding, so that each is retried by itself; nothing on a day that changes nothing."""
         return [message for report in reports for message in self._of(report)]
 
     def trial(self, now: datetime) -> list[Message]:
         """A resolution that no incident waits for: it is accepted, and nobody is woken."""
-        night = now.astimezone(UTC).date()
+        day = now.astimezone(UTC).date()
         event = {"event_action": "resolve", "dedup_key": "detector-test"}
         number = identity(self.name, now.isoformat(), "trial")
-        return [Message(number, night, self.name, self._settings.name, "test", compact(event), "trial")]
+        return [Message(number, day, self.name, self._settings.name, "test", compact(event), "trial")]
 
     def send(self, message: Message) -> None:
         """Add the routing key, which is never stored, and post."""
@@ -77,7 +77,7 @@ class PagerDutyChannel:
         return triggers + [self._message(report, finding, _resolve(finding)) for finding in resolved]
 
     def _trigger(self, report: RunReport, finding: Finding) -> dict[str, Any]:
-        night = night_of(report, self._origin)
+        day = day_of(report, self._origin)
         subject = finding.name or finding.key_id or "the whole fleet"
         facts = ("type", "key_id", "name", "environment", "team", "reason", "changes", "actions", "confidence")
         details = {name: _short(plain(getattr(finding, name))) for name in facts}
@@ -93,16 +93,16 @@ class PagerDutyChannel:
                 "component": _short(finding.key_id),
                 "group": _short(finding.team),
                 "class": finding.type,
-                "custom_details": {**details, "night": night["night"], "organization": night["organization"]},
+                "custom_details": {**details, "day": day["day"], "organization": day["organization"]},
             },
         }
-        return event if night["report_url"] is None else {**event, "client_url": night["report_url"]}
+        return event if day["report_url"] is None else {**event, "client_url": day["report_url"]}
 
     def _message(self, report: RunReport, finding: Finding, event: dict[str, Any]) -> Message:
-        night, part = report.night.day, f"{event['event_action']} {finding.finding_id}"
-        number = identity(self.name, night.isoformat(), part, self._origin.edition)
+        day, part = report.day.date, f"{event['event_action']} {finding.finding_id}"
+        number = identity(self.name, day.isoformat(), part, self._origin.edition)
         subject = header_text(f"{event['event_action']}: {finding.title}")
-        return Message(number, night, self.name, self._settings.name, subject, compact(event), part)
+        return Message(number, day, self.name, self._settings.name, subject, compact(event), part)
 
 
 def _resolve(finding: Finding) -> dict[str, Any]:

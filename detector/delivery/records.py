@@ -1,4 +1,4 @@
-"""What machines are told of a night: findings as flat JSON, safe to print, in portions."""
+"""What machines are told of a day: findings as flat JSON, safe to print, in portions."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def findings_of(report: RunReport, settings: Routed) -> list[Finding]:
-    """The findings a channel is told: open ones as routed, and those that ended tonight."""
+    """The findings a channel is told: open ones as routed, and those that ended that day."""
     open_ones = routed(report, settings.minimum_severity, settings.teams)
     return [*open_ones, *settled(report, Status.RESOLVED, settings.teams)]
 
 
-def night_of(report: RunReport, origin: Origin) -> dict[str, Any]:
-    """What a night's messages have in common: which night it was, and where the report lies."""
+def day_of(report: RunReport, origin: Origin) -> dict[str, Any]:
+    """What a day's messages have in common: which day it was, and where the report lies."""
     url = origin.report_url
     return {
-        "night": report.night.day.isoformat(),
-        "timezone": report.night.timezone.key,
+        "day": report.day.date.isoformat(),
+        "timezone": report.day.timezone.key,
         "source": origin.source,
         "organization": origin.organization,
         "report_id": plain(report.run.get("run_id")),
-        "report_url": url.replace("{night}", report.night.day.isoformat()) if url else None,
+        "report_url": url.replace("{day}", report.day.date.isoformat()) if url else None,
         "detector_version": tool_version(),
     }
 
 
 def summary_of(report: RunReport) -> dict[str, Any]:
-    """Verdict and counts over all findings of the night."""
+    """Verdict and counts over all findings of the day."""
     return {"complete": report.coverage.complete, **plain(report.summary)}
 
 
 def record_of(report: RunReport, finding: Finding, origin: Origin) -> dict[str, Any]:
-    """One finding with the night it belongs to; ``record_id`` is the same whenever it is sent again."""
-    record_id = identity(origin.organization, origin.source, report.night.day.isoformat(), finding.finding_id)
-    return {"record_id": record_id, **night_of(report, origin), **finding_record(finding)}
+    """One finding with the day it belongs to; ``record_id`` is the same whenever it is sent again."""
+    record_id = identity(origin.organization, origin.source, report.day.date.isoformat(), finding.finding_id)
+    return {"record_id": record_id, **day_of(report, origin), **finding_record(finding)}
 
 
 def compact(value: Mapping[str, Any]) -> bytes:

@@ -24,7 +24,7 @@ def routed(report: RunReport, minimum: str, teams: Collection[str] = ()) -> list
 
 
 def settled(report: RunReport, status: Status, teams: Collection[str] = ()) -> list[Finding]:
-    """The findings that are resolved or muted tonight."""
+    """The findings that are resolved or muted that day."""
     return [finding for finding in report.findings if finding.status is status and concerns(finding, teams)]
 
 

@@ -1,4 +1,4 @@
-"""Splunk, by its HTTP Event Collector: one event a finding, and one for the night.
+"""Splunk, by its HTTP Event Collector: one event a finding, and one for the day.
 
 https://docs.splunk.com/Documentation/Splunk/latest/Data/HECExamples (events one after the other in a body)
 and .../Data/TroubleshootHTTPEventCollector (answers, ``invalid-event-number``).
@@ -16,7 +16,7 @@ from detector.boundary.masking import host_of
 from detector.config.delivery import SplunkDelivery
 from detector.delivery import Origin
 from detector.delivery.posting import Answer, post
-from detector.delivery.records import compact, findings_of, night_of, portions, record_of, summary_of
+from detector.delivery.records import compact, day_of, findings_of, portions, record_of, summary_of
 from detector.model.errors import DeliveryError
 from detector.model.report import RunReport
 from detector.state.messages import Message, identity
@@ -39,7 +39,7 @@ class SplunkChannel:
         return host_of(self._url)
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        """The night and its findings, one line each."""
+        """The day and its findings, one line each."""
         return [message for report in reports for message in self._of(report)]
 
     def trial(self, now: datetime) -> list[Message]:
@@ -71,10 +71,10 @@ class SplunkChannel:
         return post(self._url, b"\n".join(lines), headers, self._settings.timeout, token)
 
     def _of(self, report: RunReport) -> list[Message]:
-        night = {**night_of(report, self._origin), "summary": summary_of(report)}
-        lines = [self._event(report.night.end, "night", night)]
+        day = {**day_of(report, self._origin), "summary": summary_of(report)}
+        lines = [self._event(report.day.end, "day", day)]
         for finding in findings_of(report, self._settings):
-            lines.append(self._event(report.night.end, "finding", record_of(report, finding, self._origin)))
+            lines.append(self._event(report.day.end, "finding", record_of(report, finding, self._origin)))
         return [self._message(report, group, f"{n:04}") for n, group in enumerate(portions(lines), start=1)]
 
     def _event(self, at: datetime, kind: str, event: dict[str, Any]) -> bytes:
@@ -87,10 +87,10 @@ class SplunkChannel:
         return compact(line if self._settings.index is None else {**line, "index": self._settings.index})
 
     def _message(self, report: RunReport, lines: Sequence[bytes], part: str) -> Message:
-        night = report.night.day
-        number = identity(self.name, night.isoformat(), part, self._origin.edition)
+        day = report.day.date
+        number = identity(self.name, day.isoformat(), part, self._origin.edition)
         subject = f"{len(lines):,} events"
-        return Message(number, night, self.name, self._settings.name, subject, b"\n".join(lines), part)
+        return Message(number, day, self.name, self._settings.name, subject, b"\n".join(lines), part)
 
 
 def _invalid_line(answer: Answer) -> int | None:

@@ -13,14 +13,14 @@ from detector.boundary.masking import host_of
 from detector.config.delivery import WebhookDelivery
 from detector.delivery import Origin
 from detector.delivery.posting import post
-from detector.delivery.records import compact, findings_of, night_of, portions, summary_of
+from detector.delivery.records import compact, day_of, findings_of, portions, summary_of
 from detector.model.report import RunReport
 from detector.reports.exports.json import finding_record, plain
 from detector.state.messages import Message, identity
 
 
 class WebhookChannel:
-    """A POST per night with summary and findings; a night with very many findings takes several.
+    """A POST per day with summary and findings; a day with very many findings takes several.
 
     The receiver verifies the signature with its secret and drops an id that it has seen.
     """
@@ -36,7 +36,7 @@ class WebhookChannel:
         return f"{host_of(self._settings.url.get_secret_value())}, signed"
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        """One or more for every night, also for one without findings: the receiver sees that the job lives."""
+        """One or more for every day, also for one without findings: the receiver sees that the job lives."""
         return [message for report in reports for message in self._of(report)]
 
     def trial(self, now: datetime) -> list[Message]:
@@ -66,14 +66,14 @@ class WebhookChannel:
         messages, start = [], 0
         for number, group in enumerate(groups, start=1):
             data = {
-                **night_of(report, self._origin),
+                **day_of(report, self._origin),
                 "part": number,
                 "parts": len(groups),
                 "summary": summary_of(report),
                 "findings": records[start : start + len(group)],
             }
             messages.append(
-                self._message("detector.night.judged", report.generated_at, data, f"{number:04}", report)
+                self._message("detector.day.judged", report.generated_at, data, f"{number:04}", report)
             )
             start += len(group)
         return messages
@@ -81,13 +81,13 @@ class WebhookChannel:
     def _message(
         self, kind: str, when: datetime, data: dict[str, object], part: str, report: RunReport | None = None
     ) -> Message:
-        night = report.night.day if report else when.astimezone(UTC).date()
+        day = report.day.date if report else when.astimezone(UTC).date()
         origin = self._origin
         number = identity(
-            self.name, night.isoformat(), part, origin.organization, origin.source, origin.edition, kind
+            self.name, day.isoformat(), part, origin.organization, origin.source, origin.edition, kind
         )
         payload = compact({"type": kind, "timestamp": plain(when), "data": data})
-        return Message(f"msg_{number}", night, self.name, self._settings.name, kind, payload, part)
+        return Message(f"msg_{number}", day, self.name, self._settings.name, kind, payload, part)
 
 
 def signature(secret: str, message_id: str, sent_at: str, payload: bytes) -> str:

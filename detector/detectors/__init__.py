@@ -70,7 +70,7 @@ class Detector(Protocol):
     kind: ClassVar[str]
 
     def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score every key of the panel for its last night."""
+        """Score every key of the panel for its last day."""
 
     def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
         """Explain the given keys, which this detector named."""
@@ -81,7 +81,7 @@ class StatisticalDetector(Detector, Protocol):
     """A detector that raises above a threshold, set by the alert budget from its own past scores."""
 
     def past_scores(self, panel: Panel) -> NDArray[np.float64]:
-        """Scores of judged key-nights before the last night, in no particular order."""
+        """Scores of judged key-days before the last day, in no particular order."""
 
 
 def all_detectors(settings: Detection) -> list[Detector]:

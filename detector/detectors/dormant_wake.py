@@ -19,12 +19,12 @@ RHYTHM_QUANTILE = 0.9
 
 
 class DormantWake:
-    """A key with requests tonight after at least ``dormant_after_nights`` observed silent nights.
+    """A key with requests that day after at least ``dormant_after_days`` observed silent days.
 
     A key that has been silent five times or more must also exceed the 90th percentile of its own
-    silences, so that a monthly job is not dormant on day 29. Nights that nobody saw do not count as
+    silences, so that a monthly job is not dormant on day 29. Days that nobody saw do not count as
     silent: an outage is no dormancy and the recovery after it no wake. A registered key never seen used
-    counts its observed nights. Score: silent nights over what would be usual for the key; 0 for no wake.
+    counts its observed days. Score: silent days over what would be usual for the key; 0 for no wake.
     """
 
     kind: ClassVar[str] = "dormant_wake"
@@ -33,9 +33,9 @@ class DormantWake:
         self.settings = settings
 
     def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score every active key by how long it was silent before tonight's first request."""
-        silent, known = silent_nights(panel)
-        least = self.settings.dormant_after_nights
+        """Score every active key by how long it was silent before that day's first request."""
+        silent, known = silent_days(panel)
+        least = self.settings.dormant_after_days
         score = np.where(known, 0.0, np.nan)
         used = (panel.requests[:, -1] > 0) & panel.records["active"].to_numpy()
         for row in np.flatnonzero(used & known & (silent >= least)):
@@ -55,7 +55,7 @@ class DormantWake:
 
     def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
         """How long each key was silent, and how unusual that is."""
-        silent, _ = silent_nights(panel)
+        silent, _ = silent_days(panel)
         rows = panel.keys.get_indexer(pd.Index(keys))
         return {
             key: self._describe(panel, int(silent[row]), panel.records.iloc[row])
@@ -64,23 +64,21 @@ class DormantWake:
 
     def _excuses(self, panel: Panel, known: NDArray[np.bool_]) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[~known] = (
-            f"dormancy unknown: no use seen, and fewer than {self.settings.dormant_after_nights} nights"
-        )
+        excuses[~known] = f"dormancy unknown: no use seen, and fewer than {self.settings.dormant_after_days} days"
         if panel.missing[-1]:
-            excuses[:] = "no data for the night"
+            excuses[:] = "no data for the day"
         return excuses
 
     def _describe(self, panel: Panel, silent: int, record: pd.Series[Any]) -> Description:
         requests = f"{record['request_count']:,} {'request' if record['request_count'] == 1 else 'requests'}"
         first_use = pd.isna(record["last_seen"])
         if first_use:
-            reason = f"{requests}: the first use of this key; no use seen for at least {silent:,} nights."
+            reason = f"{requests}: the first use of this key; no use seen for at least {silent:,} days."
             changes = ("First use ever seen.",)
         else:
             last = record["last_seen"].astimezone(panel.timezone).date()
             longest = f"its longest silence before was {record['longest_silence']:,}"
-            reason = f"{requests} after {silent:,} silent nights; {longest}."
+            reason = f"{requests} after {silent:,} silent days; {longest}."
             changes = (f"First use since {day_in_words(last)}.",)
         live = record["environment"] == "live"
         severity, reasons = _severity(record, silent)
@@ -108,8 +106,8 @@ def _severity(record: pd.Series[Any], silent: int) -> tuple[Severity, tuple[str,
         return Severity.MEDIUM, (key, "never used before")
     if silent <= record["longest_silence"]:
         level = Severity.MEDIUM if live else Severity.LOW
-        return level, (key, f"silent for {silent:,} nights, no longer than once before")
-    return Severity.HIGH if live else Severity.MEDIUM, (key, f"silent for {silent:,} nights")
+        return level, (key, f"silent for {silent:,} days, no longer than once before")
+    return Severity.HIGH if live else Severity.MEDIUM, (key, f"silent for {silent:,} days")
 
 
 def _techniques(record: pd.Series[Any], silent: int) -> tuple[Technique, ...]:
@@ -117,23 +115,23 @@ def _techniques(record: pd.Series[Any], silent: int) -> tuple[Technique, ...]:
     accepted = record["request_count"] - record["error_count"]
     if not accepted:
         return ()
-    why = f"a live key nobody used for {silent:,} nights made {accepted:,} accepted requests"
+    why = f"a live key nobody used for {silent:,} days made {accepted:,} accepted requests"
     return (techniques.access_token(why),)
 
 
-def silent_nights(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Per key the observed silent nights before tonight, and whether that is known at all.
+def silent_days(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Per key the observed silent days before that day, and whether that is known at all.
 
     Known is what follows a last use that history or source report, or at least the whole life of a
-    registered key within the panel. Nights nobody saw are taken off.
+    registered key within the panel. Days nobody saw are taken off.
     """
-    last_days = local_days(panel.records["last_seen"], panel.night)
+    last_days = local_days(panel.records["last_seen"], panel.day)
     used = ~np.isnat(last_days)
-    nights = panel.nights[:-1]
-    since = (panel.nights[-1] - last_days).astype("timedelta64[D]").astype("float64") - 1
+    days = panel.days[:-1]
+    since = (panel.days[-1] - last_days).astype("timedelta64[D]").astype("float64") - 1
     seen_from = int(np.argmin(panel.missing)) if not panel.missing.all() else len(panel.missing)
-    gaps = panel.missing[:-1] & (np.arange(len(nights)) >= seen_from)
-    unseen = ((nights[None, :] > last_days[:, None]) & gaps[None, :]).sum(axis=1)
+    gaps = panel.missing[:-1] & (np.arange(len(days)) >= seen_from)
+    unseen = ((days[None, :] > last_days[:, None]) & gaps[None, :]).sum(axis=1)
     observed = panel.observed[:, :-1].sum(axis=1)
     silent = np.where(used, since - unseen, observed)
     registered = panel.records["registered"].to_numpy(dtype=bool)
@@ -141,7 +139,7 @@ def silent_nights(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 def _rhythm(panel: Panel, row: np.intp) -> float:
-    """The 90th percentile of a key's own silences in nights; 0 while it has had fewer than five."""
+    """The 90th percentile of a key's own silences in days; 0 while it has had fewer than five."""
     uses = np.flatnonzero((panel.requests[row, :-1] > 0) & panel.observed[row, :-1])
     unseen = np.cumsum(panel.missing)
     silences = np.diff(uses) - 1 - (unseen[uses[1:]] - unseen[uses[:-1]] if len(uses) else 0)

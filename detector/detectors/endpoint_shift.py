@@ -11,34 +11,34 @@ from scipy.sparse import csr_array
 
 from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of, techniques
-from detector.detectors.statistics.baseline import Flags, Floats, night_view
+from detector.detectors.statistics.baseline import Flags, Floats, day_view
 from detector.detectors.statistics.endpoint_mixes import LEAST_HISTORY, Distances, distances
 from detector.model.finding import Severity, Technique
 from detector.model.panel import Mixes, Panel, row_of
 from detector.usage.aggregation import NO_ENDPOINT, OTHER, map_of
 
-CALIBRATION_NIGHTS = 28
+CALIBRATION_DAYS = 28
 LEAST_REQUESTS = 10
 LEAST_MOVED = 0.2
-"""A shift moves at least this share of the night's requests."""
+"""A shift moves at least this share of the day's requests."""
 ENUMERATION = 5
 MOSTLY_REFUSED = 0.5
 
 
 class EndpointShift:
-    """The deviance of tonight's endpoint counts from the key's own usual mix.
+    """The deviance of that day's endpoint counts from the key's own usual mix.
 
-    With ``n`` requests tonight, ``c`` of them on an endpoint whose usual share is ``q``,
+    With ``n`` requests that day, ``c`` of them on an endpoint whose usual share is ``q``,
 
         D = 2 sum c log(c / nq)
 
     over the key's own endpoints and one more that stands for all it never used, whose share is what the
-    key's (and, where it has little history, the fleet's) nights had on average. The mean and variance of D by
+    key's (and, where it has little history, the fleet's) days had on average. The mean and variance of D by
     chance are those of Poisson deviances, which hold for small counts where the chi-square does not
-    (McCullagh 1986); both are inflated by ``1 + n scatter + n / N``, with the scatter of the mix from night
-    to night by moments of the key's own nights, each against all others, and N the requests of its history.
+    (McCullagh 1986); both are inflated by ``1 + n scatter + n / N``, with the scatter of the mix from day
+    to day by moments of the key's own days, each against all others, and N the requests of its history.
     The ratio becomes a normal quantile by the cube root (Wilson and Hilferty 1931), is centred and scaled
-    across the fleet of the night, and grows without bound.
+    across the fleet of the day, and grows without bound.
 
     McCullagh, P. (1986). The conditional distribution of goodness-of-fit statistics. JASA 81 (393).
     """
@@ -50,7 +50,7 @@ class EndpointShift:
         self._seen: tuple[Panel, Distances] | None = None
 
     def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score the last night of every active key."""
+        """Score the last day of every active key."""
         seen = self._distances(panel)
         requests, moved = seen.requests[:, -1], seen.moved[:, -1]
         usual, highest = _usual_moves(seen)
@@ -66,9 +66,9 @@ class EndpointShift:
         )
 
     def past_scores(self, panel: Panel) -> NDArray[np.float64]:
-        """Scores of the baseline's last nights with enough requests, each against the mix of the others."""
+        """Scores of the baseline's last days with enough requests, each against the mix of the others."""
         seen = self._distances(panel)
-        earlier = slice(max(seen.requests.shape[1] - 1 - CALIBRATION_NIGHTS, 0), -1)
+        earlier = slice(max(seen.requests.shape[1] - 1 - CALIBRATION_DAYS, 0), -1)
         enough = seen.requests[:, earlier] >= LEAST_REQUESTS
         past: Floats = self._scores(panel, seen)[:, earlier][enough]
         return past[~np.isnan(past)]
@@ -78,69 +78,69 @@ class EndpointShift:
         earlier = panel.maps("endpoint_distribution", keys)
         answers = {}
         for key in keys:
-            used = {name for night in earlier for name in night.get(key, {})}
+            used = {name for day in earlier for name in day.get(key, {})}
             answers[key] = _describe(row_of(judged, key), panel.record(key), used)
         return answers
 
     def _distances(self, panel: Panel) -> Distances:
         """The panel's distances; kept, as judging and calibrating both need them."""
         if self._seen is None or self._seen[0] is not panel:
-            mixes = panel.mixes(min(self.settings.baseline_nights + 1, len(panel.nights)))
-            self._seen = panel, distances(_placed(mixes, panel.missing[-len(mixes.nights) :]))
+            mixes = panel.mixes(min(self.settings.baseline_days + 1, len(panel.days)))
+            self._seen = panel, distances(_placed(mixes, panel.missing[-len(mixes.days) :]))
         return self._seen[1]
 
     def _scores(self, panel: Panel, seen: Distances) -> Floats:
-        """Keys x nights of scores, NaN where a key cannot be judged."""
+        """Keys x days of scores, NaN where a key cannot be judged."""
         spread = 2 / (9 * seen.freedom)
         z = (np.cbrt(seen.deviance / seen.chance) - (1 - spread)) / np.sqrt(spread)
         z = np.where(seen.requests > 0, z, 0.0)
         z[~self._judgeable(panel, seen)] = np.nan
-        for night in range(z.shape[1]):
-            centre, scale = night_view(z[seen.requests[:, night] >= LEAST_REQUESTS, night])
-            z[:, night] = (z[:, night] - centre) / scale
+        for day in range(z.shape[1]):
+            centre, scale = day_view(z[seen.requests[:, day] >= LEAST_REQUESTS, day])
+            z[:, day] = (z[:, day] - centre) / scale
         return z
 
     def _judgeable(self, panel: Panel, seen: Distances) -> Flags:
-        nights = slice(-seen.requests.shape[1], None)
-        without = (seen.requests == 0) & (panel.requests[:, nights] > 0)
+        days = slice(-seen.requests.shape[1], None)
+        without = (seen.requests == 0) & (panel.requests[:, days] > 0)
         short = (seen.requests > 0) & (seen.history < LEAST_HISTORY)
         keys = self._old_enough(panel, seen) & panel.records["active"].to_numpy() & bool(seen.requests.any())
-        judgeable: Flags = keys[:, None] & panel.observed[:, nights] & ~without & ~short
+        judgeable: Flags = keys[:, None] & panel.observed[:, days] & ~without & ~short
         return judgeable
 
     def _old_enough(self, panel: Panel, seen: Distances) -> Flags:
-        nights = panel.observed[:, -seen.requests.shape[1] : -1].sum(axis=1)
-        old: Flags = nights >= self.settings.minimum_nights
+        days = panel.observed[:, -seen.requests.shape[1] : -1].sum(axis=1)
+        old: Flags = days >= self.settings.minimum_days
         return old
 
     def _excuses(self, panel: Panel, seen: Distances) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
-        tonight = seen.requests[:, -1]
-        excuses[(tonight > 0) & (seen.history[:, -1] < LEAST_HISTORY)] = "too few requests in its history"
-        unsaid = (tonight == 0) & (panel.requests[:, -1] > 0)
+        current = seen.requests[:, -1]
+        excuses[(current > 0) & (seen.history[:, -1] < LEAST_HISTORY)] = "too few requests in its history"
+        unsaid = (current == 0) & (panel.requests[:, -1] > 0)
         excuses[unsaid | (not seen.requests.any())] = "the source does not say which endpoints were used"
         excuses[~self._old_enough(panel, seen)] = (
-            f"too young: fewer than {self.settings.minimum_nights} observed nights"
+            f"too young: fewer than {self.settings.minimum_days} observed days"
         )
         excuses[~panel.records["active"].to_numpy()] = "revoked"
         if panel.missing[-1]:
-            excuses[:] = "no data for the night"
+            excuses[:] = "no data for the day"
         return excuses
 
 
 def _placed(mixes: Mixes, missing: Flags) -> list[csr_array]:
-    """The nights without the requests whose endpoint the source does not say, unseen nights empty."""
+    """The days without the requests whose endpoint the source does not say, unseen days empty."""
     kept = np.flatnonzero(mixes.endpoints != NO_ENDPOINT)
-    nights = []
-    for night, unseen in zip(mixes.nights, missing, strict=True):
-        placed = csr_array(night.shape, dtype=np.int64) if unseen else night
-        placed = placed if len(kept) == night.shape[1] else placed[:, kept]
-        nights.append(placed if placed.has_sorted_indices else placed.sorted_indices())
-    return nights
+    days = []
+    for day, unseen in zip(mixes.days, missing, strict=True):
+        placed = csr_array(day.shape, dtype=np.int64) if unseen else day
+        placed = placed if len(kept) == day.shape[1] else placed[:, kept]
+        days.append(placed if placed.has_sorted_indices else placed.sorted_indices())
+    return days
 
 
 def _usual_moves(seen: Distances) -> tuple[Floats, Floats]:
-    """The usual and the 95th percentile share of requests off the mix, on each key's earlier nights in use."""
+    """The usual and the 95th percentile share of requests off the mix, on each key's earlier days in use."""
     used = (seen.requests[:, :-1] > 0) & (seen.history[:, :-1] >= LEAST_HISTORY)
     moved = np.sort(np.where(used, seen.moved[:, :-1], np.inf), axis=1)
     count = used.sum(axis=1)
@@ -161,7 +161,7 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) ->
     severity, reasons = _severity(len(new), share, moved, record["environment"])
     reason = (
         f"{judged['observed']:,.0f} of {requests:,} requests ({moved:.0%}) went to other endpoints than usual; "
-        f"on an ordinary night that would be {judged['expected']:,.0f}"
+        f"on an ordinary day that would be {judged['expected']:,.0f}"
     )
     if enumeration:
         reason += f". {len(new):,} endpoints it never used before took {share:.0%}, as if tried one by one"
@@ -175,7 +175,7 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) ->
         confidence="high" if judged["score"] >= 8 else "medium",
         actions=(
             f"Ask {owner_of(record)} whether a release or a new job explains the other endpoints.",
-            "Read this key's access log of the night: new addresses, refused requests on these endpoints.",
+            "Read this key's access log of the day: new addresses, refused requests on these endpoints.",
             "If nobody expected it, rotate the key; narrow what the new one may call. Find its callers first.",
         ),
         changes=(f"Enumeration: {len(new):,} endpoints at once that it never used.",) if enumeration else (),

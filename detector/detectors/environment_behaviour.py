@@ -35,7 +35,7 @@ class EnvironmentBehaviour:
         self.settings = settings
 
     def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score every key in use tonight."""
+        """Score every key in use that day."""
         keys, used = len(panel.keys), panel.requests[:, -1] > 0
         score, excuses = np.zeros(keys), np.full(keys, None, dtype=object)
         if not _deployments_known(panel):
@@ -48,7 +48,7 @@ class EnvironmentBehaviour:
             )
             excuses[unclear & ~named] = "no deployments, and live and test keys cannot be told apart by behaviour"
         if panel.missing[-1]:
-            score[:], excuses[:] = np.nan, "no data for the night"
+            score[:], excuses[:] = np.nan, "no data for the day"
         frame = judgement(panel, score, observed=panel.requests[:, -1].astype(float), not_judged=excuses)
         return frame.assign(type="environment_mismatch")
 
@@ -65,7 +65,7 @@ class EnvironmentBehaviour:
 
 
 def _deployments_known(panel: Panel) -> bool:
-    return bool(panel.places(1).nights[-1].sum() > 0)
+    return bool(panel.places(1).days[-1].sum() > 0)
 
 
 def _describe(record: pd.Series[Any], odds: float) -> Description:

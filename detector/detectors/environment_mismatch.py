@@ -53,10 +53,10 @@ class EnvironmentMismatch:
             strays = rows[(rows["key_id"] == key) & rows["stray"]]
             places = strays.sort_values("request_count", ascending=False)["deployments"].tolist()
             before = [
-                (night, sum(places_then.get(key, {}).get(place, 0) for place in places))
-                for night, places_then in zip(panel.nights[:-1], earlier, strict=True)
+                (day, sum(places_then.get(key, {}).get(place, 0) for place in places))
+                for day, places_then in zip(panel.days[:-1], earlier, strict=True)
             ]
-            seen = [night.item() for night, count in before if count]
+            seen = [day.item() for day, count in before if count]
             answers[key] = self._describe(panel.record(key), places, int(row_of(judged, key)["observed"]), seen)
         return answers
 
@@ -68,7 +68,7 @@ class EnvironmentMismatch:
         return next((kind for pattern, kind in policy.items() if fnmatchcase(deployment, pattern)), None)
 
     def _placed(self, panel: Panel) -> pd.DataFrame:
-        """Tonight's requests as rows of key_id, deployments, request_count, belongs, stray."""
+        """That day's requests as rows of key_id, deployments, request_count, belongs, stray."""
         rows = explode(panel.records, "deployments")
         homes = {name: self.belongs(name) for name in rows["deployments"].unique()}
         belongs = rows["deployments"].map(homes).astype("object")
@@ -84,7 +84,7 @@ class EnvironmentMismatch:
             "environment of the key unknown"
         )
         if panel.missing[-1]:
-            excuses[:] = "no data for the night"
+            excuses[:] = "no data for the day"
         return excuses
 
     def _describe(self, record: pd.Series[Any], places: list[str], strays: int, seen: list[date]) -> Description:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of
-from detector.detectors.statistics.baseline import Flags, Floats, night_view
+from detector.detectors.statistics.baseline import Flags, Floats, day_view
 from detector.detectors.statistics.error_rates import Rates, surprise, usual_rates, variance
 from detector.model.finding import Severity
 from detector.model.panel import Panel, row_of
 
-CALIBRATION_NIGHTS = 28
+CALIBRATION_DAYS = 28
 CALIBRATION_KEYS = 5_000
 LEAST_REQUESTS = 10
 LEAST_ERRORS = 4
@@ -26,15 +26,15 @@ LEAST_RISE = 1.5
 class ErrorSurge:
     """The upper tail of a beta-binomial count, as a normal quantile.
 
-    A key's error rate moves from night to night around its mean; mean and scatter (the intra-class
-    correlation) are moments of its own baseline nights, weighted as Kleinman (1973) does and drawn towards
-    the fleet's where the key has little history. A noisy key is therefore not always guilty. Up to one night
+    A key's error rate moves from day to day around its mean; mean and scatter (the intra-class
+    correlation) are moments of its own baseline days, weighted as Kleinman (1973) does and drawn towards
+    the fleet's where the key has little history. A noisy key is therefore not always guilty. Up to one day
     in 28 far above the others is left out: else the last surge would teach that surges are normal. Then
 
-        z = -ndtri(P(more errors than tonight) + P(as many) / 2)
+        z = -ndtri(P(more errors than on that day) + P(as many) / 2)
         score = (z - centre) / scale
 
-    with the tail on the logarithmic scale, so that no surge saturates it, and centre and scale of the night
+    with the tail on the logarithmic scale, so that no surge saturates it, and centre and scale of the day
     across the fleet: an incident of the platform does not name every key. Named are keys with at least 10
     requests, 4 errors and half as many again as expected.
     """
@@ -45,7 +45,7 @@ class ErrorSurge:
         self.settings = settings
 
     def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score the last night of every active key."""
+        """Score the last day of every active key."""
         last = panel.requests.shape[1] - 1
         requests, errors = _counts(panel, slice(None), last)
         usual = self._rates(panel, last, slice(None))
@@ -53,7 +53,7 @@ class ErrorSurge:
         expected = requests * usual.mean
         return judgement(
             panel,
-            self._night(panel, last, slice(None), usual),
+            self._day(panel, last, slice(None), usual),
             observed=errors,
             expected=expected,
             low=np.maximum(expected - band, 0),
@@ -63,13 +63,13 @@ class ErrorSurge:
         )
 
     def past_scores(self, panel: Panel) -> NDArray[np.float64]:
-        """Scores of the seen nights before with enough requests, for a fixed sample of keys."""
+        """Scores of the seen days before with enough requests, for a fixed sample of keys."""
         step = slice(None, None, max(len(panel.keys) // CALIBRATION_KEYS, 1))
-        nights = [night for night in range(len(panel.nights) - 1) if not panel.missing[night]]
+        days = [day for day in range(len(panel.days) - 1) if not panel.missing[day]]
         scores = [np.empty(0)]
-        for night in nights[-CALIBRATION_NIGHTS:]:
-            score = self._night(panel, night, step, self._rates(panel, night, step))
-            scores.append(score[panel.requests[step, night] >= LEAST_REQUESTS])
+        for day in days[-CALIBRATION_DAYS:]:
+            score = self._day(panel, day, step, self._rates(panel, day, step))
+            scores.append(score[panel.requests[step, day] >= LEAST_REQUESTS])
         past = np.concatenate(scores)
         return past[~np.isnan(past)]
 
@@ -77,41 +77,41 @@ class ErrorSurge:
         """How many of each key's requests failed, and how many usually do."""
         return {key: _describe(row_of(judged, key), panel.record(key)) for key in keys}
 
-    def _rates(self, panel: Panel, night: int, rows: slice) -> Rates:
-        window = slice(max(night - self.settings.baseline_nights, 0), night)
+    def _rates(self, panel: Panel, day: int, rows: slice) -> Rates:
+        window = slice(max(day - self.settings.baseline_days, 0), day)
         requests, errors = _counts(panel, rows, window)
         observed = panel.observed[rows, window]
         return usual_rates(np.where(observed, requests, 0), np.where(observed, errors, 0))
 
-    def _night(self, panel: Panel, night: int, rows: slice, usual: Rates) -> Floats:
-        """Scores of one night (an index into the panel's nights) against the nights before it."""
-        requests, errors = _counts(panel, rows, night)
-        judged = self._old_enough(panel, night)[rows] & panel.observed[rows, night]
+    def _day(self, panel: Panel, day: int, rows: slice, usual: Rates) -> Floats:
+        """Scores of one day (an index into the panel's days) against the days before it."""
+        requests, errors = _counts(panel, rows, day)
+        judged = self._old_enough(panel, day)[rows] & panel.observed[rows, day]
         judged &= panel.records["active"].to_numpy()[rows]
         z = np.where(judged, surprise(errors, requests, usual), np.nan)
-        centre, scale = night_view(z[requests >= LEAST_REQUESTS])
+        centre, scale = day_view(z[requests >= LEAST_REQUESTS])
         return (z - centre) / scale
 
-    def _old_enough(self, panel: Panel, night: int) -> Flags:
-        window = slice(max(night - self.settings.baseline_nights, 0), night)
-        old: Flags = panel.observed[:, window].sum(axis=1) >= self.settings.minimum_nights
+    def _old_enough(self, panel: Panel, day: int) -> Flags:
+        window = slice(max(day - self.settings.baseline_days, 0), day)
+        old: Flags = panel.observed[:, window].sum(axis=1) >= self.settings.minimum_days
         return old
 
     def _excuses(self, panel: Panel) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[~self._old_enough(panel, len(panel.nights) - 1)] = (
-            f"too young: fewer than {self.settings.minimum_nights} observed nights"
+        excuses[~self._old_enough(panel, len(panel.days) - 1)] = (
+            f"too young: fewer than {self.settings.minimum_days} observed days"
         )
         excuses[~panel.records["active"].to_numpy()] = "revoked"
         if panel.missing[-1]:
-            excuses[:] = "no data for the night"
+            excuses[:] = "no data for the day"
         return excuses
 
 
-def _counts(panel: Panel, rows: slice, nights: int | slice) -> tuple[Floats, Floats]:
+def _counts(panel: Panel, rows: slice, days: int | slice) -> tuple[Floats, Floats]:
     """Requests and errors; never more errors than requests."""
-    requests = panel.requests[rows, nights].astype(np.float64)
-    return requests, np.minimum(panel.errors[rows, nights], requests)
+    requests = panel.requests[rows, days].astype(np.float64)
+    return requests, np.minimum(panel.errors[rows, days], requests)
 
 
 def _describe(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:

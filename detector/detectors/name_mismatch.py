@@ -32,8 +32,8 @@ class NameMismatch:
         records, score = panel.records, np.zeros(len(panel.keys))
         excuses = np.full(len(panel.keys), None, dtype=object)
         if panel.missing[-1]:
-            score[:], excuses[:] = np.nan, "no data for the night"
-        elif panel.places(1).nights[-1].sum() > 0:
+            score[:], excuses[:] = np.nan, "no data for the day"
+        elif panel.places(1).days[-1].sum() > 0:
             known = records["environment"].isin(ENVIRONMENTS) & records["active"]
             spoken = [None if pd.isna(name) else named_environment(str(name)) for name in records["name"]]
             contradicts = [a is not None and a != b for a, b in zip(spoken, records["environment"], strict=True)]

@@ -20,15 +20,15 @@ FEWEST_KEYS = 20
 """Grown keys in use that it takes to say what heavy is."""
 LARGEST_YOUNG_SHARE = 0.5
 """Where more of the fleet is young, the installation is new, or many keys were made at once: no key stands out."""
-USUAL_NIGHTS = 28
+USUAL_DAYS = 28
 
 
 class NewKeyBurst:
-    """A key younger than ``minimum_nights`` with more requests than all but one in twenty of the fleet.
+    """A key younger than ``minimum_days`` with more requests than all but one in twenty of the fleet.
 
     Such a key has no history to be compared with, so it is compared with the others: with the 95th percentile
-    of the requests of the keys in use tonight, and with the same of the grown keys' usual night (each key's
-    median over the nights it was used, of the last 28). Score: requests over the larger of the two, and
+    of the requests of the keys in use that day, and with the same of the grown keys' usual day (each key's
+    median over the days it was used, of the last 28). Score: requests over the larger of the two, and
     ``minimum_requests``; 0 where that is not exceeded. Not said where fewer than 20 grown keys were in use, or
     where more than half of the keys in use are young: there, being new is nothing special.
     """
@@ -40,24 +40,24 @@ class NewKeyBurst:
 
     def judge(self, panel: Panel) -> pd.DataFrame:
         """Score every active key that is too young to have a history."""
-        tonight = panel.requests[:, -1].astype(np.float64)
+        current = panel.requests[:, -1].astype(np.float64)
         active = panel.records["active"].to_numpy() & panel.known[:, -1]
-        young = active & (panel.observed[:, :-1].sum(axis=1) < self.settings.minimum_nights)
+        young = active & (panel.observed[:, :-1].sum(axis=1) < self.settings.minimum_days)
         heavy, incomparable = self._heavy(panel, young, active)
-        burst = young & (tonight > heavy) & (tonight >= self.settings.minimum_requests)
-        score = np.where(burst, tonight / max(heavy, 1.0), 0.0)
+        burst = young & (current > heavy) & (current >= self.settings.minimum_requests)
+        score = np.where(burst, current / max(heavy, 1.0), 0.0)
         excuses = self._excuses(panel, young, incomparable)
         score[excuses != None] = np.nan  # noqa: E711 - elementwise
-        return judgement(panel, score, observed=tonight, low=0.0, high=heavy, not_judged=excuses)
+        return judgement(panel, score, observed=current, low=0.0, high=heavy, not_judged=excuses)
 
     def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
         """How heavy each key is for its age."""
         ages = panel.observed[:, :-1].sum(axis=1)
         rows = panel.keys.get_indexer(pd.Index(keys))
-        tonight = panel.requests[:, -1]
+        current = panel.requests[:, -1]
         return {
             key: _describe(
-                row_of(judged, key), panel.record(key), int(ages[row]), int((tonight > tonight[row]).sum())
+                row_of(judged, key), panel.record(key), int(ages[row]), int((current > current[row]).sum())
             )
             for key, row in zip(keys, rows, strict=True)
         }
@@ -70,20 +70,20 @@ class NewKeyBurst:
             return np.inf, f"fewer than {FEWEST_KEYS} keys with a history to compare a young key with"
         if young[used].mean() > LARGEST_YOUNG_SHARE:
             return np.inf, "most keys in use are young: a new installation, or many keys made at once"
-        tonight = np.quantile(panel.requests[grown, -1], HEAVY)
-        return float(max(tonight, np.quantile(_usual(panel, grown), HEAVY))), None
+        current = np.quantile(panel.requests[grown, -1], HEAVY)
+        return float(max(current, np.quantile(_usual(panel, grown), HEAVY))), None
 
     def _excuses(self, panel: Panel, young: Flags, incomparable: str | None) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
         excuses[young & (panel.requests[:, -1] >= self.settings.minimum_requests)] = incomparable
         if panel.missing[-1]:
-            excuses[:] = "no data for the night"
+            excuses[:] = "no data for the day"
         return excuses
 
 
 def _usual(panel: Panel, rows: Flags) -> Floats:
-    """The median requests of keys over the recent nights on which they were used, 0 for none."""
-    recent = slice(-1 - USUAL_NIGHTS, -1)
+    """The median requests of keys over the recent days on which they were used, 0 for none."""
+    recent = slice(-1 - USUAL_DAYS, -1)
     counts = np.where(panel.observed[rows, recent], panel.requests[rows, recent], 0)
     counts = np.sort(counts, axis=1)
     silent = (counts == 0).sum(axis=1)
@@ -93,7 +93,7 @@ def _usual(panel: Panel, rows: Flags) -> Floats:
 
 
 def _describe(judged: pd.Series[Any], record: pd.Series[Any], age: int, heavier: int) -> Description:
-    days = "on its first night" if age == 0 else f"after {age:,} {'night' if age == 1 else 'nights'}"
+    days = "on its first day" if age == 0 else f"after {age:,} {'day' if age == 1 else 'days'}"
     rank = "no key made more" if heavier == 0 else f"{heavier:,} {'key' if heavier == 1 else 'keys'} made more"
     severity, reasons = _severity(judged["score"], record["environment"])
     return Description(

@@ -16,9 +16,9 @@ from detector.model.panel import Panel
 
 
 class RevokedKeyUse:
-    """Any request of a key on a night after its revocation.
+    """Any request of a key on a day after its revocation.
 
-    On the night of the revocation itself a count does not say which requests came before it. The last use
+    On the day of the revocation itself a count does not say which requests came before it. The last use
     does, where the source knows it: before the revocation, all is well; after it, the key still worked.
     Without it (or with a day alone, which reads as its first instant) the key is named, as less severe and
     less certain. Score: the requests on the Anscombe scale, 0 for none.
@@ -30,14 +30,14 @@ class RevokedKeyUse:
         self.settings = settings
 
     def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score every key by its requests tonight, if it was revoked before the night ended."""
+        """Score every key by its requests that day, if it was revoked before the day ended."""
         requests = panel.requests[:, -1]
         score = np.where(
             _revoked(panel) & ~_used_before_only(panel), anscombe(requests) - anscombe(np.zeros(1)), 0.0
         )
         excuses = np.full(len(panel.keys), None, dtype=object)
         if panel.missing[-1]:
-            excuses[:], score[:] = "no data for the night", np.nan
+            excuses[:], score[:] = "no data for the day", np.nan
         return judgement(
             panel, score, observed=requests.astype(float), expected=0.0, low=0.0, high=0.0, not_judged=excuses
         )
@@ -48,15 +48,15 @@ class RevokedKeyUse:
 
 
 def _revoked(panel: Panel) -> Flags:
-    """Whether each key was revoked before the night ended."""
-    revoked: Flags = (panel.records["revoked_at"] < panel.night.end).fillna(False).to_numpy(dtype=bool)
+    """Whether each key was revoked before the day ended."""
+    revoked: Flags = (panel.records["revoked_at"] < panel.day.end).fillna(False).to_numpy(dtype=bool)
     return revoked
 
 
 def _used_before_only(panel: Panel) -> Flags:
-    """Whether the source says that tonight's last use came before the revocation."""
+    """Whether the source says that that day's last use came before the revocation."""
     last = panel.records["last_used"]
-    told = (last > panel.night.start) & (last < panel.records["revoked_at"])
+    told = (last > panel.day.start) & (last < panel.records["revoked_at"])
     before: Flags = told.fillna(False).to_numpy(dtype=bool)
     return before
 
@@ -65,8 +65,8 @@ def _describe(panel: Panel, key: str, record: pd.Series[Any]) -> Description:
     requests = int(panel.requests[panel.keys.get_loc(key), -1])
     count = f"{requests:,} {'request' if requests == 1 else 'requests'}"
     revoked: datetime = record["revoked_at"].astimezone(panel.timezone)
-    nights = (panel.night.day - revoked.date()).days
-    since, severity, confidence = _since(panel, record, nights)
+    days = (panel.day.date - revoked.date()).days
+    since, severity, confidence = _since(panel, record, days)
     return Description(
         title="Revoked key in use" if confidence == "certain" else "Key in use on the day it was revoked",
         reason=f"{count}, where none should be possible: {since}."
@@ -77,7 +77,7 @@ def _describe(panel: Panel, key: str, record: pd.Series[Any]) -> Description:
             "a revoked key must not work"
             if confidence == "certain"
             else "the requests may lie before the revocation",
-            f"{count} tonight",
+            f"{count} that day",
         ),
         confidence=confidence,
         actions=(
@@ -86,8 +86,8 @@ def _describe(panel: Panel, key: str, record: pd.Series[Any]) -> Description:
             "If they were all refused, somebody still holds the key: find the caller, and why it was revoked.",
         )
         if confidence == "certain"
-        else ("Look again tomorrow: requests on the night after a revocation leave no doubt.",),
-        changes=_changes(panel, key, revoked, nights),
+        else ("Look again tomorrow: requests on the day after a revocation leave no doubt.",),
+        changes=_changes(panel, key, revoked, days),
         techniques=_techniques(record, requests) if confidence == "certain" else (),
     )
 
@@ -100,25 +100,25 @@ def _techniques(record: pd.Series[Any], requests: int) -> tuple[Technique, ...]:
     return (techniques.access_token(f"{accepted:,} of {requests:,} requests with a revoked key were accepted"),)
 
 
-def _since(panel: Panel, record: pd.Series[Any], nights: int) -> tuple[str, Severity, str]:
+def _since(panel: Panel, record: pd.Series[Any], days: int) -> tuple[str, Severity, str]:
     """What is known of when the requests came, how severe that is, and how certain."""
     live = record["environment"] != "test"
-    if nights > 0:
+    if days > 0:
         day = day_in_words(record["revoked_at"].astimezone(panel.timezone).date())
-        ago = "the day before" if nights == 1 else f"{nights:,} days before"
+        ago = "the day before" if days == 1 else f"{days:,} days before"
         return f"it was revoked on {day}, {ago}", Severity.CRITICAL if live else Severity.HIGH, "certain"
     if not pd.isna(record["last_used"]) and record["last_used"] > record["revoked_at"]:
         used, revoked = (record[name].astimezone(panel.timezone) for name in ("last_used", "revoked_at"))
         text = f"it was revoked at {revoked:%H:%M} and last used at {used:%H:%M}"
         return text, Severity.HIGH if live else Severity.MEDIUM, "certain"
-    return "it was revoked during the night, and the counts do not say which came first", Severity.LOW, "low"
+    return "it was revoked during the day, and the counts do not say which came first", Severity.LOW, "low"
 
 
-def _changes(panel: Panel, key: str, revoked: datetime, nights: int) -> tuple[str, ...]:
-    """On how many nights since its revocation the key was used."""
-    if nights < 2:
+def _changes(panel: Panel, key: str, revoked: datetime, days: int) -> tuple[str, ...]:
+    """On how many days since its revocation the key was used."""
+    if days < 2:
         return ()
-    after = panel.nights > np.datetime64(revoked.date())
+    after = panel.days > np.datetime64(revoked.date())
     seen = after & ~panel.missing
     used = int((panel.requests[panel.keys.get_loc(key), seen] > 0).sum())
-    return (f"Used on {used:,} of the {int(seen.sum()):,} nights seen since its revocation.",)
+    return (f"Used on {used:,} of the {int(seen.sum()):,} days seen since its revocation.",)

@@ -1,4 +1,4 @@
-"""Unusual patterns: a key-night unlike the others in several respects at once, by isolation forest."""
+"""Unusual patterns: a key-day unlike the others in several respects at once, by isolation forest."""
 
 from __future__ import annotations
 
@@ -13,66 +13,66 @@ from scipy.sparse import csr_array
 
 from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of
-from detector.detectors.statistics.baseline import anscombe, expectation, night_view
+from detector.detectors.statistics.baseline import anscombe, day_view, expectation
 from detector.model.errors import ConfigError
 from detector.model.finding import Severity
 from detector.model.panel import Mixes, Panel, row_of
 
-PAST_NIGHTS = 14
+PAST_DAYS = 14
 PAST_KEYS = 2_000
 FEWEST_ROWS = 200
 SEED = 0
 TOP = 0.98
-"""The share of past key-nights that a feature is compared with. Incidents are among them, so the highest do not
+"""The share of past key-days that a feature is compared with. Incidents are among them, so the highest do not
 count: were they to mask their like, a threshold set by the budget would lie beyond what a forest can say."""
 FEATURES = {
     "volume": "requests against its own history",
     "week": "requests against the same weekday last week",
-    "record": "requests against its own highest nights",
+    "record": "requests against its own highest days",
     "rarity": "how seldom it is used",
     "errors": "share of errors",
     "mix": "which endpoints it used",
     "new endpoints": "endpoints it never used",
     "deployments": "in how many places it was seen",
 }
-"""What a key-night is described by, and how a person reads it."""
+"""What a key-day is described by, and how a person reads it."""
 
 
 @dataclass(frozen=True)
 class _Maps:
-    """The endpoint and deployment counts that the features of several nights are taken from."""
+    """The endpoint and deployment counts that the features of several days are taken from."""
 
     endpoints: Mixes
     total: csr_array
     places: Mixes
 
     @classmethod
-    def of(cls, panel: Panel, baseline_nights: int) -> _Maps:
+    def of(cls, panel: Panel, baseline_days: int) -> _Maps:
         """Read them once."""
-        endpoints = panel.mixes(baseline_nights + PAST_NIGHTS + 1)
-        total = csr_array(endpoints.nights[-1].shape, dtype=np.float64)
-        for matrix in endpoints.nights[:-1]:
+        endpoints = panel.mixes(baseline_days + PAST_DAYS + 1)
+        total = csr_array(endpoints.days[-1].shape, dtype=np.float64)
+        for matrix in endpoints.days[:-1]:
             total = total + matrix
-        return cls(endpoints, total, panel.places(PAST_NIGHTS + 1))
+        return cls(endpoints, total, panel.places(PAST_DAYS + 1))
 
     def mix(self, ago: int, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Per key: total variation between the night's endpoint mix and that of the other nights, and the
-        share of its requests that went to endpoints no other night has."""
-        night = self.endpoints.nights[-1 - ago][rows].astype(np.float64)
-        others = self.total[rows] - night if ago else self.total[rows]
-        total, usual = night.sum(axis=1), others.sum(axis=1)
-        apart = abs(_shares(night, total) - _shares(others, usual)).sum(axis=1) / 2
-        new = 1 - night.multiply(others > 0).sum(axis=1) / np.maximum(total, 1)
+        """Per key: total variation between the day's endpoint mix and that of the other days, and the
+        share of its requests that went to endpoints no other day has."""
+        day = self.endpoints.days[-1 - ago][rows].astype(np.float64)
+        others = self.total[rows] - day if ago else self.total[rows]
+        total, usual = day.sum(axis=1), others.sum(axis=1)
+        apart = abs(_shares(day, total) - _shares(others, usual)).sum(axis=1) / 2
+        new = 1 - day.multiply(others > 0).sum(axis=1) / np.maximum(total, 1)
         judged = (total > 0) & (usual > 0)
         return np.where(judged, apart, 0.0), np.where(judged, new, 0.0)
 
 
 class UnusualPattern:
-    """An outlier estimator over eight features of a key-night, fitted on the fleet's own past nights.
+    """An outlier estimator over eight features of a key-day, fitted on the fleet's own past days.
 
     Any scikit-learn or PyOD outlier estimator serves, by its dotted path in ``detection.estimator``; the
     default is ``IsolationForest`` (Liu, Ting and Zhou 2008), seeded. Score: the estimator's answer, centred
-    and scaled on past nights, plus the log distance by which features lie beyond all that was seen there,
+    and scaled on past days, plus the log distance by which features lie beyond all that was seen there,
     since a forest alone cannot tell far from farther. A key is named a usage spike where volume leads.
     """
 
@@ -82,16 +82,16 @@ class UnusualPattern:
         self.settings = settings
 
     def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score the last night of every active key."""
-        maps = _Maps.of(panel, self.settings.baseline_nights)
-        past, tonight = self._past(panel, maps), self._features(panel, maps, 0, slice(None))
+        """Score the last day of every active key."""
+        maps = _Maps.of(panel, self.settings.baseline_days)
+        past, current = self._past(panel, maps), self._features(panel, maps, 0, slice(None))
         count = panel.requests[:, -1].astype(float)
-        enough = ~np.isnan(tonight).any(axis=1)
+        enough = ~np.isnan(current).any(axis=1)
         terms = {name: np.full(len(panel.keys), np.nan) for name in ("pattern", "beyond what was seen")}
         if len(past) >= FEWEST_ROWS and enough.any():
-            pattern, beyond = self._score(past, tonight[enough])
+            pattern, beyond = self._score(past, current[enough])
             terms["pattern"][enough], terms["beyond what was seen"][enough] = pattern, beyond
-        lead = _leading(past, tonight) if len(past) >= FEWEST_ROWS else np.zeros(len(panel.keys), int)
+        lead = _leading(past, current) if len(past) >= FEWEST_ROWS else np.zeros(len(panel.keys), int)
         frame = judgement(
             panel,
             sum(terms.values(), np.zeros(len(panel.keys))),
@@ -104,8 +104,8 @@ class UnusualPattern:
         return frame.assign(type=np.where(volume, "usage_spike", self.kind))
 
     def past_scores(self, panel: Panel) -> NDArray[np.float64]:
-        """Scores of a sample of the past key-nights that the estimator was fitted on."""
-        past = self._past(panel, _Maps.of(panel, self.settings.baseline_nights))
+        """Scores of a sample of the past key-days that the estimator was fitted on."""
+        past = self._past(panel, _Maps.of(panel, self.settings.baseline_days))
         if len(past) < FEWEST_ROWS:
             return np.empty(0)
         pattern, beyond = self._score(past, past)
@@ -113,9 +113,9 @@ class UnusualPattern:
 
     def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
         """Which features make each key stand out."""
-        maps = _Maps.of(panel, self.settings.baseline_nights)
-        past, tonight = self._past(panel, maps), self._features(panel, maps, 0, slice(None))
-        standing = _standing_out(past, tonight)
+        maps = _Maps.of(panel, self.settings.baseline_days)
+        past, current = self._past(panel, maps), self._features(panel, maps, 0, slice(None))
+        standing = _standing_out(past, current)
         rows = panel.keys.get_indexer(pd.Index(keys))
         return {
             key: _describe(panel.record(key), standing[row], str(row_of(judged, key)["type"]))
@@ -123,28 +123,28 @@ class UnusualPattern:
         }
 
     def _past(self, panel: Panel, maps: _Maps) -> NDArray[np.float64]:
-        """Features of past key-nights in use: rows x features, from at most ``PAST_NIGHTS`` nights."""
+        """Features of past key-days in use: rows x features, from at most ``PAST_DAYS`` days."""
         step = slice(None, None, max(len(panel.keys) // PAST_KEYS, 1))
         length = panel.requests.shape[1]
-        ago = [back for back in range(1, length) if not panel.missing[-1 - back]][:PAST_NIGHTS]
-        nights = [self._features(panel, maps, back, step) for back in ago]
-        past: NDArray[np.float64] = np.concatenate([np.empty((0, len(FEATURES))), *nights])
+        ago = [back for back in range(1, length) if not panel.missing[-1 - back]][:PAST_DAYS]
+        days = [self._features(panel, maps, back, step) for back in ago]
+        past: NDArray[np.float64] = np.concatenate([np.empty((0, len(FEATURES))), *days])
         judged: NDArray[np.float64] = past[~np.isnan(past.sum(axis=1))]
         return judged[np.lexsort(judged.T)]  # a forest depends on the order of what it learns from
 
     def _features(self, panel: Panel, maps: _Maps, ago: int, rows: slice) -> NDArray[np.float64]:
-        """Keys x features of the night so many nights before the judged one; NaN where not judged."""
-        night = panel.requests.shape[1] - 1 - ago
-        window = slice(max(night - self.settings.baseline_nights, 0), night)
+        """Keys x features of the day so many days before the judged one; NaN where not judged."""
+        day = panel.requests.shape[1] - 1 - ago
+        window = slice(max(day - self.settings.baseline_days, 0), day)
         counts, observed = panel.requests[rows, window], panel.observed[rows, window]
-        weekdays = (panel.nights.astype(int) % 7).astype(np.int64)
-        usual = expectation(counts, observed, weekdays[window], int(weekdays[night]))
-        today, errors = panel.requests[rows, night], panel.errors[rows, night]
+        weekdays = (panel.days.astype(int) % 7).astype(np.int64)
+        usual = expectation(counts, observed, weekdays[window], int(weekdays[day]))
+        today, errors = panel.requests[rows, day], panel.errors[rows, day]
         volume = (anscombe(today) - usual.mean) / usual.spread
-        centre, scale = night_view(volume)
+        centre, scale = day_view(volume)
         used = np.where(observed, counts > 0, False).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
         mix, new = maps.mix(ago, rows)
-        last_week = panel.requests[rows, max(night - 7, 0)]
+        last_week = panel.requests[rows, max(day - 7, 0)]
         features = np.column_stack(
             [
                 np.maximum((volume - centre) / scale, 0),
@@ -154,11 +154,11 @@ class UnusualPattern:
                 _error_residual(today, errors, counts, panel.errors[rows, window]),
                 mix * today / (today + 10),
                 new * today / (today + 10),
-                _entropy(maps.places.nights[-1 - ago][rows]),
+                _entropy(maps.places.days[-1 - ago][rows]),
             ]
         )
-        active = panel.records["active"].to_numpy()[rows] & panel.observed[rows, night]
-        features[(usual.nights < self.settings.minimum_nights) | ~active] = np.nan
+        active = panel.records["active"].to_numpy()[rows] & panel.observed[rows, day]
+        features[(usual.days < self.settings.minimum_days) | ~active] = np.nan
         return features
 
     def _score(
@@ -174,12 +174,12 @@ class UnusualPattern:
 
     def _excuses(self, panel: Panel, enough: Any, past: int) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[~enough] = f"too young: fewer than {self.settings.minimum_nights} observed nights"
+        excuses[~enough] = f"too young: fewer than {self.settings.minimum_days} observed days"
         excuses[~panel.records["active"].to_numpy()] = "revoked"
         if past < FEWEST_ROWS:
-            excuses[:] = f"fewer than {FEWEST_ROWS} past key-nights to learn from"
+            excuses[:] = f"fewer than {FEWEST_ROWS} past key-days to learn from"
         if panel.missing[-1]:
-            excuses[:] = "no data for the night"
+            excuses[:] = "no data for the day"
         return excuses
 
 
@@ -225,14 +225,14 @@ def _error_residual(
     return np.asarray(np.maximum(residual, 0), dtype=np.float64)
 
 
-def _standing_out(past: NDArray[np.float64], tonight: NDArray[np.float64]) -> NDArray[np.float64]:
+def _standing_out(past: NDArray[np.float64], current: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keys x features: how far each feature lies above the past median, in units of its usual upper range."""
     middle, upper = np.median(past, axis=0), np.quantile(past, 0.99, axis=0)
-    return np.nan_to_num((tonight - middle) / np.maximum(upper - middle, 0.1))
+    return np.nan_to_num((current - middle) / np.maximum(upper - middle, 0.1))
 
 
-def _leading(past: NDArray[np.float64], tonight: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.asarray(_standing_out(past, tonight).argmax(axis=1), dtype=np.int64)
+def _leading(past: NDArray[np.float64], current: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.asarray(_standing_out(past, current).argmax(axis=1), dtype=np.int64)
 
 
 def _describe(record: pd.Series[Any], standing: NDArray[np.float64], kind: str) -> Description:
@@ -243,12 +243,12 @@ def _describe(record: pd.Series[Any], standing: NDArray[np.float64], kind: str) 
     live = record["environment"] == "live"
     return Description(
         title="Usage spike" if kind == "usage_spike" else "Unusual pattern",
-        reason=f"{record['request_count']:,} requests, unlike past nights in {', '.join(named)}.",
+        reason=f"{record['request_count']:,} requests, unlike past days in {', '.join(named)}.",
         severity=Severity.MEDIUM if live else Severity.LOW,
         severity_reasons=("a live key" if live else "not a live key", "no single rule explains it"),
         confidence="medium" if standing.max() > 3 else "low",
         actions=(
-            f"Ask {owner_of(record)} whether this night's use was meant.",
-            "Read the access log of this key for the night.",
+            f"Ask {owner_of(record)} whether this day's use was meant.",
+            "Read the access log of this key for the day.",
         ),
     )

@@ -15,16 +15,16 @@ from detector.detectors.statistics.baseline import (
     anscombe,
     burst_score,
     counts_of,
+    day_view,
     expectation,
-    night_view,
 )
 from detector.model.finding import Severity
 from detector.model.panel import Panel, row_of
 
-CALIBRATION_NIGHTS = 28
+CALIBRATION_DAYS = 28
 CALIBRATION_KEYS = 5_000
 BAND = 2.0
-"""The usual range of a key is its mean plus or minus this many SD, about 95 of 100 ordinary nights."""
+"""The usual range of a key is its mean plus or minus this many SD, about 95 of 100 ordinary days."""
 
 BURST_SLACK, BURST_WEIGHT = 2.0, 0.5
 RECORD_WEIGHT = 2.0
@@ -33,20 +33,20 @@ RATIO_FLOOR = 3
 
 
 class UsageSpike:
-    """How far a night lies above what the key's own history leads us to expect. Four terms add up:
+    """How far a day lies above what the key's own history leads us to expect. Four terms add up:
 
-    - *own*: ``z = (t(tonight) - mean) / SD`` on the Anscombe scale, against a baseline that weighs recent
-      nights more, knows the key's weekdays and the nights on which the whole fleet rose, and forgets one
-      outlier; then centred and scaled across all keys of the night.
+    - *own*: ``z = (t(day) - mean) / SD`` on the Anscombe scale, against a baseline that weighs recent
+      days more, knows the key's weekdays and the days on which the whole fleet rose, and forgets one
+      outlier; then centred and scaled across all keys of the day.
     - *bursts*: a discount of half of what z exceeds the negative binomial deviance by, beyond 2: a key that
       bursts, bursts again.
-    - *recent*: the log ratio to the second-highest of the last 14 nights, at least -1.
-    - *record*: twice the log ratio to the second-highest night of the baseline, where it is beaten.
+    - *recent*: the log ratio to the second-highest of the last 14 days, at least -1.
+    - *record*: twice the log ratio to the second-highest day of the baseline, where it is beaten.
 
-    All are taken relative to what the whole fleet did that night.
+    All are taken relative to what the whole fleet did that day.
 
     A key is named only with at least ``minimum_requests``, and only when it was in use during the last
-    ``dormant_after_nights``: else its waking is what is unusual.
+    ``dormant_after_days``: else its waking is what is unusual.
     """
 
     kind: ClassVar[str] = "usage_spike"
@@ -55,7 +55,7 @@ class UsageSpike:
         self.settings = settings
 
     def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score the last night of every active key."""
+        """Score the last day of every active key."""
         last = panel.requests.shape[1] - 1
         usual = self._expect(panel, last, slice(None))
         terms = self._terms(panel, last, slice(None), usual)
@@ -72,14 +72,14 @@ class UsageSpike:
         )
 
     def past_scores(self, panel: Panel) -> NDArray[np.float64]:
-        """Scores of the seen nights before, for a fixed sample of at most ``CALIBRATION_KEYS`` keys."""
+        """Scores of the seen days before, for a fixed sample of at most ``CALIBRATION_KEYS`` keys."""
         step = slice(None, None, max(len(panel.keys) // CALIBRATION_KEYS, 1))
-        nights = [night for night in range(len(panel.nights) - 1) if not panel.missing[night]]
+        days = [day for day in range(len(panel.days) - 1) if not panel.missing[day]]
         scores = [np.empty(0)]
-        for night in nights[-CALIBRATION_NIGHTS:]:
-            usual = self._expect(panel, night, step)
-            in_use = panel.requests[step, self._window(night)].any(axis=1)
-            scores.append(sum_of(self._terms(panel, night, step, usual))[in_use])
+        for day in days[-CALIBRATION_DAYS:]:
+            usual = self._expect(panel, day, step)
+            in_use = panel.requests[step, self._window(day)].any(axis=1)
+            scores.append(sum_of(self._terms(panel, day, step, usual))[in_use])
         past = np.concatenate(scores)
         return past[~np.isnan(past)]
 
@@ -87,52 +87,52 @@ class UsageSpike:
         """What is unusual about each key's volume."""
         return {key: self._describe(row_of(judged, key), panel.record(key)) for key in keys}
 
-    def _window(self, night: int) -> slice:
-        return slice(max(night - self.settings.baseline_nights, 0), night)
+    def _window(self, day: int) -> slice:
+        return slice(max(day - self.settings.baseline_days, 0), day)
 
-    def _expect(self, panel: Panel, night: int, rows: slice) -> Expectation:
-        """What the nights before lead us to expect of one night, an index into the panel's nights."""
-        window = self._window(night)
-        weekdays = (panel.nights.astype(int) % 7).astype(np.int64)
+    def _expect(self, panel: Panel, day: int, rows: slice) -> Expectation:
+        """What the days before lead us to expect of one day, an index into the panel's days."""
+        window = self._window(day)
+        weekdays = (panel.days.astype(int) % 7).astype(np.int64)
         return expectation(
-            panel.requests[rows, window], panel.observed[rows, window], weekdays[window], int(weekdays[night])
+            panel.requests[rows, window], panel.observed[rows, window], weekdays[window], int(weekdays[day])
         )
 
-    def _terms(self, panel: Panel, night: int, rows: slice, usual: Expectation) -> dict[str, NDArray[np.float64]]:
-        counts = panel.requests[rows, night]
+    def _terms(self, panel: Panel, day: int, rows: slice, usual: Expectation) -> dict[str, NDArray[np.float64]]:
+        counts = panel.requests[rows, day]
         active = panel.records["active"].to_numpy()[rows]
-        enough = (usual.nights >= self.settings.minimum_nights) & panel.observed[rows, night] & active
+        enough = (usual.days >= self.settings.minimum_days) & panel.observed[rows, day] & active
 
-        def of_night(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
+        def of_day(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
             judged = np.where(enough, values, np.nan)
-            return judged, *night_view(judged)
+            return judged, *day_view(judged)
 
-        z, centre, scale = of_night((anscombe(counts) - usual.mean) / usual.spread)
+        z, centre, scale = of_day((anscombe(counts) - usual.mean) / usual.spread)
         own = (z - centre) / scale
-        deviance, usual_deviance, deviance_scale = of_night(burst_score(counts, usual))
+        deviance, usual_deviance, deviance_scale = of_day(burst_score(counts, usual))
         bursts = (deviance - usual_deviance) / deviance_scale
-        recent, common, _ = of_night(_log_ratio(counts, usual.recent))
-        record, common_record, _ = of_night(_log_ratio(counts, usual.record))
+        recent, common, _ = of_day(_log_ratio(counts, usual.recent))
+        record, common_record, _ = of_day(_log_ratio(counts, usual.record))
         return {
             "own history": own,
             "bursts": -BURST_WEIGHT * np.maximum(own - bursts - BURST_SLACK, 0),
-            "recent nights": np.maximum(recent - common, -1) / scale,
+            "recent days": np.maximum(recent - common, -1) / scale,
             "record": RECORD_WEIGHT * np.maximum(record - common_record, 0) / scale,
         }
 
     def _recently_used(self, panel: Panel) -> NDArray[np.bool_]:
-        recent = panel.requests[:, -1 - self.settings.dormant_after_nights : -1]
+        recent = panel.requests[:, -1 - self.settings.dormant_after_days : -1]
         in_use: NDArray[np.bool_] = recent.sum(axis=1) > 0
         return in_use
 
     def _excuses(self, panel: Panel, usual: Expectation) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[usual.nights < self.settings.minimum_nights] = (
-            f"too young: fewer than {self.settings.minimum_nights} observed nights"
+        excuses[usual.days < self.settings.minimum_days] = (
+            f"too young: fewer than {self.settings.minimum_days} observed days"
         )
         excuses[~panel.records["active"].to_numpy()] = "revoked"
         if panel.missing[-1]:
-            excuses[:] = "no data for the night"
+            excuses[:] = "no data for the day"
         return excuses
 
     def _describe(self, judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
@@ -150,7 +150,7 @@ class UsageSpike:
             actions=(
                 f"Ask {owner_of(record)} whether a new job or release explains the extra requests.",
                 "If nobody expected it, rotate the key. Revoking it stops every caller at once: find them first.",
-                "Read the access log of this key for the night: new addresses, endpoints and errors.",
+                "Read the access log of this key for the day: new addresses, endpoints and errors.",
             ),
         )
 

@@ -1,4 +1,4 @@
-"""Whether a night's data are all there. Silence means nothing until they are."""
+"""Whether a day's data are all there. Silence means nothing until they are."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from detector.model.panel import Panel
 from detector.model.usage import MISSING_FILE, NO_KEY
 
 LOOK_BACK = 28
-FEWEST_NIGHTS = 7
+FEWEST_DAYS = 7
 SLACK = np.timedelta64(1, "h")
 PARTIAL_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with the night's data; a ``withholding`` one makes silence and resolution unsafe."""
+    """One thing wrong with the day's data; a ``withholding`` one makes silence and resolution unsafe."""
 
     text: str
     severity: Severity
-    action: str = "Check the source and its export, then run the night again."
+    action: str = "Check the source and its export, then run the day again."
     withholding: bool = True
 
 
 def assess(panel: Panel) -> list[Problem]:
-    """Everything wrong with the judged night's data, the most severe first."""
+    """Everything wrong with the judged day's data, the most severe first."""
     problems = [
         problem
         for check in (_empty, _late, _partial, _fileless, _unregistered, _unreadable)
@@ -45,39 +45,39 @@ def _empty(panel: Panel) -> list[Problem]:
     if not panel.missing[-1]:
         return []
     earlier = panel.requests[:, :-1].any()
-    text = "The source holds no request for this night" + (
-        ", though it usually has some." if earlier else ", nor for any night before it."
+    text = "The source holds no request for this day" + (
+        ", though it usually has some." if earlier else ", nor for any day before it."
     )
     return [Problem(text, Severity.HIGH)]
 
 
 def _late(panel: Panel) -> list[Problem]:
-    """The last request lies further from the night's end than on any recent night."""
+    """The last request lies further from the day's end than on any recent day."""
     if panel.missing[-1]:
         return []
-    end = panel.night.end
+    end = panel.day.end
     if panel.pulled_at is not None and panel.pulled_at < end:
-        return [Problem("The data were pulled before the night was over.", Severity.MEDIUM)]
+        return [Problem("The data were pulled before the day was over.", Severity.MEDIUM)]
     if panel.watermark is not None and panel.watermark >= end:
         return []
-    ends = panel.nights + np.timedelta64(1, "D")
+    ends = panel.days + np.timedelta64(1, "D")
     gaps = (ends - panel.last_uses.astype("datetime64[us]")) - (ends[-1] - np.datetime64(end.replace(tzinfo=None)))
     usual = gaps[:-1][~panel.missing[:-1] & ~np.isnat(panel.last_uses[:-1])][-LOOK_BACK:]
-    if len(usual) < FEWEST_NIGHTS or gaps[-1] <= usual.max() + SLACK:
+    if len(usual) < FEWEST_DAYS or gaps[-1] <= usual.max() + SLACK:
         return []
     hours = gaps[-1] / np.timedelta64(1, "h")
-    usual_nights = f"any of the last {len(usual)} nights"
-    text = f"The data end {hours:.1f} hours before the night does, earlier than on {usual_nights}."
+    usual_days = f"any of the last {len(usual)} days"
+    text = f"The data end {hours:.1f} hours before the day does, earlier than on {usual_days}."
     return [Problem(text, Severity.MEDIUM)]
 
 
 def _partial(panel: Panel) -> list[Problem]:
-    """Requests and keys seen are both below half of the lowest comparable night."""
+    """Requests and keys seen are both below half of the lowest comparable day."""
     if panel.missing[-1]:
         return []
-    days = panel.nights[:-1].astype("datetime64[D]")
+    days = panel.days[:-1].astype("datetime64[D]")
     seen = ~panel.missing[:-1]
-    same_weekday = seen & ((panel.nights[-1] - days) % np.timedelta64(7, "D") == np.timedelta64(0, "D"))
+    same_weekday = seen & ((panel.days[-1] - days) % np.timedelta64(7, "D") == np.timedelta64(0, "D"))
     chosen = np.flatnonzero(same_weekday)[-8:] if same_weekday.sum() >= 3 else np.flatnonzero(seen)[-LOOK_BACK:]
     if len(chosen) < 3:
         return []
@@ -87,7 +87,7 @@ def _partial(panel: Panel) -> list[Problem]:
         return []
     text = (
         f"Only {requests[-1]:,} requests from {keys[-1]:,} keys; the lowest of {len(chosen)} comparable "
-        f"nights had {least_requests:,} from {least_keys:,}. The data may be partial."
+        f"days had {least_requests:,} from {least_keys:,}. The data may be partial."
     )
     return [Problem(text, Severity.MEDIUM)]
 
@@ -104,9 +104,9 @@ def _unregistered(panel: Panel) -> list[Problem]:
 
 
 def _fileless(panel: Panel) -> list[Problem]:
-    """Files of the night that are not there: what they would hold is not known to be nothing."""
+    """Files of the day that are not there: what they would hold is not known to be nothing."""
     return [
-        Problem(f"{fault.count:,} of the night's files not found: {', '.join(fault.samples)}.", Severity.MEDIUM)
+        Problem(f"{fault.count:,} of the day's files not found: {', '.join(fault.samples)}.", Severity.MEDIUM)
         for fault in panel.faults
         if fault.reason.startswith(MISSING_FILE)
     ]

@@ -1,4 +1,4 @@
-"""What changed about a key tonight, in words: endpoints, errors, deployments."""
+"""What changed about a key that day, in words: endpoints, errors, deployments."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ ENUMERATION = 5
 
 @dataclass(frozen=True)
 class Change:
-    """What is different about a key, and its endpoint mix before and tonight."""
+    """What is different about a key, and its endpoint mix before and that day."""
 
     sentences: tuple[str, ...]
     endpoints_usual: Mapping[str, int]
-    endpoints_tonight: Mapping[str, int]
+    endpoints_observed: Mapping[str, int]
 
 
 def changes(panel: Panel, keys: list[str]) -> dict[str, Change]:
-    """The changes of each key against the nights of the panel before."""
+    """The changes of each key against the days of the panel before."""
     if not keys:
         return {}
     endpoints, places = panel.maps("endpoint_distribution", keys), panel.maps("deployments", keys)
@@ -35,22 +35,22 @@ def changes(panel: Panel, keys: list[str]) -> dict[str, Change]:
 
 def _change(panel: Panel, key: str, usual: Counter[str], places: Counter[str]) -> Change:
     record = panel.record(key)
-    tonight = map_of(record["endpoint_distribution"])
-    sentences = [*_endpoint_sentences(usual, tonight), *_error_sentences(panel, key, record)]
+    current = map_of(record["endpoint_distribution"])
+    sentences = [*_endpoint_sentences(usual, current), *_error_sentences(panel, key, record)]
     if places and (new := [name for name in map_of(record["deployments"]) if name not in places]):
         sentences.append(f"Never seen in {' and '.join(new[:MOST_NAMED])} before.")
-    return Change(tuple(sentences), _top(usual), _top(Counter(tonight)))
+    return Change(tuple(sentences), _top(usual), _top(Counter(current)))
 
 
-def _endpoint_sentences(usual: Counter[str], tonight: Mapping[str, int]) -> list[str]:
-    new = [name for name in tonight if name not in usual and name not in (OTHER, NO_ENDPOINT)]
+def _endpoint_sentences(usual: Counter[str], current: Mapping[str, int]) -> list[str]:
+    new = [name for name in current if name not in usual and name not in (OTHER, NO_ENDPOINT)]
     if not usual or not new:
         return []
     if len(new) >= ENUMERATION:
-        total = sum(tonight[name] for name in new)
+        total = sum(current[name] for name in new)
         return [f"{len(new)} endpoints never used before: {total:,} requests, most to {new[0]}."]
     return [
-        f"{name} never used before: {tonight[name]:,} {_requests(tonight[name])}." for name in new[:MOST_NAMED]
+        f"{name} never used before: {current[name]:,} {_requests(current[name])}." for name in new[:MOST_NAMED]
     ]
 
 
@@ -66,10 +66,10 @@ def _error_sentences(panel: Panel, key: str, record: pd.Series) -> list[str]:
     return [f"Errors on {now:.1%} of requests, {usual}."]
 
 
-def _sum(nights: list[dict[str, dict[str, int]]], key: str) -> Counter[str]:
+def _sum(days: list[dict[str, dict[str, int]]], key: str) -> Counter[str]:
     total: Counter[str] = Counter()
-    for night in nights:
-        total.update(night.get(key, {}))
+    for day in days:
+        total.update(day.get(key, {}))
     return total
 
 

@@ -1,4 +1,4 @@
-"""Nights on which the fleet moves together: one finding on the fleet, not one per key."""
+"""Days on which the fleet moves together: one finding on the fleet, not one per key."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SAMPLE = 20_000
 
 
 def fleet_shift(panel: Panel, settings: Detection) -> tuple[Description, float] | None:
-    """What to say of a night on which at least a fifth of the keys moved the same way, and that share.
+    """What to say of a day on which at least a fifth of the keys moved the same way, and that share.
 
-    Told from at most ``SAMPLE`` keys at even steps. None for an ordinary night, for one that nobody saw
+    Told from at most ``SAMPLE`` keys at even steps. None for an ordinary day, for one that nobody saw
     and for a fleet too small to speak of.
     """
     z = _distances(panel, settings)
@@ -56,14 +56,14 @@ def fleet_shift(panel: Panel, settings: Detection) -> tuple[Description, float] 
 
 
 def _distances(panel: Panel, settings: Detection) -> NDArray[np.float64]:
-    """How far each judged key lies from its own history tonight, in SD."""
+    """How far each judged key lies from its own history that day, in SD."""
     step = slice(None, None, max(len(panel.keys) // SAMPLE, 1))
-    window = slice(-1 - settings.baseline_nights, -1)
-    weekdays = (panel.nights.astype(int) % 7).astype(np.int64)
+    window = slice(-1 - settings.baseline_days, -1)
+    weekdays = (panel.days.astype(int) % 7).astype(np.int64)
     usual = expectation(
         panel.requests[step, window], panel.observed[step, window], weekdays[window], int(weekdays[-1])
     )
     in_use = (panel.requests[step, window] > 0).any(axis=1) & panel.records["active"].to_numpy()[step]
-    enough = in_use & (usual.nights >= settings.minimum_nights)
+    enough = in_use & (usual.days >= settings.minimum_days)
     distances: NDArray[Any] = (anscombe(panel.requests[step, -1]) - usual.mean) / usual.spread
     return distances[enough]

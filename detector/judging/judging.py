@@ -1,4 +1,4 @@
-"""One night judged: from the panel to its findings. Pure; the pipeline, the backtest and `explain` share it."""
+"""One day judged: from the panel to its findings. Pure; the pipeline, the backtest and `explain` share it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from detector.model.triage import Precision
 
 @dataclass(frozen=True)
 class Judged:
-    """Everything known of a judged night; ``judgements`` and ``thresholds`` are by type of finding."""
+    """Everything known of a judged day; ``judgements`` and ``thresholds`` are by type of finding."""
 
     panel: Panel
     problems: list[Problem]
@@ -34,7 +34,7 @@ class Judged:
 
     @property
     def complete(self) -> bool:
-        """Whether the night's data are all there."""
+        """Whether the day's data are all there."""
         return is_complete(self.problems)
 
 
@@ -44,10 +44,10 @@ def judge(
     earlier: Mapping[str, Sighting],
     verdicts: Mapping[str, Precision] = MappingProxyType({}),
 ) -> Judged:
-    """Score, decide and explain the panel's last night.
+    """Score, decide and explain the panel's last day.
 
-    ``earlier`` holds the latest sighting of every finding before that night, ``verdicts`` what people found
-    findings of earlier nights to be, by type. A detector that fails is recorded in ``failures`` and the others
+    ``earlier`` holds the latest sighting of every finding before that day, ``verdicts`` what people found
+    findings of earlier days to be, by type. A detector that fails is recorded in ``failures`` and the others
     go on.
     """
     problems = assess(panel)
@@ -120,7 +120,7 @@ def _findings(
                 changes=changed[key].sentences,
                 prevalence=_prevalence(len(keys), len(judged), threshold, float(row["score"])),
                 endpoints_usual=changed[key].endpoints_usual,
-                endpoints_tonight=changed[key].endpoints_tonight,
+                endpoints_observed=changed[key].endpoints_observed,
                 terms=terms_of(row),
             )
         )
@@ -130,17 +130,17 @@ def _findings(
 def _prevalence(named: int, keys: int, threshold: Threshold | None, score: float) -> str:
     others = "no other key" if named == 1 else f"{named:,} of {keys:,} keys"
     if threshold is None or not threshold.calibrated:
-        return f"{others} tonight"
-    nights = 1 / max(threshold.rate(score), 1 / threshold.past)
-    rounded = round(nights, 1 - int(np.floor(np.log10(nights))))
-    words = "rarer than once in" if nights >= threshold.past else "about once in"
-    return f"{words} {rounded:,.0f} key-nights; {others} tonight"
+        return f"{others} that day"
+    days = 1 / max(threshold.rate(score), 1 / threshold.past)
+    rounded = round(days, 1 - int(np.floor(np.log10(days))))
+    words = "rarer than once in" if days >= threshold.past else "about once in"
+    return f"{words} {rounded:,.0f} key-days; {others} that day"
 
 
 def _data_quality(
     panel: Panel, problems: list[Problem], config: Config, earlier: Mapping[str, Sighting]
 ) -> list[Finding]:
-    """All that is wrong with the night's data, as one finding on the fleet."""
+    """All that is wrong with the day's data, as one finding on the fleet."""
     if not problems:
         return []
     worst, *others = problems
@@ -157,7 +157,7 @@ def _data_quality(
 
 
 def _fleet_shift(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> list[Finding]:
-    """The night's common movement, where there is one."""
+    """The day's common movement, where there is one."""
     shift = fleet.fleet_shift(panel, config.detection)
     return [_on_fleet(panel, fleet.KIND, shift[0], shift[1], config, earlier)] if shift else []
 

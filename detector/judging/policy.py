@@ -18,7 +18,7 @@ from detector.model.panel import Panel
 from detector.model.triage import Precision
 
 DEFAULT_THRESHOLD = 4.0
-"""While the fleet's own past is too short: on five real fleets 0 to 2.3 false alarms per 1,000 key-nights."""
+"""While the fleet's own past is too short: on five real fleets 0 to 2.3 false alarms per 1,000 key-days."""
 LOWEST_THRESHOLD = 3.0
 FEWEST_SCORES = 500
 TAIL_FROM, TAIL_TO = 0.85, 0.95
@@ -30,8 +30,8 @@ PRIOR_REAL, LEAST_WEIGHT = 2, 0.25
 class Threshold:
     """The score from which a statistical detector raises.
 
-    ``rate(s)`` is the share of ordinary key-nights expected beyond a score: an exponential tail that
-    starts with ``share`` at ``start`` and falls by e every ``slope``. ``past`` is the number of key-nights
+    ``rate(s)`` is the share of ordinary key-days expected beyond a score: an exponential tail that
+    starts with ``share`` at ``start`` and falls by e every ``slope``. ``past`` is the number of key-days
     it rests on, ``budget`` the alarms per 1,000 keys it was set for. ``calibrated`` is False for the
     default that serves while there is little past.
     """
@@ -45,7 +45,7 @@ class Threshold:
     past: int = 0
 
     def rate(self, score: float) -> float:
-        """The share of ordinary key-nights beyond a score."""
+        """The share of ordinary key-days beyond a score."""
         return float(self.share * np.exp(-max(score - self.start, 0.0) / self.slope))
 
     def at(self, factor: float) -> float:
@@ -55,11 +55,11 @@ class Threshold:
 
 
 def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Threshold:
-    """The threshold that an ordinary night exceeds at the budgeted rate.
+    """The threshold that an ordinary day exceeds at the budgeted rate.
 
     An exponential tail through the 85th and 95th percentile of the past scores is carried on to the
     rate. It is fitted below the top because the top holds the very incidents it is to find: were one
-    key-night in a hundred an incident of any size, the threshold would rise by less than a sixth.
+    key-day in a hundred an incident of any size, the threshold would rise by less than a sixth.
     """
     if len(past) < FEWEST_SCORES:
         rate = alerts_per_1000_keys / 1000
@@ -114,18 +114,18 @@ def finding_id(kind: str, source: str, key_id: str | None, organization: str | N
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def life(prior: Sighting | None, severity: Severity, night: date) -> tuple[Status, int, date, int]:
-    """Status, episode, first night of the episode and nights in it, given the latest earlier sighting."""
+def life(prior: Sighting | None, severity: Severity, day: date) -> tuple[Status, int, date, int]:
+    """Status, episode, first day of the episode and days in it, given the latest earlier sighting."""
     if prior is None:
-        return Status.NEW, 1, night, 1
+        return Status.NEW, 1, day, 1
     if not prior.open:
-        return Status.REOPENED, prior.episode + 1, night, 1
+        return Status.REOPENED, prior.episode + 1, day, 1
     status = Status.ESCALATED if severity.rank > prior.severity.rank else Status.ONGOING
-    return status, prior.episode, prior.first_seen, prior.nights + 1
+    return status, prior.episode, prior.first_seen, prior.days + 1
 
 
 def resolved(earlier: Mapping[str, Sighting], present: set[str], panel: Panel, complete: bool) -> list[Finding]:
-    """The open findings of earlier nights that tonight no longer holds; none while data are incomplete."""
+    """The open findings of earlier days that that day no longer holds; none while data are incomplete."""
     if not complete:
         return []
     gone = [sighting for sighting in earlier.values() if sighting.open and sighting.finding_id not in present]
@@ -159,11 +159,11 @@ def build(
     changes: Sequence[str] = (),
     prevalence: str | None = None,
     endpoints_usual: Mapping[str, int] | None = None,
-    endpoints_tonight: Mapping[str, int] | None = None,
+    endpoints_observed: Mapping[str, int] | None = None,
     terms: Mapping[str, float] | None = None,
 ) -> Finding:
-    """One finding of the panel's last night."""
-    status, episode, first_seen, nights = life(prior, description.severity, panel.night.day)
+    """One finding of the panel's last day."""
+    status, episode, first_seen, days = life(prior, description.severity, panel.day.date)
     return Finding(
         finding_id=identity,
         episode=episode,
@@ -173,19 +173,19 @@ def build(
         severity=description.severity,
         confidence=description.confidence,
         key_id=key_id,
-        night=panel.night.day,
+        day=panel.day.date,
         **_register(panel, key_id),
         **_numbers(judged),
         reason=description.reason,
         first_seen=first_seen,
-        last_seen=panel.night.day,
-        nights=nights,
+        last_seen=panel.day.date,
+        days=days,
         changes=tuple(dict.fromkeys((*description.changes, *changes))),
         actions=description.actions,
         prevalence=prevalence,
         severity_reasons=description.severity_reasons,
         endpoints_usual=endpoints_usual or {},
-        endpoints_tonight=endpoints_tonight or {},
+        endpoints_observed=endpoints_observed or {},
         terms=terms or {},
         techniques=description.techniques,
     )
@@ -201,7 +201,7 @@ def _resolved(sighting: Sighting, panel: Panel) -> Finding:
         severity=sighting.severity,
         confidence="certain",
         key_id=sighting.key_id,
-        night=panel.night.day,
+        day=panel.day.date,
         **_register(panel, sighting.key_id),
         score=None,
         observed=None,
@@ -210,8 +210,8 @@ def _resolved(sighting: Sighting, panel: Panel) -> Finding:
         high=None,
         reason="The condition no longer holds.",
         first_seen=sighting.first_seen,
-        last_seen=sighting.night,
-        nights=sighting.nights,
+        last_seen=sighting.day,
+        days=sighting.days,
     )
 
 

@@ -1,4 +1,4 @@
-"""From a judged night to the report: the verdict in words, the counts behind it, and what was not judged."""
+"""From a judged day to the report: the verdict in words, the counts behind it, and what was not judged."""
 
 from __future__ import annotations
 
@@ -53,32 +53,32 @@ def assemble(
     failures: Sequence[str] = (),
     said: Sequence[TriageEntry] = (),
 ) -> RunReport:
-    """The report of a judged night with what people ``said`` laid over its findings.
+    """The report of a judged day with what people ``said`` laid over its findings.
 
     ``failures`` are parts of the run that failed outside the judging.
     """
-    night = judged.panel.night
-    judged = replace(judged, findings=triage.apply(judged.findings, said, night.day))
+    day = judged.panel.day
+    judged = replace(judged, findings=triage.apply(judged.findings, said, day.date))
     coverage = _coverage(judged, config, (*failures, *judged.failures))
     return RunReport(
-        night=night,
+        day=day,
         organization=config.organization,
         generated_at=generated_at,
         run=run,
         sources=tuple(sources),
         coverage=coverage,
-        summary=replace(_summary(judged, config, coverage), precision=triage.precision(said, night.day)),
+        summary=replace(_summary(judged, config, coverage), precision=triage.precision(said, day.date)),
         findings=tuple(judged.findings),
         usage=in_answer_order(judged.panel.records),
         trends=_trends(judged.panel),
         policy=dict(config.detection.deployments),
-        mutes=triage.mutes_in_force(judged.findings, said, night.day),
+        mutes=triage.mutes_in_force(judged.findings, said, day.date),
     )
 
 
 def _coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Coverage:
     panel, records = judged.panel, judged.panel.records
-    window = slice(-1 - config.detection.baseline_nights, -1)
+    window = slice(-1 - config.detection.baseline_days, -1)
     has_register = bool(records["registered"].any())
     unregistered = records[~records["registered"] & (records["request_count"] > 0) & has_register]
     revoked = records[~records["active"] & (records["request_count"] > 0)]
@@ -88,8 +88,8 @@ def _coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Cove
         keys_active=int(records["active"].sum()),
         keys_judged=_keys_judged(judged),
         not_judged=tuple(_not_judged(judged)),
-        baseline_nights=int((~panel.missing[window]).sum()),
-        missing_nights=tuple(night.item() for night in _gaps(panel, window)),
+        baseline_days=int((~panel.missing[window]).sum()),
+        missing_days=tuple(day.item() for day in _gaps(panel, window)),
         unregistered_keys=tuple(unregistered["key_id"]),
         revoked_keys_in_use=tuple(revoked["key_id"]),
         withheld=() if judged.complete else WITHHELD,
@@ -99,15 +99,15 @@ def _coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Cove
 
 
 def _gaps(panel: Panel, window: slice) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    """The nights nobody saw in the middle of the baseline; those before the first seen one are no gap."""
+    """The days nobody saw in the middle of the baseline; those before the first seen one are no gap."""
     seen_from = int(np.argmin(panel.missing)) if not panel.missing.all() else len(panel.missing)
     gaps = panel.missing & (np.arange(len(panel.missing)) >= seen_from)
-    nights: np.ndarray[Any, np.dtype[np.datetime64]] = panel.nights[window][gaps[window]]
-    return nights
+    days: np.ndarray[Any, np.dtype[np.datetime64]] = panel.days[window][gaps[window]]
+    return days
 
 
 def volume_judgement(judged: Judged) -> pd.DataFrame | None:
-    """How the night's volume was judged by the configured method; None where that failed."""
+    """How the day's volume was judged by the configured method; None where that failed."""
     return next((judged.judgements[kind] for kind in VOLUME if kind in judged.judgements), None)
 
 
@@ -158,7 +158,7 @@ def _counts(values: list[str]) -> dict[str, int]:
 
 
 def _outcome(pressing: list[Finding], coverage: Coverage) -> str:
-    """findings, clear or not_judged: silence is only an all-clear where the night was looked at."""
+    """findings, clear or not_judged: silence is only an all-clear where the day was looked at."""
     if any(finding.key_id is not None for finding in pressing):
         return "findings"
     if not coverage.complete or coverage.keys_judged == 0:
@@ -168,18 +168,18 @@ def _outcome(pressing: list[Finding], coverage: Coverage) -> str:
 
 def _verdict(outcome: str, pressing: list[Finding], coverage: Coverage) -> str:
     if outcome == "clear":
-        return "Nothing to look at tonight"
+        return "Nothing to look at that day"
     if outcome == "not_judged":
-        return "We could not judge tonight"
+        return "We could not judge that day"
     keys = {finding.key_id for finding in pressing if finding.key_id is not None}
     if not keys:
         return "The data need a look"
     news = {finding.key_id for finding in pressing if finding.key_id is not None and finding.status.raised}
     need = f"{_number(len(keys))} {'key needs' if len(keys) == 1 else 'keys need'} a look"
     if not news:
-        return f"{need}, none of them new tonight" if len(keys) > 1 else f"{need}, not new tonight"
+        return f"{need}, none of them new that day" if len(keys) > 1 else f"{need}, not new that day"
     if len(news) < len(keys):
-        need += f", {_number(len(news)).lower()} of them new tonight"
+        need += f", {_number(len(news)).lower()} of them new that day"
     return need if coverage.complete else f"{need}, and the data are incomplete"
 
 
@@ -195,11 +195,11 @@ def _subline(outcome: str, pressing: list[Finding], coverage: Coverage, muted: i
     if outcome == "clear":
         return (
             f"{coverage.keys_judged:,} of {coverage.keys_active:,} active keys were judged against "
-            f"{coverage.baseline_nights:,} nights, and {_standing_out(muted)}."
+            f"{coverage.baseline_days:,} days, and {_standing_out(muted)}."
         )
     raised = _titles([finding for finding in pressing if finding.status.raised])
     ongoing = _titles([finding for finding in pressing if not finding.status.raised])
-    parts = [f"New tonight: {raised}." if raised else "", f"Ongoing: {ongoing}." if ongoing else ""]
+    parts = [f"New that day: {raised}." if raised else "", f"Ongoing: {ongoing}." if ongoing else ""]
     return " ".join(part for part in parts if part)
 
 
@@ -244,11 +244,11 @@ def _budget(judged: Judged, config: Config) -> Budget:
 
 
 def _fleet(panel: Panel) -> Fleet:
-    """The fleet's total against the same weekday of the nights before, or all of them while there are few."""
+    """The fleet's total against the same weekday of the days before, or all of them while there are few."""
     active = panel.records["active"].to_numpy()
     requests, errors = panel.requests[active].sum(axis=0), panel.errors[active].sum(axis=0)
     seen = ~panel.missing[:-1]
-    weekday = (panel.nights[-1] - panel.nights[:-1]).astype(int) % 7 == 0
+    weekday = (panel.days[-1] - panel.days[:-1]).astype(int) % 7 == 0
     chosen = seen & weekday if (seen & weekday).sum() >= FEWEST_SAME_WEEKDAY else seen
     usual = baseline(requests[None, :-1], chosen[None, :])
     expected, low, high = (
@@ -266,7 +266,7 @@ def _trends(panel: Panel) -> Trends:
     usage = in_answer_order(panel.records)
     rows = panel.keys.get_indexer(pd.Index(usage["key_id"]))
     return Trends(
-        nights=tuple(night.item() for night in panel.nights),
+        days=tuple(day.item() for day in panel.days),
         key_ids=tuple(usage["key_id"]),
         requests=panel.requests[rows],
         known=panel.known[rows],

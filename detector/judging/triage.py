@@ -1,7 +1,7 @@
-"""What people said about findings, laid over a night's findings when its report is made.
+"""What people said about findings, laid over a day's findings when its report is made.
 
 Pure: findings and the log of triage go in, findings come out. Nothing here touches sightings, so the life of
-a finding still follows from the nights alone, an ended mute simply stops applying, and an old night that is
+a finding still follows from the days alone, an ended mute simply stops applying, and an old day that is
 rendered again is told with what is known of it today.
 """
 
@@ -68,10 +68,10 @@ class Named:
 
 
 def covers(entry: TriageEntry, subject: Subject) -> bool:
-    """Whether an entry is about a finding, whatever the night.
+    """Whether an entry is about a finding, whatever the day.
 
     A finding on the whole fleet (bad data above all) is only ever reached by its own id: no pattern may
-    hide by accident that a night was not seen.
+    hide by accident that a day was not seen.
     """
     if entry.target_kind == FINDING:
         return subject.finding_id == entry.target
@@ -84,35 +84,35 @@ def covers(entry: TriageEntry, subject: Subject) -> bool:
     return any(fnmatchcase(text, entry.target) for text in (subject.key_id, subject.name) if text is not None)
 
 
-def in_force(entry: TriageEntry, night: date) -> bool:
-    """Whether an entry applies to a night: not taken back, begun, and not yet past its last night."""
-    begun = entry.from_night <= night
-    return begun and entry.ended_at is None and (entry.until_night is None or night <= entry.until_night)
+def in_force(entry: TriageEntry, day: date) -> bool:
+    """Whether an entry applies to a day: not taken back, begun, and not yet past its last day."""
+    begun = entry.from_day <= day
+    return begun and entry.ended_at is None and (entry.until_day is None or day <= entry.until_day)
 
 
-def apply(findings: Sequence[Finding], entries: Iterable[TriageEntry], night: date) -> list[Finding]:
-    """The findings as people want them told on a night: marked, muted, with their verdicts.
+def apply(findings: Sequence[Finding], entries: Iterable[TriageEntry], day: date) -> list[Finding]:
+    """The findings as people want them told on a day: marked, muted, with their verdicts.
 
     Open ones keep their order and come first, then the muted, then the resolved. Applying the same entries
     again changes nothing. A resolved finding is not muted, as there is nothing left to be quiet about.
     """
-    applicable = [entry for entry in entries if in_force(entry, night)]
+    applicable = [entry for entry in entries if in_force(entry, day)]
     verdicts = {(entry.target, entry.episode): entry.verdict for entry in applicable if entry.action == VERDICT}
     marks = [entry for entry in applicable if entry.action != VERDICT]
     told = [_told(finding, marks, verdicts.get((finding.finding_id, finding.episode))) for finding in findings]
     return sorted(told, key=lambda finding: _LAST.get(finding.status, 0))
 
 
-def precision(entries: Iterable[TriageEntry], night: date) -> dict[str, Precision]:
+def precision(entries: Iterable[TriageEntry], day: date) -> dict[str, Precision]:
     """By type of finding: how many were judged by people, and how many of these were real.
 
     The last verdict on an episode counts. Planned ones are left out: they were neither an incident nor a
-    mistake. An episode that began after the night is not counted, so that an old report stays what it was.
+    mistake. An episode that began after the day is not counted, so that an old report stays what it was.
     """
     last = {
         (entry.target, entry.episode): entry
         for entry in entries
-        if entry.action == VERDICT and in_force(entry, night)
+        if entry.action == VERDICT and in_force(entry, day)
     }
     counted = [entry for entry in last.values() if entry.type is not None and entry.verdict != PLANNED]
     judged = Counter(entry.type for entry in counted if entry.type is not None)
@@ -121,11 +121,11 @@ def precision(entries: Iterable[TriageEntry], night: date) -> dict[str, Precisio
 
 
 def mutes_in_force(
-    findings: Iterable[Finding], entries: Iterable[TriageEntry], night: date
+    findings: Iterable[Finding], entries: Iterable[TriageEntry], day: date
 ) -> tuple[MuteInForce, ...]:
-    """The mutes that apply to a night, in the order they were entered, each with its count of muted findings."""
+    """The mutes that apply to a day, in the order they were entered, each with its count of muted findings."""
     muted = [finding for finding in findings if finding.status is Status.MUTED]
-    mutes = [entry for entry in entries if entry.action == MUTE and in_force(entry, night)]
+    mutes = [entry for entry in entries if entry.action == MUTE and in_force(entry, day)]
     return tuple(
         MuteInForce(
             id=entry.id,
@@ -134,8 +134,8 @@ def mutes_in_force(
             type=entry.type,
             reason=entry.reason,
             by=entry.by,
-            from_night=entry.from_night,
-            until_night=entry.until_night,
+            from_day=entry.from_day,
+            until_day=entry.until_day,
             findings=sum(covers(entry, finding) for finding in muted),
         )
         for entry in mutes
@@ -154,11 +154,11 @@ def target_words(entry: TriageEntry | MuteInForce) -> str:
 
 
 def mute_words(mute: MuteInForce) -> str:
-    """A mute in force in one sentence, with what it hides tonight."""
+    """A mute in force in one sentence, with what it hides that day."""
     covered = "nothing" if not mute.findings else f"{mute.findings:,} finding{'' if mute.findings == 1 else 's'}"
-    until = f" until {_day(mute.until_night)}" if mute.until_night else ""
+    until = f" until {_day(mute.until_day)}" if mute.until_day else ""
     why = f": {mute.reason}" if mute.reason else ""
-    return f"{target_words(mute)} (covers {covered} tonight), by {mute.by}{until}{why}"
+    return f"{target_words(mute)} (covers {covered} that day), by {mute.by}{until}{why}"
 
 
 def _told(finding: Finding, marks: Sequence[TriageEntry], verdict: str | None) -> Finding:
@@ -171,16 +171,16 @@ def _told(finding: Finding, marks: Sequence[TriageEntry], verdict: str | None) -
     if acks:
         finding = replace(finding, acknowledged=_sentence("Acknowledged", acks[-1]))
     if mutes:
-        longest = max(mutes, key=lambda entry: (entry.until_night or date.max, entry.id))
+        longest = max(mutes, key=lambda entry: (entry.until_day or date.max, entry.id))
         finding = replace(finding, status=Status.MUTED, muted=_sentence("Muted", longest))
     return finding
 
 
 def _sentence(done: str, entry: TriageEntry) -> str:
     """Who, since when, until when, why, and the number by which the entry can be ended."""
-    until = f" until {_day(entry.until_night)}" if entry.until_night else ""
+    until = f" until {_day(entry.until_day)}" if entry.until_day else ""
     reason = f": {entry.reason}" if entry.reason else ""
-    return f"{done} by {entry.by} from {_day(entry.from_night)}{until} (entry {entry.id}){reason}"
+    return f"{done} by {entry.by} from {_day(entry.from_day)}{until} (entry {entry.id}){reason}"
 
 
 def _day(day: date) -> str:

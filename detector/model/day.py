@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
-class Night:
+class Day:
     """One local day ``[00:00, 24:00)``; 23 or 25 hours long where the clocks change."""
 
-    day: date
+    date: dt.date
     timezone: ZoneInfo
 
     @property
-    def start(self) -> datetime:
-        """The first instant of the night, in UTC."""
-        return datetime.combine(self.day, time(), self.timezone).astimezone(UTC)
+    def start(self) -> dt.datetime:
+        """The first instant of the day, in UTC."""
+        return dt.datetime.combine(self.date, dt.time(), self.timezone).astimezone(dt.UTC)
 
     @property
-    def end(self) -> datetime:
-        """The first instant after the night, in UTC."""
-        return Night(self.day + timedelta(days=1), self.timezone).start
+    def end(self) -> dt.datetime:
+        """The first instant after the day, in UTC."""
+        return Day(self.date + dt.timedelta(days=1), self.timezone).start
 
     @classmethod
-    def last_complete(cls, now: datetime, timezone: ZoneInfo) -> Night:
-        """The night that ended most recently before ``now``."""
-        return cls(now.astimezone(timezone).date() - timedelta(days=1), timezone)
+    def last_complete(cls, now: dt.datetime, timezone: ZoneInfo) -> Day:
+        """The day that ended most recently before ``now``."""
+        return cls(now.astimezone(timezone).date() - dt.timedelta(days=1), timezone)
 
 
-def days(first: date, last: date) -> Iterator[date]:
+def each_day(first: dt.date, last: dt.date) -> Iterator[dt.date]:
     """Every day from first to last, both included."""
-    return (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+    return (first + dt.timedelta(days=offset) for offset in range((last - first).days + 1))

@@ -16,7 +16,7 @@ class ConfigError(DetectorError):
 
 
 class SourceError(DetectorError):
-    """A source could not be read; nothing of the night was stored."""
+    """A source could not be read; nothing of the day was stored."""
 
     exit_code = 4
 
@@ -28,17 +28,17 @@ class LockedError(DetectorError):
 
 
 class NotReadyError(DetectorError):
-    """The night's data are not all there yet; nothing was judged."""
+    """The day's data are not all there yet; nothing was judged."""
 
     exit_code = 75
 
 
 class HistoryError(DetectorError):
-    """A stored night cannot be read or written."""
+    """A stored day cannot be read or written."""
 
 
 class NewerHistoryError(HistoryError):
-    """A stored night was written by a newer version; it is sound, and not to be touched by this one."""
+    """A stored day was written by a newer version; it is sound, and not to be touched by this one."""
 
 
 class StateError(DetectorError):

@@ -35,7 +35,7 @@ class Status(StrEnum):
 
     @property
     def raised(self) -> bool:
-        """Whether tonight is the night to say so (new, reopened or escalated)."""
+        """Whether that day is the day to say so (new, reopened or escalated)."""
         return self in (Status.NEW, Status.REOPENED, Status.ESCALATED)
 
 
@@ -51,7 +51,7 @@ class Technique:
 
 @dataclass(frozen=True)
 class Finding:
-    """One key (or the fleet, ``key_id`` None), one kind of behaviour, one night.
+    """One key (or the fleet, ``key_id`` None), one kind of behaviour, one day.
 
     ``acknowledged`` and ``muted`` are sentences (who, why, until when), ``verdict`` is true, false, benign or
     planned: what people said about it, laid over the finding when a report is made.
@@ -69,7 +69,7 @@ class Finding:
     environment: str | None
     team: str | None
     application: str | None
-    night: date
+    day: date
     score: float | None
     observed: float | None
     expected: float | None
@@ -78,13 +78,13 @@ class Finding:
     reason: str
     first_seen: date
     last_seen: date
-    nights: int
+    days: int
     changes: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
     prevalence: str | None = None
     severity_reasons: tuple[str, ...] = ()
     endpoints_usual: Mapping[str, int] = field(default_factory=dict)
-    endpoints_tonight: Mapping[str, int] = field(default_factory=dict)
+    endpoints_observed: Mapping[str, int] = field(default_factory=dict)
     terms: Mapping[str, float] = field(default_factory=dict)
     techniques: tuple[Technique, ...] = ()
     acknowledged: str | None = None
@@ -94,13 +94,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Sighting:
-    """The latest night on which a finding's condition held, before some other night.
+    """The latest day on which a finding's condition held, before some other day.
 
-    ``open`` is False once a complete night without it has been judged since.
+    ``open`` is False once a complete day without it has been judged since.
     """
 
     finding_id: str
-    night: date
+    day: date
     type: str
     title: str
     key_id: str | None
@@ -108,5 +108,5 @@ class Sighting:
     score: float | None
     episode: int
     first_seen: date
-    nights: int
+    days: int
     open: bool

@@ -1,4 +1,4 @@
-"""The history of every key up to the judged night, as arrays."""
+"""The history of every key up to the judged day, as arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.usage import Fault, Revision
 
 
@@ -23,35 +23,35 @@ def row_of(frame: pd.DataFrame, key: str) -> pd.Series[Any]:
 
 
 MapReader = Callable[[str, Sequence[str]], list[dict[str, dict[str, int]]]]
-"""``read(column, key_ids)``: per night of the panel but the last, key id to map; keys without one are left out."""
+"""``read(column, key_ids)``: per day of the panel but the last, key id to map; keys without one are left out."""
 
 
 @dataclass(frozen=True)
 class Mixes:
-    """Requests by endpoint (or deployment): one sparse keys x endpoints matrix a night, in order.
+    """Requests by endpoint (or deployment): one sparse keys x endpoints matrix a day, in order.
 
-    The judged night is last; a night nobody saw is an empty matrix.
+    The judged day is last; a day nobody saw is an empty matrix.
     """
 
     endpoints: pd.Index
-    nights: list[csr_array]
+    days: list[csr_array]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The history up to and including the judged night, as arrays of keys x nights.
+    """The history up to and including the judged day, as arrays of keys x days.
 
-    ``nights`` are consecutive days, the judged one last. ``known`` is False where a key did not exist
-    yet; ``missing`` marks nights that nobody saw: their zeros mean nothing. ``records`` holds the judged
-    night's rows in the order of ``keys``. ``maps`` reads the endpoint and deployment maps of earlier
-    nights on demand, ``mixes(count)`` the endpoint counts of all keys on the last ``count`` nights and
-    ``places(count)`` their counts by deployment. ``last_uses`` holds the fleet's last use within each night
-    (NaT where none); ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged night noted,
-    and ``revisions`` what that pull changed of nights stored before.
+    ``days`` are consecutive days, the judged one last. ``known`` is False where a key did not exist
+    yet; ``missing`` marks days that nobody saw: their zeros mean nothing. ``records`` holds the judged
+    day's rows in the order of ``keys``. ``maps`` reads the endpoint and deployment maps of earlier
+    days on demand, ``mixes(count)`` the endpoint counts of all keys on the last ``count`` days and
+    ``places(count)`` their counts by deployment. ``last_uses`` holds the fleet's last use within each day
+    (NaT where none); ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged day noted,
+    and ``revisions`` what that pull changed of days stored before.
     """
 
     keys: pd.Index
-    nights: NDArray[np.datetime64]
+    days: NDArray[np.datetime64]
     requests: NDArray[np.int64]
     errors: NDArray[np.int64]
     known: NDArray[np.bool_]
@@ -68,15 +68,15 @@ class Panel:
     revisions: tuple[Revision, ...] = ()
 
     @property
-    def night(self) -> Night:
-        """The judged night."""
-        return Night(self.nights[-1].item(), self.timezone)
+    def day(self) -> Day:
+        """The judged day."""
+        return Day(self.days[-1].item(), self.timezone)
 
     def record(self, key: str) -> pd.Series[Any]:
-        """The judged night's row of one key."""
+        """The judged day's row of one key."""
         return row_of(self.records, key)
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """Keys x nights: the key existed and the night was seen, so its count means what it says."""
+        """Keys x days: the key existed and the day was seen, so its count means what it says."""
         return self.known & ~self.missing[None, :]

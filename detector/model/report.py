@@ -1,4 +1,4 @@
-"""Everything one night has to say, before it is rendered."""
+"""Everything one day has to say, before it is rendered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.finding import Finding
 from detector.model.triage import MuteInForce, Precision
 from detector.model.usage import Fault, Revision
@@ -19,7 +19,7 @@ from detector.model.usage import Fault, Revision
 
 @dataclass(frozen=True)
 class NotJudged:
-    """A group of keys that one detector could not judge tonight, and why, in words."""
+    """A group of keys that one detector could not judge that day, and why, in words."""
 
     type: str
     reason: str
@@ -29,7 +29,7 @@ class NotJudged:
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """What one source delivered for the night."""
+    """What one source delivered for the day."""
 
     name: str
     kind: str
@@ -48,8 +48,8 @@ class Coverage:
     keys_active: int
     keys_judged: int
     not_judged: tuple[NotJudged, ...]
-    baseline_nights: int
-    missing_nights: tuple[date, ...]
+    baseline_days: int
+    missing_days: tuple[date, ...]
     unregistered_keys: tuple[str, ...]
     revoked_keys_in_use: tuple[str, ...]
     withheld: tuple[str, ...]
@@ -59,7 +59,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Budget:
-    """The alert budget of the night: what it allows by chance, and what was raised.
+    """The alert budget of the day: what it allows by chance, and what was raised.
 
     ``expected`` and ``raised`` are counts of alarms of the statistical types; ``thresholds`` maps a
     type to the score from which it raises; ``at_half`` and ``at_double`` are the keys that half and double
@@ -110,12 +110,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Trends:
-    """Requests per night behind the charts; the judged night is last, keys in the order of the usage frame.
+    """Requests per day behind the charts; the judged day is last, keys in the order of the usage frame.
 
-    ``known`` is False where a key did not exist yet; ``missing`` marks nights that were not seen.
+    ``known`` is False where a key did not exist yet; ``missing`` marks days that were not seen.
     """
 
-    nights: tuple[date, ...]
+    days: tuple[date, ...]
     key_ids: tuple[str, ...]
     requests: NDArray[np.int64]
     known: NDArray[np.bool_]
@@ -124,16 +124,16 @@ class Trends:
 
 @dataclass(frozen=True)
 class RunReport:
-    """Everything one night has to say; every format is a rendering of this object.
+    """Everything one day has to say; every format is a rendering of this object.
 
     ``usage`` holds the active keys in by-key order (requests descending, then key id) with
     ``RECORD_COLUMNS``. ``findings`` are open ones, most severe first, then the muted, then the resolved.
     ``run`` describes the execution (run id, start, duration) and, with ``generated_at``, is the only part that
     differs between two runs on the same data. ``policy`` maps a deployment pattern to the environment that
-    belongs there; ``mutes`` are those in force, also where they cover nothing tonight.
+    belongs there; ``mutes`` are those in force, also where they cover nothing that day.
     """
 
-    night: Night
+    day: Day
     organization: str | None
     generated_at: datetime
     run: Mapping[str, Any]

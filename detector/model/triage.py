@@ -8,10 +8,10 @@ from datetime import date, datetime
 
 @dataclass(frozen=True)
 class TriageEntry:
-    """What a person said about findings, from one night on and, where it ends by itself, until another.
+    """What a person said about findings, from one day on and, where it ends by itself, until another.
 
     ``action`` is ack, mute or verdict; ``target_kind`` is finding, key, team or pattern, narrowed to one
-    ``type`` of finding where that is set. ``until_night`` is included. ``episode`` binds an entry to one
+    ``type`` of finding where that is set. ``until_day`` is included. ``episode`` binds an entry to one
     episode of its finding. ``ended_at`` is when somebody took the entry back; nothing is ever deleted.
     ``id`` is given by the log.
     """
@@ -22,8 +22,8 @@ class TriageEntry:
     type: str | None
     reason: str | None
     by: str
-    from_night: date
-    until_night: date | None
+    from_day: date
+    until_day: date | None
     created_at: datetime
     ended_at: datetime | None = None
     verdict: str | None = None
@@ -33,7 +33,7 @@ class TriageEntry:
 
 @dataclass(frozen=True)
 class MuteInForce:
-    """A mute that applies to the night, and how many of the night's findings it covers."""
+    """A mute that applies to the day, and how many of the day's findings it covers."""
 
     id: int
     target_kind: str
@@ -41,8 +41,8 @@ class MuteInForce:
     type: str | None
     reason: str | None
     by: str
-    from_night: date
-    until_night: date | None
+    from_day: date
+    until_day: date | None
     findings: int
 
 

@@ -1,7 +1,7 @@
-"""The records that every part passes on: nights, usage, panels, findings, reports.
+"""The records that every part passes on: days, usage, panels, findings, reports.
 
 A *usage frame* is a pandas frame with one row per key. A source yields the columns of ``MEASURED``;
-``aggregation.complete_night`` joins what the register and the history know and gives ``RECORD_COLUMNS``.
+``aggregation.complete_day`` joins what the register and the history know and gives ``RECORD_COLUMNS``.
 Maps are Arrow-backed columns (``map<string, int64>``), so a hundred thousand of them stay columnar.
 """
 
@@ -26,7 +26,7 @@ GROUP_COLUMNS = {
     "error_count": "int64",
     "last_used": INSTANT,
 }
-"""One row per (key, endpoint, deployment): what an engine's GROUP BY answers for one night."""
+"""One row per (key, endpoint, deployment): what an engine's GROUP BY answers for one day."""
 
 MEASURED = {
     "key_id": TEXT,
@@ -34,11 +34,11 @@ MEASURED = {
     "error_count": "int64",
     "endpoint_distribution": COUNT_MAP,
     "deployments": COUNT_MAP,
-    "source_count": pd.ArrowDtype(pa.int64()),
+    "client_count": pd.ArrowDtype(pa.int64()),
     "last_used": INSTANT,
 }
 """What a source measures: one row per key that has requests. ``last_used`` lies within the period,
-``source_count`` is the number of distinct client addresses (null where the source does not know)."""
+``client_count`` is the number of distinct client addresses (null where the source does not know)."""
 
 REGISTER = {
     "key_id": TEXT,
@@ -53,8 +53,8 @@ REGISTER = {
 """What a key register says. Only ``key_id`` is never null."""
 
 KNOWN = {"first_seen": DAY, "last_seen": INSTANT, "longest_silence": "int64"}
-"""What was known of a key before a night: the night of its first use, the instant of its last use and
-its longest silence in nights. Frozen into every stored night, so that a replay never sees the future."""
+"""What was known of a key before a day: the day of its first use, the instant of its last use and
+its longest silence in days. Frozen into every stored day, so that a replay never sees the future."""
 
 RECORD_COLUMNS = {
     **REGISTER,
@@ -64,15 +64,15 @@ RECORD_COLUMNS = {
     "last_activity": INSTANT,
     **KNOWN,
 }
-"""A whole night: every key ever known, sorted by ``key_id``. ``active`` keys form the by-key answer."""
+"""A whole day: every key ever known, sorted by ``key_id``. ``active`` keys form the by-key answer."""
 
 
 @dataclass(frozen=True)
 class Fault:
     """Input that could not be used, counted and sampled instead of dropped in silence.
 
-    ``dated`` tells whether the rows belong to one night; rows without a usable time belong to the
-    source as a whole and are repeated with every night pulled from it.
+    ``dated`` tells whether the rows belong to one day; rows without a usable time belong to the
+    source as a whole and are repeated with every day pulled from it.
     """
 
     reason: str
@@ -83,9 +83,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Revision:
-    """What a stored night became when it was pulled again together with the night ``pulled_with``."""
+    """What a stored day became when it was pulled again together with the day ``pulled_with``."""
 
-    night: date
+    day: date
     pulled_with: date
     requests_before: int
     requests_after: int
@@ -95,5 +95,5 @@ class Revision:
 NO_KEY = "no key id"
 """How the reason of a fault begins that counts requests which carry no key, and so belong to none."""
 
-MISSING_FILE = "no file of the night"
-"""How the reason of a fault begins that counts files which should hold the night's requests and are not there."""
+MISSING_FILE = "no file of the day"
+"""How the reason of a fault begins that counts files which should hold the day's requests and are not there."""

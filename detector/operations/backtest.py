@@ -1,4 +1,4 @@
-"""Replay past nights, each with only what was known then, and count what was raised."""
+"""Replay past days, each with only what was known then, and count what was raised."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from detector.config.config import Config
 from detector.judging import policy
 from detector.judging.judging import Judged, judge
 from detector.judging.summary import volume_judgement
-from detector.model.day import days
+from detector.model.day import each_day
 from detector.model.finding import Finding, Severity
 from detector.pipeline import open_findings, panel_depth
 from detector.reports.exports.json import finding_record
@@ -31,27 +31,27 @@ BUDGET_FACTORS = (0.5, 1.0, 2.0)
 
 @dataclass
 class Tally:
-    """What a backtest counted, over all its nights."""
+    """What a backtest counted, over all its days."""
 
-    nights: int = 0
-    key_nights: int = 0
+    days: int = 0
+    key_days: int = 0
     by_type: Counter[str] = field(default_factory=Counter)
-    by_night: Counter[str] = field(default_factory=Counter)
+    by_day: Counter[str] = field(default_factory=Counter)
     by_budget: Counter[float] = field(default_factory=Counter)
     incomplete: list[str] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
 
     def add(self, judged: Judged, raised: list[Finding]) -> None:
-        """Count one night."""
-        night = judged.panel.night.day.isoformat()
-        self.nights += 1
+        """Count one day."""
+        day = judged.panel.day.date.isoformat()
+        self.days += 1
         self.by_type.update(finding.type for finding in raised)
-        self.by_night[night] += len(raised)
+        self.by_day[day] += len(raised)
         self.failures.update(judged.failures)
         if not judged.complete:
-            self.incomplete.append(night)
+            self.incomplete.append(day)
         volume = volume_judgement(judged)
-        self.key_nights += 0 if volume is None else int(volume["score"].notna().sum())
+        self.key_days += 0 if volume is None else int(volume["score"].notna().sum())
         for kind, limit in judged.thresholds.items():
             frame = judged.judgements[kind]
             for factor in BUDGET_FACTORS:
@@ -59,19 +59,19 @@ class Tally:
 
     def summary(self, budget: float) -> dict[str, Any]:
         """The counts in plain JSON types. Alarms are findings above info that are new, reopened or escalated."""
-        worst = max(self.by_night.items(), key=lambda entry: (entry[1], entry[0]), default=("", 0))
+        worst = max(self.by_day.items(), key=lambda entry: (entry[1], entry[0]), default=("", 0))
         return {
-            "nights": self.nights,
-            "key_nights_judged": self.key_nights,
+            "days": self.days,
+            "key_days_judged": self.key_days,
             "alarms": sum(self.by_type.values()),
-            "alarms_a_night": round(sum(self.by_type.values()) / max(self.nights, 1), 2),
+            "alarms_a_day": round(sum(self.by_type.values()) / max(self.days, 1), 2),
             "alarms_by_type": dict(sorted(self.by_type.items())),
-            "worst_night": {"night": worst[0], "alarms": worst[1]},
+            "worst_day": {"day": worst[0], "alarms": worst[1]},
             "alerts_per_1000_keys": budget,
             "statistical_alarms_at_budget": {
                 f"{budget * factor:g}": self.by_budget[factor] for factor in BUDGET_FACTORS
             },
-            "incomplete_nights": self.incomplete,
+            "incomplete_days": self.incomplete,
             "failures": dict(sorted(self.failures.items())),
         }
 
@@ -79,16 +79,16 @@ class Tally:
 def backtest(
     config: Config, history: History, first: date, last: date, out: Path, progress: Progress = unwatched
 ) -> dict[str, Any]:
-    """Replay the nights from first to last into ``out`` and return the summary.
+    """Replay the days from first to last into ``out`` and return the summary.
 
-    Writes ``findings.ndjson`` (one line per night, key and type while the condition holds), ``scores.csv``
-    (the volume score of every judged key-night) and ``summary.json``. The state is a scratch one.
+    Writes ``findings.ndjson`` (one line per day, key and type while the condition holds), ``scores.csv``
+    (the volume score of every judged key-day) and ``summary.json``. The state is a scratch one.
     """
     tally, budget = Tally(), config.detection.alerts_per_1000_keys
     with ExitStack() as stack:
         findings = stack.enter_context(whole_file(out / "findings.ndjson"))
         scores = stack.enter_context(whole_file(out / "scores.csv"))
-        scores.write(b"night,key_id,score\n")
+        scores.write(b"day,key_id,score\n")
         for judged in _replay(config, history, first, last, progress):
             held = open_findings(judged)
             _write_findings(findings, held)
@@ -103,10 +103,10 @@ def backtest(
 def _replay(config: Config, history: History, first: date, last: date, progress: Progress) -> Iterator[Judged]:
     total = (last - first).days + 1
     with closing(State("sqlite://")) as state:
-        for done, night in enumerate(days(first, last), start=1):
-            judged = judge(history.panel(night, panel_depth(config)), config, state.earlier(night))
-            state.record(night, judged.complete, open_findings(judged))
-            progress(night, done, total)
+        for done, day in enumerate(each_day(first, last), start=1):
+            judged = judge(history.panel(day, panel_depth(config)), config, state.earlier(day))
+            state.record(day, judged.complete, open_findings(judged))
+            progress(day, done, total)
             yield judged
 
 
@@ -120,7 +120,5 @@ def _write_scores(file: IO[bytes], judged: Judged) -> None:
     if volume is None:
         return
     frame = volume.loc[judged.panel.records["active"].to_numpy(), ["score"]]
-    rows = pd.DataFrame(
-        {"night": judged.panel.night.day.isoformat(), "key_id": frame.index, "score": frame["score"]}
-    )
+    rows = pd.DataFrame({"day": judged.panel.day.date.isoformat(), "key_id": frame.index, "score": frame["score"]})
     file.write(rows.to_csv(index=False, header=False, float_format="%.6g", lineterminator="\n").encode())

@@ -22,7 +22,7 @@ REPORTERS: dict[str, str] = {
 
 
 class Reporter(ABC):
-    """A format: how a night is told to one kind of reader, and the name of its file."""
+    """A format: how a day is told to one kind of reader, and the name of its file."""
 
     filename: ClassVar[str]
 
@@ -31,7 +31,7 @@ class Reporter(ABC):
         """The whole document as text."""
 
     def write(self, report: RunReport, directory: Path) -> Path:
-        """Render into ``directory``, the night's folder, whole or not at all; return the file's path."""
+        """Render into ``directory``, the day's folder, whole or not at all; return the file's path."""
         path = directory / self.filename
         write_atomically(path, self.render(report).encode())
         return path

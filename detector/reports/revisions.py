@@ -1,4 +1,4 @@
-"""What late rows changed of nights judged before, in words that every format shares."""
+"""What late rows changed of days judged before, in words that every format shares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from detector.model.usage import Revision
 
 
 def lines(coverage: Coverage) -> Iterator[str]:
-    """A sentence for every earlier night that this night's pull found changed."""
+    """A sentence for every earlier day that this day's pull found changed."""
     for revision in coverage.revisions:
         yield _line(revision)
 
@@ -19,5 +19,5 @@ def _line(revision: Revision) -> str:
     amount = f"{abs(more):,} {'request' if abs(more) == 1 else 'requests'} {'more' if more > 0 else 'fewer'}"
     keys = f"{revision.keys:,} {'key' if revision.keys == 1 else 'keys'} changed"
     what = f"{amount}, {keys}" if more else keys
-    judged = "Its own report is as it was; run that night again to judge it anew."
-    return f"{revision.night} was pulled again: {what}. {judged}"
+    judged = "Its own report is as it was; run that day again to judge it anew."
+    return f"{revision.day} was pulled again: {what}. {judged}"

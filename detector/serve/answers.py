@@ -1,4 +1,4 @@
-"""Answers from the history: prepared once for a question and a version of its nights, served in pages."""
+"""Answers from the history: prepared once for a question and a version of its days, served in pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pandas as pd
 from cachetools import LRUCache
 
 from detector.config.urls import BY_KEY_PATH
-from detector.model.day import Night, days
+from detector.model.day import Day, each_day
 from detector.serve.problems import ProblemError, invalid, too_busy
 from detector.usage.aggregation import by_key_answer, format_instant, in_answer_order, map_of, period_records
 from detector.usage.history import History
@@ -87,16 +87,16 @@ class Answers:
         self._worker = ThreadPoolExecutor(1, "answers")
 
     def version(self, question: Question) -> str:
-        """A text that differs for every other question, scope and version of the nights; costs a stat a night.
+        """A text that differs for every other question, scope and version of the days; costs a stat a day.
 
-        Raises ProblemError where a night is not stored: it is unknown, not zero.
+        Raises ProblemError where a day is not stored: it is unknown, not zero.
         """
-        nights = list(days(question.first, question.last))
-        versions = [self._history.version(night) for night in nights]
-        if lacking := [night for night, version in zip(nights, versions, strict=True) if version is None]:
+        days = list(each_day(question.first, question.last))
+        versions = [self._history.version(day) for day in days]
+        if lacking := [day for day, version in zip(days, versions, strict=True) if version is None]:
             shown = ", ".join(map(str, lacking[:5])) + (f" and {len(lacking) - 5} more" if lacking[5:] else "")
-            detail = f"The history does not hold {shown}. A night that is not stored is unknown, not zero."
-            raise ProblemError(404, "night-not-stored", "A night is not stored", detail)
+            detail = f"The history does not hold {shown}. A day that is not stored is unknown, not zero."
+            raise ProblemError(404, "day-not-stored", "A day is not stored", detail)
         document = json.dumps([VERSION, asdict(question), versions], default=str)
         return hashlib.sha256(document.encode()).hexdigest()[:32]
 
@@ -128,7 +128,7 @@ class Answers:
         try:
             prepared = Prepared(tuple(_encoded(self._records(question), question.detail)))
             if self.version(question) != version:
-                raise too_busy("A night was stored again while the answer was prepared.")
+                raise too_busy("A day was stored again while the answer was prepared.")
             with self._lock:
                 if prepared.size <= self._prepared.maxsize:
                     self._prepared[version] = prepared
@@ -139,14 +139,14 @@ class Answers:
 
     def _records(self, question: Question) -> pd.DataFrame:
         """The records of the period. Use of a key while it belonged to another organization is not in them."""
-        nights = [self._scoped(night, question) for night in days(question.first, question.last)]
-        records = period_records(nights, Night(question.last, self._history.timezone).end)
+        days = [self._scoped(day, question) for day in each_day(question.first, question.last)]
+        records = period_records(days, Day(question.last, self._history.timezone).end)
         if question.environment is None:
             return records
         return records[records["environment"] == question.environment]
 
-    def _scoped(self, night: date, question: Question) -> pd.DataFrame:
-        records = self._history.read(night)
+    def _scoped(self, day: date, question: Question) -> pd.DataFrame:
+        records = self._history.read(day)
         if question.organization is None:
             return records
         return records[(records["organization"] == question.organization).fillna(False).astype(bool)]
@@ -166,7 +166,7 @@ def offset_of(text: str, version: str) -> int:
     except (ValueError, binascii.Error):
         raise invalid("cursor: not one that this endpoint gave") from None
     if given != version or number < 0:
-        detail = "The cursor is of another question, or the nights were stored again. Start with the first page."
+        detail = "The cursor is of another question, or the days were stored again. Start with the first page."
         raise ProblemError(409, "answer-changed", "The answer changed", detail)
     return number
 
@@ -192,7 +192,7 @@ def _encoded(records: pd.DataFrame, detail: bool) -> Iterator[bytes]:
 def _further(active: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """What else is known of each key, as far as it is."""
     texts = active[list(TEXTS)].astype("object").itertuples(index=False)
-    others = active[["created_at", "deployments", "source_count"]].astype("object").itertuples(index=False)
+    others = active[["created_at", "deployments", "client_count"]].astype("object").itertuples(index=False)
     for named, (created, deployments, clients) in zip(texts, others, strict=True):
         known: dict[str, Any] = {
             name: text for name, text in zip(TEXTS, named, strict=True) if isinstance(text, str)
@@ -200,6 +200,6 @@ def _further(active: pd.DataFrame) -> Iterator[dict[str, Any]]:
         if (instant := format_instant(created)) is not None:
             known["created_at"] = instant
         if not pd.isna(clients):
-            known["source_count"] = int(clients)
+            known["client_count"] = int(clients)
         places = map_of(deployments)
         yield known | ({"deployments": places} if places else {})

@@ -24,7 +24,7 @@ from detector.serve.access import Doorkeeper
 from detector.serve.answers import Answers, Prepared, Question, offset_of
 from detector.serve.middleware import Rim
 from detector.serve.problems import Problem, ProblemError, documented, install, invalid, too_busy
-from detector.serve.questions import nights
+from detector.serve.questions import days
 from detector.state.database import State
 from detector.state.tokens import ApiToken
 from detector.usage.history import History
@@ -55,7 +55,7 @@ class Key(BaseModel):
     organization: str | None = None
     created_at: str | None = None
     deployments: dict[str, int] | None = None
-    source_count: int | None = None
+    client_count: int | None = None
 
 
 class ByKeyPage(BaseModel):
@@ -104,7 +104,7 @@ def make_app(
     parts = Parts(config, history, state, clock, monotonic)
     app = FastAPI(
         title="API usage by key", version="1", docs_url=None, redoc_url=None,
-        description="Usage per API key over the nights that detector has stored, and its reports.",
+        description="Usage per API key over the days that detector has stored, and its reports.",
     )  # fmt: skip
     app.state.parts = parts
     app.include_router(router)
@@ -128,7 +128,7 @@ async def admitted(
 
 Admitted = Annotated[ApiToken, Depends(admitted)]
 router = APIRouter()
-NIGHT_TEXT = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+DAY_TEXT = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
 
 
 @router.get(
@@ -142,11 +142,11 @@ async def by_key(
     token: Admitted,
     start: Annotated[
         str | None,
-        Query(alias="from", description="First night, or the instant it begins.", json_schema_extra=NIGHT_TEXT),
+        Query(alias="from", description="First day, or the instant it begins.", json_schema_extra=DAY_TEXT),
     ] = None,
     end: Annotated[
         str | None,
-        Query(alias="to", description="Last night, or the instant it ends.", json_schema_extra=NIGHT_TEXT),
+        Query(alias="to", description="Last day, or the instant it ends.", json_schema_extra=DAY_TEXT),
     ] = None,
     environment: Annotated[
         Literal["live", "test", "unknown"] | None, Query(description="Only keys of this environment.")
@@ -158,11 +158,11 @@ async def by_key(
         Query(max_length=LONGEST_CURSOR, description="The next_cursor of the page before."),
     ] = None,
 ) -> Response:
-    """The usage of every active key that the token may see, the last stored night's where no night is named."""
+    """The usage of every active key that the token may see, the last stored day's where no day is named."""
     _require_known(request)
     parts = _parts(request)
-    most = parts.config.serve.most_nights
-    first, last = nights(start, end, parts.history.latest(), parts.history.timezone, most)
+    most = parts.config.serve.most_days
+    first, last = days(start, end, parts.history.latest(), parts.history.timezone, most)
     question = Question(first, last, environment, token.organization, detail)
     version = parts.answers.version(question)
     offset = offset_of(cursor, version) if cursor else 0
@@ -180,19 +180,19 @@ async def by_key(
 @router.get(
     REPORTS_PATH,
     response_model=reports.ReportIndex,
-    summary="Nights with a report",
+    summary="Days with a report",
     responses=documented(401, 403, 413, 414, 429, 503),
 )
 async def report_index(request: Request, token: Admitted) -> reports.ReportIndex:
-    """The nights that have a report, newest first."""
+    """The days that have a report, newest first."""
     _require_all_keys(request, token)
     return await asyncio.to_thread(reports.index, _parts(request).directory, REPORTS_PATH)
 
 
 @router.get(
-    REPORTS_PATH + "/{night}/{name}",
+    REPORTS_PATH + "/{day}/{name}",
     response_class=Response,
-    summary="The report of a night",
+    summary="The report of a day",
     responses=documented(401, 403, 404, 413, 414, 422, 429, 503)
     | {
         200: {"content": {"application/json": {"schema": {}}, "text/html": {"schema": {"type": "string"}}}},
@@ -200,13 +200,13 @@ async def report_index(request: Request, token: Admitted) -> reports.ReportIndex
     },
 )
 async def report(
-    request: Request, token: Admitted, night: str, name: Literal["report.html", "report.json"]
+    request: Request, token: Admitted, day: str, name: Literal["report.html", "report.json"]
 ) -> Response:
-    """One night's report as the job wrote it."""
+    """One day's report as the job wrote it."""
     _require_all_keys(request, token)
-    data = await asyncio.to_thread(reports.read, _parts(request).directory, night, name)
+    data = await asyncio.to_thread(reports.read, _parts(request).directory, day, name)
     if data is None:
-        raise ProblemError(404, "no-report", "No such report", f"{REPORTS_PATH} lists the nights that have one.")
+        raise ProblemError(404, "no-report", "No such report", f"{REPORTS_PATH} lists the days that have one.")
     headers = _headers(hashlib.sha256(data).hexdigest()[:32])
     if name.endswith(".html"):
         headers["Content-Security-Policy"] = reports.HTML_POLICY

@@ -58,7 +58,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 DESCRIPTIONS = {
     401: "No token, or one that is not accepted.",
     403: "The token may not see this.",
-    404: "A night that is not stored, or nothing of this name.",
+    404: "A day that is not stored, or nothing of this name.",
     409: "The answer changed since the cursor was given.",
     413: "A request with a body.",
     414: "A very long query.",

@@ -1,4 +1,4 @@
-"""The question of a request: its nights, checked, and its scope."""
+"""The question of a request: its days, checked, and its scope."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import re
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.serve.problems import ProblemError, invalid
 
 DAY_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 ONE_DAY = timedelta(days=1)
 
 
-def nights(
+def days(
     start: str | None, end: str | None, latest: date | None, timezone: ZoneInfo, most: int
 ) -> tuple[date, date]:
-    """The first and last night of ``from`` and ``to``, which are both nights or both instants.
+    """The first and last day of ``from`` and ``to``, which are both days or both instants.
 
-    Nights are both included. Instants are half-open and must lie on the bounds of nights in the timezone of
+    Days are both included. Instants are half-open and must lie on the bounds of days in the timezone of
     the history, so that a caller with another timezone learns of it. Raises ProblemError.
     """
     if latest is None:
-        raise ProblemError(404, "night-not-stored", "A night is not stored", "The history holds no night yet.")
+        raise ProblemError(404, "day-not-stored", "A day is not stored", "The history holds no day yet.")
     first, last = _bounds(start, end, latest, timezone)
     if first > last:
         raise invalid("from: lies after to")
     if (last - first).days >= most:
-        raise invalid(f"from, to: one answer spans at most {most:,} nights")
+        raise invalid(f"from, to: one answer spans at most {most:,} days")
     return first, last
 
 
@@ -51,17 +51,17 @@ def _day(text: str, name: str) -> date:
             return date.fromisoformat(text)
     except ValueError:
         pass
-    raise invalid(f"{name}: not a night, written as YYYY-MM-DD, beside another night")
+    raise invalid(f"{name}: not a day, written as YYYY-MM-DD, beside another day")
 
 
 def _bound(text: str, name: str, timezone: ZoneInfo) -> date:
-    """The night that begins at an instant."""
+    """The day that begins at an instant."""
     try:
         instant = datetime.fromisoformat(text)
         local = instant.astimezone(timezone).date() if instant.tzinfo else None
-        begins = local is not None and Night(local, timezone).start == instant
+        begins = local is not None and Day(local, timezone).start == instant
     except (ValueError, OverflowError):
-        raise invalid(f"{name}: neither a night (YYYY-MM-DD) nor an instant (RFC 3339)") from None
+        raise invalid(f"{name}: neither a day (YYYY-MM-DD) nor an instant (RFC 3339)") from None
     if local is None or not begins:
-        raise invalid(f"{name}: not the start of a night in {timezone.key}, the timezone of this history")
+        raise invalid(f"{name}: not the start of a day in {timezone.key}, the timezone of this history")
     return local

@@ -1,4 +1,4 @@
-"""The stored reports: which nights there are, and one of them."""
+"""The stored reports: which days there are, and one of them."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ HTML_POLICY = (
 """A report is one file with its own style and script, and has no business with anything else."""
 
 
-class ReportOfNight(BaseModel):
-    """The report of one night."""
+class ReportOfDay(BaseModel):
+    """The report of one day."""
 
-    night: date = Field(description="The judged night.")
+    day: date = Field(description="The judged day.")
     files: list[str] = Field(description="The paths of its files.")
 
 
 class ReportIndex(BaseModel):
-    """The nights that have a report, newest first."""
+    """The days that have a report, newest first."""
 
-    reports: list[ReportOfNight]
+    reports: list[ReportOfDay]
 
 
 def index(directory: Path, path: str) -> ReportIndex:
-    """The nights with a report; ``path`` stands before the paths of their files."""
-    folders = sorted((folder for folder in directory.glob("????-??-??") if _night(folder.name)), reverse=True)
+    """The days with a report; ``path`` stands before the paths of their files."""
+    folders = sorted((folder for folder in directory.glob("????-??-??") if _day(folder.name)), reverse=True)
     reports = []
     for folder in folders:
         found = [name for name in FILES if (folder / name).is_file()]
         if found:
-            night = date.fromisoformat(folder.name)
-            reports.append(ReportOfNight(night=night, files=[f"{path}/{night}/{name}" for name in found]))
+            day = date.fromisoformat(folder.name)
+            reports.append(ReportOfDay(day=day, files=[f"{path}/{day}/{name}" for name in found]))
     return ReportIndex(reports=reports)
 
 
-def read(directory: Path, night: str, name: str) -> bytes | None:
-    """A file of a night's report; None where there is none.
+def read(directory: Path, day: str, name: str) -> bytes | None:
+    """A file of a day's report; None where there is none.
 
     Both parts of the path are checked against what they may be, and a link that leads out is not followed.
     """
-    if name not in FILES or not _night(night):
+    if name not in FILES or not _day(day):
         return None
-    path = directory / night / name
+    path = directory / day / name
     try:
         if not path.resolve(strict=True).is_relative_to(directory.resolve()):
             return None
@@ -65,7 +65,7 @@ def read(directory: Path, night: str, name: str) -> bytes | None:
         return None
 
 
-def _night(text: str) -> bool:
+def _day(text: str) -> bool:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return False
     try:

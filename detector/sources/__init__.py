@@ -29,27 +29,27 @@ class Source(Protocol):
         """The key register in ``REGISTER`` columns, revoked keys included; no rows where there is none."""
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
-        """``MEASURED`` records of the nights from first to last, both included, in order.
+        """``MEASURED`` records of the days from first to last, both included, in order.
 
-        A night that the source cannot tell about is left out; one without requests is an empty frame.
+        A day that the source cannot tell about is left out; one without requests is an empty frame.
         """
 
-    def faults(self, night: date) -> tuple[Fault, ...]:
-        """What could not be used of a night that ``usage`` has yielded, and of the register read before."""
+    def faults(self, day: date) -> tuple[Fault, ...]:
+        """What could not be used of a day that ``usage`` has yielded, and of the register read before."""
 
     def watermark(self) -> datetime | None:
         """How far the source's data reach: its latest usable instant, None where it holds nothing."""
 
-    def activity_before(self, night: date) -> pd.DataFrame:
-        """key_id, first_seen, last_seen of all use before a night, as far back as the source reaches."""
+    def activity_before(self, day: date) -> pd.DataFrame:
+        """key_id, first_seen, last_seen of all use before a day, as far back as the source reaches."""
 
 
 @runtime_checkable
 class NightlyRegister(Protocol):
-    """A source whose answer for a night names the keys that existed by its end."""
+    """A source whose answer for a day names the keys that existed by its end."""
 
-    def keys_of(self, night: date) -> pd.DataFrame:
-        """The register that came with a night which ``usage`` has yielded last."""
+    def keys_of(self, day: date) -> pd.DataFrame:
+        """The register that came with a day which ``usage`` has yielded last."""
 
 
 def open_source(config: Any, timezone: Any) -> Source:

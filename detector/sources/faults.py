@@ -1,4 +1,4 @@
-"""Faults: input that could not be used, counted by reason and night, with samples that hold no secret."""
+"""Faults: input that could not be used, counted by reason and day, with samples that hold no secret."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u206
 
 @dataclass(frozen=True)
 class Observation:
-    """Some rows with one fault, as an engine reports them; ``night`` is None where it is not known."""
+    """Some rows with one fault, as an engine reports them; ``day`` is None where it is not known."""
 
-    night: date | None
+    day: date | None
     reason: str
     count: int
     sample: str | None = None
@@ -60,37 +60,37 @@ def tail(place: str, length: int = SAMPLE_LENGTH) -> str:
 
 @dataclass
 class FaultLog:
-    """The faults of the nights pulled so far, and of the register."""
+    """The faults of the days pulled so far, and of the register."""
 
     register: tuple[Fault, ...] = ()
-    _nights: dict[date, tuple[Fault, ...]] = field(default_factory=dict)
+    _days: dict[date, tuple[Fault, ...]] = field(default_factory=dict)
 
     def record(self, window: Window, observations: Iterable[Observation]) -> None:
-        """Keep what was observed in a window; what belongs to no night is repeated for each."""
+        """Keep what was observed in a window; what belongs to no day is repeated for each."""
         seen = list(observations)
         everywhere = tuple(undated(seen))
-        for night in window.nights:
-            self._nights[night.day] = tuple(_faults(seen, night.day)) + everywhere
+        for day in window.days:
+            self._days[day.date] = tuple(_faults(seen, day.date)) + everywhere
 
-    def of(self, night: date) -> tuple[Fault, ...]:
-        """The faults of a night, of the source as a whole, and of the register."""
-        return self._nights.get(night, ()) + self.register
+    def of(self, day: date) -> tuple[Fault, ...]:
+        """The faults of a day, of the source as a whole, and of the register."""
+        return self._days.get(day, ()) + self.register
 
 
 def undated(observations: Iterable[Observation], origin: str = "") -> Iterator[Fault]:
-    """The faults that belong to no night; ``origin`` stands before their reasons."""
+    """The faults that belong to no day; ``origin`` stands before their reasons."""
     for fault in _faults(observations, None):
         yield replace(fault, reason=origin + fault.reason)
 
 
-def _faults(observations: Iterable[Observation], night: date | None) -> Iterator[Fault]:
+def _faults(observations: Iterable[Observation], day: date | None) -> Iterator[Fault]:
     reasons: dict[str, list[Observation]] = {}
     for seen in observations:
-        if seen.night == night:
+        if seen.day == day:
             reasons.setdefault(seen.reason, []).append(seen)
     for reason, group in sorted(reasons.items()):
         samples = sorted({seen.sample for seen in group if seen.sample})[:SAMPLES]
-        yield Fault(reason, sum(seen.count for seen in group), tuple(samples), dated=night is not None)
+        yield Fault(reason, sum(seen.count for seen in group), tuple(samples), dated=day is not None)
 
 
 def _shortened(token: str) -> str:

@@ -1,4 +1,4 @@
-"""From the source into the history: what is missing, each night whole, only the organization's own keys."""
+"""From the source into the history: what is missing, each day whole, only the organization's own keys."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from detector.config.config import Config
-from detector.model.day import Night, days
+from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, SourceError
 from detector.model.usage import MEASURED, Fault, Revision
 from detector.sources import NightlyRegister, Source
-from detector.usage.aggregation import complete_night, known_after, limit_endpoints, period_records
+from detector.usage.aggregation import complete_day, known_after, limit_endpoints, period_records
 from detector.usage.history import History, Notes, as_known
 
 Progress = Callable[[date, int, int], None]
-"""Called after each stored night: the night, how many are done, how many there are."""
+"""Called after each stored day: the day, how many are done, how many there are."""
 
 
-def unwatched(night: date, done: int, total: int) -> None:
+def unwatched(day: date, done: int, total: int) -> None:
     """The progress of work that nobody watches."""
 
 
@@ -35,11 +35,11 @@ def pull(
     progress: Progress = unwatched,
     doubtful: bool = False,
 ) -> list[date]:
-    """Store the nights from first to last that the history lacks, and say which the source told.
+    """Store the days from first to last that the history lacks, and say which the source told.
 
-    The last one and the ``settle_nights`` before it are pulled again while late rows may still come, the last
+    The last one and the ``settle_days`` before it are pulled again while late rows may still come, the last
     one also later where it is ``doubtful``. What changed is rewritten and noted as a revision. Raises
-    SourceError, also where the source cannot tell about the last night; nights already stored stay, and others
+    SourceError, also where the source cannot tell about the last whole_day; days already stored stay, and others
     that it cannot tell about are left out.
     """
     wanted = to_pull(config, history, first, last, now, doubtful=doubtful)
@@ -51,33 +51,33 @@ def pull(
     for start, end in _stretches(wanted):
         known, due = _known(history, source, present, start), start
         for day, measured in source.usage(start, end):
-            if day != due:  # the source left nights out, and knows what happened on them
+            if day != due:  # the source left days out, and knows what happened on them
                 known = _known(history, source, present, day)
             scope = _scope(config, source.keys_of(day)) if isinstance(source, NightlyRegister) else present
             own, left_out = scope.own(measured)
             limited = limit_endpoints(own, config.detection.endpoints_per_key)
-            night = Night(day, config.zone)
-            records = complete_night(limited, scope.register, known, night)
+            whole_day = Day(day, config.zone)
+            records = complete_day(limited, scope.register, known, whole_day)
             notes = Notes(pulled_at=now, watermark=watermark, faults=(*source.faults(day), *left_out))
             if day not in missing:
-                _rewrite(history, night, records, notes, last)
+                _rewrite(history, whole_day, records, notes, last)
             else:
                 history.write(day, records, notes)
-            known, due = known_after(records, night), day + timedelta(days=1)
+            known, due = known_after(records, whole_day), day + timedelta(days=1)
             told.append(day)
             progress(day, len(told), len(wanted))
         if told and told[-1] >= start:
             history.refreeze(end)
     if last not in told and history.missing(last, last):
-        reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the night out"
-        raise SourceError(f"source {config.source.name} cannot tell about the night {last}: {reasons}")
+        reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the whole_day out"
+        raise SourceError(f"source {config.source.name} cannot tell about the whole_day {last}: {reasons}")
     return told
 
 
 def to_pull(
     config: Config, history: History, first: date, last: date, now: datetime, *, doubtful: bool = False
 ) -> list[date]:
-    """The nights from first to last that the history lacks, that have not settled, or that are doubtful."""
+    """The days from first to last that the history lacks, that have not settled, or that are doubtful."""
     missing = history.missing(first, last)
     stored = [day for day in _unsettled(config, last) if day >= first and day not in missing]
     again = {day for day in stored if _deserves_another_look(config, history, day, now)}
@@ -85,9 +85,9 @@ def to_pull(
 
 
 def usage_between(history: History, first: date, last: date) -> pd.DataFrame:
-    """The records of a period whose nights are all stored."""
-    end = Night(last, history.timezone).end
-    return period_records([history.read(day) for day in days(first, last)], end)
+    """The records of a period whose days are all stored."""
+    end = Day(last, history.timezone).end
+    return period_records([history.read(day) for day in each_day(first, last)], end)
 
 
 @dataclass(frozen=True)
@@ -128,37 +128,37 @@ def _scope(config: Config, register: pd.DataFrame) -> _Scope:
 
 
 def _unsettled(config: Config, last: date) -> list[date]:
-    """The last night, and those before it to which late rows may still come."""
-    return [last - timedelta(days=ago) for ago in range(config.history.settle_nights, -1, -1)]
+    """The last day, and those before it to which late rows may still come."""
+    return [last - timedelta(days=ago) for ago in range(config.history.settle_days, -1, -1)]
 
 
-def _deserves_another_look(config: Config, history: History, night: date, now: datetime) -> bool:
-    """Whether a stored night was pulled before all its rows can have come, without any, or by a clock that ran
+def _deserves_another_look(config: Config, history: History, day: date, now: datetime) -> bool:
+    """Whether a stored day was pulled before all its rows can have come, without any, or by a clock that ran
     ahead, so that nobody knows when."""
-    notes = history.notes(night)
-    settled = Night(night, history.timezone).end + timedelta(days=config.history.settle_nights)
+    notes = history.notes(day)
+    settled = Day(day, history.timezone).end + timedelta(days=config.history.settle_days)
     return notes.pulled_at < settled or notes.last_use is None or notes.pulled_at > now
 
 
-def _rewrite(history: History, night: Night, records: pd.DataFrame, notes: Notes, last: date) -> None:
-    """Store a night anew where it changed. A source that no longer holds it takes nothing away."""
-    before, noted = history.read(night.day), history.notes(night.day)
-    revision = _revision(before, records, night.day, last)
+def _rewrite(history: History, day: Day, records: pd.DataFrame, notes: Notes, last: date) -> None:
+    """Store a day anew where it changed. A source that no longer holds it takes nothing away."""
+    before, noted = history.read(day.date), history.notes(day.date)
+    revision = _revision(before, records, day.date, last)
     gone = revision.requests_before > 0 and revision.requests_after == 0
-    same = before.equals(records) and noted.pulled_at >= night.end and _dated(noted) == _dated(notes)
+    same = before.equals(records) and noted.pulled_at >= day.end and _dated(noted) == _dated(notes)
     if gone or same:
         return
     revisions = (*noted.revisions, revision) if revision.keys else noted.revisions
-    history.write(night.day, records, replace(notes, revisions=revisions))
+    history.write(day.date, records, replace(notes, revisions=revisions))
 
 
-def _revision(before: pd.DataFrame, after: pd.DataFrame, night: date, last: date) -> Revision:
+def _revision(before: pd.DataFrame, after: pd.DataFrame, day: date, last: date) -> Revision:
     """How many requests there were and are, and of how many keys what was measured changed."""
     old, new = (_measured(frame) for frame in (before, after))
     keys = old.index.union(new.index)
     changed = old.reindex(keys).fillna("") != new.reindex(keys).fillna("")
     totals = [int(frame["request_count"].sum()) for frame in (before, after)]
-    return Revision(night, last, totals[0], totals[1], int(changed.sum()))
+    return Revision(day, last, totals[0], totals[1], int(changed.sum()))
 
 
 def _measured(records: pd.DataFrame) -> pd.Series[str]:
@@ -184,7 +184,7 @@ def _stretches(wanted: Iterable[date]) -> list[tuple[date, date]]:
 
 
 def _known(history: History, source: Source, scope: _Scope, start: date) -> pd.DataFrame:
-    """What is known of every key before a night; the source is asked where the history has a gap."""
+    """What is known of every key before a day; the source is asked where the history has a gap."""
     known = history.known_before(start)
     if known is not None and not history.missing(start - timedelta(days=1), start - timedelta(days=1)):
         return known

@@ -1,7 +1,7 @@
-"""What the job remembers between runs: runs, nights judged, what was found on each, what people said of it.
+"""What the job remembers between runs: runs, days judged, what was found on each, what people said of it.
 
 SQLAlchemy Core on SQLite or PostgreSQL. The life of a finding is not stored but follows from the sightings of
-earlier nights, so that an old night can be judged again.
+earlier days, so that an old day can be judged again.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from detector.model.triage import TriageEntry
 from detector.state import outbox as outbox_table
 from detector.state.locks import Lock, exclusively
 from detector.state.messages import Outgoing
-from detector.state.migrations import migrate
-from detector.state.tables import api_tokens, entries, judged_nights, run_stages, runs, sightings
+from detector.state.tables import api_tokens, entries, judged_days, run_stages, runs, sightings
 from detector.state.tokens import ApiToken
+from detector.state.upgrade import migrate
 
 
 class State:
@@ -55,9 +55,9 @@ class State:
             self._lock = lock
             yield
 
-    def begin_run(self, run_id: str, night: date, started_at: datetime) -> None:
+    def begin_run(self, run_id: str, day: date, started_at: datetime) -> None:
         """Log that a run has started."""
-        self._write(insert(runs).values(run_id=run_id, night=night, started_at=started_at))
+        self._write(insert(runs).values(run_id=run_id, day=day, started_at=started_at))
 
     def reach(self, run_id: str, stage: str, reached_at: datetime) -> None:
         """Log that a run has come as far as a stage. StateError where its lock was lost on the way."""
@@ -70,49 +70,47 @@ class State:
         self._write(update(runs).where(runs.c.run_id == run_id).values(done))
 
     def record(
-        self, night: date, complete: bool, findings: Iterable[Finding], outgoing: Outgoing | None = None
+        self, day: date, complete: bool, findings: Iterable[Finding], outgoing: Outgoing | None = None
     ) -> None:
-        """Store what was found on a night, replacing what an earlier judgement of it found.
+        """Store what was found on a day, replacing what an earlier judgement of it found.
 
         The messages that tell of it are queued in the same transaction, so that neither is there without the
         other. Without ``outgoing`` nothing is queued, and what waits already is left alone.
         """
         rows = [_row(finding) for finding in findings]
         with self.transaction() as connection:
-            connection.execute(delete(sightings).where(sightings.c.night == night))
-            connection.execute(delete(judged_nights).where(judged_nights.c.night == night))
-            connection.execute(insert(judged_nights).values(night=night, complete=complete))
+            connection.execute(delete(sightings).where(sightings.c.day == day))
+            connection.execute(delete(judged_days).where(judged_days.c.day == day))
+            connection.execute(insert(judged_days).values(day=day, complete=complete))
             if rows:
                 connection.execute(insert(sightings), rows)
             if outgoing is not None:
-                outbox_table.store(connection, [night], outgoing)
+                outbox_table.store(connection, [day], outgoing)
 
-    def queue(self, nights: Iterable[date], outgoing: Outgoing) -> None:
-        """Queue messages that tell of nights, in place of those that still wait for any of them."""
+    def queue(self, days: Iterable[date], outgoing: Outgoing) -> None:
+        """Queue messages that tell of days, in place of those that still wait for any of them."""
         with self.transaction() as connection:
-            outbox_table.store(connection, nights, outgoing)
+            outbox_table.store(connection, days, outgoing)
 
-    def earlier(self, night: date) -> dict[str, Sighting]:
-        """The latest sighting of every finding before a night, by finding id."""
-        before = sightings.c.night < night
-        latest = select(sightings.c.finding_id, func.max(sightings.c.night).label("night")).where(before)
+    def earlier(self, day: date) -> dict[str, Sighting]:
+        """The latest sighting of every finding before a day, by finding id."""
+        before = sightings.c.day < day
+        latest = select(sightings.c.finding_id, func.max(sightings.c.day).label("day")).where(before)
         newest = latest.group_by(sightings.c.finding_id).subquery()
         joined = sightings.join(
-            newest, (sightings.c.finding_id == newest.c.finding_id) & (sightings.c.night == newest.c.night)
+            newest, (sightings.c.finding_id == newest.c.finding_id) & (sightings.c.day == newest.c.day)
         )
-        last_complete = select(func.max(judged_nights.c.night)).where(
-            judged_nights.c.night < night, judged_nights.c.complete
-        )
+        last_complete = select(func.max(judged_days.c.day)).where(judged_days.c.day < day, judged_days.c.complete)
         with self._reading() as connection:
             closed_by = connection.execute(last_complete).scalar()
             rows = connection.execute(select(sightings).select_from(joined)).mappings().all()
         return {row["finding_id"]: _sighting(row, closed_by) for row in rows}
 
     def judged(self) -> dict[date, bool]:
-        """Every night that was ever judged, and whether its data were complete."""
+        """Every day that was ever judged, and whether its data were complete."""
         with self._reading() as connection:
-            rows = connection.execute(select(judged_nights.c.night, judged_nights.c.complete)).all()
-        return {night: bool(complete) for night, complete in rows}
+            rows = connection.execute(select(judged_days.c.day, judged_days.c.complete)).all()
+        return {day: bool(complete) for day, complete in rows}
 
     def triage(self) -> list[TriageEntry]:
         """Everything people ever said about findings, ended entries included, in the order it was said."""
@@ -155,7 +153,7 @@ class State:
 
     def last_run(self) -> Mapping[str, Any] | None:
         """The most recently started run, with the last ``stage`` it reached; None before the first."""
-        newest = select(runs).order_by(runs.c.started_at.desc(), runs.c.night.desc()).limit(1)
+        newest = select(runs).order_by(runs.c.started_at.desc(), runs.c.day.desc()).limit(1)
         with self._reading() as connection:
             row = connection.execute(newest).mappings().first()
             if row is None:
@@ -193,7 +191,7 @@ class State:
 
 def _row(finding: Finding) -> dict[str, Any]:
     names = (
-        "night",
+        "day",
         "finding_id",
         "type",
         "title",
@@ -202,14 +200,14 @@ def _row(finding: Finding) -> dict[str, Any]:
         "score",
         "episode",
         "first_seen",
-        "nights",
+        "days",
     )
     return {name: getattr(finding, name) for name in names} | {"severity": finding.severity.value}
 
 
 def _sighting(row: Any, closed_by: date | None) -> Sighting:
     fields = {name: row[name] for name in Sighting.__dataclass_fields__ if name != "open"}
-    is_open = closed_by is None or closed_by <= row["night"]
+    is_open = closed_by is None or closed_by <= row["day"]
     return Sighting(**{**fields, "severity": Severity(row["severity"]), "open": is_open})
 
 

@@ -9,11 +9,24 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import IO, Any
 
-from sqlalchemy import Column, Connection, Date, DateTime, Integer, LargeBinary, Table, func, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    func,
+    insert,
+    select,
+)
 
 from detector.model.errors import BackupError
-from detector.state.migrations import prepare
-from detector.state.tables import MIGRATIONS, TABLES, migrations
+from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
+from detector.state.tables import TABLES, migrations
+from detector.state.upgrade import prepare
 
 ROWS_AT_ONCE = 50
 
@@ -43,11 +56,11 @@ def replace(connection: Connection, applied: list[str], tables: Mapping[str, Ite
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    for table in (*TABLES.values(), migrations):
-        table.drop(connection, checkfirst=True)
+    for name in (*TABLES, *RENAMED_TABLES, migrations.name):
+        Table(name, MetaData()).drop(connection, checkfirst=True)
     prepare(connection, [name for name in MIGRATIONS if name in applied])
     for name, lines in tables.items():
-        _load(connection, TABLES[name], lines)
+        _load(connection, Table(name, MetaData(), autoload_with=connection), lines)
     prepare(connection, [name for name in MIGRATIONS if name not in applied])
 
 

@@ -1,6 +1,6 @@
-"""The ledger of stored nights: what every file of the history is to be, kept in the state beside it.
+"""The ledger of stored days: what every file of the history is to be, kept in the state beside it.
 
-A night is noted before its file takes its place. A process killed between the two leaves the file that was
+A day is noted before its file takes its place. A process killed between the two leaves the file that was
 there before, which the ledger still knows as the former one.
 """
 
@@ -14,13 +14,13 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from detector.state.database import State
-from detector.state.tables import stored_nights
+from detector.state.tables import stored_days
 from detector.usage.history import Stored
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A night as it was noted last, and the checksum of the file that it took the place of."""
+    """A day as it was noted last, and the checksum of the file that it took the place of."""
 
     stored: Stored
     former: str | None
@@ -32,30 +32,28 @@ class StateLedger:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def note(self, night: date, stored: Stored, replaced: str | None) -> None:
-        """Note a night that is about to be put in place of the file with the checksum ``replaced``.
+    def note(self, day: date, stored: Stored, replaced: str | None) -> None:
+        """Note a day that is about to be put in place of the file with the checksum ``replaced``.
 
         That one is remembered only where it was known: a damaged file must not pass for a sound one.
         """
-        row = {"night": night, **vars(stored)}
+        row = {"day": day, **vars(stored)}
         with self._state.transaction() as connection:
-            known = (
-                connection.execute(select(stored_nights).where(stored_nights.c.night == night)).mappings().first()
-            )
+            known = connection.execute(select(stored_days).where(stored_days.c.day == day)).mappings().first()
             sound = known is not None and replaced in (known["checksum"], known["former"])
-            connection.execute(delete(stored_nights).where(stored_nights.c.night == night))
-            connection.execute(insert(stored_nights).values(row | {"former": replaced if sound else None}))
+            connection.execute(delete(stored_days).where(stored_days.c.day == day))
+            connection.execute(insert(stored_days).values(row | {"former": replaced if sound else None}))
 
-    def forget(self, night: date) -> None:
-        """A night was taken away on purpose."""
+    def forget(self, day: date) -> None:
+        """A day was taken away on purpose."""
         with self._state.transaction() as connection:
-            connection.execute(delete(stored_nights).where(stored_nights.c.night == night))
+            connection.execute(delete(stored_days).where(stored_days.c.day == day))
 
     def entries(self) -> dict[date, Entry]:
-        """Every noted night, oldest first."""
+        """Every noted day, oldest first."""
         with self._state.transaction() as connection:
-            rows = connection.execute(select(stored_nights).order_by(stored_nights.c.night)).mappings().all()
-        return {row["night"]: _entry(dict(row)) for row in rows}
+            rows = connection.execute(select(stored_days).order_by(stored_days.c.day)).mappings().all()
+        return {row["day"]: _entry(dict(row)) for row in rows}
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 WAITING, SENT, FAILED, COVERED = "waiting", "sent", "failed", "covered"
-"""What becomes of a message; a covered one was never sent itself, since a digest told its night."""
+"""What becomes of a message; a covered one was never sent itself, since a digest told its day."""
 DIGEST = "digest"
-"""How the ``part`` of a message begins that tells of several nights."""
+"""How the ``part`` of a message begins that tells of several days."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One thing to send to one recipient about one night, at most once.
+    """One thing to send to one recipient about one day, at most once.
 
     ``channel`` is a configured channel ("mail", "webhook siem"), ``recipient`` an address or the channel's own
-    name, ``part`` tells several messages to a recipient about one night apart. ``message_id`` is the same
+    name, ``part`` tells several messages to a recipient about one day apart. ``message_id`` is the same
     whenever the same message is rendered again, so that a receiver can tell a duplicate. ``payload`` is None
-    where a digest tells this night instead.
+    where a digest tells this day instead.
     """
 
     message_id: str
-    night: date
+    day: date
     channel: str
     recipient: str
     subject: str

@@ -1,120 +1,184 @@
-"""Bringing a state that an older version made up to date, with a copy of it as it was.
+"""How the tables of the state came to be: named functions, recorded in a table of their own.
 
-A state that a newer version made is refused, never guessed at, and left as it is.
+The tables that the first migrations create stand here as they were then. What a later version renames is renamed
+by a later migration, so a state, or a backup, of any earlier version is brought forward by the same steps.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import closing, suppress
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine, create_engine, insert, inspect, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
-from detector.boundary.disk import SCRAP
-from detector.model.errors import StateError
-from detector.state.tables import MIGRATIONS, TABLES, metadata, migrations
+metadata = MetaData()
+
+runs = Table(
+    "detector_runs",
+    metadata,
+    Column("run_id", String(36), primary_key=True),
+    Column("night", Date, nullable=False, index=True),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("exit_code", Integer),
+    Column("message", String(2000)),
+)
+run_stages = Table(
+    "detector_run_stages",
+    metadata,
+    Column("run_id", String(36), primary_key=True),
+    Column("stage", String(16), primary_key=True),
+    Column("reached_at", DateTime(timezone=True), nullable=False),
+)
+judged_nights = Table(
+    "detector_judged_nights",
+    metadata,
+    Column("night", Date, primary_key=True),
+    Column("complete", Boolean, nullable=False),
+)
+sightings = Table(
+    "detector_sightings",
+    metadata,
+    Column("night", Date, primary_key=True),
+    Column("finding_id", String(64), primary_key=True, index=True),
+    Column("type", String(64), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("key_id", String),
+    Column("severity", String(16), nullable=False),
+    Column("score", Float),
+    Column("episode", Integer, nullable=False),
+    Column("first_seen", Date, nullable=False),
+    Column("nights", Integer, nullable=False),
+)
+entries = Table(
+    "detector_triage",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("action", String(16), nullable=False),
+    Column("target_kind", String(16), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("type", String(64)),
+    Column("reason", Text),
+    Column("by", Text, nullable=False),
+    Column("from_night", Date, nullable=False),
+    Column("until_night", Date),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("verdict", String(16)),
+    Column("episode", Integer),
+)
+api_tokens = Table(
+    "detector_api_tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("organization", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+stored_nights = Table(
+    "detector_stored_nights",
+    metadata,
+    Column("night", Date, primary_key=True),
+    Column("checksum", String(64), nullable=False),
+    Column("former", String(64)),
+    Column("keys", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+)
+outbox = Table(
+    "detector_outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_id", String(64), nullable=False),
+    Column("night", Date, nullable=False),
+    Column("channel", String(100), nullable=False),
+    Column("recipient", String(320), nullable=False),
+    Column("part", String(100), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", LargeBinary),
+    Column("status", String(16), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
+    Column("settled_at", DateTime(timezone=True)),
+    Column("error", String(1000)),
+    Column("told", Boolean, nullable=False),
+    UniqueConstraint("night", "channel", "recipient", "part", name="detector_outbox_once"),
+)
 
 
-def migrate(engine: Engine) -> None:
-    """Migrate; where another run began at the same moment and was quicker, find that it is done.
-
-    A SQLite file is first copied to ``<file>.before-<first missing migration>``. On PostgreSQL the tables are
-    copied to ``<table>_before_<number>`` in the transaction of the migration itself.
-    """
-    try:
-        with engine.connect() as connection:
-            missing = _missing(connection)
-        if missing:
-            _copy_file(engine, missing[0])
-            _apply(engine)
-    except DBAPIError:
-        _apply(engine)
+def _create_first_tables(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[runs, judged_nights, sightings])
 
 
-def prepare(connection: Connection, names: list[str]) -> None:
-    """Apply the named migrations to a database without tables of ours, and note them."""
-    metadata.create_all(connection, tables=[migrations])
-    for name in names:
-        MIGRATIONS[name](connection)
-        connection.execute(insert(migrations).values(name=name, applied_at=datetime.now(UTC)))
+def _create_triage(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[entries])
 
 
-def applied(connection: Connection) -> list[str]:
-    """The migrations that were applied, in their order. StateError where this version does not know one."""
-    if not inspect(connection).has_table(migrations.name):
-        return []
-    found = set(connection.execute(select(migrations.c.name)).scalars())
-    if unknown := found - set(MIGRATIONS):
-        raise StateError(
-            f"the state database was written by a newer version of detector ({', '.join(sorted(unknown))}); "
-            "upgrade detector, or point state.url at another database"
-        )
-    return [name for name in MIGRATIONS if name in found]
+def _create_api_tokens(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[api_tokens])
 
 
-def _missing(connection: Connection) -> list[str]:
-    done = applied(connection)
-    return [name for name in MIGRATIONS if name not in done]
+def _create_outbox(connection: Connection) -> None:
+    outbox.create(connection, checkfirst=True)
 
 
-def _apply(engine: Engine) -> None:
-    with engine.begin() as connection:
-        missing = _missing(connection)
-        if not missing:
-            return
-        if engine.dialect.name != "sqlite" and applied(connection):
-            _copy_tables(connection, missing[0])
-        prepare(connection, missing)
+def _create_run_stages(connection: Connection) -> None:
+    run_stages.create(connection, checkfirst=True)
 
 
-def _copy_tables(connection: Connection, migration: str) -> None:
-    """Copy every table beside itself; a failed migration takes its copies back with it."""
-    quote, number = connection.dialect.identifier_preparer.quote, migration.split("_", maxsplit=1)[0]
-    there = set(inspect(connection).get_table_names())
-    for name in (migrations.name, *TABLES):
-        copy = f"{name}_before_{number}"
-        if name in there and copy not in there:
-            connection.exec_driver_sql(f"CREATE TABLE {quote(copy)} AS TABLE {quote(name)}")
+def _create_stored_nights(connection: Connection) -> None:
+    stored_nights.create(connection, checkfirst=True)
 
 
-def _copy_file(engine: Engine, migration: str) -> None:
-    """Copy a SQLite file that was in use before. One that another process migrated meanwhile is no copy of it."""
-    database = engine.url.database
-    if engine.dialect.name != "sqlite" or database in (None, "", ":memory:"):
-        return
-    with engine.connect() as connection:
-        if not applied(connection):
-            return
-    original = Path(str(database))
-    handle, temporary = _beside(original)
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("VACUUM INTO ?", (temporary,))
-        if migration in _missing_of(temporary):
-            os.fsync(handle)
-            os.chmod(temporary, original.stat().st_mode & 0o777)
-            os.replace(temporary, f"{original}.before-{migration}")
-    except OSError as error:
-        raise StateError(f"cannot copy the state before its upgrade: {error}") from error
-    finally:
-        os.close(handle)
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+RENAMED_TABLES = {
+    "detector_judged_nights": "detector_judged_days",
+    "detector_stored_nights": "detector_stored_days",
+}
+"""Name of a table in a state or backup before ``0007_days``: its name since."""
+_RENAMED_COLUMNS = (
+    ("detector_judged_days", "night", "day"),
+    ("detector_stored_days", "night", "day"),
+    ("detector_runs", "night", "day"),
+    ("detector_sightings", "night", "day"),
+    ("detector_sightings", "nights", "days"),
+    ("detector_triage", "from_night", "from_day"),
+    ("detector_triage", "until_night", "until_day"),
+    ("detector_outbox", "night", "day"),
+)
 
 
-def _beside(original: Path) -> tuple[int, str]:
-    try:
-        return tempfile.mkstemp(dir=original.parent, prefix=f".{original.name}.", suffix=SCRAP)
-    except OSError as error:
-        raise StateError(f"cannot copy the state before its upgrade: {error}") from error
+def _call_nights_days(connection: Connection) -> None:
+    for old, new in RENAMED_TABLES.items():
+        connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
+    for table, old, new in _RENAMED_COLUMNS:
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
+    connection.exec_driver_sql("DROP INDEX ix_detector_runs_night")
+    connection.exec_driver_sql("CREATE INDEX ix_detector_runs_day ON detector_runs (day)")
 
 
-def _missing_of(path: str) -> list[str]:
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-    with closing(engine.connect()) as connection:
-        return _missing(connection)
+MIGRATIONS: dict[str, Callable[[Connection], None]] = {
+    "0001_runs_and_sightings": _create_first_tables,
+    "0002_triage": _create_triage,
+    "0003_api_tokens": _create_api_tokens,
+    "0004_outbox": _create_outbox,
+    "0005_run_stages": _create_run_stages,
+    "0006_stored_nights": _create_stored_nights,
+    "0007_days": _call_nights_days,
+}
+"""In order; a name once released never changes."""

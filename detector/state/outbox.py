@@ -40,7 +40,7 @@ outbox = Table(
     MetaData(),
     Column("id", Integer, primary_key=True),
     Column("message_id", String(64), nullable=False),
-    Column("night", Date, nullable=False),
+    Column("day", Date, nullable=False),
     Column("channel", String(100), nullable=False),
     Column("recipient", String(320), nullable=False),
     Column("part", String(100), nullable=False),
@@ -53,20 +53,20 @@ outbox = Table(
     Column("settled_at", DateTime(timezone=True)),
     Column("error", String(LONGEST_ERROR)),
     Column("told", Boolean, nullable=False),
-    UniqueConstraint("night", "channel", "recipient", "part", name="detector_outbox_once"),
+    UniqueConstraint("day", "channel", "recipient", "part", name="detector_outbox_once"),
 )
 
 
-def store(connection: Connection, nights: Iterable[date], outgoing: Outgoing) -> None:
-    """Queue the messages of nights, in place of those that still wait from an earlier judgement of them.
+def store(connection: Connection, days: Iterable[date], outgoing: Outgoing) -> None:
+    """Queue the messages of days, in place of those that still wait from an earlier judgement of them.
 
     What was sent or has failed for good is not queued a second time, unless ``outgoing.again`` says so. A digest
-    that waits stays, as it tells of other nights too.
+    that waits stays, as it tells of other days too.
     """
-    of_nights = outbox.c.night.in_(list(nights))
+    of_days = outbox.c.day.in_(list(days))
     single = ~outbox.c.part.startswith(DIGEST)
-    connection.execute(delete(outbox).where(of_nights, outbox.c.status == WAITING, single))
-    kept = {_address(row): row for row in connection.execute(select(outbox).where(of_nights)).mappings()}
+    connection.execute(delete(outbox).where(of_days, outbox.c.status == WAITING, single))
+    kept = {_address(row): row for row in connection.execute(select(outbox).where(of_days)).mappings()}
     for message in outgoing.messages:
         former = kept.get(_address(vars(message)))
         if former is not None and former["status"] != WAITING and not outgoing.again:
@@ -135,7 +135,7 @@ def _stored(connection: Connection, chosen: Select[Any]) -> list[Stored]:
 
 
 def _read(row: Any) -> Stored:
-    facts = ("message_id", "night", "channel", "recipient", "subject", "part")
+    facts = ("message_id", "day", "channel", "recipient", "subject", "part")
     return Stored(
         id=row["id"],
         message=Message(**{name: row[name] for name in facts}, payload=None),
@@ -155,7 +155,7 @@ def _row(message: Message, at: datetime, due: datetime) -> dict[str, Any]:
 
 
 def _address(row: Any) -> Sequence[Any]:
-    return tuple(row[name] for name in ("night", "channel", "recipient", "part"))
+    return tuple(row[name] for name in ("day", "channel", "recipient", "part"))
 
 
 def _utc(instant: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""What of the state may go in time, so that judging any night that is kept finds what it found before."""
+"""What of the state may go in time, so that judging any day that is kept finds what it found before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 
 from detector.state.messages import COVERED, FAILED, SENT
 from detector.state.outbox import outbox
-from detector.state.tables import run_stages, runs, sightings, stored_nights
+from detector.state.tables import run_stages, runs, sightings, stored_days
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,20 @@ class PrunedState:
 
 
 def prune(connection: Connection, before: date, started_before: datetime, *, pretend: bool = False) -> PrunedState:
-    """Take away old runs, settled messages and sightings, and what is noted of nights that are gone.
+    """Take away old runs, settled messages and sightings, and what is noted of days that are gone.
 
     The latest run stays. Of each finding the latest sighting before the bound stays too, so that a recurrence
     after years still knows its episode. Messages that wait, and failures that no report has named, stay; so do
-    judged nights, which are small and say since when a finding is closed.
+    judged days, which are small and say since when a finding is closed.
     """
     latest_run = select(runs.c.run_id).order_by(runs.c.started_at.desc()).limit(1).scalar_subquery()
     old_runs = (runs.c.started_at < started_before) & (runs.c.run_id != latest_run)
     doomed = {
         run_stages: run_stages.c.run_id.in_(select(runs.c.run_id).where(old_runs)),
         runs: old_runs,
-        outbox: (outbox.c.night < before) & _settled(),
+        outbox: (outbox.c.day < before) & _settled(),
         sightings: _superseded(before),
-        stored_nights: stored_nights.c.night < before,
+        stored_days: stored_days.c.day < before,
     }
     count = _count if pretend else _delete
     gone = {table: count(connection, table, which) for table, which in doomed.items()}
@@ -49,10 +49,10 @@ def _settled() -> ColumnElement[bool]:
 def _superseded(before: date) -> ColumnElement[bool]:
     """Sightings before the bound that a later one before it says more than."""
     later = sightings.alias("later")
-    newest = select(func.max(later.c.night)).where(
-        later.c.finding_id == sightings.c.finding_id, later.c.night < before
+    newest = select(func.max(later.c.day)).where(
+        later.c.finding_id == sightings.c.finding_id, later.c.day < before
     )
-    return (sightings.c.night < before) & (sightings.c.night < newest.scalar_subquery())
+    return (sightings.c.day < before) & (sightings.c.day < newest.scalar_subquery())
 
 
 def _count(connection: Connection, table: Table, which: ColumnElement[bool]) -> int:

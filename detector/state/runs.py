@@ -55,14 +55,14 @@ class Run:
 
 
 @contextmanager
-def logged_run(state: State, night: date, started_at: datetime) -> Iterator[Run]:
+def logged_run(state: State, day: date, started_at: datetime) -> Iterator[Run]:
     """A run that the block works on and ends; one that fails is ended here, with why.
 
-    Whatever is logged within the block carries the run's id and night.
+    Whatever is logged within the block carries the run's id and day.
     """
     run = Run(str(uuid.uuid4()), state, started_at)
-    state.begin_run(run.run_id, night, started_at)
-    with bound_contextvars(run_id=run.run_id, night=night.isoformat()):
+    state.begin_run(run.run_id, day, started_at)
+    with bound_contextvars(run_id=run.run_id, day=day.isoformat()):
         try:
             yield run
         except Exception as error:

@@ -5,7 +5,7 @@ follows is done here, once, so that all engines agree. The law a test holds ever
 
     by_key(a + b) == merge(by_key(a), by_key(b))
 
-``source_count`` is the one field outside the law: distinct clients cannot be added, so a merged
+``client_count`` is the one field outside the law: distinct clients cannot be added, so a merged
 record carries the largest of its parts.
 """
 
@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.usage import (
     COUNT_MAP,
     DAY,
@@ -80,7 +80,7 @@ def conform(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
 def by_key(groups: pd.DataFrame, clients: pd.DataFrame | None = None) -> pd.DataFrame:
     """One ``MEASURED`` record per key from rows of ``GROUP_COLUMNS``, sorted by key id.
 
-    ``clients`` holds key_id and source_count where the source knows client addresses. Endpoints are
+    ``clients`` holds key_id and client_count where the source knows client addresses. Endpoints are
     folded here; requests without one stand as ``(unknown)``, so that the distribution sums to the
     count. Requests without a deployment stand in no deployment.
     """
@@ -95,8 +95,8 @@ def by_key(groups: pd.DataFrame, clients: pd.DataFrame | None = None) -> pd.Data
     records["endpoint_distribution"] = _collect(folded, "endpoint", records["key_id"])
     records["deployments"] = _collect(groups, "deployment", records["key_id"])
     if clients is not None:
-        counts = clients.drop_duplicates("key_id").set_index("key_id")["source_count"]
-        records["source_count"] = counts.reindex(records["key_id"]).to_numpy()
+        counts = clients.drop_duplicates("key_id").set_index("key_id")["client_count"]
+        records["client_count"] = counts.reindex(records["key_id"]).to_numpy()
     return conform(records, MEASURED)
 
 
@@ -107,7 +107,7 @@ def merge(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     stacked = pd.concat([conform(part, MEASURED) for part in parts], ignore_index=True)
     merged = (
         stacked.groupby("key_id", sort=True)
-        .agg({"request_count": "sum", "error_count": "sum", "source_count": "max", "last_used": "max"})
+        .agg({"request_count": "sum", "error_count": "sum", "client_count": "max", "last_used": "max"})
         .reset_index()
     )
     for column in ("endpoint_distribution", "deployments"):
@@ -173,35 +173,33 @@ def _instants(values: pd.Series) -> pd.Series:
     return pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601").astype(INSTANT)
 
 
-def complete_night(
-    measured: pd.DataFrame, register: pd.DataFrame, known: pd.DataFrame, night: Night
-) -> pd.DataFrame:
-    """Every key ever known with its usage of the night: ``RECORD_COLUMNS``, sorted by key id.
+def complete_day(measured: pd.DataFrame, register: pd.DataFrame, known: pd.DataFrame, day: Day) -> pd.DataFrame:
+    """Every key ever known with its usage of the day: ``RECORD_COLUMNS``, sorted by key id.
 
     ``register`` has ``REGISTER`` columns (no rows where there is none), ``known`` has key_id and ``KNOWN``
-    as of the start of the night. Keys created after the night are not there yet.
+    as of the start of the day. Keys created after the day are not there yet.
     """
-    exists = register["created_at"].isna() | (register["created_at"] < night.end)
+    exists = register["created_at"].isna() | (register["created_at"] < day.end)
     register = register[exists]
     keys = pd.concat([register["key_id"], measured["key_id"], known["key_id"]]).astype(TEXT)
     base = pd.DataFrame({"key_id": np.sort(keys.unique())}).astype({"key_id": TEXT})
     base = base.merge(register.assign(registered=True), on="key_id", how="left")
     base = base.merge(known, on="key_id", how="left")
-    return _assemble(base, measured, night.end)
+    return _assemble(base, measured, day.end)
 
 
-def period_records(nights: Sequence[pd.DataFrame], end: datetime) -> pd.DataFrame:
-    """The records of consecutive nights as those of one period; what is known of a key is as of its end."""
-    base = nights[-1][[*REGISTER, "registered", *KNOWN]]
-    return _assemble(base, merge(list(nights)), end)
+def period_records(days: Sequence[pd.DataFrame], end: datetime) -> pd.DataFrame:
+    """The records of consecutive days as those of one period; what is known of a key is as of its end."""
+    base = days[-1][[*REGISTER, "registered", *KNOWN]]
+    return _assemble(base, merge(list(days)), end)
 
 
-def known_after(records: pd.DataFrame, night: Night) -> pd.DataFrame:
-    """What is known of every key after a night: key_id and ``KNOWN``, to be frozen into the next one."""
+def known_after(records: pd.DataFrame, day: Day) -> pd.DataFrame:
+    """What is known of every key after a day: key_id and ``KNOWN``, to be frozen into the next one."""
     used = records["request_count"] > 0
-    today = pd.Series([night.day] * len(records), index=records.index, dtype=DAY)
-    last_night = local_days(records["last_seen"], night)
-    silence = (np.datetime64(night.day) - last_night).astype("timedelta64[D]").astype("float64") - 1
+    today = pd.Series([day.date] * len(records), index=records.index, dtype=DAY)
+    last_day = local_days(records["last_seen"], day)
+    silence = (np.datetime64(day.date) - last_day).astype("timedelta64[D]").astype("float64") - 1
     longest = records["longest_silence"].where(~(used & (silence > records["longest_silence"])), silence)
     return conform(
         pd.DataFrame(
@@ -216,9 +214,9 @@ def known_after(records: pd.DataFrame, night: Night) -> pd.DataFrame:
     )
 
 
-def local_days(instants: pd.Series, night: Night) -> NDArray[np.datetime64]:
+def local_days(instants: pd.Series, day: Day) -> NDArray[np.datetime64]:
     """The local day of each instant; NaT where there is none."""
-    local = pd.DatetimeIndex(instants.astype("datetime64[us, UTC]")).tz_convert(night.timezone)
+    local = pd.DatetimeIndex(instants.astype("datetime64[us, UTC]")).tz_convert(day.timezone)
     return local.tz_localize(None).to_numpy().astype("datetime64[D]")
 
 

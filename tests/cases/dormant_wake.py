@@ -5,20 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.cases import Case
-from tests.panels import NIGHT, panel
+from tests.panels import DAY, panel
 
 BUSY = [5] * 121
 
 CASES = (
     Case(
-        "forty silent nights, then a request",
+        "forty silent days, then a request",
         lambda: panel({"busy": BUSY, "sleeper": [3] * 80 + [0] * 40 + [1]}),
         fires=frozenset({"sleeper"}),
     ),
-    Case("twenty-nine silent nights", lambda: panel({"busy": BUSY, "napper": [3] * 91 + [0] * 29 + [1]})),
+    Case("twenty-nine silent days", lambda: panel({"busy": BUSY, "napper": [3] * 91 + [0] * 29 + [1]})),
     Case("still asleep", lambda: panel({"busy": BUSY, "sleeper": [3] * 80 + [0] * 41})),
     Case(
-        "a registered key never used until tonight",
+        "a registered key never used until that day",
         lambda: panel({"busy": BUSY, "unused": [0] * 120 + [7]}),
         fires=frozenset({"unused"}),
     ),
@@ -39,7 +39,7 @@ CASES = (
         "the source knows of a use long before the history",
         lambda: panel(
             {"busy": [5] * 6, "old": [0, 0, 0, 0, 0, 2]},
-            last_seen={"old": NIGHT - timedelta(days=200)},
+            last_seen={"old": DAY - timedelta(days=200)},
         ),
         fires=frozenset({"old"}),
     ),

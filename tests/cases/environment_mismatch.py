@@ -8,7 +8,7 @@ from tests.panels import panel
 
 
 def one(environment: str, **deployments: int) -> Panel:
-    """One key of an environment, with tonight's requests by deployment."""
+    """One key of an environment, with that day's requests by deployment."""
     total = sum(deployments.values())
     return panel({"key": [10] * 30 + [total]}, environment={"key": environment}, deployments={"key": deployments})
 

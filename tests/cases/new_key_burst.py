@@ -7,23 +7,23 @@ from tests.cases import Case
 from tests.cases.usage_spike import fleet
 from tests.panels import panel
 
-NIGHTS = 100
+DAYS = 100
 
 
 def with_young(last: list[int], keys: int = 60, **options: object) -> Panel:
-    """A fleet with a history, and a key that exists only on the last nights."""
-    unborn = NIGHTS - len(last)
+    """A fleet with a history, and a key that exists only on the last days."""
+    unborn = DAYS - len(last)
     counts = fleet(keys=keys) | {"young": [0] * unborn + last}
     return panel(counts, unborn={"young": unborn}, **options)  # type: ignore[arg-type]
 
 
 CASES = (
-    Case("heavy on its first night", lambda: with_young([5_000]), fires=frozenset({"young"})),
-    Case("heavy on its sixth night", lambda: with_young([1, 0, 2, 1, 0, 5_000]), fires=frozenset({"young"})),
-    Case("an ordinary first night", lambda: with_young([20])),
+    Case("heavy on its first day", lambda: with_young([5_000]), fires=frozenset({"young"})),
+    Case("heavy on its sixth day", lambda: with_young([1, 0, 2, 1, 0, 5_000]), fires=frozenset({"young"})),
+    Case("an ordinary first day", lambda: with_young([20])),
     Case("a heavy key that is old enough to have a history", lambda: with_young([5_000] * 9)),
     Case("young and silent", lambda: with_young([0, 0, 0])),
-    Case("a quiet night makes no key heavy", lambda: _quiet_night(30)),
+    Case("a quiet day makes no key heavy", lambda: _quiet_day(30)),
     Case("a fleet of ten keys", lambda: with_young([5_000], keys=10), not_judged=frozenset({"young"})),
     Case(
         "a new installation, in which all keys are young",
@@ -45,7 +45,7 @@ CASES = (
 )
 
 
-def _quiet_night(requests: int) -> Panel:
-    """All others make one request tonight; the young key more than they do, yet less than they usually do."""
+def _quiet_day(requests: int) -> Panel:
+    """All others make one request that day; the young key more than they do, yet less than they usually do."""
     quiet = {key: [*counts[:-1], 1] for key, counts in fleet().items()}
     return panel(quiet | {"young": [0] * 99 + [requests]}, unborn={"young": 99})

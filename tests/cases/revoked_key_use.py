@@ -13,9 +13,9 @@ from tests.cases import Case
 from tests.panels import panel
 
 
-def revoked(tonight: int, at: datetime | None, last_used: datetime | None = None) -> Panel:
-    """A busy key, and one that was revoked; the judged night is 17 March 2026."""
-    made = panel({"busy": [5] * 31, "gone": [4] * 20 + [0] * 10 + [tonight]})
+def revoked(current: int, at: datetime | None, last_used: datetime | None = None) -> Panel:
+    """A busy key, and one that was revoked; the judged day is 17 March 2026."""
+    made = panel({"busy": [5] * 31, "gone": [4] * 20 + [0] * 10 + [current]})
     return replace(
         made,
         records=made.records.assign(
@@ -31,7 +31,7 @@ NAMED = frozenset({"gone"})
 CASES = (
     Case("one request ten days after", lambda: revoked(1, datetime(2026, 3, 7, tzinfo=UTC)), NAMED),
     Case(
-        "revoked at the night's first instant",
+        "revoked at the day's first instant",
         lambda: revoked(1, datetime(2026, 3, 17, tzinfo=UTC)),
         NAMED,
     ),
@@ -56,6 +56,6 @@ CASES = (
     ),
     Case("revoked and silent", lambda: revoked(0, datetime(2026, 3, 7, tzinfo=UTC))),
     Case("revoked the day after", lambda: revoked(9, datetime(2026, 3, 18, 1, tzinfo=UTC))),
-    Case("revoked at the very end of the night", lambda: revoked(9, datetime(2026, 3, 18, tzinfo=UTC))),
+    Case("revoked at the very end of the day", lambda: revoked(9, datetime(2026, 3, 18, tzinfo=UTC))),
     Case("never revoked", lambda: revoked(9, None)),
 )

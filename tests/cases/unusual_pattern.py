@@ -12,7 +12,7 @@ STRANGE = {f"GET /v1/admin/{name}": 30 for name in ("users", "keys", "audit")}
 
 
 def mixed(changed: dict[str, dict[str, int]]) -> Panel:
-    """A fleet with the same endpoint mix on every night, but for some keys tonight."""
+    """A fleet with the same endpoint mix on every day, but for some keys that day."""
     counts = fleet() | {key: [*fleet()[key][:-1], sum(mix.values())] for key, mix in changed.items()}
     earlier = dict.fromkeys(counts, USUAL)
     return panel(counts, endpoints=earlier | changed, earlier_endpoints=earlier)
@@ -20,8 +20,8 @@ def mixed(changed: dict[str, dict[str, int]]) -> Panel:
 
 CASES = (
     Case("endpoints that were never used", lambda: mixed({"key-010": STRANGE}), fires=frozenset({"key-010"})),
-    Case("a hundredfold night", lambda: panel(with_last(fleet(), key_003=10_000)), fires=frozenset({"key-003"})),
-    Case("an ordinary night", lambda: mixed({})),
+    Case("a hundredfold day", lambda: panel(with_last(fleet(), key_003=10_000)), fires=frozenset({"key-003"})),
+    Case("an ordinary day", lambda: mixed({})),
     Case(
         "too small a past to learn from", lambda: panel({"a": [5] * 20, "b": [6] * 20}), not_judged=frozenset("ab")
     ),

@@ -9,16 +9,16 @@ from tests.cases import Case
 from tests.panels import panel
 
 
-def fleet(keys: int = 60, nights: int = 100, seed: int = 7) -> dict[str, list[int]]:
+def fleet(keys: int = 60, days: int = 100, seed: int = 7) -> dict[str, list[int]]:
     """Poisson keys of different sizes, ``key-000`` to ``key-059``."""
     rng = np.random.default_rng(seed)
     rates = np.exp(rng.normal(3, 1, keys))
-    counts = rng.poisson(rates[:, None], (keys, nights))
+    counts = rng.poisson(rates[:, None], (keys, days))
     return {f"key-{index:03d}": row.tolist() for index, row in enumerate(counts)}
 
 
 def with_last(counts: dict[str, list[int]], **last: int) -> dict[str, list[int]]:
-    """The same fleet with other counts on the judged night; underscores stand for dashes."""
+    """The same fleet with other counts on the judged day; underscores stand for dashes."""
     return counts | {
         key.replace("_", "-"): [*counts[key.replace("_", "-")][:-1], count] for key, count in last.items()
     }
@@ -29,8 +29,8 @@ def _all_times(factor: int) -> Panel:
 
 
 CASES = (
-    Case("a hundredfold night", lambda: panel(with_last(fleet(), key_003=10_000)), fires=frozenset({"key-003"})),
-    Case("an ordinary night", lambda: panel(fleet())),
+    Case("a hundredfold day", lambda: panel(with_last(fleet(), key_003=10_000)), fires=frozenset({"key-003"})),
+    Case("an ordinary day", lambda: panel(fleet())),
     Case("a constant history that moves by one", lambda: panel(fleet() | {"constant": [100] * 99 + [101]})),
     Case(
         "a constant history that is multiplied",
@@ -39,7 +39,7 @@ CASES = (
     ),
     Case("few requests, however unusual", lambda: panel(fleet() | {"tiny": [0] * 90 + [1] * 9 + [9]})),
     Case(
-        "a key with five nights of history",
+        "a key with five days of history",
         lambda: panel(fleet() | {"young": [0] * 94 + [5, 5, 5, 5, 5, 900]}, unborn={"young": 94}),
         not_judged=frozenset({"young"}),
     ),
@@ -55,7 +55,7 @@ CASES = (
         fires=frozenset({"only"}),
     ),
     Case(
-        "a gap in the history is not a night of zeros",
+        "a gap in the history is not a day of zeros",
         lambda: panel({"steady": [400] * 50 + [0] * 10 + [400] * 40 + [410]}, missing=range(50, 60)),
     ),
     Case("a first use is not a spike", lambda: panel(fleet() | {"first": [0] * 99 + [500]})),

@@ -6,15 +6,15 @@ from detector.model.panel import Panel
 from tests.cases import Case
 from tests.panels import panel
 
-NIGHTS = 80
+DAYS = 80
 STEADY = [20, 25, 18, 30] * 20
 
 
-def silent(nights: int, before: list[int] | None = None, **options: object) -> Panel:
-    """Twenty steady keys, and one that has been silent for some nights."""
+def silent(days: int, before: list[int] | None = None, **options: object) -> Panel:
+    """Twenty steady keys, and one that has been silent for some days."""
     steady = {f"key-{index:02d}": STEADY for index in range(20)}
-    history = (before or STEADY)[: NIGHTS - nights]
-    return panel(steady | {"gone": [0] * (NIGHTS - nights - len(history)) + history + [0] * nights}, **options)  # type: ignore[arg-type]
+    history = (before or STEADY)[: DAYS - days]
+    return panel(steady | {"gone": [0] * (DAYS - days - len(history)) + history + [0] * days}, **options)  # type: ignore[arg-type]
 
 
 def _fleet_silent(keys: int) -> Panel:
@@ -23,19 +23,19 @@ def _fleet_silent(keys: int) -> Panel:
 
 
 CASES = (
-    Case("the third silent night", lambda: silent(3), fires=frozenset({"gone"})),
-    Case("still silent after thirty nights", lambda: silent(30), fires=frozenset({"gone"})),
-    Case("the second silent night", lambda: silent(2)),
+    Case("the third silent day", lambda: silent(3), fires=frozenset({"gone"})),
+    Case("still silent after thirty days", lambda: silent(30), fires=frozenset({"gone"})),
+    Case("the second silent day", lambda: silent(2)),
     Case("dormant by now", lambda: silent(31)),
-    Case("silent for two nights that were seen", lambda: silent(4, missing=[-2, -3])),
-    Case("three seen nights around a gap", lambda: silent(5, missing=[-2, -3]), fires=frozenset({"gone"})),
+    Case("silent for two days that were seen", lambda: silent(4, missing=[-2, -3])),
+    Case("three seen days around a gap", lambda: silent(5, missing=[-2, -3]), fires=frozenset({"gone"})),
     Case("a key that rests at the weekend", lambda: silent(3, [9, 9, 9, 9, 9, 0, 0] * 12)),
     Case(
         "a young key",
-        lambda: silent(3, [9] * 20, unborn={"gone": NIGHTS - 23}),
+        lambda: silent(3, [9] * 20, unborn={"gone": DAYS - 23}),
         not_judged=frozenset({"gone"}),
     ),
-    Case("a key never used", lambda: panel({"busy": STEADY, "unused": [0] * NIGHTS})),
+    Case("a key never used", lambda: panel({"busy": STEADY, "unused": [0] * DAYS})),
     Case(
         "half of the fleet fell silent",
         lambda: _fleet_silent(10),

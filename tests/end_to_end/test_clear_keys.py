@@ -18,8 +18,8 @@ from detector.cli.main import main
 from detector.sources.files.protection import ProtectedKeys
 
 SALT = "a salt for tests alone"
-NIGHT = date(2026, 3, 17)
-NIGHTS = 12
+DAY = date(2026, 3, 17)
+DAYS = 12
 KEYS = (
     "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
     "Zm9vOmJhcitiYXo/cXV4==",
@@ -32,13 +32,13 @@ Request = tuple[datetime, str, str, int]
 
 
 def requests() -> Iterator[Request]:
-    """Time, key, path and status over some nights; the first key spikes on the last, and one is used once."""
-    for offset in range(NIGHTS):
-        night = datetime.combine(NIGHT - timedelta(days=offset), datetime.min.time(), UTC)
+    """Time, key, path and status over some days; the first key spikes on the last, and one is used once."""
+    for offset in range(DAYS):
+        day = datetime.combine(DAY - timedelta(days=offset), datetime.min.time(), UTC)
         for number, key in enumerate(KEYS):
             for request in range(400 if (offset, number) == (0, 0) else 12 if number < 5 or offset == 0 else 0):
                 status = 500 if number == 1 and offset == 0 else 200
-                yield night + timedelta(minutes=request, seconds=number), key, f"/v1/{key}/items/{request}", status
+                yield day + timedelta(minutes=request, seconds=number), key, f"/v1/{key}/items/{request}", status
 
 
 def as_csv(request: Request) -> str:
@@ -110,7 +110,7 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: py
         csv.writer(file).writerows([(KEYS[0],), (KEYS[0], KEYS[0], KEYS[0], KEYS[0], KEYS[0])])
     (tmp_path / "config.yaml").write_text(
         f"source:\n  kind: files\n  usage: {request.param}\n  keys: keys.csv\n"
-        f"  key_salt: ${{DETECTOR_KEY_SALT}}\n  {source}\nhistory: {{first_pull_nights: {NIGHTS}}}\n"
+        f"  key_salt: ${{DETECTOR_KEY_SALT}}\n  {source}\nhistory: {{first_pull_days: {DAYS}}}\n"
     )
     monkeypatch.setenv("DETECTOR_KEY_SALT", SALT)
     monkeypatch.chdir(tmp_path)
@@ -147,11 +147,11 @@ def test_nothing_that_is_written_or_printed_holds_a_key(
     ids = [ProtectedKeys(SALT).protected(key) for key in KEYS]
     commands = [
         ("check",),
-        ("run", "--night", str(NIGHT)),
-        ("usage", "--from", str(NIGHT), "--format", "json"),
-        ("usage", "--from", str(NIGHT), "--format", "csv"),
-        ("explain", ids[0], "--night", str(NIGHT)),
-        ("report", str(NIGHT), "--format", "json"),
+        ("run", "--day", str(DAY)),
+        ("usage", "--from", str(DAY), "--format", "json"),
+        ("usage", "--from", str(DAY), "--format", "csv"),
+        ("explain", ids[0], "--day", str(DAY)),
+        ("report", str(DAY), "--format", "json"),
     ]
     printed = "\n".join(called(capfd, *command) for command in commands)
     everything = printed + written(installation / "var")
@@ -159,7 +159,7 @@ def test_nothing_that_is_written_or_printed_holds_a_key(
         for text in (key, quote(key, safe=""), json.dumps(key)[1:-1], key[:-5] if len(key) > 12 else key):
             assert text not in everything
     assert SALT not in everything
-    report = json.loads((installation / f"var/reports/{NIGHT}/report.json").read_text())
+    report = json.loads((installation / f"var/reports/{DAY}/report.json").read_text())
     counts = {row["key_id"]: (row["name"], row["request_count"]) for row in report["usage"]["keys"]}
     assert counts[ids[0]][0] == "service 0"
     assert counts[ids[0]][1] >= 400
@@ -193,7 +193,7 @@ def test_without_a_salt_nothing_is_read(
     monkeypatch.delenv("DETECTOR_KEY_SALT", raising=False)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        main(["run", "--night", str(NIGHT)])
+        main(["run", "--day", str(DAY)])
     assert ended.value.code == 2
     assert "DETECTOR_KEY_SALT" in capfd.readouterr().err
     assert not list(tmp_path.rglob("*.parquet"))

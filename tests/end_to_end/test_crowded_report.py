@@ -1,4 +1,4 @@
-"""The page of a 500-finding night over 10,000 keys, in a real browser: small, quiet, accessible, usable."""
+"""The page of a 500-finding day over 10,000 keys, in a real browser: small, quiet, accessible, usable."""
 
 import io
 import json
@@ -13,20 +13,20 @@ from detector.model.report import RunReport
 from detector.reports.page import index
 from detector.reports.page.html import HtmlReporter
 from tests import report_examples
-from tests.crowded_night import crowded_night
+from tests.crowded_day import crowded_day
 
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 MOST_BYTES = 3_000_000
 
 
 @cache
-def night() -> RunReport:
-    return crowded_night()
+def day() -> RunReport:
+    return crowded_day()
 
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return HtmlReporter().write(night(), tmp_path_factory.mktemp("crowded"))
+    return HtmlReporter().write(day(), tmp_path_factory.mktemp("crowded"))
 
 
 def test_page_is_under_three_megabytes(crowded):
@@ -49,19 +49,19 @@ def test_filters_search_and_order_work_together(visit, crowded):
     seen.page.click("button[data-facet=Severity]:has-text('Critical')")
     seen.page.click("button[data-facet=Environment]:has-text('test')")
     count = int(seen.page.inner_text("#showing").split()[0])
-    wanted = [f for f in night().findings if f.severity == "critical" and f.environment == "test"]
+    wanted = [f for f in day().findings if f.severity == "critical" and f.environment == "test"]
     assert count == len(wanted) > 0
     seen.page.fill("#find", wanted[0].name)
     assert seen.visible(".card") == 1
     seen.page.click("#reset")
     seen.page.select_option("#order", "name")
     names = [seen.page.locator(".card h2 > bdi").nth(i).inner_text() for i in range(3)]
-    assert names == sorted({f.name for f in night().findings})[:3]
+    assert names == sorted({f.name for f in day().findings})[:3]
 
 
 def test_deep_link_opens_a_folded_card(visit, crowded):
     """Whoever follows a link sees the whole finding."""
-    last = night().findings[-1].finding_id
+    last = day().findings[-1].finding_id
     seen = visit(crowded, anchor=f"#{last}")
     assert seen.page.locator(f"[id='{last}'] .told").first.is_visible()
 
@@ -96,7 +96,7 @@ def test_keyboard_reaches_and_works_the_controls(visit, crowded):
 
 def test_a_finding_is_copied_as_text_and_as_json(visit):
     """What is pasted is the record of report.json, or lines for a ticket with a link."""
-    seen = visit(report_examples.hostile_night())
+    seen = visit(report_examples.hostile_day())
     seen.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     seen.page.click("#f-02c9-woke button:has-text('Copy JSON')")
     seen.page.locator("#copied", has_text="Copied JSON").wait_for(state="attached")
@@ -124,8 +124,8 @@ def test_without_script_all_findings_can_be_read(visit, crowded):
 @pytest.mark.parametrize(
     "build",
     [
-        report_examples.triaged_night, report_examples.clear_night, report_examples.not_judged_night,
-        lambda: crowded_night(40, 400),
+        report_examples.triaged_day, report_examples.clear_day, report_examples.not_judged_day,
+        lambda: crowded_day(40, 400),
     ],
     ids=["triaged", "clear", "not judged", "crowded"],
 )  # fmt: skip
@@ -137,9 +137,9 @@ def test_axe_finds_no_violation(visit, build, width, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation_on_the_index(visit, tmp_path, scheme):
-    """The page over the nights is held to the same."""
-    report = report_examples.triaged_night()
-    HtmlReporter().write(report, tmp_path / str(report.night.day))
+    """The page over the days is held to the same."""
+    report = report_examples.triaged_day()
+    HtmlReporter().write(report, tmp_path / str(report.day.date))
     seen = visit(index.update(tmp_path, report), scheme=scheme)
     assert Axe().run(seen.page, options=WCAG).response["violations"] == []
     assert seen.complaints == []
@@ -147,7 +147,7 @@ def test_axe_finds_no_violation_on_the_index(visit, tmp_path, scheme):
 
 def test_print_is_in_pages_that_hold_something(visit):
     """Findings begin on the first page, no controls are printed, links are spelled out."""
-    seen = visit(report_examples.findings_night())
+    seen = visit(report_examples.findings_day())
     pages = pypdfium2.PdfDocument(io.BytesIO(seen.page.pdf(format="A4")))
     texts = [page.get_textpage().get_text_bounded() for page in pages]
     assert len(texts) <= 8

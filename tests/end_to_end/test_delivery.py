@@ -16,7 +16,7 @@ import pytest
 from tests.mail_server import Inbox, mail_server
 from tests.receiver import receiver
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 PEOPLE = ("a@example.com", "b@example.com", "c@example.com")
 
 
@@ -28,17 +28,17 @@ def inbox() -> Iterator[Inbox]:
 
 @pytest.fixture
 def folder(tmp_path: Path, inbox: Inbox) -> Path:
-    """Two weeks of three keys, one of which spikes on the night, and a mail server to tell."""
+    """Two weeks of three keys, one of which spikes on the day, and a mail server to tell."""
     rows = ["timestamp,key_id"]
     for back in range(20):
-        day = NIGHT - timedelta(days=back)
+        day = DAY - timedelta(days=back)
         for key, count in (("k1", 400 if back == 0 else 12), ("k2", 12), ("k3", 12)):
             rows += [f"{day}T{hour % 24:02}:00:00Z,{key}" for hour in range(count)]
     (tmp_path / "usage.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "config.yaml").write_text(
         f"""
 source: {{kind: files, usage: usage.csv}}
-history: {{first_pull_nights: 19}}
+history: {{first_pull_days: 19}}
 delivery:
   mail: {{host: 127.0.0.1, port: {inbox.port}, security: none, from: d@example.com, to: [{", ".join(PEOPLE)}]}}
 """
@@ -55,10 +55,10 @@ def detector(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return detector(folder, "run", "--night", NIGHT.isoformat(), *arguments)
+    return detector(folder, "run", "--day", DAY.isoformat(), *arguments)
 
 
-def test_a_night_is_mailed_once_and_again_only_when_asked(folder: Path, inbox: Inbox) -> None:
+def test_a_day_is_mailed_once_and_again_only_when_asked(folder: Path, inbox: Inbox) -> None:
     """A second run sends nothing, --no-deliver neither, --resend a mail with another id."""
     assert run(folder, "--no-deliver").returncode == 0
     assert inbox.accepted == []
@@ -139,7 +139,7 @@ def test_a_process_killed_while_it_sends_loses_and_doubles_nothing(folder: Path,
 def _run_killed_at(folder: Path, inbox: Inbox, step: str, mail: int) -> int:
     """Run, and kill the process when the server sees a step of the ``mail``-th mail; its exit code."""
     seen: Counter[str] = Counter()
-    process = subprocess.Popen(command(folder, "run", "--night", NIGHT.isoformat()), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command(folder, "run", "--day", DAY.isoformat()), stdout=subprocess.DEVNULL)
 
     def watch(name: str) -> None:
         seen[name] += 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.cli.demo import NIGHT
+from detector.cli.demo import JUDGED_DAY
 from detector.cli.main import main
 
 
@@ -24,7 +24,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_planted_incident_is_in_the_report(demo: Path) -> None:
     """By key and type, and nothing else is raised by chance but what the budget allows."""
-    document = json.loads((demo / "var" / "reports" / str(NIGHT) / "report.json").read_text())
+    document = json.loads((demo / "var" / "reports" / str(JUDGED_DAY) / "report.json").read_text())
     found = {(item["key_id"] or "", item["type"]) for item in document["findings"]}
     with (demo / "planted.csv").open() as file:
         planted = {(row["key_id"], row["type"]) for row in csv.DictReader(file)}
@@ -47,7 +47,7 @@ def test_the_answer_is_the_contract_and_has_keys_never_used(
 ) -> None:
     """Active keys only, sorted by requests, sums that add up."""
     with pytest.raises(SystemExit):
-        main(["usage", "--config", str(demo / "config.yaml"), "--from", str(NIGHT), "--format", "json"])
+        main(["usage", "--config", str(demo / "config.yaml"), "--from", str(JUDGED_DAY), "--format", "json"])
     answer = json.loads(capsys.readouterr().out)
     keys = answer["keys"]
     assert answer["total_keys"] == len(keys)

@@ -12,25 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.killed_runs import NIGHT, copied, finished, left, prepare
+from tests.killed_runs import DAY, copied, finished, left, prepare
 
-RUN = ("-m", "detector", "run", "--night", str(NIGHT), "--config")
+RUN = ("-m", "detector", "run", "--day", str(DAY), "--config")
 LARGEST = 150_000
-"""Bytes that a file may have: the state fits and a night, but no page of 200 keys and no night of long names."""
+"""Bytes that a file may have: the state fits and a day, but no page of 200 keys and no day of long names."""
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two hundred keys over twenty nights."""
+    """Two hundred keys over twenty days."""
     folder = tmp_path_factory.mktemp("prepared")
-    prepare(folder, keys=200, nights=20)
+    prepare(folder, keys=200, days=20)
     return folder
 
 
 def ran(
     folder: Path, before: Callable[[], None] | None = None, change: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """A run of the night by the command line, in a process that has been prepared for it."""
+    """A run of the day by the command line, in a process that has been prepared for it."""
     environment = {**os.environ, "TMPDIR": str(folder / "temporary")}
     command = [sys.executable, *RUN, str(folder / "config.yaml"), *(("--set", change) if change else ())]
     return subprocess.run(
@@ -44,8 +44,8 @@ def only_whole_files(folder: Path) -> bool:
 
 
 def reports_in(folder: Path) -> dict[str, str]:
-    """The reports of the night with their checksums."""
-    return {name: checksum for name, checksum in left(folder).items() if f"reports/{NIGHT}" in name}
+    """The reports of the day with their checksums."""
+    return {name: checksum for name, checksum in left(folder).items() if f"reports/{DAY}" in name}
 
 
 def small_files_only() -> None:
@@ -53,7 +53,7 @@ def small_files_only() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
 
 
-def test_a_night_that_does_not_fit_on_the_disk_is_an_error_and_leaves_nothing(
+def test_a_day_that_does_not_fit_on_the_disk_is_an_error_and_leaves_nothing(
     prepared: Path, tmp_path: Path
 ) -> None:
     """Exit 1 with the reason; once there is room, the next run leaves what an undisturbed one does."""
@@ -65,7 +65,7 @@ def test_a_night_that_does_not_fit_on_the_disk_is_an_error_and_leaves_nothing(
         (place / "keys.csv").write_text("key_id,name\n" + "\n".join(rows) + "\n")
     done = ran(folder, small_files_only)
     assert done.returncode == 1, done.stderr
-    assert "cannot store the night" in done.stderr
+    assert "cannot store the day" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(folder.glob("var/history/*/usage.parquet"))
     assert only_whole_files(folder)
@@ -75,12 +75,12 @@ def test_a_night_that_does_not_fit_on_the_disk_is_an_error_and_leaves_nothing(
 
 
 def test_a_report_that_does_not_fit_is_recorded_and_the_others_are_written(prepared: Path, tmp_path: Path) -> None:
-    """Exit 4: the night is judged, the JSON report is there, and there is no half of a page."""
+    """Exit 4: the day is judged, the JSON report is there, and there is no half of a page."""
     folder, calm = copied(prepared, tmp_path / "run"), copied(prepared, tmp_path / "calm")
     done = ran(folder, small_files_only)
     assert done.returncode == 4, done.stderr
     assert "the html report could not be written" in done.stderr
-    reports = folder / "var/reports" / str(NIGHT)
+    reports = folder / "var/reports" / str(DAY)
     assert [path.name for path in reports.iterdir()] == ["report.json"]
     assert only_whole_files(folder)
     finished(folder)
@@ -92,7 +92,7 @@ def test_a_report_that_does_not_fit_is_recorded_and_the_others_are_written(prepa
     ("change", "code", "message"),
     [
         ("state.url=sqlite:////sys/detector/state.db", 1, "cannot make the folder of the state database"),
-        ("history.path=/sys/detector/history", 1, "cannot store the night"),
+        ("history.path=/sys/detector/history", 1, "cannot store the day"),
         ("report.directory=/sys/detector/reports", 4, "the json report could not be written"),
     ],
 )
@@ -109,13 +109,13 @@ def test_a_folder_that_cannot_be_written_is_named(
     assert only_whole_files(folder)
 
 
-def test_a_source_that_is_gone_is_told_and_the_night_made_up_for(prepared: Path, tmp_path: Path) -> None:
+def test_a_source_that_is_gone_is_told_and_the_day_made_up_for(prepared: Path, tmp_path: Path) -> None:
     """Exit 4 with a report that judges nobody; with the source back it is as if it had never been away."""
     folder, calm = copied(prepared, tmp_path / "run"), copied(prepared, tmp_path / "calm")
     (folder / "usage.parquet").rename(folder / "away")
     done = ran(folder)
     assert done.returncode == 4, done.stderr
-    assert done.stdout.startswith("We could not judge tonight")
+    assert done.stdout.startswith("We could not judge that day")
     (folder / "away").rename(folder / "usage.parquet")
     finished(folder)
     finished(calm)

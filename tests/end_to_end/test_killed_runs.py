@@ -17,9 +17,9 @@ from tests.killed_runs import copied, finished, killed, left, prepare, started
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two hundred keys over twenty nights."""
+    """Two hundred keys over twenty days."""
     folder = tmp_path_factory.mktemp("prepared")
-    prepare(folder, keys=200, nights=20)
+    prepare(folder, keys=200, days=20)
     return folder
 
 

@@ -33,7 +33,7 @@ def switch() -> Iterator[Receiver]:
 
 
 def yesterday() -> date:
-    """The night that ended last for a process started now."""
+    """The day that ended last for a process started now."""
     return datetime.now(UTC).date() - timedelta(days=1)
 
 
@@ -56,22 +56,22 @@ def lines(stderr: str) -> list[dict[str, Any]]:
 
 
 def test_a_run_logs_its_stages_as_json(tmp_path: Path, switch: Receiver) -> None:
-    """Each line carries the run and the night; values are fields; the progress is logged too."""
+    """Each line carries the run and the day; values are fields; the progress is logged too."""
     path = installation(tmp_path, yesterday(), f"{monitored()}\n{AT_ANY_HOUR}")
     done = run(path, PING=f"{switch.url}/{SECRET}")
     assert done.returncode == 0, done.stderr
     logged = lines(done.stderr)
     assert [line["event"] for line in logged if line["event"] in STAGES] == STAGES
-    assert {line["night"] for line in logged} == {str(yesterday())}
+    assert {line["day"] for line in logged} == {str(yesterday())}
     (run_id,) = {line["run_id"] for line in logged}
     report = json.loads((tmp_path / "var/reports" / str(yesterday()) / "report.json").read_text())
     assert run_id == report["run"]["run_id"]
     by_event = {line["event"]: line for line in logged}
-    assert by_event["pulled"]["nights"] == 21
+    assert by_event["pulled"]["days"] == 21
     assert (by_event["judged"]["keys_judged"], by_event["judged"]["findings"]) == (4, 0)
     assert by_event["reported"]["files"] == 2
     assert by_event["ended"]["exit_code"] == 0
-    assert any(line["event"].startswith("Pulling: 21 of 21 nights") for line in logged)
+    assert any(line["event"].startswith("Pulling: 21 of 21 days") for line in logged)
     assert len(switch.requests) == 2
 
 

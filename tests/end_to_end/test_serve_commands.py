@@ -16,12 +16,12 @@ import pytest
 
 from detector.config.urls import BY_KEY_PATH
 from tests.end_to_end.test_command_line import Console
-from tests.serving import NIGHT, serving
+from tests.serving import DAY, serving
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a configuration and a history of three nights."""
+    """The current folder, with a configuration and a history of three days."""
     monkeypatch.chdir(tmp_path)
     with serving(tmp_path):
         return tmp_path
@@ -102,9 +102,7 @@ def test_a_server_answers_until_it_is_told_to_stop(
     process, url = server
     assert url.startswith("http://127.0.0.1:")
     secret = detector("token", "create", "--organization", "globex", "--name", "late").strip()
-    answer = httpx.get(
-        url + BY_KEY_PATH, params={"from": str(NIGHT)}, headers={"Authorization": f"Bearer {secret}"}
-    )
+    answer = httpx.get(url + BY_KEY_PATH, params={"from": str(DAY)}, headers={"Authorization": f"Bearer {secret}"})
     assert (answer.status_code, answer.json()["total_keys"]) == (200, 20)
     assert "server" not in answer.headers
     process.send_signal(ending)

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from detector.config.chargeback import Price, Shared
 from detector.reports.statement import render
 from tests.end_to_end.conftest import Visit
-from tests.unit.test_chargeback import HOSTILE, night, statement
+from tests.unit.test_chargeback import HOSTILE, day, statement
 
 LONG = "a team with a very long name " * 8
 
@@ -26,7 +26,7 @@ def page(tmp_path: Path) -> Path:
     ]
     prices = [Price(name="=1+1", price="0.07", endpoint="GET /1"), Price(name="<b>" * 30, price=1000, per=3)]
     shared = [Shared(name="<i>credit", amount="-3.33", split={"<x>": 1})]
-    made = replace(statement([night(*keys)] * 20, prices, shared), failures=("main: <script>alert(1)</script>",))
+    made = replace(statement([day(*keys)] * 20, prices, shared), failures=("main: <script>alert(1)</script>",))
     path = tmp_path / "statement.html"
     path.write_text(render(made, "html"))
     return path

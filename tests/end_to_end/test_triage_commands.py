@@ -12,40 +12,40 @@ from typing import Any
 import pytest
 
 from detector.cli.main import cli
-from tests.end_to_end.test_command_line import NIGHT, Console, detector, organization, write
+from tests.end_to_end.test_command_line import DAY, Console, detector, organization, write
 
 __all__ = ["detector", "organization"]  # the fixtures
 
-BEFORE = NIGHT - timedelta(days=1)
-WEEK = str(NIGHT + timedelta(days=7))
+BEFORE = DAY - timedelta(days=1)
+WEEK = str(DAY + timedelta(days=7))
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Keeps the judged organization, as pulling sixty nights for every test takes long."""
+    """Keeps the judged organization, as pulling sixty days for every test takes long."""
     return tmp_path_factory.mktemp("judged")
 
 
 @pytest.fixture
 def judged(organization: Path, detector: Console, archive: Path) -> Path:
-    """The organization with its last night judged: ``hot`` spikes and ``lab`` strays."""
+    """The organization with its last day judged: ``hot`` spikes and ``lab`` strays."""
     if any(archive.iterdir()):
         shutil.copytree(archive, organization, dirs_exist_ok=True)
     else:
-        detector("run", "--night", str(NIGHT))
+        detector("run", "--day", str(DAY))
         shutil.copytree(organization, archive, dirs_exist_ok=True)
     return organization
 
 
-def run(detector: Console, night: date = NIGHT) -> dict[str, Any]:
-    """Judge a night (again); its report."""
-    document: dict[str, Any] = json.loads(detector("run", "--night", str(night), "--format", "json"))
+def run(detector: Console, day: date = DAY) -> dict[str, Any]:
+    """Judge a day (again); its report."""
+    document: dict[str, Any] = json.loads(detector("run", "--day", str(day), "--format", "json"))
     return document
 
 
-def rendered(detector: Console, night: date = NIGHT) -> dict[str, Any]:
-    """A past night rendered again, without what names the rendering."""
-    document: dict[str, Any] = json.loads(detector("report", str(night), "--format", "json"))
+def rendered(detector: Console, day: date = DAY) -> dict[str, Any]:
+    """A past day rendered again, without what names the rendering."""
+    document: dict[str, Any] = json.loads(detector("report", str(day), "--format", "json"))
     return {name: value for name, value in document.items() if name not in ("report_id", "generated_at", "run")}
 
 
@@ -69,11 +69,11 @@ def entries(detector: Console, *options: str) -> list[dict[str, Any]]:
 def test_a_muted_finding_leaves_the_verdict_and_the_counts_until_it_is_unmuted(
     judged: Path, detector: Console
 ) -> None:
-    """The same night run again says what people want to hear, and nothing is lost."""
+    """The same day run again says what people want to hear, and nothing is lost."""
     before = run(detector)
     identity = finding_id(detector)
     told = detector("triage", "mute", "--finding", identity[:8], "--until", WEEK, "--reason", "load test")
-    assert told.startswith(f"Muted (1): finding {identity[:12]} from {NIGHT} until {WEEK}, by {getpass.getuser()}")
+    assert told.startswith(f"Muted (1): finding {identity[:12]} from {DAY} until {WEEK}, by {getpass.getuser()}")
 
     quiet = run(detector)
     assert (before["summary"]["verdict"], quiet["summary"]["verdict"]) == (
@@ -99,15 +99,15 @@ def test_a_muted_finding_leaves_the_verdict_and_the_counts_until_it_is_unmuted(
 
 
 def test_a_mute_does_not_stop_the_clock_of_a_finding(judged: Path, detector: Console) -> None:
-    """A muted night is a sighting: once the mute has ended, the finding is ongoing and not new."""
+    """A muted day is a sighting: once the mute has ended, the finding is ongoing and not new."""
     rows = [line.split(",") for line in (judged / "usage.csv").read_text().splitlines()[1:]]
-    last = NIGHT + timedelta(days=1)
-    rows += [[str(last), *rest] for day, *rest in rows if day == str(NIGHT)]
+    last = DAY + timedelta(days=1)
+    rows += [[str(last), *rest] for day, *rest in rows if day == str(DAY)]
     write(judged / "usage.csv", "day key_id endpoint deployment request_count error_count", rows)
-    detector("triage", "mute", "--key", "lab", "--until", str(NIGHT), "--reason", "moving")
+    detector("triage", "mute", "--key", "lab", "--until", str(DAY), "--reason", "moving")
     assert of(run(detector), "lab")["status"] == "muted"
     tomorrow = of(run(detector, last), "lab")
-    assert (tomorrow["status"], tomorrow["nights"], tomorrow["muted"]) == ("ongoing", 2, None)
+    assert (tomorrow["status"], tomorrow["days"], tomorrow["muted"]) == ("ongoing", 2, None)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_a_mute_of_another_type_mutes_nothing_and_is_listed(judged: Path, detect
     ]
 
 
-def test_an_expired_mute_applies_to_its_nights_and_no_others(judged: Path, detector: Console) -> None:
-    """A mute until the night before says nothing about the night; its own nights still tell it."""
-    until = ("--from", str(NIGHT - timedelta(days=5)), "--until", str(BEFORE), "--reason", "old test")
+def test_an_expired_mute_applies_to_its_days_and_no_others(judged: Path, detector: Console) -> None:
+    """A mute until the day before says nothing about the day; its own days still tell it."""
+    until = ("--from", str(DAY - timedelta(days=5)), "--until", str(BEFORE), "--reason", "old test")
     detector("triage", "mute", "--pattern", "*", *until)
     assert {item["status"] for item in rendered(detector)["findings"]} == {"new"}
     assert rendered(detector)["mutes"] == []
@@ -155,7 +155,7 @@ def test_an_expired_mute_applies_to_its_nights_and_no_others(judged: Path, detec
     assert [entry["state"] for entry in entries(detector, "--all")] == ["over"]
 
 
-def test_an_old_night_is_rendered_with_what_is_known_of_it_today(judged: Path, detector: Console) -> None:
+def test_an_old_day_is_rendered_with_what_is_known_of_it_today(judged: Path, detector: Console) -> None:
     """A mute from back then on, entered later."""
     assert of(rendered(detector), "hot")["status"] == "new"
     detector("triage", "mute", "--key", "hot", "--from", str(BEFORE), "--until", WEEK, "--reason", "known")
@@ -166,7 +166,7 @@ def test_the_same_triage_gives_the_same_bytes(judged: Path, detector: Console) -
     """Outside report_id, generated_at and run."""
     detector("triage", "mute", "--key", "hot", "--until", WEEK, "--reason", "load test")
     detector("triage", "ack", "--key", "lab")
-    path = judged / "var" / "reports" / str(NIGHT) / "report.json"
+    path = judged / "var" / "reports" / str(DAY) / "report.json"
     texts = []
     for _ in range(2):
         run(detector)
@@ -185,26 +185,26 @@ def test_an_acknowledged_finding_stays_in_the_counts(judged: Path, detector: Con
     after = rendered(detector)
     assert after["summary"] == before["summary"]
     assert of(after, "hot")["acknowledged"] == "Acknowledged by sam from 17 March 2026 (entry 1): on it"
-    assert "Acknowledged by sam" in detector("run", "--night", str(NIGHT))
-    assert "Acknowledged by sam" in (judged / "var" / "reports" / str(NIGHT) / "report.html").read_text()
+    assert "Acknowledged by sam" in detector("run", "--day", str(DAY))
+    assert "Acknowledged by sam" in (judged / "var" / "reports" / str(DAY) / "report.html").read_text()
 
 
 def test_verdicts_make_the_precision_of_each_type(judged: Path, detector: Console) -> None:
-    """A later one replaces an earlier one; nights before the finding do not count it."""
+    """A later one replaces an earlier one; days before the finding do not count it."""
     detector("triage", "verdict", "--finding", finding_id(detector), "false")
     detector("triage", "verdict", "--key", "hot", "true", "--reason", "a leaked key")
-    detector("triage", "verdict", "--team", "data", "--night", str(NIGHT), "planned")
+    detector("triage", "verdict", "--team", "data", "--day", str(DAY), "planned")
     report = rendered(detector)
     assert report["summary"]["precision"] == {"usage_spike": {"judged": 1, "true": 1}}
     assert (of(report, "hot")["verdict"], of(report, "lab")["verdict"]) == ("true", "planned")
     assert rendered(detector, BEFORE)["summary"]["precision"] == {}
     assert [entry["verdict"] for entry in entries(detector)] == ["true", "planned"]
-    assert "Of 1 usage spike with a verdict, 1 was real." in detector("run", "--night", str(NIGHT))
+    assert "Of 1 usage spike with a verdict, 1 was real." in detector("run", "--day", str(DAY))
 
 
 def test_missing_data_are_not_muted_by_a_pattern(organization: Path, detector: Console) -> None:
     """Only by their own id, and even then the report does not call it an all-clear."""
-    empty = NIGHT + timedelta(days=1)
+    empty = DAY + timedelta(days=1)
     run(detector, empty)
     detector("triage", "mute", "--pattern", "*", "--until", WEEK, "--reason", "all of it")
     (gap,) = [item for item in rendered(detector, empty)["findings"] if item["type"] == "data_quality"]
@@ -219,7 +219,7 @@ def test_missing_data_are_not_muted_by_a_pattern(organization: Path, detector: C
 def test_backtest_knows_nothing_of_triage(judged: Path, detector: Console) -> None:
     """It asks what the rules raise, not what people want to hear."""
     detector("triage", "mute", "--pattern", "*", "--until", WEEK, "--reason", "all of it")
-    detector("backtest", "--from", str(NIGHT), "--to", str(NIGHT), "--out", "bt")
+    detector("backtest", "--from", str(DAY), "--to", str(DAY), "--out", "bt")
     lines = [json.loads(line) for line in (judged / "bt" / "findings.ndjson").read_text().splitlines()]
     assert {(line["key_id"], line["status"], line["muted"]) for line in lines} == {
         ("hot", "new", None),
@@ -248,7 +248,7 @@ def test_the_list_is_a_table_for_people(judged: Path, detector: Console) -> None
         (("mute", "--key", "hot", "--reason", "x"), "needs an end: --until YYYY-MM-DD"),
         (
             ("mute", "--key", "hot", "--reason", "x", "--until", str(BEFORE)),
-            "lies before the first night, 2026-03-17",
+            "lies before the first day, 2026-03-17",
         ),
         (("mute", "--key", "hot", "--reason", "x", "--until", "soon"), "write it as YYYY-MM-DD"),
         (("mute", "--reason", "x", "--until", WEEK), "name a target"),
@@ -263,8 +263,8 @@ def test_the_list_is_a_table_for_people(judged: Path, detector: Console) -> None
         (("unmute", "--key", "hot"), "there is no mute in force on key 'hot'"),
         (("verdict", "--key", "hot", "maybe"), "'maybe' is not one of"),
         (("verdict", "--key", "key1", "true"), "no finding of key 'key1' was seen on 2026-03-17"),
-        (("verdict", "--key", "hot", "--night", str(BEFORE), "true"), "was seen on 2026-03-16"),
-        (("verdict", "--key", "hot", "--night", "9999-12-31", "true"), "has not been judged yet"),
+        (("verdict", "--key", "hot", "--day", str(BEFORE), "true"), "was seen on 2026-03-16"),
+        (("verdict", "--key", "hot", "--day", "9999-12-31", "true"), "has not been judged yet"),
         (("frobnicate",), "No such command"),
     ],
 )
@@ -301,7 +301,7 @@ def test_an_unknown_login_name_has_to_be_given(
 
 
 def test_triage_needs_no_source(judged: Path, detector: Console) -> None:
-    """People may speak while the source is down, and before any night was judged."""
+    """People may speak while the source is down, and before any day was judged."""
     (judged / "usage.csv").unlink()
     assert "hot" in detector("triage", "ack", "--key", "hot", "--set", "state.url=sqlite:///fresh.db")
 

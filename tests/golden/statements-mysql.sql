@@ -1,6 +1,6 @@
 -- requests of a window
-SELECT cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(cells.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(cells.errors) AS SIGNED INTEGER) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
-FROM (SELECT dated.night AS night, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
+SELECT cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(cells.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(cells.errors) AS SIGNED INTEGER) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
+FROM (SELECT dated.on_day AS on_day, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
 CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
 CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
 CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
@@ -12,7 +12,7 @@ CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN concat(%s, coalesce(readings.written, %s), %s, coalesce(readings.key_id, %s)) ELSE readings.detail END AS detail,
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN -1 ELSE
 CASE WHEN (readings.used_at < %s) THEN 0 ELSE
-CASE WHEN (readings.used_at < %s) THEN 1 ELSE 2 END END END AS night
+CASE WHEN (readings.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
 FROM (SELECT nullif(trim(alike.key_id), %s) AS key_id, nullif(trim(alike.endpoint), %s) AS endpoint, nullif(trim(alike.deployment), %s) AS deployment, nullif(trim(alike.client), %s) AS client, CAST(NULL AS CHAR) AS event_id, alike.timestamp AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(alike.timestamp AS CHAR)), %s) AS written, alike.`lines` AS `lines`, alike.`lines` AS requests,
 CASE WHEN (alike.status BETWEEN %s AND %s) THEN alike.`lines` ELSE %s END AS errors,
 CASE WHEN (nullif(trim(alike.key_id), %s) IS NULL) THEN %s END AS problem,
@@ -22,13 +22,13 @@ FROM (SELECT requests.key_id AS key_id, requests.endpoint AS endpoint, requests.
 FROM (SELECT logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.status AS status, logs.events.ts AS used_at,
 CASE WHEN (logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s)) THEN -1 ELSE
 CASE WHEN (logs.events.ts < %s) THEN 0 ELSE
-CASE WHEN (logs.events.ts < %s) THEN 1 ELSE 2 END END END AS night
+CASE WHEN (logs.events.ts < %s) THEN 1 ELSE 2 END END END AS on_day
 FROM logs.events
 WHERE logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s) OR logs.events.ts >= %s AND logs.events.ts < %s) AS requests
-GROUP BY requests.night, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS alike ) AS readings
+GROUP BY requests.on_day, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS alike ) AS readings
 WHERE readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s) OR readings.used_at >= %s AND readings.used_at < %s) AS dated) AS cells
-GROUP BY cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
-ORDER BY cells.night
+GROUP BY cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
+ORDER BY cells.on_day
 -- coalesce_1 = 'is empty'
 -- coalesce_2 = 'unknown'
 -- coalesce_3 = ''
@@ -75,7 +75,7 @@ ORDER BY cells.night
 -- status_2 = 9999
 
 -- clients of a window
-SELECT dated.night, dated.key_id, count(DISTINCT dated.client) AS source_count
+SELECT dated.on_day, dated.key_id, count(DISTINCT dated.client) AS client_count
 FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
 CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.`lines` AS `lines`, readings.requests AS requests, readings.errors AS errors,
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN %s ELSE readings.problem END AS problem,
@@ -83,7 +83,7 @@ CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN concat(%s, coalesce(readings.written, %s), %s, coalesce(readings.key_id, %s)) ELSE readings.detail END AS detail,
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN -1 ELSE
 CASE WHEN (readings.used_at < %s) THEN 0 ELSE
-CASE WHEN (readings.used_at < %s) THEN 1 ELSE 2 END END END AS night
+CASE WHEN (readings.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
 FROM (SELECT nullif(trim(alike.key_id), %s) AS key_id, nullif(trim(alike.endpoint), %s) AS endpoint, nullif(trim(alike.deployment), %s) AS deployment, nullif(trim(alike.client), %s) AS client, CAST(NULL AS CHAR) AS event_id, alike.timestamp AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(alike.timestamp AS CHAR)), %s) AS written, alike.`lines` AS `lines`, alike.`lines` AS requests,
 CASE WHEN (alike.status BETWEEN %s AND %s) THEN alike.`lines` ELSE %s END AS errors,
 CASE WHEN (nullif(trim(alike.key_id), %s) IS NULL) THEN %s END AS problem,
@@ -93,14 +93,14 @@ FROM (SELECT requests.key_id AS key_id, requests.endpoint AS endpoint, requests.
 FROM (SELECT logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.status AS status, logs.events.ts AS used_at,
 CASE WHEN (logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s)) THEN -1 ELSE
 CASE WHEN (logs.events.ts < %s) THEN 0 ELSE
-CASE WHEN (logs.events.ts < %s) THEN 1 ELSE 2 END END END AS night
+CASE WHEN (logs.events.ts < %s) THEN 1 ELSE 2 END END END AS on_day
 FROM logs.events
 WHERE logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s) OR logs.events.ts >= %s AND logs.events.ts < %s) AS requests
-GROUP BY requests.night, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS alike ) AS readings
+GROUP BY requests.on_day, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS alike ) AS readings
 WHERE readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s) OR readings.used_at >= %s AND readings.used_at < %s) AS dated
 WHERE dated.problem IS NULL AND dated.client IS NOT NULL
-GROUP BY dated.night, dated.key_id
-ORDER BY dated.night
+GROUP BY dated.on_day, dated.key_id
+ORDER BY dated.on_day
 -- coalesce_1 = 'is empty'
 -- coalesce_2 = 'unknown'
 -- coalesce_3 = ''
@@ -147,13 +147,13 @@ ORDER BY dated.night
 -- status_2 = 9999
 
 -- requests that carry ids
-SELECT cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(cells.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(cells.errors) AS SIGNED INTEGER) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
-FROM (SELECT dated.night AS night, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
+SELECT cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(cells.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(cells.errors) AS SIGNED INTEGER) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
+FROM (SELECT dated.on_day AS on_day, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
 CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
 CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
 CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
 CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
-FROM (SELECT copies.key_id AS key_id, copies.endpoint AS endpoint, copies.deployment AS deployment, copies.client AS client, copies.event_id AS event_id, copies.used_at AS used_at, copies.day AS day, copies.written AS written, copies.`lines` AS `lines`, copies.requests AS requests, copies.errors AS errors, copies.problem AS problem, copies.warning AS warning, copies.detail AS detail, copies.night AS night, copies.copy AS copy
+FROM (SELECT copies.key_id AS key_id, copies.endpoint AS endpoint, copies.deployment AS deployment, copies.client AS client, copies.event_id AS event_id, copies.used_at AS used_at, copies.day AS day, copies.written AS written, copies.`lines` AS `lines`, copies.requests AS requests, copies.errors AS errors, copies.problem AS problem, copies.warning AS warning, copies.detail AS detail, copies.on_day AS on_day, copies.copy AS copy
 FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
 CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.`lines` AS `lines`, readings.requests AS requests, readings.errors AS errors,
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN %s ELSE readings.problem END AS problem,
@@ -161,7 +161,7 @@ CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN concat(%s, coalesce(readings.written, %s), %s, coalesce(readings.key_id, %s)) ELSE readings.detail END AS detail,
 CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN -1 ELSE
 CASE WHEN (readings.used_at < %s) THEN 0 ELSE
-CASE WHEN (readings.used_at < %s) THEN 1 ELSE 2 END END END AS night, row_number() OVER (PARTITION BY readings.event_id
+CASE WHEN (readings.used_at < %s) THEN 1 ELSE 2 END END END AS on_day, row_number() OVER (PARTITION BY readings.event_id
 ORDER BY
 CASE WHEN (CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN %s ELSE readings.problem END IS NULL) THEN %s ELSE %s END,
 CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s))) THEN readings.used_at END, readings.key_id, readings.endpoint, readings.deployment) AS copy
@@ -173,8 +173,8 @@ CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(logs.events.status
 FROM logs.events ) AS readings
 WHERE readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s) OR readings.used_at >= %s AND readings.used_at < %s) AS copies
 WHERE copies.event_id IS NULL OR copies.copy = %s) AS dated) AS cells
-GROUP BY cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
-ORDER BY cells.night
+GROUP BY cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
+ORDER BY cells.on_day
 -- coalesce_1 = 'is empty'
 -- coalesce_2 = 'unknown'
 -- coalesce_3 = ''
@@ -247,7 +247,7 @@ WHERE readings.problem IS NULL AND NOT (readings.used_at IS NULL OR NOT (reading
 -- status_1 = 400
 -- status_2 = 9999
 
--- use before a night
+-- use before a day
 SELECT readings.key_id, min(CASE WHEN (readings.requests > %s) THEN readings.day END) AS min_1, max(CASE WHEN (readings.requests > %s) THEN readings.day END) AS max_1, min(CASE WHEN (readings.used_at >= %s AND readings.used_at < %s AND readings.used_at < %s) THEN readings.used_at END) AS min_2, max(CASE WHEN (readings.used_at >= %s AND readings.used_at < %s AND readings.used_at < %s) THEN readings.used_at END) AS max_2
 FROM (SELECT nullif(trim(logs.events.`api key`), %s) AS key_id, nullif(trim(logs.events.path), %s) AS endpoint, nullif(trim(logs.events.host), %s) AS deployment, nullif(trim(logs.events.ip), %s) AS client, CAST(NULL AS CHAR) AS event_id, logs.events.ts AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(logs.events.ts AS CHAR)), %s) AS written, 1 AS `lines`, 1 AS requests,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS errors,
@@ -280,8 +280,8 @@ GROUP BY readings.key_id
 -- status_2 = 9999
 
 -- rollup of a window
-SELECT cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(cells.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(cells.errors) AS SIGNED INTEGER) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
-FROM (SELECT dated.night AS night, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
+SELECT cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(cells.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(cells.errors) AS SIGNED INTEGER) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
+FROM (SELECT dated.on_day AS on_day, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
 CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
 CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
 CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
@@ -291,7 +291,7 @@ CASE WHEN (readings.day IS NOT NULL) THEN readings.used_at END AS used_at, readi
 CASE WHEN (readings.day IS NULL) THEN %s ELSE readings.problem END AS problem,
 CASE WHEN (readings.day IS NULL) THEN CAST(NULL AS CHAR) ELSE readings.warning END AS warning,
 CASE WHEN (readings.day IS NULL) THEN concat(%s, coalesce(readings.written, %s), %s, coalesce(readings.key_id, %s)) ELSE readings.detail END AS detail,
-CASE WHEN (readings.day IS NULL) THEN %s ELSE readings.day END AS night
+CASE WHEN (readings.day IS NULL) THEN %s ELSE readings.day END AS on_day
 FROM (SELECT nullif(trim(daily.key_id), %s) AS key_id, nullif(trim(daily.endpoint), %s) AS endpoint, coalesce(nullif(trim(daily.deployment), %s), %s) AS deployment, CAST(NULL AS CHAR) AS client, CAST(NULL AS CHAR) AS event_id, CAST(NULL AS CHAR) AS used_at, daily.day AS day, nullif(trim(CAST(daily.day AS CHAR)), %s) AS written, 1 AS `lines`,
 CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END AS requests,
 CASE WHEN (CASE WHEN (daily.error_count BETWEEN %s AND %s) THEN CAST(daily.error_count AS SIGNED INTEGER) ELSE NULL END >
@@ -302,8 +302,8 @@ CASE WHEN (CASE WHEN (daily.error_count BETWEEN %s AND %s) THEN CAST(daily.error
 CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END) THEN %s END AS warning, concat(%s, %s, coalesce(nullif(trim(daily.key_id), %s), %s), %s, coalesce(nullif(trim(CAST(daily.request_count AS CHAR)), %s), %s), %s, coalesce(nullif(trim(CAST(daily.error_count AS CHAR)), %s), %s)) AS detail
 FROM daily ) AS readings
 WHERE readings.day IS NULL OR readings.day BETWEEN %s AND %s) AS dated) AS cells
-GROUP BY cells.night, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
-ORDER BY cells.night
+GROUP BY cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
+ORDER BY cells.on_day
 -- coalesce_1 = 'is empty'
 -- coalesce_2 = 'unknown'
 -- coalesce_3 = 'production'

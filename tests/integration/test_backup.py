@@ -9,11 +9,12 @@ import json
 import os
 import stat
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -28,11 +29,12 @@ from detector.model.triage import TriageEntry
 from detector.operations.upkeep.archive import opened
 from detector.operations.upkeep.backup import back_up
 from detector.operations.upkeep.restore import restore
-from detector.pipeline import Job, Sending, build_report, judge_night, run_night
+from detector.pipeline import Job, Sending, build_report, judge_day, run_day
 from detector.reports import reporter
 from detector.state.database import State
 from detector.state.messages import Message, Outgoing
-from detector.state.tables import MIGRATIONS, TABLES, api_tokens, run_stages, stored_nights
+from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
+from detector.state.tables import TABLES, api_tokens, run_stages, stored_days
 from detector.state.tokens import ApiToken
 from detector.usage.history import History
 from tests.integration.conftest import empty
@@ -43,7 +45,7 @@ MESSAGE = Message("m1@x", LAST, "mail", "a@example.com", "Subject \N{SNOWMAN}", 
 
 
 def configure(folder: Path, url: str | None = None, extra: str = "") -> Config:
-    """A configuration over thirty nights of a daily file in a folder of its own."""
+    """A configuration over thirty days of a daily file in a folder of its own."""
     folder.mkdir()
     days = [LAST - timedelta(days=ago) for ago in range(29, -1, -1)]
     rows = [f"{day},k{key},{40 + (day.day * key) % 5}" for day in days[:-1] for key in range(6)]
@@ -51,7 +53,7 @@ def configure(folder: Path, url: str | None = None, extra: str = "") -> Config:
     (folder / "usage.csv").write_text("day,key_id,request_count\n" + "\n".join(rows) + "\n")
     path = folder / "config.yaml"
     path.write_text(
-        "source: {kind: files, shape: daily, usage: usage.csv}\nhistory: {first_pull_nights: 29}\n"
+        "source: {kind: files, shape: daily, usage: usage.csv}\nhistory: {first_pull_days: 29}\n"
         + (f"state: {{url: '{url}'}}\n" if url else "")
         + extra
     )
@@ -59,9 +61,9 @@ def configure(folder: Path, url: str | None = None, extra: str = "") -> Config:
 
 
 def used(config: Config) -> Config:
-    """After a night was judged, something was said, a token was made, and a message waits."""
+    """After a day was judged, something was said, a token was made, and a message waits."""
     with closing(State(config.state.url)) as state:
-        run_night(Job.assemble(config, NOW, state=state), LAST, Sending.NEVER)
+        run_day(Job.assemble(config, NOW, state=state), LAST, Sending.NEVER)
         state.queue([LAST], Outgoing([MESSAGE], NOW))
         for key in ("k1", "k2"):
             state.add_triage(TriageEntry("mute", "key", key, None, "a\ttest", "alex", LAST, None, NOW))
@@ -83,10 +85,10 @@ def put_back(config: Config, file: Path, replace: bool = False) -> None:
 
 
 def report(config: Config) -> str:
-    """The report of the last night as it would be made now."""
+    """The report of the last day as it would be made now."""
     with closing(State(config.state.url)) as state:
         job = Job.assemble(config, NOW, state=state)
-        return reporter("json").render(build_report(job, judge_night(job, LAST), run_id="report"))
+        return reporter("json").render(build_report(job, judge_day(job, LAST), run_id="report"))
 
 
 def rows(config: Config) -> dict[str, list[Any]]:
@@ -126,8 +128,8 @@ def test_what_comes_back_is_what_was_there(tmp_path: Path, empty_postgres: str, 
     assert report(target) == said
     with closing(State(target.state.url)) as state:
         assert state.add_triage(TriageEntry("mute", "key", "k3", None, "more", "alex", LAST, None, NOW)).id == 3
-        tomorrow = replace(MESSAGE, night=LAST + timedelta(days=1))
-        state.queue([tomorrow.night], Outgoing([tomorrow], NOW))
+        tomorrow = replace(MESSAGE, day=LAST + timedelta(days=1))
+        state.queue([tomorrow.day], Outgoing([tomorrow], NOW))
     assert sorted(path.name for path in (tmp_path / "two/var").iterdir() if "history" in path.name) == ["history"]
 
 
@@ -150,7 +152,7 @@ def test_nothing_is_replaced_unless_it_is_said(tmp_path: Path) -> None:
     with closing(State(config.state.url)) as state:
         state.add_triage(TriageEntry("mute", "key", "later", None, "later", "alex", LAST, None, NOW))
     (Path(config.history.path) / f"day={LAST}/usage.parquet").unlink()
-    with pytest.raises(DetectorError, match=r"29 nights, 0 snapshots and \d+ rows.*--replace") as caught:
+    with pytest.raises(DetectorError, match=r"29 days, 0 snapshots and \d+ rows.*--replace") as caught:
         put_back(config, file)
     assert caught.value.exit_code == 2
     assert len(rows(config)["detector_triage"]) == 3
@@ -212,7 +214,7 @@ def test_running_totals_come_back(tmp_path: Path) -> None:
     ids=["timezone", "organization", "source.name"],
 )
 def test_a_backup_of_something_else_is_refused(tmp_path: Path, extra: str) -> None:
-    """Nights of another timezone, keys of another organization, findings of another source."""
+    """Days of another timezone, keys of another organization, findings of another source."""
     file = made(used(configure(tmp_path / "one")), tmp_path / "backup.tar")
     config = configure(tmp_path / "two", extra=extra)
     if extra == "#":
@@ -227,20 +229,25 @@ def test_a_backup_of_an_older_version_is_migrated_forward(tmp_path: Path, empty_
     source = used(configure(tmp_path / "one"))
     expected = rows(source)
     with closing(State(source.state.url)) as state, state.transaction() as connection:
-        connection.execute(delete(stored_nights))
+        connection.execute(delete(stored_days))
         connection.execute(delete(run_stages))
     file = made(source, tmp_path / "backup.tar")
     older = list(MIGRATIONS)[:4]
-    absent = {f"state/{table.name}.ndjson" for table in (run_stages, stored_nights)}
+    absent = {"state/detector_run_stages.ndjson", "state/detector_stored_nights.ndjson"}
+    former = {"day": "night", "days": "nights", "from_day": "from_night", "until_day": "until_night"}
 
     def as_it_was(name: str, content: bytes) -> bytes | None:
-        return None if name in absent else content
+        if not name.startswith("state/"):
+            return content
+        lines = [json.loads(line) for line in content.splitlines()]
+        named = [{former.get(column, column): value for column, value in line.items()} for line in lines]
+        return None if name in absent else "".join(f"{json.dumps(row)}\n" for row in named).encode()
 
-    rewritten(file, as_it_was, migrations=older)
+    rewritten(file, as_it_was, RENAMED_TABLES, migrations=older)
     for number, url in enumerate((None, empty_postgres)):
         target = configure(tmp_path / f"target{number}", url)
         put_back(target, file)
-        assert rows(target) == expected | {"detector_run_stages": [], "detector_stored_nights": []}
+        assert rows(target) == expected | {"detector_run_stages": [], "detector_stored_days": []}
         with closing(State(target.state.url)) as state:
             state.begin_run("r2", LAST, NOW)
             state.reach("r2", "pulled", NOW)
@@ -249,10 +256,16 @@ def test_a_backup_of_an_older_version_is_migrated_forward(tmp_path: Path, empty_
 Change = Callable[[str, bytes], bytes | None]
 
 
-def rewritten(file: Path, change: Change, **manifest: object) -> None:
-    """Write an archive anew with changed members, and a manifest that agrees with them."""
+def rewritten(
+    file: Path, change: Change, former: Mapping[str, str] = MappingProxyType({}), **manifest: object
+) -> None:
+    """Write an archive anew with changed members, and a manifest that agrees with them.
+
+    ``former`` gives tables the names of an earlier version.
+    """
+    members = {f"state/{new}.ndjson": f"state/{old}.ndjson" for old, new in former.items()}
     with tarfile.open(file) as tar:
-        contents = {info.name: tar.extractfile(info).read() for info in tar}
+        contents = {members.get(info.name, info.name): tar.extractfile(info).read() for info in tar}
     stored = json.loads(contents.pop("manifest.json")) | manifest
     changed = {name: new for name, content in contents.items() if (new := change(name, content)) is not None}
     stored["members"] = [
@@ -430,23 +443,23 @@ def command(*arguments: object) -> Result:
 
 
 def test_the_commands_say_what_they_did(tmp_path: Path) -> None:
-    """And a damaged night in a backup is told with exit code 4."""
+    """And a damaged day in a backup is told with exit code 4."""
     config, file = used(configure(tmp_path / "one")), tmp_path / "backup.tar"
     at = ("--config", tmp_path / "one/config.yaml")
     done = command("backup", "--out", file, *at)
     assert done.exit_code == 0
-    assert f"{file}: the state and 30 nights" in done.stdout
+    assert f"{file}: the state and 30 days" in done.stdout
     replaced = command("restore", file, "--replace", *at)
     assert replaced.exit_code == 0
-    assert "Replaced: 30 nights" in replaced.stdout
-    assert "Restored: 30 nights" in replaced.stdout
+    assert "Replaced: 30 days" in replaced.stdout
+    assert "Restored: 30 days" in replaced.stdout
     assert "as of 20" in replaced.stdout
     assert command("doctor", *at).exit_code == 0
-    with History(Path(config.history.path), config.zone).path(LAST).open("ab") as night:
-        night.write(b"more")
+    with History(Path(config.history.path), config.zone).path(LAST).open("ab") as day:
+        day.write(b"more")
     damaged = command("backup", "--out", file, *at)
     assert damaged.exit_code == 4
-    assert f"the night {LAST} is damaged" in damaged.stderr
+    assert f"the day {LAST} is damaged" in damaged.stderr
     assert command("doctor", *at).exit_code == 1
 
 
@@ -457,7 +470,7 @@ def test_a_history_of_a_newer_version_is_not_backed_up(tmp_path: Path) -> None:
     config = used(configure(tmp_path / "one"))
     path = History(Path(config.history.path), config.zone).path(LAST)
     table = pq.read_table(path)
-    metadata = table.schema.metadata[b"detector"].replace(b'"version": 1', b'"version": 2')
+    metadata = table.schema.metadata[b"detector"].replace(b'"version": 2', b'"version": 3')
     pq.write_table(table.replace_schema_metadata({b"detector": metadata}), path)
     with pytest.raises(BackupError, match="newer version of detector; upgrade"):
         made(config, tmp_path / "backup.tar")

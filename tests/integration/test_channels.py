@@ -36,10 +36,10 @@ from detector.model.finding import Severity
 from detector.state.database import State
 from detector.state.messages import Outgoing
 from tests.receiver import Receiver, receiver
-from tests.report_examples import DAY, clear_night, findings_night, not_judged_night
+from tests.report_examples import DAY, clear_day, findings_day, not_judged_day
 
 NOW = datetime(2026, 11, 23, 2, 31, 7, tzinfo=UTC)
-ORIGIN = Origin("main", "Acme", "https://reports.example.com/{night}/report.html")
+ORIGIN = Origin("main", "Acme", "https://reports.example.com/{day}/report.html")
 KEY = bytes(range(32))
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 HOSTILE = "<!channel> @here [x](https://evil.example) `a`\r\nBcc: x\u202e\ud800 {{7*7}} <script>"
@@ -84,12 +84,12 @@ def send_all(channel: Channel, *reports) -> None:
 
 def failure(channel: Channel) -> DeliveryError:
     with pytest.raises(DeliveryError) as caught:
-        channel.send(channel.messages([findings_night()])[0])
+        channel.send(channel.messages([findings_day()])[0])
     return caught.value
 
 
 def hostile():
-    report = findings_night()
+    report = findings_day()
     named = {"name": HOSTILE, "team": HOSTILE, "reason": HOSTILE, "changes": (HOSTILE,), "title": HOSTILE}
     findings = tuple(replace(finding, **named) for finding in report.findings)
     return replace(report, findings=findings)
@@ -100,7 +100,7 @@ def hostile():
 
 def test_a_webhook_is_signed_so_that_the_receiver_can_verify_it(server: Receiver) -> None:
     """By id, timestamp and the very bytes of the body."""
-    send_all(webhook(server), findings_night())
+    send_all(webhook(server), findings_day())
     (request,) = server.requests
     signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
     expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
@@ -108,9 +108,9 @@ def test_a_webhook_is_signed_so_that_the_receiver_can_verify_it(server: Receiver
     assert request.headers["webhook-timestamp"] == str(int(NOW.timestamp()))
     assert "." not in request.headers["webhook-id"]
     event = json.loads(request.body)
-    assert event["type"] == "detector.night.judged"
-    assert event["data"]["night"] == DAY.isoformat()
-    assert event["data"]["summary"]["verdict"] == findings_night().summary.verdict
+    assert event["type"] == "detector.day.judged"
+    assert event["data"]["day"] == DAY.isoformat()
+    assert event["data"]["summary"]["verdict"] == findings_day().summary.verdict
     assert len(event["data"]["findings"]) == 7
 
 
@@ -118,7 +118,7 @@ def test_a_webhook_that_is_tried_again_keeps_its_id(server: Receiver, tmp_path: 
     """And has a new timestamp, so that it is not taken for a replay."""
     server.answer(503, b"busy", Retry_After="120")
     state, channel = State(f"sqlite:///{tmp_path}/state.db"), webhook(server)
-    state.queue([DAY], Outgoing(channel.messages([findings_night()]), NOW))
+    state.queue([DAY], Outgoing(channel.messages([findings_day()]), NOW))
     outbox = Outbox(state, [channel])
     assert "HTTP 503: busy" in outbox.drain(NOW).failures[0]
     assert outbox.drain(NOW, everything=True).sent == 1
@@ -127,9 +127,9 @@ def test_a_webhook_that_is_tried_again_keeps_its_id(server: Receiver, tmp_path: 
     assert first.body == second.body
 
 
-def test_a_large_night_is_sent_in_parts_and_loses_nothing(server: Receiver) -> None:
+def test_a_large_day_is_sent_in_parts_and_loses_nothing(server: Receiver) -> None:
     """Each part says which of how many it is."""
-    report = findings_night()
+    report = findings_day()
     first = replace(report.findings[0], reason="x" * 900)
     many = tuple(replace(first, finding_id=f"f-{number}") for number in range(600))
     send_all(webhook(server), replace(report, findings=many))
@@ -184,7 +184,7 @@ def test_addresses_must_be_encrypted_except_on_the_same_machine() -> None:
 
 def test_pagerduty_opens_new_findings_and_closes_resolved_ones(server: Receiver) -> None:
     """By the finding's id; ongoing ones and those below the severity are left alone."""
-    send_all(pagerduty(server), findings_night())
+    send_all(pagerduty(server), findings_day())
     events = [json.loads(request.body) for request in server.requests]
     assert [(event["event_action"], event["dedup_key"]) for event in events] == [
         ("trigger", "f-7f3a-spike"),
@@ -198,13 +198,13 @@ def test_pagerduty_opens_new_findings_and_closes_resolved_ones(server: Receiver)
 
 def test_the_routing_key_is_not_in_the_outbox(server: Receiver) -> None:
     """It is added when an event is sent."""
-    for message in pagerduty(server).messages([findings_night()]):
+    for message in pagerduty(server).messages([findings_day()]):
         assert b"RRRR" not in (message.payload or b"")
 
 
 def test_pagerduty_events_stay_within_their_limits(server: Receiver) -> None:
     """A summary of 1,024 characters, 512 KB in all."""
-    report = findings_night()
+    report = findings_day()
     worst = replace(report.findings[0], reason="x" * 1_000_000, name="n" * 1_000_000, changes=("c" * 10**6,) * 40)
     send_all(pagerduty(server), replace(report, findings=(worst,)))
     (request,) = server.requests
@@ -215,14 +215,14 @@ def test_pagerduty_events_stay_within_their_limits(server: Receiver) -> None:
 # Splunk
 
 
-def test_splunk_gets_the_night_and_every_finding(server: Receiver) -> None:
+def test_splunk_gets_the_day_and_every_finding(server: Receiver) -> None:
     """One line each, with the token in the header."""
-    send_all(splunk(server), findings_night())
+    send_all(splunk(server), findings_day())
     (request,) = server.requests
     assert request.path == "/services/collector/event"
     assert request.headers["authorization"] == "Splunk splunk-token-1234"
     events = [json.loads(line) for line in request.body.splitlines()]
-    assert [event["sourcetype"] for event in events] == ["detector:night"] + ["detector:finding"] * 7
+    assert [event["sourcetype"] for event in events] == ["detector:day"] + ["detector:finding"] * 7
     assert {event["index"] for event in events} == {"security"}
     assert events[0]["time"] == int(datetime(2026, 11, 23, tzinfo=UTC).timestamp())
 
@@ -252,7 +252,7 @@ def test_splunk_that_gets_busy_half_way_is_sent_the_rest(server: Receiver) -> No
 def test_elasticsearch_gets_documents_with_stable_ids(server: Receiver) -> None:
     """Sent twice, they are there once."""
     for _ in range(2):
-        send_all(elastic(server), findings_night())
+        send_all(elastic(server), findings_day())
     first, second = (request.body for request in server.requests)
     assert first == second
     lines = [json.loads(line) for line in first.splitlines()]
@@ -266,7 +266,7 @@ def test_elasticsearch_documents_that_are_there_already_are_fine(server: Receive
     """A conflict is what the second of two sends meets."""
     items = [{"create": {"status": 409, "error": {"type": "version_conflict_engine_exception"}}}] * 8
     server.answer(200, json.dumps({"errors": True, "items": items}).encode())
-    send_all(elastic(server), findings_night())
+    send_all(elastic(server), findings_day())
     assert len(server.requests) == 1
 
 
@@ -300,7 +300,7 @@ def test_an_answer_that_is_not_one_of_bulk_is_no_success(server: Receiver) -> No
 
 def test_chat_tells_the_verdict_and_the_worst_findings(server: Receiver) -> None:
     """Through Apprise to a service on loopback."""
-    send_all(chat(server), findings_night())
+    send_all(chat(server), findings_day())
     (request,) = server.requests
     content = json.loads(request.body)
     assert content["title"].startswith("Findings: high: Five keys need a look")
@@ -309,10 +309,10 @@ def test_chat_tells_the_verdict_and_the_worst_findings(server: Receiver) -> None
 
 
 def test_chat_to_a_team_has_its_keys_alone(server: Receiver) -> None:
-    """And nothing on a night without any."""
+    """And nothing on a day without any."""
     channel = chat(server, teams=["checkout"])
-    send_all(channel, findings_night())
-    assert channel.messages([clear_night()]) == []
+    send_all(channel, findings_day())
+    assert channel.messages([clear_day()]) == []
     message = json.loads(server.requests[0].body)["message"]
     assert "checkout-staging" in message
     assert "billing" not in message
@@ -320,7 +320,7 @@ def test_chat_to_a_team_has_its_keys_alone(server: Receiver) -> None:
 
 def test_chat_that_could_not_judge_says_why(server: Receiver) -> None:
     """It is no all-clear."""
-    send_all(chat(server), not_judged_night())
+    send_all(chat(server), not_judged_day())
     content = json.loads(server.requests[0].body)
     assert content["title"].startswith("Could not judge")
     assert "did not answer" in content["message"]
@@ -331,9 +331,9 @@ def test_chat_that_could_not_judge_says_why(server: Receiver) -> None:
 
 @pytest.mark.parametrize("open_channel", [webhook, pagerduty, splunk, elastic, chat])
 def test_hostile_names_add_no_line_and_no_field(server: Receiver, open_channel) -> None:
-    """Requests, lines and fields are those of a benign night; half characters do not break the JSON."""
+    """Requests, lines and fields are those of a benign day; half characters do not break the JSON."""
     channel = open_channel(server)
-    send_all(channel, findings_night())
+    send_all(channel, findings_day())
     usual = [request.body for request in server.requests]
     server.requests.clear()
     send_all(channel, hostile())
@@ -355,7 +355,7 @@ def test_chat_mentions_and_links_do_nothing(server: Receiver) -> None:
 @pytest.mark.parametrize("open_channel", [webhook, splunk, elastic, chat])
 def test_severity_is_routed(server: Receiver, open_channel) -> None:
     """Below the configured one, findings are not sent."""
-    send_all(open_channel(server, minimum_severity="high"), findings_night())
+    send_all(open_channel(server, minimum_severity="high"), findings_day())
     body = server.requests[0].body.decode()
     assert "billing-prod-07" in body
     assert "checkout-staging" not in body
@@ -373,7 +373,7 @@ def test_a_trial_is_one_harmless_message(server: Receiver, open_channel) -> None
 @pytest.mark.parametrize("open_channel", [webhook, pagerduty, splunk, elastic, chat])
 def test_a_critical_finding_reaches_every_channel(server: Receiver, open_channel) -> None:
     """Whatever the others look like."""
-    report = findings_night()
+    report = findings_day()
     worst = replace(report.findings[0], severity=Severity.CRITICAL)
     send_all(open_channel(server), replace(report, findings=(worst,)))
     assert b"billing-prod-07" in b"".join(request.body for request in server.requests)

@@ -17,7 +17,7 @@ from detector.config.source import FilesSource
 from detector.model.errors import SourceError
 from detector.sources.files.reader import FilesReader
 
-NIGHT = date(2026, 3, 10)
+DAY = date(2026, 3, 10)
 
 
 def reader(usage: Any, zone: str = "UTC", **options: Any) -> FilesReader:
@@ -49,14 +49,14 @@ def by_day(folder: Path, first: date, days: int) -> str:
     return f"{folder}/{{year}}/{{month}}/{{day}}/*.jsonl.gz"
 
 
-def counts(source: FilesReader, first: date = NIGHT, last: date = NIGHT) -> list[int]:
-    """Requests of every night."""
+def counts(source: FilesReader, first: date = DAY, last: date = DAY) -> list[int]:
+    """Requests of every day."""
     return [int(frame["request_count"].sum()) for _, frame in source.usage(first, last)]
 
 
-def faults(source: FilesReader, night: date = NIGHT) -> dict[str, int]:
-    """Faults of one night: reason to count."""
-    return {fault.reason: fault.count for fault in source.faults(night)}
+def faults(source: FilesReader, day: date = DAY) -> dict[str, int]:
+    """Faults of one day: reason to count."""
+    return {fault.reason: fault.count for fault in source.faults(day)}
 
 
 def test_rotated_files_in_every_packing_are_one_log(tmp_path: Path) -> None:
@@ -109,66 +109,66 @@ def test_a_line_that_is_still_being_written_is_a_fault_until_it_is_whole(tmp_pat
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])
-def test_local_nights_are_whole_although_files_are_named_in_utc(tmp_path: Path, zone: str) -> None:
+def test_local_days_are_whole_although_files_are_named_in_utc(tmp_path: Path, zone: str) -> None:
     """The neighbours' files hold the rest, and those of other days would add nothing."""
-    pattern = by_day(tmp_path, NIGHT - timedelta(days=4), 9)
+    pattern = by_day(tmp_path, DAY - timedelta(days=4), 9)
     some = reader(pattern, zone)
-    assert counts(some, NIGHT - timedelta(days=1), NIGHT + timedelta(days=1)) == [24, 24, 24] or zone != "UTC"
+    assert counts(some, DAY - timedelta(days=1), DAY + timedelta(days=1)) == [24, 24, 24] or zone != "UTC"
     everything = reader(f"{tmp_path}/**/*.jsonl.gz", zone)
-    for (day, one), (_, other) in zip(some.usage(NIGHT, NIGHT), everything.usage(NIGHT, NIGHT), strict=True):
-        assert day == NIGHT
+    for (day, one), (_, other) in zip(some.usage(DAY, DAY), everything.usage(DAY, DAY), strict=True):
+        assert day == DAY
         pd.testing.assert_frame_equal(one, other)
 
 
 def test_files_of_other_days_stay_closed(tmp_path: Path) -> None:
-    """A damaged file of last week does not stop tonight."""
-    pattern = by_day(tmp_path, NIGHT - timedelta(days=9), 11)
-    (tmp_path / f"{NIGHT - timedelta(days=7):%Y/%m/%d}/part-1.jsonl.gz").write_bytes(b"no gzip")
+    """A damaged file of last week does not stop that day."""
+    pattern = by_day(tmp_path, DAY - timedelta(days=9), 11)
+    (tmp_path / f"{DAY - timedelta(days=7):%Y/%m/%d}/part-1.jsonl.gz").write_bytes(b"no gzip")
     source = reader(pattern)
     assert counts(source) == [24]
     assert source.watermark() == datetime(2026, 3, 11, 23, tzinfo=UTC)
     with pytest.raises(SourceError, match="Not a gzipped file"):
-        counts(source, NIGHT - timedelta(days=7))
+        counts(source, DAY - timedelta(days=7))
 
 
-def test_a_missing_day_is_a_fault_of_its_night(tmp_path: Path) -> None:
-    """The other nights are read as ever; the fault names the file."""
-    pattern = by_day(tmp_path, NIGHT - timedelta(days=3), 5)
-    (tmp_path / f"{NIGHT:%Y/%m/%d}/part-1.jsonl.gz").unlink()
+def test_a_missing_day_is_a_fault_of_its_day(tmp_path: Path) -> None:
+    """The other days are read as ever; the fault names the file."""
+    pattern = by_day(tmp_path, DAY - timedelta(days=3), 5)
+    (tmp_path / f"{DAY:%Y/%m/%d}/part-1.jsonl.gz").unlink()
     source = reader(pattern)
-    assert counts(source, NIGHT - timedelta(days=1), NIGHT + timedelta(days=1)) == [24, 0, 24]
-    (fault,) = source.faults(NIGHT)
-    assert (fault.reason, fault.count, fault.dated) == ("no file of the night", 1, True)
+    assert counts(source, DAY - timedelta(days=1), DAY + timedelta(days=1)) == [24, 0, 24]
+    (fault,) = source.faults(DAY)
+    assert (fault.reason, fault.count, fault.dated) == ("no file of the day", 1, True)
     assert fault.samples[0].endswith("2026/03/10/*.jsonl.gz")
-    assert source.faults(NIGHT + timedelta(days=1)) == ()
+    assert source.faults(DAY + timedelta(days=1)) == ()
 
 
-def test_nights_before_all_files_are_empty(tmp_path: Path) -> None:
+def test_days_before_all_files_are_empty(tmp_path: Path) -> None:
     """A window without any file is no error while there are files of other days."""
-    source = reader(by_day(tmp_path, NIGHT, 2), shape="events")
+    source = reader(by_day(tmp_path, DAY, 2), shape="events")
     assert counts(source, date(2026, 1, 1), date(2026, 1, 2)) == [0, 0]
 
 
 def test_the_watermark_comes_from_the_newest_day_that_says_one(tmp_path: Path) -> None:
     """Days that are still empty, or hold nothing usable, are passed over."""
-    pattern = by_day(tmp_path, NIGHT, 1)
+    pattern = by_day(tmp_path, DAY, 1)
     for number in range(1, 5):
-        packed(tmp_path / f"{NIGHT + timedelta(days=number):%Y/%m/%d}/a.jsonl.gz", b"")
+        packed(tmp_path / f"{DAY + timedelta(days=number):%Y/%m/%d}/a.jsonl.gz", b"")
     assert reader(pattern).watermark() == datetime(2026, 3, 10, 23, tzinfo=UTC)
 
 
-def test_activity_before_a_night_comes_from_all_days_before_it(tmp_path: Path) -> None:
+def test_activity_before_a_day_comes_from_all_days_before_it(tmp_path: Path) -> None:
     """First and last use, whatever the window."""
-    source = reader(by_day(tmp_path, NIGHT - timedelta(days=50), 60))
-    (row,) = source.activity_before(NIGHT).to_dict("records")
-    assert row["first_seen"] == NIGHT - timedelta(days=50)
+    source = reader(by_day(tmp_path, DAY - timedelta(days=50), 60))
+    (row,) = source.activity_before(DAY).to_dict("records")
+    assert row["first_seen"] == DAY - timedelta(days=50)
     assert row["last_seen"] == pd.Timestamp("2026-03-09T23:00Z")
 
 
 def test_an_unknown_day_is_left_to_patterns_without_days(tmp_path: Path) -> None:
-    """The current log beside the rotated ones is read for every night."""
-    pattern = by_day(tmp_path, NIGHT - timedelta(days=2), 2)
+    """The current log beside the rotated ones is read for every day."""
+    pattern = by_day(tmp_path, DAY - timedelta(days=2), 2)
     packed(tmp_path / "current.jsonl", rows("2026-03-10T10:00:00Z"))
     source = reader([pattern, f"{tmp_path}/current.jsonl"])
-    assert counts(source, NIGHT - timedelta(days=1), NIGHT) == [24, 1]
+    assert counts(source, DAY - timedelta(days=1), DAY) == [24, 1]
     assert source.watermark() == datetime(2026, 3, 10, 10, tzinfo=UTC)

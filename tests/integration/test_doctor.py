@@ -21,39 +21,38 @@ from detector.config.load import load
 from detector.model.errors import HistoryError
 from detector.operations.upkeep.examination import Kind, examine
 from detector.operations.upkeep.repair import repair
-from detector.pipeline import Job, run_night
+from detector.pipeline import Job, run_day
 from detector.sources.pull import pull
 from detector.state.database import State
 from detector.state.ledger import StateLedger
-from detector.state.tables import stored_nights
+from detector.state.tables import stored_days
 from detector.usage.history import History
 from tests.fakes import FakeSource, groups
 
 LAST = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 3, tzinfo=UTC)
-NIGHTS = [LAST - timedelta(days=ago) for ago in range(9, -1, -1)]
+DAYS = [LAST - timedelta(days=ago) for ago in range(9, -1, -1)]
 REGISTER = [{"key_id": f"k{number}", "environment": "live"} for number in range(3)]
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """Ten nights, the last of them judged and reported."""
+    """Ten days, the last of them judged and reported."""
     (tmp_path / "config.yaml").write_text(
-        "source: {kind: files, usage: usage.csv}\n"
-        "history: {first_pull_nights: 9}\nreport: {formats: [json, csv]}\n"
+        "source: {kind: files, usage: usage.csv}\nhistory: {first_pull_days: 9}\nreport: {formats: [json, csv]}\n"
     )
     config = load(tmp_path / "config.yaml")
     state = State(config.state.url)
-    usage = {night: groups(k0=40 + number, k1=7, k2=100 - number) for number, night in enumerate(NIGHTS)}
+    usage = {day: groups(k0=40 + number, k1=7, k2=100 - number) for number, day in enumerate(DAYS)}
     history = History(Path(config.history.path), config.zone, StateLedger(state))
     job = Job(config, FakeSource(usage, REGISTER), history, state, NOW)
-    run_night(job, LAST)
+    run_day(job, LAST)
     return job
 
 
 def found(job: Job) -> list[tuple[Kind, date | None]]:
-    """Kind and night of every problem."""
-    return [(problem.kind, problem.night) for problem in examine(job)]
+    """Kind and day of every problem."""
+    return [(problem.kind, problem.day) for problem in examine(job)]
 
 
 def mend(job: Job) -> list[tuple[bool, str]]:
@@ -62,15 +61,15 @@ def mend(job: Job) -> list[tuple[bool, str]]:
 
 
 def contents(job: Job) -> dict[date, object]:
-    """The records of every night."""
+    """The records of every day."""
     history = History(job.history.root, job.config.zone)
-    return {night: history.read(night).to_dict("records") for night in history.nights()}
+    return {day: history.read(day).to_dict("records") for day in history.days()}
 
 
 def test_what_was_stored_whole_is_sound(job: Job) -> None:
-    """Also after a night was pulled a second time."""
+    """Also after a day was pulled a second time."""
     assert found(job) == []
-    job.source.nights[LAST] = groups(k0=50)
+    job.source.days[LAST] = groups(k0=50)
     pull(job.config, job.source, job.history, LAST, LAST, now=NOW)
     assert job.history.read(LAST)["request_count"].sum() == 50
     assert found(job) == []
@@ -78,21 +77,21 @@ def test_what_was_stored_whole_is_sound(job: Job) -> None:
 
 def test_every_flipped_bit_is_found(job: Job) -> None:
     """Wherever in the file it lies: in counts, in names, in the description of the columns."""
-    path, dice = job.history.path(NIGHTS[4]), random.Random(4)
+    path, dice = job.history.path(DAYS[4]), random.Random(4)
     sound = path.read_bytes()
     for place in {0, len(sound) - 1, *(dice.randrange(len(sound)) for _ in range(40))}:
         flipped = bytearray(sound)
         flipped[place] ^= 1 << dice.randrange(8)
         path.write_bytes(flipped)
-        assert found(job) == [(Kind.DAMAGED, NIGHTS[4])], place
+        assert found(job) == [(Kind.DAMAGED, DAYS[4])], place
     path.write_bytes(sound)
     assert found(job) == []
 
 
 def test_a_flipped_bit_never_reaches_a_judgement_unseen(job: Job) -> None:
-    """Reading a night checks its pages: it gives what was stored, or an error that says what to do."""
-    path, dice = job.history.path(NIGHTS[4]), random.Random(5)
-    sound, stored = path.read_bytes(), job.history.read(NIGHTS[4])
+    """Reading a day checks its pages: it gives what was stored, or an error that says what to do."""
+    path, dice = job.history.path(DAYS[4]), random.Random(5)
+    sound, stored = path.read_bytes(), job.history.read(DAYS[4])
     refused = 0
     with pq.ParquetFile(path) as file:
         group = file.metadata.row_group(0)
@@ -103,10 +102,10 @@ def test_a_flipped_bit_never_reaches_a_judgement_unseen(job: Job) -> None:
         path.write_bytes(flipped)
         history = History(job.history.root, job.config.zone)
         with suppress(HistoryError):
-            assert history.read(NIGHTS[4]).equals(stored), place
+            assert history.read(DAYS[4]).equals(stored), place
             continue
         with pytest.raises(HistoryError, match="doctor --repair"):
-            history.read(NIGHTS[4])
+            history.read(DAYS[4])
         refused += 1
     assert refused > 20
 
@@ -117,8 +116,8 @@ def truncate(path: Path) -> None:
 
 
 def swap(path: Path) -> None:
-    """The file of another night."""
-    shutil.copy(path.parent.parent / f"day={NIGHTS[1]}" / path.name, path)
+    """The file of another day."""
+    shutil.copy(path.parent.parent / f"day={DAYS[1]}" / path.name, path)
 
 
 def empty(path: Path) -> None:
@@ -128,78 +127,78 @@ def empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [truncate, swap, empty])
 @pytest.mark.parametrize("noted", [True, False])
-def test_a_damaged_night_is_pulled_anew(job: Job, damage: Callable[[Path], None], noted: bool) -> None:
+def test_a_damaged_day_is_pulled_anew(job: Job, damage: Callable[[Path], None], noted: bool) -> None:
     """To the same records; the damaged file is let go only where the ledger says that all is back."""
     before = contents(job)
-    damage(job.history.path(NIGHTS[4]))
+    damage(job.history.path(DAYS[4]))
     if not noted:
-        StateLedger(job.state).forget(NIGHTS[4])
-    assert found(job) == [(Kind.DAMAGED, NIGHTS[4])]
+        StateLedger(job.state).forget(DAYS[4])
+    assert found(job) == [(Kind.DAMAGED, DAYS[4])]
     ((mended, _),) = mend(job)
     assert mended
     assert contents(job) == before
-    assert job.history.path(NIGHTS[4]).with_name("usage.parquet.damaged").exists() is not noted
+    assert job.history.path(DAYS[4]).with_name("usage.parquet.damaged").exists() is not noted
     assert found(job) == []
 
 
-def test_a_night_that_is_gone_is_pulled_anew(job: Job) -> None:
+def test_a_day_that_is_gone_is_pulled_anew(job: Job) -> None:
     """Whether its file or its folder went."""
     before = contents(job)
-    job.history.path(NIGHTS[2]).unlink()
-    shutil.rmtree(job.history.path(NIGHTS[6]).parent)
-    assert found(job) == [(Kind.GONE, NIGHTS[2]), (Kind.GONE, NIGHTS[6])]
+    job.history.path(DAYS[2]).unlink()
+    shutil.rmtree(job.history.path(DAYS[6]).parent)
+    assert found(job) == [(Kind.GONE, DAYS[2]), (Kind.GONE, DAYS[6])]
     assert all(mended for mended, _ in mend(job))
     assert contents(job) == before
     assert found(job) == []
 
 
-def test_several_damaged_nights_are_mended_together(job: Job) -> None:
+def test_several_damaged_days_are_mended_together(job: Job) -> None:
     """Pulling one reads its neighbours, which are out of the way by then."""
     before = contents(job)
-    for night in NIGHTS[3:7]:
-        truncate(job.history.path(night))
+    for day in DAYS[3:7]:
+        truncate(job.history.path(day))
     assert all(mended for mended, _ in mend(job))
     assert contents(job) == before
 
 
-def test_a_source_that_tells_less_now_takes_nothing_from_the_nights_after(job: Job) -> None:
-    """The night stays a gap, what later nights know of it stays, and the damaged file too."""
+def test_a_source_that_tells_less_now_takes_nothing_from_the_days_after(job: Job) -> None:
+    """The day stays a gap, what later days know of it stays, and the damaged file too."""
     before = contents(job)
-    truncate(job.history.path(NIGHTS[4]))
+    truncate(job.history.path(DAYS[4]))
     for told in (groups(k0=2), None):
-        job.source.nights[NIGHTS[4]] = told
+        job.source.days[DAYS[4]] = told
         ((mended, said),) = mend(job)
         assert not mended
         assert "147 requests were stored" in said
         assert "stays a gap" in said
-    del before[NIGHTS[4]]
+    del before[DAYS[4]]
     assert contents(job) == before
-    assert job.history.path(NIGHTS[4]).with_name("usage.parquet.damaged").exists()
-    assert found(job) == [(Kind.GONE, NIGHTS[4])]
+    assert job.history.path(DAYS[4]).with_name("usage.parquet.damaged").exists()
+    assert found(job) == [(Kind.GONE, DAYS[4])]
 
 
 def test_a_source_that_tells_more_now_is_believed(job: Job) -> None:
     """Late rows; the damaged file is kept, as its counts were others."""
-    truncate(job.history.path(NIGHTS[4]))
-    job.source.nights[NIGHTS[4]] = groups(k0=400, k1=7, k2=96)
+    truncate(job.history.path(DAYS[4]))
+    job.source.days[DAYS[4]] = groups(k0=400, k1=7, k2=96)
     ((mended, said),) = mend(job)
     assert mended
     assert "503 requests" in said
-    assert job.history.path(NIGHTS[4]).with_name("usage.parquet.damaged").exists()
+    assert job.history.path(DAYS[4]).with_name("usage.parquet.damaged").exists()
 
 
 def test_a_source_that_fails_leaves_the_damaged_file_aside(job: Job) -> None:
     """A second try keeps the first one's file too."""
-    truncate(job.history.path(NIGHTS[4]))
-    job.source.broken_from = NIGHTS[0]
+    truncate(job.history.path(DAYS[4]))
+    job.source.broken_from = DAYS[0]
     assert mend(job)[0][0] is False
-    job.history.path(NIGHTS[4]).write_bytes(b"again")
+    job.history.path(DAYS[4]).write_bytes(b"again")
     assert mend(job)[0][0] is False
-    kept = sorted(path.name for path in job.history.path(NIGHTS[4]).parent.iterdir())
+    kept = sorted(path.name for path in job.history.path(DAYS[4]).parent.iterdir())
     assert kept == ["usage.parquet.damaged", "usage.parquet.damaged-2"]
 
 
-def test_a_crash_between_note_and_rename_leaves_a_sound_night(job: Job) -> None:
+def test_a_crash_between_note_and_rename_leaves_a_sound_day(job: Job) -> None:
     """The file is the former one, also after two such crashes; a third file is none of them."""
     ledger, path = StateLedger(job.state), job.history.path(LAST)
     stored = ledger.entries()[LAST].stored
@@ -213,30 +212,30 @@ def test_a_crash_between_note_and_rename_leaves_a_sound_night(job: Job) -> None:
 
 
 def test_a_history_from_before_the_ledger_is_adopted_once_it_is_known_to_be_sound(job: Job) -> None:
-    """What cannot be read or belongs to another night is damage, and is pulled anew."""
+    """What cannot be read or belongs to another day is damage, and is pulled anew."""
     with job.state.transaction() as connection:
-        connection.execute(delete(stored_nights))
-    swap(job.history.path(NIGHTS[5]))
-    assert [kind for kind, _ in found(job)].count(Kind.UNNOTED) == len(NIGHTS) - 1
+        connection.execute(delete(stored_days))
+    swap(job.history.path(DAYS[5]))
+    assert [kind for kind, _ in found(job)].count(Kind.UNNOTED) == len(DAYS) - 1
     assert all(mended for mended, _ in mend(job))
     assert found(job) == []
-    assert set(StateLedger(job.state).entries()) == set(NIGHTS)
+    assert set(StateLedger(job.state).entries()) == set(DAYS)
 
 
 def test_a_file_with_other_columns_is_damage(job: Job) -> None:
     """Also where nothing is noted of it."""
-    path = job.history.path(NIGHTS[5])
+    path = job.history.path(DAYS[5])
     table = pq.read_table(path)
     pq.write_table(table.drop_columns(["team"]), path)
-    StateLedger(job.state).forget(NIGHTS[5])
-    assert found(job) == [(Kind.DAMAGED, NIGHTS[5])]
+    StateLedger(job.state).forget(DAYS[5])
+    assert found(job) == [(Kind.DAMAGED, DAYS[5])]
 
 
-def test_a_night_of_a_newer_version_is_left_alone(job: Job) -> None:
+def test_a_day_of_a_newer_version_is_left_alone(job: Job) -> None:
     """It is told and not repaired."""
     path = job.history.path(LAST)
     table = pq.read_table(path)
-    metadata = table.schema.metadata[b"detector"].replace(b'"version": 1', b'"version": 2')
+    metadata = table.schema.metadata[b"detector"].replace(b'"version": 2', b'"version": 3')
     pq.write_table(table.replace_schema_metadata({b"detector": metadata}), path)
     StateLedger(job.state).forget(LAST)
     before = path.read_bytes()
@@ -279,20 +278,20 @@ def test_a_state_that_lacks_a_table_is_told(job: Job) -> None:
 
 def test_the_command_says_what_is_wrong_and_ends_with_one_until_it_is_mended(tmp_path: Path) -> None:
     """A line a problem and a summary; over a real source."""
-    rows = [f"{night},k{key},{10 + key}" for night in NIGHTS for key in range(4)]
+    rows = [f"{day},k{key},{10 + key}" for day in DAYS for key in range(4)]
     (tmp_path / "usage.csv").write_text("day,key_id,request_count\n" + "\n".join(rows) + "\n")
     path = tmp_path / "config.yaml"
-    path.write_text("source: {kind: files, shape: daily, usage: usage.csv}\nhistory: {first_pull_nights: 9}\n")
+    path.write_text("source: {kind: files, shape: daily, usage: usage.csv}\nhistory: {first_pull_days: 9}\n")
     told = ["--config", str(path)]
-    assert CliRunner().invoke(cli, ["run", "--night", str(LAST), *told]).exit_code == 0
+    assert CliRunner().invoke(cli, ["run", "--day", str(LAST), *told]).exit_code == 0
     sound = CliRunner().invoke(cli, ["doctor", *told])
     assert sound.exit_code == 0
-    assert "Sound: the state, 10 nights and their reports." in sound.stdout
-    truncate(tmp_path / f"var/history/day={NIGHTS[3]}/usage.parquet")
+    assert "Sound: the state, 10 days and their reports." in sound.stdout
+    truncate(tmp_path / f"var/history/day={DAYS[3]}/usage.parquet")
     damaged = CliRunner().invoke(cli, ["doctor", *told])
     assert damaged.exit_code == 1
-    assert f"night {NIGHTS[3]}: its file is not the one that was stored" in damaged.stdout
-    assert "1 problem in 10 nights" in damaged.stdout
+    assert f"day {DAYS[3]}: its file is not the one that was stored" in damaged.stdout
+    assert "1 problem in 10 days" in damaged.stdout
     mended = CliRunner().invoke(cli, ["doctor", "--repair", *told])
     assert (mended.exit_code, "1 mended, 0 not mended." in mended.stdout) == (0, True)
     assert CliRunner().invoke(cli, ["doctor", *told]).exit_code == 0

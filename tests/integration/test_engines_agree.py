@@ -57,7 +57,7 @@ Write = Callable[[Events], Source]
 
 @st.composite
 def events_around_a_clock_change(draw: st.DrawFn) -> tuple[ZoneInfo, date, list[Event]]:
-    """A zone, a day on which its clocks change, and events around it, many at the bounds of nights."""
+    """A zone, a day on which its clocks change, and events around it, many at the bounds of days."""
     name = draw(st.sampled_from(sorted(ZONES)))
     zone, day = ZoneInfo(name), draw(st.sampled_from(ZONES[name]))
     midnights = [datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(days=n) for n in (-1, 0, 1, 2)]
@@ -191,11 +191,11 @@ def _value(value: Any) -> Any:
 
 
 def _by_hand(events: Events, zone: ZoneInfo, day: date) -> list[tuple[Any, ...]]:
-    """The records of a night, counted one event at a time."""
+    """The records of a day, counted one event at a time."""
     rows = []
-    tonight = [event for event in events if event.at.astimezone(zone).date() == day]
-    for key in sorted({event.key for event in tonight}):
-        mine = [event for event in tonight if event.key == key]
+    current = [event for event in events if event.at.astimezone(zone).date() == day]
+    for key in sorted({event.key for event in current}):
+        mine = [event for event in current if event.key == key]
         endpoints = Counter(fold_endpoint(event.endpoint) if event.endpoint else "(unknown)" for event in mine)
         deployments = Counter(event.deployment for event in mine if event.deployment)
         clients = len({event.client for event in mine if event.client})
@@ -223,12 +223,12 @@ careful = settings(
 @given(case=events_around_a_clock_change())
 def test_every_engine_counts_what_is_counted_by_hand(engines: Engines, case: Any) -> None:
     """Files and databases give the same records on days when clocks change."""
-    zone, day, events = case
-    first, last = day - timedelta(days=2), day + timedelta(days=2)
-    nights = [first + timedelta(days=number) for number in range(5)]
-    expected = [(night, _by_hand(events, zone, night)) for night in nights]
+    zone, changed, events = case
+    first, last = changed - timedelta(days=2), changed + timedelta(days=2)
+    days = [first + timedelta(days=number) for number in range(5)]
+    expected = [(day, _by_hand(events, zone, day)) for day in days]
     for name, source in chain(engines.sources(events, zone), engines.variants(events, zone)):
-        answered = [(night, _plain(frame)) for night, frame in source.usage(first, last)]
+        answered = [(day, _plain(frame)) for day, frame in source.usage(first, last)]
         assert answered == expected, name
 
 
@@ -243,13 +243,13 @@ def test_the_whole_is_the_merge_of_its_parts(engines: Engines, case: Any, share:
     ]
     for name, whole in answers[0].items():
         merged = merge([answers[1][name], answers[2][name]])
-        assert _plain(whole.drop(columns="source_count")) == _plain(merged.drop(columns="source_count")), name
+        assert _plain(whole.drop(columns="client_count")) == _plain(merged.drop(columns="client_count")), name
 
 
 @careful
 @given(case=events_around_a_clock_change())
 def test_every_engine_knows_the_same_past(engines: Engines, case: Any) -> None:
-    """First and last use before a night, and the watermark, are the same everywhere."""
+    """First and last use before a day, and the watermark, are the same everywhere."""
     zone, day, events = case
     before = [event for event in events if event.at.astimezone(zone).date() < day]
     expected = []

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from detector.config.source import FilesSource
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.sources.files import reader as files
 from detector.sources.files.reader import FilesReader
@@ -23,7 +23,7 @@ from detector.sources.windows import Window
 from detector.usage.aggregation import map_of
 
 UTC_ZONE = ZoneInfo("UTC")
-NIGHT = date(2026, 1, 2)
+DAY = date(2026, 1, 2)
 HEADER = "timestamp,key_id,endpoint,status"
 
 
@@ -45,22 +45,22 @@ def lines(*rows: str) -> str:
     return "\n".join([HEADER, *rows]) + "\n"
 
 
-def night(source: FilesReader, day: date = NIGHT) -> dict[str, tuple[int, int]]:
-    """Requests and errors by key on one night."""
+def day(source: FilesReader, day: date = DAY) -> dict[str, tuple[int, int]]:
+    """Requests and errors by key on one day."""
     ((_, frame),) = source.usage(day, day)
     return {key: (requests, errors) for key, requests, errors in frame.iloc[:, :3].itertuples(index=False)}
 
 
-def faults(source: FilesReader, day: date = NIGHT) -> dict[str, int]:
-    """Faults of one night, which is pulled: reason to count."""
+def faults(source: FilesReader, day: date = DAY) -> dict[str, int]:
+    """Faults of one day, which is pulled: reason to count."""
     list(source.usage(day, day))
     return {fault.reason: fault.count for fault in source.faults(day)}
 
 
 def samples(source: FilesReader) -> Sequence[str]:
-    """The samples of all faults of the night."""
-    list(source.usage(NIGHT, NIGHT))
-    return [sample for fault in source.faults(NIGHT) for sample in fault.samples]
+    """The samples of all faults of the day."""
+    list(source.usage(DAY, DAY))
+    return [sample for fault in source.faults(DAY) for sample in fault.samples]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_every_format_is_read_by_its_name(tmp_path: Path, name: str) -> None:
     else:
         frame.to_json(path, orient="records", lines=True)
     source = reader(str(path))
-    assert night(source) == {"a": (2, 1)}
+    assert day(source) == {"a": (2, 1)}
     assert source.watermark() == datetime(2026, 1, 2, 11, tzinfo=UTC)
 
 
@@ -88,7 +88,7 @@ def test_files_of_several_formats_and_column_orders_are_one_source(tmp_path: Pat
     written(tmp_path, "b.csv.gz", "status;key_id;timestamp\n500;a;2026-01-02T10:00:00Z\n")
     written(tmp_path, "c.jsonl", '{"key_id": "b", "timestamp": 1767348000}\n')
     source = reader([f"{tmp_path}/*.csv", f"{tmp_path}/a*", f"{tmp_path}/*.gz", f"{tmp_path}/c.jsonl"])
-    assert night(source) == {"a": (2, 1), "b": (1, 0)}
+    assert day(source) == {"a": (2, 1), "b": (1, 0)}
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_times_in_every_iso_form_and_in_epochs_are_understood(tmp_path: Path, te
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "0", "-1", "nan", "infinity", "9999-12-31", "20260102", "12:00"]
 )
-def test_a_time_that_cannot_be_meant_is_a_fault_of_no_night(tmp_path: Path, text: str) -> None:
-    """It is counted and shown on every night of the pull, and never a crash."""
+def test_a_time_that_cannot_be_meant_is_a_fault_of_no_day(tmp_path: Path, text: str) -> None:
+    """It is counted and shown on every day of the pull, and never a crash."""
     source = reader(written(tmp_path, "e.csv", lines(f"{text},a,/x,200", "2026-01-02T10:00:00Z,b,/x,200")))
-    pulled = dict(source.usage(date(2026, 1, 1), NIGHT))
+    pulled = dict(source.usage(date(2026, 1, 1), DAY))
     assert [len(frame) for frame in pulled.values()] == [0, 1]
     for day in pulled:
         (fault,) = source.faults(day)
@@ -125,8 +125,8 @@ def test_a_time_that_cannot_be_meant_is_a_fault_of_no_night(tmp_path: Path, text
         assert fault.samples == (f"e.csv: timestamp {text or 'is empty'}",)
 
 
-def test_every_night_comes_in_order_also_without_rows(tmp_path: Path) -> None:
-    """Windows are not seen from outside: the nights are consecutive."""
+def test_every_day_comes_in_order_also_without_rows(tmp_path: Path) -> None:
+    """Windows are not seen from outside: the days are consecutive."""
     source = reader(written(tmp_path, "e.csv", lines("2026-03-01T10:00:00Z,a,/x,200")))
     days = [(day, len(frame)) for day, frame in source.usage(date(2026, 1, 1), date(2026, 3, 2))]
     assert days == [
@@ -140,7 +140,7 @@ def test_broken_lines_cost_themselves_and_are_counted(tmp_path: Path) -> None:
     bad = ["2026-01-02T10:00:00Z,a", "2026-01-02T10:00:00Z,a,/x,200,more", '2026-01-02T10:00:00Z,"a,/x,200']
     text = lines(*good[:1500], *bad, *good[1500:]).encode() + b"2026-01-02T10:00:00Z,a,/\xff\xfe,200\n"
     source = reader(written(tmp_path, "e.csv", text))
-    assert night(source) == {"a": (3000, 0)}
+    assert day(source) == {"a": (3000, 0)}
     assert faults(source) == {
         "wrong number of columns": 2,
         "quoted value not closed on its line": 1,
@@ -153,15 +153,15 @@ def test_more_broken_lines_than_any_limit_are_all_counted(tmp_path: Path) -> Non
     """There is no limit after which broken lines go uncounted, and only three samples are kept."""
     text = HEADER.encode() + b"\n" + b"".join(b"%d,\xff,x\n" % number for number in range(5000))
     source = reader(written(tmp_path, "e.csv.gz", text))
-    list(source.usage(NIGHT, NIGHT))
-    (fault,) = source.faults(NIGHT)
+    list(source.usage(DAY, DAY))
+    (fault,) = source.faults(DAY)
     assert (fault.reason, fault.count, len(fault.samples)) == ("invalid UTF-8", 5000, 3)
 
 
 def test_quotes_hold_delimiters_and_quotes(tmp_path: Path) -> None:
     """A quoted value may hold the delimiter and doubled quotes; one within a value is itself."""
     source = reader(written(tmp_path, "e.csv", lines('2026-01-02T10:00:00Z,"a,""b""",x"y,200')))
-    ((_, frame),) = source.usage(NIGHT, NIGHT)
+    ((_, frame),) = source.usage(DAY, DAY)
     assert frame["key_id"].tolist() == ['a,"b"']
     assert map_of(frame["endpoint_distribution"][0]) == {'x"y': 1}
 
@@ -170,7 +170,7 @@ def test_windows_line_ends_and_a_byte_order_mark_are_harmless(tmp_path: Path) ->
     """Spreadsheets write both."""
     text = "\ufeff" + lines("2026-01-02T10:00:00Z,a,/x,404").replace("\n", "\r\n") + "\r\n\r\n"
     source = reader(written(tmp_path, "e.csv", text))
-    assert night(source) == {"a": (1, 1)}
+    assert day(source) == {"a": (1, 1)}
     assert faults(source) == {}
 
 
@@ -179,17 +179,17 @@ def test_broken_json_lines_are_counted(tmp_path: Path) -> None:
     good = '{"timestamp": "2026-01-02T10:00:00Z", "key_id": "a", "status": 500}'
     text = f'{good}\n\n{{"timestamp":\n[1]\n"x"\n  {good}  \n'.encode() + b'{"key_id": "\xff"}\n'
     source = reader(written(tmp_path, "e.jsonl", text))
-    assert night(source) == {"a": (2, 2)}
+    assert day(source) == {"a": (2, 2)}
     assert faults(source) == {"not a JSON object": 3, "invalid UTF-8": 1}
 
 
-def test_requests_without_a_key_are_counted_on_their_night(tmp_path: Path) -> None:
-    """They belong to nobody, so they are told apart from usage, with the night they were seen."""
+def test_requests_without_a_key_are_counted_on_their_day(tmp_path: Path) -> None:
+    """They belong to nobody, so they are told apart from usage, with the day they were seen."""
     source = reader(
         written(tmp_path, "e.csv", lines("2026-01-02T10:00:00Z,  ,/x,200", "2026-01-03T10:00:00Z,,/y,200"))
     )
-    list(source.usage(NIGHT, date(2026, 1, 3)))
-    (fault,) = source.faults(NIGHT)
+    list(source.usage(DAY, date(2026, 1, 3)))
+    (fault,) = source.faults(DAY)
     assert (fault.reason, fault.count, fault.dated) == ("no key id: not attributable to a key", 1, True)
     assert fault.samples == ("e.csv: 2026-01-02T10:00:00Z /x",)
 
@@ -215,13 +215,13 @@ def test_errors_are_told_by_status_and_by_error_column(tmp_path: Path) -> None:
         {"timestamp": 1767348000, "key_id": "j1", "status": 400},
     ]
     source = reader(written(tmp_path, "e.jsonl", "\n".join(map(json.dumps, rows))))
-    assert {key for key, (_, errors) in night(source).items() if errors} == {"k4", "k5", "k6", "j0", "j1"}
+    assert {key for key, (_, errors) in day(source).items() if errors} == {"k4", "k5", "k6", "j0", "j1"}
 
 
 def test_a_status_that_is_no_number_is_counted_and_its_request_kept(tmp_path: Path) -> None:
     """A dash for a status is not an error, but it is said."""
     source = reader(written(tmp_path, "e.csv", lines("2026-01-02T10:00:00Z,a,/x,-")))
-    assert night(source) == {"a": (1, 0)}
+    assert day(source) == {"a": (1, 0)}
     assert faults(source) == {"status is not a number, taken as no error": 1}
 
 
@@ -235,23 +235,23 @@ def test_an_event_that_was_delivered_twice_counts_once(tmp_path: Path) -> None:
     ]
     text = "timestamp,key_id,event_id\n" + "".join(f"{time},a,{identity}\n" for time, identity in rows)
     source = reader([written(tmp_path, "one.csv", text), written(tmp_path, "two.csv", text)])
-    counted = [frame["request_count"].tolist() for _, frame in source.usage(NIGHT, date(2026, 1, 3))]
+    counted = [frame["request_count"].tolist() for _, frame in source.usage(DAY, date(2026, 1, 3))]
     assert counted == [[1], [4]]
 
 
-def test_clients_are_counted_once_per_key_and_night(tmp_path: Path) -> None:
+def test_clients_are_counted_once_per_key_and_day(tmp_path: Path) -> None:
     """Distinct addresses over all endpoints; null where none is known."""
     rows = ["a,/x,10.0.0.1", "a,/y,10.0.0.1", "a,/y,10.0.0.2", "b,/x,"]
     text = "timestamp,key_id,endpoint,ip\n" + "".join(f"2026-01-02T10:00:00Z,{row}\n" for row in rows)
     source = reader(written(tmp_path, "e.csv", text), columns={"client": "ip"})
-    ((_, frame),) = source.usage(NIGHT, NIGHT)
-    assert frame["source_count"].fillna(-1).tolist() == [2, -1]
+    ((_, frame),) = source.usage(DAY, DAY)
+    assert frame["client_count"].fillna(-1).tolist() == [2, -1]
 
 
 def test_a_constant_deployment_stands_where_the_source_does_not_say(tmp_path: Path) -> None:
     """source.deployment fills in for a missing column and for missing values."""
     path = written(tmp_path, "e.csv", lines("2026-01-02T10:00:00Z,a,/x,200"))
-    ((_, frame),) = reader(path, deployment="it's production").usage(NIGHT, NIGHT)
+    ((_, frame),) = reader(path, deployment="it's production").usage(DAY, DAY)
     assert map_of(frame["deployments"][0]) == {"it's production": 1}
 
 
@@ -264,7 +264,7 @@ def test_hostile_column_names_are_only_names(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "it's [1] {x}.parquet")
     written(tmp_path, "e.jsonl", json.dumps(row))
     for path in ("e.csv", "it's [1] {x}.parquet", "e.jsonl"):
-        assert night(reader(f"{tmp_path}/{path}", columns={"key_id": name})) == {"a": (1, 0)}
+        assert day(reader(f"{tmp_path}/{path}", columns={"key_id": name})) == {"a": (1, 0)}
 
 
 @pytest.mark.parametrize("name", ["e.csv", "e.jsonl", "e.parquet"])
@@ -278,7 +278,7 @@ def test_a_mapped_column_that_is_missing_names_the_nearest(tmp_path: Path, name:
     with pytest.raises(
         SourceError, match=r"e\.\w+ has no column 'api_kee' for key_id, did you mean 'api_key'\?.*timestamp"
     ):
-        night(reader(str(path), columns={"key_id": "api_kee"}))
+        day(reader(str(path), columns={"key_id": "api_kee"}))
 
 
 def test_a_json_member_that_first_appears_late_is_found(tmp_path: Path) -> None:
@@ -286,19 +286,19 @@ def test_a_json_member_that_first_appears_late_is_found(tmp_path: Path) -> None:
     plain = '{"timestamp": 1767348000, "key_id": "a"}\n'
     late = '{"timestamp": 1767348000, "key_id": "b", "where": "production"}\n'
     source = reader(written(tmp_path, "e.jsonl", plain * 500 + late), columns={"deployment": "where"})
-    assert night(source) == {"a": (500, 0), "b": (1, 0)}
+    assert day(source) == {"a": (500, 0), "b": (1, 0)}
 
 
 def test_a_glob_without_files_is_an_error(tmp_path: Path) -> None:
     """Silence of a misspelt path would look like silence of the fleet."""
     with pytest.raises(SourceError, match=r"no file matches .*nothing-\*\.csv"):
-        night(reader(f"{tmp_path}/nothing-*.csv"))
+        day(reader(f"{tmp_path}/nothing-*.csv"))
 
 
 def test_an_unknown_format_is_an_error(tmp_path: Path) -> None:
     """The formats known are listed."""
     with pytest.raises(SourceError, match=r"format of .*e\.xlsx.*\.parquet"):
-        night(reader(written(tmp_path, "e.xlsx", "x")))
+        day(reader(written(tmp_path, "e.xlsx", "x")))
 
 
 def test_damaged_files_are_errors_that_name_them(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_damaged_files_are_errors_that_name_them(tmp_path: Path) -> None:
     for name, content in damaged.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(SourceError, match=name):
-            night(reader(f"{tmp_path}/{name}"))
+            day(reader(f"{tmp_path}/{name}"))
 
 
 def test_empty_files_hold_nothing(tmp_path: Path) -> None:
@@ -327,9 +327,9 @@ def test_empty_files_hold_nothing(tmp_path: Path) -> None:
         written(tmp_path, "c.jsonl", ""),
     ]
     source = reader(paths)
-    assert night(source) == {}
+    assert day(source) == {}
     assert source.watermark() is None
-    assert len(source.activity_before(NIGHT)) == 0
+    assert len(source.activity_before(DAY)) == 0
 
 
 def test_local_days_are_those_of_the_zone(tmp_path: Path) -> None:
@@ -337,8 +337,8 @@ def test_local_days_are_those_of_the_zone(tmp_path: Path) -> None:
     zone = ZoneInfo("Australia/Lord_Howe")
     rows = ["2026-04-04T12:59:59Z,a,/x,200", "2026-04-04T13:00:00Z,b,/x,200", "2026-04-05T13:29:59Z,c,/x,200"]
     source = reader(written(tmp_path, "e.csv", lines(*rows, "2026-04-05T13:30:00Z,d,/x,200")), zone)
-    nights = {day.day: frame["key_id"].tolist() for day, frame in source.usage(date(2026, 4, 4), date(2026, 4, 6))}
-    assert nights == {4: ["a"], 5: ["b", "c"], 6: ["d"]}
+    days = {day.day: frame["key_id"].tolist() for day, frame in source.usage(date(2026, 4, 4), date(2026, 4, 6))}
+    assert days == {4: ["a"], 5: ["b", "c"], 6: ["d"]}
 
 
 DAILY = "day,key_id,endpoint,deployment,request_count,error_count,last_activity"
@@ -354,7 +354,7 @@ def test_daily_rows_are_already_local_and_counted(tmp_path: Path) -> None:
     source = reader(
         written(tmp_path, "d.csv", "\n".join([DAILY, *rows])), ZoneInfo("Europe/Berlin"), shape="daily"
     )
-    ((_, frame),) = source.usage(NIGHT, NIGHT)
+    ((_, frame),) = source.usage(DAY, DAY)
     assert frame["request_count"].tolist() == [10, 4]
     assert frame["error_count"].tolist() == [2, 1]
     assert map_of(frame["endpoint_distribution"][0]) == {"/x": 7, "/y": 3}
@@ -370,7 +370,7 @@ def test_daily_counts_that_are_none_are_faults(tmp_path: Path) -> None:
     counts = ["-1,0", "x,0", "nan,0", "inf,0", "1.5,0", ",0", "1e99,0", "5,9", "5,-1", "5,x", "0,0", "6.0,1"]
     rows = [f"2026-01-02,k{number:02},/x,,{count}," for number, count in enumerate(counts)]
     source = reader(written(tmp_path, "d.csv", "\n".join([DAILY, *rows])), shape="daily")
-    assert night(source) == {"k07": (5, 5), "k08": (5, 0), "k09": (5, 0), "k11": (6, 1)}
+    assert day(source) == {"k07": (5, 5), "k08": (5, 0), "k09": (5, 0), "k11": (6, 1)}
     assert faults(source) == {
         "request_count is not a count": 7,
         "error_count above request_count, taken as request_count": 1,
@@ -378,14 +378,14 @@ def test_daily_counts_that_are_none_are_faults(tmp_path: Path) -> None:
     }
 
 
-def test_a_daily_row_without_a_day_belongs_to_no_night(tmp_path: Path) -> None:
-    """It is repeated with every night of the pull."""
+def test_a_daily_row_without_a_day_belongs_to_no_day(tmp_path: Path) -> None:
+    """It is repeated with every day of the pull."""
     source = reader(written(tmp_path, "d.csv", f"{DAILY}\nsoon,a,/x,,1,0,\n"), shape="daily")
     assert faults(source) == {"missing or unreadable day": 1}
 
 
 def test_the_past_of_a_rollup_includes_what_it_states_of_silent_keys(tmp_path: Path) -> None:
-    """A row of zero requests may still know an older use; what lies after the night is not known yet."""
+    """A row of zero requests may still know an older use; what lies after the day is not known yet."""
     rows = [
         "2026-01-02,a,,,3,0,",
         "2026-01-03,a,,,2,0,2026-01-03T09:00:00Z",
@@ -428,10 +428,10 @@ def test_the_register_may_be_in_any_format(tmp_path: Path, name: str) -> None:
     (row,) = source.keys().to_dict("records")
     assert (row["key_id"], row["name"], row["environment"]) == ("a", "shop", "live")
     assert row["created_at"] == pd.Timestamp("2026-01-02T09:00Z")
-    assert night(source) == {"a": (1, 0)}
+    assert day(source) == {"a": (1, 0)}
 
 
-def test_faults_of_the_register_come_with_every_night(tmp_path: Path) -> None:
+def test_faults_of_the_register_come_with_every_day(tmp_path: Path) -> None:
     """Broken lines, unknown environments and times that are none are told, and the rest is used."""
     text = "key_id,environment,created_at\na,live,soon\nb,prod,2026-01-02\nc,live\n,live,\na,test,\n"
     usage = written(tmp_path, "e.csv", lines("2026-01-02T10:00:00Z,a,/x,200"))
@@ -467,7 +467,7 @@ def test_a_mapped_register_column_that_is_missing_is_an_error(tmp_path: Path) ->
 def test_what_does_not_fit_into_memory_is_counted_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With far too little memory for all nights at once, each is still given once and whole."""
+    """With far too little memory for all days at once, each is still given once and whole."""
     path = tmp_path / "events.parquet"
     duckdb.execute(
         f"""COPY (SELECT TIMESTAMP '2026-01-01' + to_hours(i % 192) AS timestamp, 'key_' || (i // 192) AS key_id,
@@ -477,15 +477,15 @@ def test_what_does_not_fit_into_memory_is_counted_in_parts(
     asked: list[int] = []
     scan = FilesReader._scan
 
-    def counting(reader: FilesReader, window: Window) -> Iterator[tuple[Night, pd.DataFrame]]:
-        asked.append(len(window.nights))
+    def counting(reader: FilesReader, window: Window) -> Iterator[tuple[Day, pd.DataFrame]]:
+        asked.append(len(window.days))
         return scan(reader, window)
 
     monkeypatch.setattr(FilesReader, "_scan", counting)
     source = FilesReader(FilesSource(usage=str(path)), ZoneInfo("UTC"))
-    nights = source.usage(date(2026, 1, 1), date(2026, 1, 8))
-    given = [(night, int(frame["request_count"].sum())) for night, frame in nights]
-    assert [night for night, _ in given] == [date(2026, 1, day) for day in range(1, 9)]
+    days = source.usage(date(2026, 1, 1), date(2026, 1, 8))
+    given = [(day, int(frame["request_count"].sum())) for day, frame in days]
+    assert [day for day, _ in given] == [date(2026, 1, day) for day in range(1, 9)]
     assert sum(requests for _, requests in given) == 400_000
     assert asked[0] == 8
     assert len(asked) > 1

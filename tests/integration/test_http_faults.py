@@ -24,7 +24,7 @@ from detector.sources.http.paging import Endpoint, NotHeldError
 from detector.sources.http.reader import HttpReader
 from tests.endpoint_server import TOKEN, Behaviour, Request, Response, answer, endpoint, key, page
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 
 
@@ -41,22 +41,22 @@ def config(url: str, **options: Any) -> HttpSource:
 
 
 def requests(url: str, **options: Any) -> dict[str, int]:
-    """Requests by key on the night."""
+    """Requests by key on the day."""
     reader = HttpReader(config(url, **options), ZoneInfo("UTC"), lambda: NOW)
-    ((_, frame),) = reader.usage(NIGHT, NIGHT)
+    ((_, frame),) = reader.usage(DAY, DAY)
     return dict(frame[["key_id", "request_count"]].itertuples(index=False))
 
 
 def faults(behaviour: Behaviour) -> dict[str, int]:
-    """The faults of the night: reason to count."""
+    """The faults of the day: reason to count."""
     with endpoint(behaviour) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
-        list(reader.usage(NIGHT, NIGHT))
-        return {fault.reason: fault.count for fault in reader.faults(NIGHT)}
+        list(reader.usage(DAY, DAY))
+        return {fault.reason: fault.count for fault in reader.faults(DAY)}
 
 
 def failure(behaviour: Behaviour, **options: Any) -> str:
-    """The error a night ends with. The token is never in it."""
+    """The error a day ends with. The token is never in it."""
     with endpoint(behaviour) as served, pytest.raises(SourceError) as raised:
         requests(served.url, **options)
     text = str(raised.value)
@@ -72,7 +72,7 @@ def first(*responses: Response) -> Behaviour:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_page_refused_for_now_is_asked_for_again(status: int) -> None:
-    """A busy or failing server costs a pause, not the night."""
+    """A busy or failing server costs a pause, not the day."""
     with endpoint(first(answer({}, status), page(key("a", 7)))) as served:
         assert requests(served.url) == {"a": 7}
     assert len(served.asked) == 2
@@ -227,7 +227,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
         (401, "the token is not accepted: check source.token, it may have expired or been revoked"),
         (403, "the token may not read this"),
         (400, "check source.from_parameter, to_parameter, range and parameters"),
-        (422, "history.first_pull_nights where it does not reach back so far"),
+        (422, "history.first_pull_days where it does not reach back so far"),
     ],
 )
 def test_a_refusal_says_what_to_do(status: int, advice: str) -> None:
@@ -247,7 +247,7 @@ def test_a_server_that_repeats_the_token_does_not_get_it_into_the_error() -> Non
 
 
 def test_a_wrong_path_is_an_error() -> None:
-    """A 404 for every question is not a night without usage."""
+    """A 404 for every question is not a day without usage."""
     with endpoint(first(answer({}, 404))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
         with pytest.raises(SourceError, match=r"nothing there .HTTP 404.; check source\.url"):
@@ -255,13 +255,13 @@ def test_a_wrong_path_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 409, 410])
-def test_a_night_that_the_endpoint_does_not_hold_is_left_out(status: int) -> None:
-    """It is no night of zeros, and the reason is kept."""
+def test_a_day_that_the_endpoint_does_not_hold_is_left_out(status: int) -> None:
+    """It is no day of zeros, and the reason is kept."""
     with endpoint(first(answer({"detail": "not stored"}, status))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
-        assert list(reader.usage(NIGHT, NIGHT)) == []
-        (fault,) = reader.faults(NIGHT)
-    assert fault.reason == f"the endpoint does not hold the night (HTTP {status}: not stored)"
+        assert list(reader.usage(DAY, DAY)) == []
+        (fault,) = reader.faults(DAY)
+    assert fault.reason == f"the endpoint does not hold the day (HTTP {status}: not stored)"
 
 
 @pytest.mark.parametrize("link", ["next", "next_cursor", "cursor"])
@@ -302,7 +302,7 @@ def test_pages_in_a_circle_are_an_error(members: dict[str, str]) -> None:
 
 
 def test_an_answer_that_changes_while_it_is_read_is_an_error() -> None:
-    """The night whole or not at all."""
+    """The day whole or not at all."""
     text = failure(first(page(key("a"), total=2, next_cursor="x"), answer({}, 409)))
     assert text == "HTTP 409; the answer changed while it was read: run again"
 
@@ -355,7 +355,7 @@ def test_a_redirect_on_the_same_host_is_followed() -> None:
     ],
 )
 def test_a_broken_document_is_an_error_that_names_the_place(body: bytes, problem: str) -> None:
-    """The night is not stored in part."""
+    """The day is not stored in part."""
     assert problem in failure(first(Response(body)))
 
 
@@ -379,21 +379,21 @@ def test_a_key_that_cannot_be_used_is_counted_and_the_others_are_used(broken: di
     """With the path of what is wrong in it."""
     with endpoint(first(page(key("a", 7), {**key("b", 8), **broken}, "no object"))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
-        ((_, frame),) = reader.usage(NIGHT, NIGHT)
+        ((_, frame),) = reader.usage(DAY, DAY)
         assert frame["key_id"].tolist() == ["a"]
-        found = {fault.reason: fault for fault in reader.faults(NIGHT)}
+        found = {fault.reason: fault for fault in reader.faults(DAY)}
     assert found[reason].count == 1
     assert found[reason].samples[0].startswith("page 1 $.keys[1].")
     assert len(found) == 2
 
 
-def test_an_answer_without_keys_is_no_night_of_zeros() -> None:
+def test_an_answer_without_keys_is_no_day_of_zeros() -> None:
     """Nor is one whose keys all look different from what they should."""
     with endpoint(first(page())) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
-        assert list(reader.usage(NIGHT, NIGHT)) == []
-        (fault,) = reader.faults(NIGHT)
-        assert fault.reason == "the endpoint does not hold the night (an answer without any key)"
+        assert list(reader.usage(DAY, DAY)) == []
+        (fault,) = reader.faults(DAY)
+        assert fault.reason == "the endpoint does not hold the day (an answer without any key)"
         with pytest.raises(SourceError, match=r"nothing there .an answer without any key."):
             reader.keys()
     renamed = {"key_id": "a", "requests": 7}
@@ -401,7 +401,7 @@ def test_an_answer_without_keys_is_no_night_of_zeros() -> None:
     assert "none of its 2 keys can be used; the first: keys[].request_count: field required (page 1 $" in text
 
 
-def test_a_night_without_requests_is_one() -> None:
+def test_a_day_without_requests_is_one() -> None:
     """Keys with zeros are an answer."""
     with endpoint(first(page(key("a", 0)))) as served:
         assert requests(served.url) == {}
@@ -424,7 +424,7 @@ def test_endpoints_that_do_not_sum_to_the_requests_are_counted() -> None:
     )
     assert set(faults(first(answered)).values()) == {1}
     with endpoint(first(answered)) as served:
-        ((_, frame),) = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW).usage(NIGHT, NIGHT)
+        ((_, frame),) = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW).usage(DAY, DAY)
     assert frame["request_count"].tolist() == [10, 12]
     assert [dict(pairs) for pairs in frame["endpoint_distribution"]] == [
         {"(unknown)": 6, "GET /a": 4},
@@ -439,9 +439,9 @@ def test_hostile_names_come_through_as_text() -> None:
     body = json.dumps({"keys": [*keys, key("\ud800"), key("\0")], "total_keys": 9}).encode()
     with endpoint(first(Response(body))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
-        ((_, frame),) = reader.usage(NIGHT, NIGHT)
-        register = reader.keys_of(NIGHT)
-        assert {fault.reason: fault.count for fault in reader.faults(NIGHT)} == {
+        ((_, frame),) = reader.usage(DAY, DAY)
+        register = reader.keys_of(DAY)
+        assert {fault.reason: fault.count for fault in reader.faults(DAY)} == {
             "keys[].key_id: holds characters that are none": 2
         }
     assert len(frame) == 7

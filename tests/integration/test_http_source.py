@@ -1,4 +1,4 @@
-"""The http source: nights from a by-key endpoint, asked for one by one or told apart from running totals."""
+"""The http source: days from a by-key endpoint, asked for one by one or told apart from running totals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from detector.cli.main import main
 from detector.config.load import load
 from detector.config.source import HttpSource
-from detector.model.day import Night, days
+from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, SourceError
 from detector.sources.http.reader import HttpReader
 from detector.sources.pull import pull
@@ -24,7 +24,7 @@ from detector.usage.aggregation import map_of
 from detector.usage.history import History
 from tests.endpoint_server import TOKEN, Request, Response, Served, answer, endpoint, key, page
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -35,8 +35,8 @@ def reader(served: Served, zone: str = "UTC", now: datetime = NOW, **options: An
     return HttpReader(config, ZoneInfo(zone), lambda: now)
 
 
-def night_asked(request: Request) -> date:
-    """The night that a request is about."""
+def day_asked(request: Request) -> date:
+    """The day that a request is about."""
     return date.fromisoformat(request.query["from"][:10])
 
 
@@ -45,14 +45,14 @@ def night_asked(request: Request) -> date:
     [
         ({}, {"from": "2026-03-28T23:00:00Z", "to": "2026-03-29T22:00:00Z"}),
         ({"range": "dates"}, {"from": "2026-03-29", "to": "2026-03-30"}),
-        ({"range": "nights"}, {"from": "2026-03-29", "to": "2026-03-29"}),
+        ({"range": "days"}, {"from": "2026-03-29", "to": "2026-03-29"}),
         (
-            {"range": "nights", "from_parameter": "start", "to_parameter": "end", "parameters": {"limit": "500"}},
+            {"range": "days", "from_parameter": "start", "to_parameter": "end", "parameters": {"limit": "500"}},
             {"start": "2026-03-29", "end": "2026-03-29", "limit": "500"},
         ),
     ],
 )
-def test_a_night_is_asked_for_by_its_own_bounds(options: dict[str, Any], query: dict[str, str]) -> None:
+def test_a_day_is_asked_for_by_its_own_bounds(options: dict[str, Any], query: dict[str, str]) -> None:
     """On the day the clocks change, 23 hours."""
     with endpoint(lambda request: page(key("a"))) as served:
         list(reader(served, "Europe/Berlin", **options).usage(date(2026, 3, 29), date(2026, 3, 29)))
@@ -71,18 +71,18 @@ def test_every_member_of_the_answer_is_used() -> None:
         team="search",
         created_at="2026-01-01T00:00:00Z",
         deployments={"production": 9, "staging": 1},
-        source_count=3,
+        client_count=3,
         surprise=[1],
     )
     with endpoint(lambda request: page(full, key("idle", 0, environment="test"))) as served:
         source = reader(served)
-        ((_, frame),) = source.usage(NIGHT, NIGHT)
+        ((_, frame),) = source.usage(DAY, DAY)
         (record,) = frame.to_dict("records")
         assert map_of(record["endpoint_distribution"]) == {"GET /users/{id}": 10}
         assert map_of(record["deployments"]) == {"production": 9, "staging": 1}
-        assert (record["error_count"], record["source_count"]) == (10, 3)
+        assert (record["error_count"], record["client_count"]) == (10, 3)
         assert record["last_used"] == datetime(2026, 3, 17, 21, 3, 4, tzinfo=UTC)
-        register = source.keys_of(NIGHT).set_index("key_id")
+        register = source.keys_of(DAY).set_index("key_id")
     assert register.loc["a", ["name", "environment", "team"]].tolist() == ["name of a", "live", "search"]
     assert register.loc["idle", "environment"] == "test"
 
@@ -90,8 +90,8 @@ def test_every_member_of_the_answer_is_used() -> None:
 def test_traffic_without_a_deployment_was_seen_where_the_configuration_says() -> None:
     """For endpoints that do not tell."""
     with endpoint(lambda request: page(key("a", 10))) as served:
-        ((_, frame),) = reader(served, deployment="production").usage(NIGHT, NIGHT)
-        ((_, untold),) = reader(served).usage(NIGHT, NIGHT)
+        ((_, frame),) = reader(served, deployment="production").usage(DAY, DAY)
+        ((_, untold),) = reader(served).usage(DAY, DAY)
     assert map_of(frame["deployments"].iloc[0]) == {"production": 10}
     assert map_of(untold["deployments"].iloc[0]) == {}
 
@@ -100,13 +100,13 @@ def test_an_environment_that_is_unknown_is_no_fault() -> None:
     """The contract has that word; others are counted."""
     with endpoint(lambda request: page(key("a", environment="unknown"), key("b", environment="prod"))) as served:
         source = reader(served)
-        list(source.usage(NIGHT, NIGHT))
-        (fault,) = source.faults(NIGHT)
+        list(source.usage(DAY, DAY))
+        (fault,) = source.faults(DAY)
     assert (fault.reason, fault.count) == ("register: environment is neither live nor test", 1)
 
 
-def test_use_before_a_night_comes_from_the_last_activities() -> None:
-    """A later use says nothing about before, but requests on the night before do."""
+def test_use_before_a_day_comes_from_the_last_activities() -> None:
+    """A later use says nothing about before, but requests on the day before do."""
     keys = [
         key("asleep", 0, last_activity="2025-12-24T08:00:00Z", created_at="2025-01-01T00:00:00Z"),
         key("never", 0),
@@ -114,7 +114,7 @@ def test_use_before_a_night_comes_from_the_last_activities() -> None:
         key("young", 0, last_activity="2026-03-17T09:00:00Z"),
     ]
     with endpoint(lambda request: page(*keys)) as served:
-        known = reader(served).activity_before(NIGHT)
+        known = reader(served).activity_before(DAY)
     assert served.asked[0].query["from"] == "2026-03-16T00:00:00Z"
     assert known.to_dict("records") == [
         {
@@ -136,13 +136,13 @@ def test_the_watermark_is_the_last_activity_of_any_key() -> None:
         assert reader(served).watermark() is None
 
 
-def test_the_night_that_ended_last_is_asked_for_once_a_run() -> None:
-    """The keys, the watermark and the night itself are one answer."""
+def test_the_day_that_ended_last_is_asked_for_once_a_run() -> None:
+    """The keys, the watermark and the day itself are one answer."""
     with endpoint(lambda request: page(key("a"))) as served:
         source = reader(served)
         source.keys()
         source.watermark()
-        list(source.usage(NIGHT, NIGHT))
+        list(source.usage(DAY, DAY))
     assert len(served.asked) == 1
 
 
@@ -154,70 +154,70 @@ def history(tmp_path: Path) -> History:
 
 @pytest.fixture
 def pulled(tmp_path: Path, history: History):
-    """Pull a night, and some before it, over an endpoint."""
+    """Pull a day, and some before it, over an endpoint."""
 
-    def _pulled(served: Served, night: date = NIGHT, before: int = 0, **options: Any) -> list[date]:
+    def _pulled(served: Served, day: date = DAY, before: int = 0, **options: Any) -> list[date]:
         source = {"kind": "http", "url": served.url, "token": TOKEN, **options}
         organization = source.pop("organization", None)
         (tmp_path / "config.yaml").write_text(json.dumps({"source": source, "organization": organization}))
         config = load(tmp_path / "config.yaml")
-        now = Night(night + timedelta(days=1), ZoneInfo("UTC")).start + timedelta(hours=2)
+        now = Day(day + timedelta(days=1), ZoneInfo("UTC")).start + timedelta(hours=2)
         assert isinstance(config.source, HttpSource)
         fresh = HttpReader(config.source, config.zone, lambda: now)
-        return pull(config, fresh, history, night - timedelta(days=before), night, now=now)
+        return pull(config, fresh, history, day - timedelta(days=before), day, now=now)
 
     return _pulled
 
 
-def used(history: History, night: date) -> dict[str, int]:
-    """Requests of the active keys of a stored night."""
-    records = history.read(night)
+def used(history: History, day: date) -> dict[str, int]:
+    """Requests of the active keys of a stored day."""
+    records = history.read(day)
     return dict(records.loc[records["active"], ["key_id", "request_count"]].itertuples(index=False))
 
 
-def test_a_key_exists_from_the_first_night_whose_answer_names_it(pulled, history: History) -> None:
+def test_a_key_exists_from_the_first_day_whose_answer_names_it(pulled, history: History) -> None:
     """And until the last one: what is revoked or new today was different then."""
 
     def behaviour(request: Request) -> Response:
-        late = night_asked(request) >= NIGHT - timedelta(days=1)
+        late = day_asked(request) >= DAY - timedelta(days=1)
         return page(key("steady"), key("new" if late else "revoked", 3))
 
     with endpoint(behaviour) as served:
-        assert pulled(served, before=3) == list(days(NIGHT - timedelta(days=3), NIGHT))
-    assert used(history, NIGHT) == {"steady": 10, "new": 3}
-    assert used(history, NIGHT - timedelta(days=3)) == {"steady": 10, "revoked": 3}
+        assert pulled(served, before=3) == list(each_day(DAY - timedelta(days=3), DAY))
+    assert used(history, DAY) == {"steady": 10, "new": 3}
+    assert used(history, DAY - timedelta(days=3)) == {"steady": 10, "revoked": 3}
 
 
-def test_nights_that_the_endpoint_does_not_hold_stay_missing(pulled, history: History) -> None:
-    """They are not stored as zeros, and the nights after them know who is asleep."""
-    held = NIGHT - timedelta(days=1)
+def test_days_that_the_endpoint_does_not_hold_stay_missing(pulled, history: History) -> None:
+    """They are not stored as zeros, and the days after them know who is asleep."""
+    held = DAY - timedelta(days=1)
 
     def behaviour(request: Request) -> Response:
-        if night_asked(request) < held:
+        if day_asked(request) < held:
             return answer({"detail": "before the retention"}, 404)
         return page(key("a"), key("asleep", 0, last_activity="2026-01-01T00:00:00Z"))
 
     with endpoint(behaviour) as served:
-        assert pulled(served, before=5) == [held, NIGHT]
-    assert history.nights() == [held, NIGHT]
-    known = history.read(NIGHT).set_index("key_id")
+        assert pulled(served, before=5) == [held, DAY]
+    assert history.days() == [held, DAY]
+    known = history.read(DAY).set_index("key_id")
     assert known.loc["asleep", "last_activity"] == pd.Timestamp("2026-01-01T00:00:00Z")
 
 
-def test_the_judged_night_missing_is_an_error(pulled, history: History) -> None:
+def test_the_judged_day_missing_is_an_error(pulled, history: History) -> None:
     """With the endpoint's reason."""
 
     def behaviour(request: Request) -> Response:
-        if "from" in request.query and night_asked(request) == NIGHT:
+        if "from" in request.query and day_asked(request) == DAY:
             return answer({"detail": "not stored yet"}, 409)
         return page(key("a"))
 
-    with endpoint(behaviour) as served, pytest.raises(SourceError, match="cannot tell about the night 2026-03-17"):
+    with endpoint(behaviour) as served, pytest.raises(SourceError, match="cannot tell about the day 2026-03-17"):
         pulled(served, before=2)
-    assert history.nights() == [NIGHT - timedelta(days=2), NIGHT - timedelta(days=1)]
+    assert history.days() == [DAY - timedelta(days=2), DAY - timedelta(days=1)]
 
 
-def test_a_night_is_stored_whole_or_not_at_all(pulled, history: History) -> None:
+def test_a_day_is_stored_whole_or_not_at_all(pulled, history: History) -> None:
     """An error on a later page leaves the history as it was."""
 
     def behaviour(request: Request) -> Response:
@@ -225,16 +225,16 @@ def test_a_night_is_stored_whole_or_not_at_all(pulled, history: History) -> None
 
     with endpoint(behaviour) as served, pytest.raises(SourceError, match="the token is not accepted"):
         pulled(served)
-    assert history.nights() == []
+    assert history.days() == []
 
 
 def test_only_the_organizations_keys_are_stored(pulled, history: History) -> None:
     """Where the endpoint says whose they are; where it does not, that is an error."""
     with endpoint(lambda request: page(key("a", organization="acme"), key("b", organization="other"))) as served:
         pulled(served, organization="acme")
-    assert used(history, NIGHT) == {"a": 10}
+    assert used(history, DAY) == {"a": 10}
     with endpoint(lambda request: page(key("a"))) as served, pytest.raises(ConfigError, match="must state it"):
-        pulled(served, NIGHT + timedelta(days=1), organization="acme")
+        pulled(served, DAY + timedelta(days=1), organization="acme")
 
 
 class Totals:
@@ -261,23 +261,23 @@ Nightly = Callable[..., dict[str, int]]
 
 @pytest.fixture
 def nightly(totals: tuple[Totals, Served], pulled, history: History) -> Nightly:
-    """Take a snapshot some nights after ``NIGHT`` and say what the night before it was."""
+    """Take a snapshot some days after ``DAY`` and say what the day before it was."""
 
     def _nightly(after: int, *keys: Mapping[str, Any]) -> dict[str, int]:
         behaviour, served = totals
         behaviour.keys = list(keys)
-        night = NIGHT + timedelta(days=after)
-        pulled(served, night, before=10, mode="cumulative")
-        return used(history, night)
+        day = DAY + timedelta(days=after)
+        pulled(served, day, before=10, mode="cumulative")
+        return used(history, day)
 
     return _nightly
 
 
-def test_the_first_snapshot_tells_no_night(nightly: Nightly, history: History) -> None:
-    """It is not a night of zeros, nor one of everything there ever was."""
+def test_the_first_snapshot_tells_no_day(nightly: Nightly, history: History) -> None:
+    """It is not a day of zeros, nor one of everything there ever was."""
     with pytest.raises(SourceError, match="its snapshot is the first one, and usage is told from the next"):
         nightly(0, key("a", 1_000_000))
-    assert history.nights() == []
+    assert history.days() == []
 
 
 def test_usage_is_the_difference_of_two_snapshots(nightly: Nightly, history: History) -> None:
@@ -287,35 +287,35 @@ def test_usage_is_the_difference_of_two_snapshots(nightly: Nightly, history: His
     with pytest.raises(SourceError):
         nightly(0, before, key("idle", 9))
     assert nightly(1, after, key("idle", 9)) == {"a": 30, "idle": 0}
-    record = history.read(NIGHT + timedelta(days=1)).set_index("key_id").loc["a"]
+    record = history.read(DAY + timedelta(days=1)).set_index("key_id").loc["a"]
     assert map_of(record["endpoint_distribution"]) == {"GET /a": 20, "GET /b": 10}
     assert map_of(record["deployments"]) == {"p": 3}
     assert record["error_count"] == 2
 
 
 def test_a_counter_that_fell_was_reset(nightly: Nightly, history: History) -> None:
-    """Its new value is the night's usage, and the report says so."""
+    """Its new value is the day's usage, and the report says so."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100))
     assert nightly(1, key("a", 12)) == {"a": 12}
-    reasons = [fault.reason for fault in history.notes(NIGHT + timedelta(days=1)).faults]
+    reasons = [fault.reason for fault in history.notes(DAY + timedelta(days=1)).faults]
     assert reasons == ["running total fell, so the counter was reset: its new value taken"]
 
 
-def test_several_nights_are_not_put_on_one(nightly: Nightly, history: History) -> None:
-    """After a night without a snapshot usage is told again from the second one on."""
+def test_several_days_are_not_put_on_one(nightly: Nightly, history: History) -> None:
+    """After a day without a snapshot usage is told again from the second one on."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100))
-    with pytest.raises(SourceError, match="spans all nights since 2026-03-17"):
+    with pytest.raises(SourceError, match="spans all days since 2026-03-17"):
         nightly(2, key("a", 300))
-    assert history.nights() == []
+    assert history.days() == []
     assert nightly(3, key("a", 310)) == {"a": 10}
 
 
 def test_a_second_run_finds_the_first_ones_snapshot(
     nightly: Nightly, totals: tuple[Totals, Served], tmp_path: Path
 ) -> None:
-    """The night stays what it was, though the totals have grown since."""
+    """The day stays what it was, though the totals have grown since."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100))
     nightly(1, key("a", 110))
@@ -323,26 +323,26 @@ def test_a_second_run_finds_the_first_ones_snapshot(
     config = HttpSource(
         url=totals[1].url, token=TOKEN, mode="cumulative", snapshots=str(tmp_path / "var" / "snapshots")
     )
-    night = NIGHT + timedelta(days=1)
-    late = HttpReader(config, ZoneInfo("UTC"), lambda: Night(night, ZoneInfo("UTC")).end + timedelta(hours=9))
+    day = DAY + timedelta(days=1)
+    late = HttpReader(config, ZoneInfo("UTC"), lambda: Day(day, ZoneInfo("UTC")).end + timedelta(hours=9))
     late.keys()
-    ((_, frame),) = late.usage(night, night)
+    ((_, frame),) = late.usage(day, day)
     assert frame["request_count"].tolist() == [10]
 
 
 def test_snapshots_at_odd_hours_are_told_and_at_very_odd_ones_refused(tmp_path: Path) -> None:
-    """A night is as long as it is."""
+    """A day is as long as it is."""
     hours = {0: 2, 1: 5, 2: 14}
     with endpoint(lambda request: page(key("a", 100 * request.number))) as served:
         config = HttpSource(url=served.url, token=TOKEN, mode="cumulative", snapshots=str(tmp_path))
         for after, hour in hours.items():
-            night = Night(NIGHT + timedelta(days=after), ZoneInfo("UTC"))
-            source = HttpReader(config, ZoneInfo("UTC"), lambda taken=night.end + timedelta(hours=hour): taken)
-            told = [frame["request_count"].tolist() for _, frame in source.usage(night.day, night.day)]
-            reasons = [fault.reason for fault in source.faults(night.day)]
+            day = Day(DAY + timedelta(days=after), ZoneInfo("UTC"))
+            source = HttpReader(config, ZoneInfo("UTC"), lambda taken=day.end + timedelta(hours=hour): taken)
+            told = [frame["request_count"].tolist() for _, frame in source.usage(day.date, day.date)]
+            reasons = [fault.reason for fault in source.faults(day.date)]
             if after == 1:
                 assert told == [[100]]
-                assert re.search(r"lie 27\.0 hours apart, taken as the night's usage", reasons[0])
+                assert re.search(r"lie 27\.0 hours apart, taken as the day's usage", reasons[0])
             if after == 2:
                 assert told == []
                 assert re.search(r"lie 33\.0 hours apart, so the difference is not", reasons[0])
@@ -360,16 +360,16 @@ def test_a_key_that_was_away_does_not_return_with_its_whole_life(nightly: Nightl
         "new": 3,
         "old": 0,
     }
-    (fault,) = history.notes(NIGHT + timedelta(days=2)).faults
+    (fault,) = history.notes(DAY + timedelta(days=2)).faults
     assert (fault.count, fault.samples) == (2, ("away", "old"))
 
 
-def test_what_was_wrong_with_a_snapshot_is_told_with_its_night(nightly: Nightly, history: History) -> None:
+def test_what_was_wrong_with_a_snapshot_is_told_with_its_day(nightly: Nightly, history: History) -> None:
     """Also where the snapshot was stored by an earlier call."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100))
     nightly(1, key("a", 110), key("b", -1))
-    (fault,) = history.notes(NIGHT + timedelta(days=1)).faults
+    (fault,) = history.notes(DAY + timedelta(days=1)).faults
     assert fault.reason == "keys[].request_count: input should be greater than or equal to 0"
 
 
@@ -415,32 +415,32 @@ def test_a_bare_host_gets_the_usual_path() -> None:
 
 
 def fleet(request: Request) -> Response:
-    """Five steady keys and one that wakes on the night after half a year; 20 nights are held."""
-    night = night_asked(request)
-    if night < NIGHT - timedelta(days=20):
+    """Five steady keys and one that wakes on the day after half a year; 20 days are held."""
+    day = day_asked(request)
+    if day < DAY - timedelta(days=20):
         return answer({"detail": "retention is 20 days"}, 404)
-    noon = f"{night}T12:00:00Z"
-    keys = [key(f"k{n}", 40 + (night.toordinal() * 7 + n) % 5, last_activity=noon) for n in range(5)]
-    woken = {"last_activity": noon} if night == NIGHT else {"last_activity": "2025-09-01T08:00:00Z"}
-    return page(*keys, key("sleeper", 25 if night == NIGHT else 0, **woken))
+    noon = f"{day}T12:00:00Z"
+    keys = [key(f"k{n}", 40 + (day.toordinal() * 7 + n) % 5, last_activity=noon) for n in range(5)]
+    woken = {"last_activity": noon} if day == DAY else {"last_activity": "2025-09-01T08:00:00Z"}
+    return page(*keys, key("sleeper", 25 if day == DAY else 0, **woken))
 
 
 def test_a_run_over_an_endpoint_finds_a_dormant_key_that_wakes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From the first night, because the endpoint knows the last activity."""
+    """From the first day, because the endpoint knows the last activity."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("USAGE_TOKEN", TOKEN)
     with endpoint(fleet) as served:
         (tmp_path / "config.yaml").write_text(
-            f"source: {{kind: http, url: '{served.url}', token: '${{USAGE_TOKEN}}', range: nights}}\n"
-            "history: {first_pull_nights: 30}\n"
+            f"source: {{kind: http, url: '{served.url}', token: '${{USAGE_TOKEN}}', range: days}}\n"
+            "history: {first_pull_days: 30}\n"
         )
         with pytest.raises(SystemExit) as ended:
-            main(["run", "--night", str(NIGHT)])
+            main(["run", "--day", str(DAY)])
     output = capsys.readouterr()
     assert ended.value.code == 0, output.err
-    report = json.loads((tmp_path / "var" / "reports" / str(NIGHT) / "report.json").read_text())
+    report = json.loads((tmp_path / "var" / "reports" / str(DAY) / "report.json").read_text())
     assert [(found["type"], found["key_id"]) for found in report["findings"]] == [("dormant_wake", "sleeper")]
     assert "First use since 1 September 2025." in report["findings"][0]["changes"]
     assert report["sources"][0]["kind"] == "http"
@@ -458,11 +458,11 @@ def test_a_run_over_an_endpoint_that_is_away_is_partial(
     with endpoint(lambda request: answer({}, 401)) as served:
         (tmp_path / "config.yaml").write_text(f"source: {{kind: http, url: '{served.url}', token: '{TOKEN}'}}\n")
         with pytest.raises(SystemExit) as ended:
-            main(["run", "--night", str(NIGHT)])
+            main(["run", "--day", str(DAY)])
     output = capsys.readouterr()
     assert ended.value.code == 4
     assert "the token is not accepted" in output.err
-    assert output.out.startswith("We could not judge tonight")
+    assert output.out.startswith("We could not judge that day")
 
 
 def test_check_says_what_an_endpoint_holds(

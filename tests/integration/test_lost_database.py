@@ -22,7 +22,7 @@ def test_a_database_that_goes_away_stops_the_run_and_the_next_one_goes_on(
 ) -> None:
     """The lock went with the connection, so nothing more is written; afterwards the report is the usual one."""
     engine = create_engine(empty_postgres, poolclass=NullPool)
-    prepare(tmp_path, keys=50, nights=12)
+    prepare(tmp_path, keys=50, days=12)
     folder, calm = copied(tmp_path, tmp_path / "run"), copied(tmp_path, tmp_path / "calm")
     config = load(folder / "config.yaml", [f"state.url={empty_postgres}"])
     now, reach = datetime(2026, 3, 18, 2, 30, tzinfo=UTC), State.reach

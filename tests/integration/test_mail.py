@@ -20,7 +20,7 @@ from detector.model.errors import DeliveryError
 from detector.state.database import State
 from detector.state.messages import Outgoing
 from tests.mail_server import PASSWORD, USER, Inbox, free_port, mail_server, trusted
-from tests.report_examples import DAY, clear_night, findings_night
+from tests.report_examples import DAY, clear_day, findings_day
 
 NOW = datetime(2026, 11, 23, 2, 31, 7, tzinfo=UTC)
 
@@ -68,9 +68,9 @@ def refused(mail: MailChannel) -> DeliveryError:
     return caught.value
 
 
-def test_a_night_arrives_encrypted_and_logged_in(starttls: Inbox) -> None:
+def test_a_day_arrives_encrypted_and_logged_in(starttls: Inbox) -> None:
     """The security list has a mail each, the team with findings its own, the other team none."""
-    send_all(channel(starttls), findings_night())
+    send_all(channel(starttls), findings_day())
     assert starttls.recipients() == ["security@example.com", "second@example.com", "payments@example.com"]
     assert all(starttls.encrypted)
     assert len(starttls.logins) == 3
@@ -89,14 +89,14 @@ def test_a_night_arrives_encrypted_and_logged_in(starttls: Inbox) -> None:
 def test_implicit_tls_works_too(authority: trustme.CA, trust: None) -> None:
     """Port 465's way."""
     with mail_server("tls", authority) as inbox:
-        send_all(channel(inbox, security="tls"), clear_night())
+        send_all(channel(inbox, security="tls"), clear_day())
         assert len(inbox.accepted) == 2
 
 
 def test_a_server_without_encryption_or_login_on_the_same_machine() -> None:
     """A local relay needs neither."""
     with mail_server("none", login=False) as inbox:
-        send_all(channel(inbox, security="none", username=None, password=None), clear_night())
+        send_all(channel(inbox, security="none", username=None, password=None), clear_day())
         assert len(inbox.accepted) == 2
 
 
@@ -106,7 +106,7 @@ def test_one_refused_recipient_is_permanent_and_the_others_have_their_mail(
     """In the outbox, where every recipient has a message of their own."""
     starttls.refusals = {"security@example.com": "550 5.1.1 no such user"}
     state, mail = State(f"sqlite:///{tmp_path}/state.db"), channel(starttls)
-    state.queue([DAY], Outgoing(mail.messages([findings_night()]), NOW))
+    state.queue([DAY], Outgoing(mail.messages([findings_day()]), NOW))
     done = Outbox(state, [mail]).drain(NOW)
     assert starttls.recipients() == ["second@example.com", "payments@example.com"]
     assert (done.sent, done.waiting) == (2, 0)
@@ -185,7 +185,7 @@ def _only_quit_fails(real, broken):
 
 def test_the_report_is_attached_on_request(starttls: Inbox) -> None:
     """To the security list, not to a team, whose keys are not alone in it."""
-    send_all(channel(starttls, attach="json", to=["security@example.com"]), findings_night())
+    send_all(channel(starttls, attach="json", to=["security@example.com"]), findings_day())
     security, payments = starttls.mails()
     assert [part.get_filename() for part in security.iter_attachments()][-1] == "report.json"
     assert not any(part.get_filename() == "report.json" for part in payments.walk())

@@ -24,7 +24,7 @@ from detector.state.database import State
 from detector.state.messages import Outgoing
 from tests.fakes import message
 from tests.installation import configured, cut_off
-from tests.report_examples import findings_night, triaged_night
+from tests.report_examples import findings_day, triaged_day
 
 LAST = date(2026, 3, 17)
 MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -64,7 +64,7 @@ def metrics(config: Config) -> dict[str, dict[Labels, float]]:
 def of(report: RunReport) -> dict[str, dict[Labels, float]]:
     """The metrics of a report, over an empty state."""
     with closing(State("sqlite://")) as state:
-        return parsed(render(LastRun(MORNING, 1, 0, report), state, report.night.timezone).decode())
+        return parsed(render(LastRun(MORNING, 1, 0, report), state, report.day.timezone).decode())
 
 
 def test_a_successful_run_is_told(config: Config) -> None:
@@ -80,24 +80,24 @@ def test_a_successful_run_is_told(config: Config) -> None:
     assert told["detector_last_run_exit_code"] == {(): 0}
     assert MORNING.timestamp() <= told["detector_last_success_timestamp_seconds"][()] <= ended
     midnight = datetime(2026, 3, 18, tzinfo=UTC).timestamp()
-    assert told["detector_last_judged_night_end_timestamp_seconds"] == {(): midnight}
+    assert told["detector_last_judged_day_end_timestamp_seconds"] == {(): midnight}
     assert told["detector_keys_judged"] == {(): 4}
     assert told["detector_keys_not_judged"] == {(): 0}
     assert told["detector_outbox_messages"] == {("waiting",): 0, ("failed",): 0}
 
 
-def test_a_night_ends_at_its_own_midnight(tmp_path: Path) -> None:
+def test_a_day_ends_at_its_own_midnight(tmp_path: Path) -> None:
     """That of the configured time zone."""
     config = configured(tmp_path, LAST, "metrics_file: detector.prom").model_copy(
         update={"timezone": "Asia/Tokyo"}
     )
     nightly(config, now=MORNING)
     midnight = datetime(2026, 3, 18, tzinfo=config.zone).timestamp()
-    assert metrics(config)["detector_last_judged_night_end_timestamp_seconds"] == {(): midnight}
+    assert metrics(config)["detector_last_judged_day_end_timestamp_seconds"] == {(): midnight}
 
 
 def test_what_was_not_found_is_told_as_zero(config: Config) -> None:
-    """Every type and severity has its number, so that a sum over them is there on a quiet night."""
+    """Every type and severity has its number, so that a sum over them is there on a quiet day."""
     nightly(config, now=MORNING)
     findings = metrics(config)["detector_findings"]
     assert set(findings.values()) == {0}
@@ -105,7 +105,7 @@ def test_what_was_not_found_is_told_as_zero(config: Config) -> None:
     assert len(findings) == 5 * len(KINDS)
 
 
-@pytest.mark.parametrize("report", [findings_night(), triaged_night()], ids=["findings", "triaged"])
+@pytest.mark.parametrize("report", [findings_day(), triaged_day()], ids=["findings", "triaged"])
 def test_findings_are_counted_as_the_report_counts_them(report: RunReport) -> None:
     """Resolved and muted ones are not among them."""
     counts = of(report)["detector_findings"]
@@ -123,7 +123,7 @@ def test_a_run_that_fails_keeps_the_last_success(config: Config) -> None:
     after = metrics(config)
     assert after["detector_last_run_exit_code"] == {(): 1}
     assert after["detector_last_run_timestamp_seconds"][()] > before["detector_last_run_timestamp_seconds"][()]
-    for name in ("detector_last_success_timestamp_seconds", "detector_last_judged_night_end_timestamp_seconds"):
+    for name in ("detector_last_success_timestamp_seconds", "detector_last_judged_day_end_timestamp_seconds"):
         assert after[name] == before[name]
     assert set(before) - set(after) == OF_THE_REPORT
 
@@ -150,7 +150,7 @@ def test_a_run_that_is_to_be_tried_again_leaves_the_file_as_it_is(config: Config
     assert file_of(config).read_bytes() == before
 
 
-def test_nights_made_up_for_are_told_where_the_last_one_is_not_ready(config: Config) -> None:
+def test_days_made_up_for_are_told_where_the_last_one_is_not_ready(config: Config) -> None:
     """What was judged is told, and that the run is to be tried again."""
     nightly(config, now=MORNING - timedelta(days=2))
     cut_off(config, LAST)
@@ -159,23 +159,23 @@ def test_nights_made_up_for_are_told_where_the_last_one_is_not_ready(config: Con
     told = metrics(config)
     assert told["detector_last_run_exit_code"] == {(): 75}
     midnight = datetime(2026, 3, 17, tzinfo=UTC).timestamp()
-    assert told["detector_last_judged_night_end_timestamp_seconds"] == {(): midnight}
+    assert told["detector_last_judged_day_end_timestamp_seconds"] == {(): midnight}
     assert told["detector_keys_judged"] == {(): 4}
 
 
 def test_messages_that_wait_are_counted(config: Config) -> None:
     """As long as they do."""
     with closing(State(config.state.url)) as state:
-        state.queue([LAST - timedelta(days=9)], Outgoing([message(night=LAST - timedelta(days=9))], MORNING))
+        state.queue([LAST - timedelta(days=9)], Outgoing([message(day=LAST - timedelta(days=9))], MORNING))
         state.queue([LAST], Outgoing([], MORNING))
     with watched_run(config, config.monitoring, MORNING):
         pass
     assert metrics(config)["detector_outbox_messages"] == {("waiting",): 1, ("failed",): 0}
 
 
-def test_a_night_by_name_writes_no_metrics(config: Config) -> None:
-    """They are of the nights due."""
-    nightly(config, night=LAST, now=MORNING)
+def test_a_day_by_name_writes_no_metrics(config: Config) -> None:
+    """They are of the days due."""
+    nightly(config, day=LAST, now=MORNING)
     assert not file_of(config).exists()
 
 

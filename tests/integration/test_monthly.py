@@ -49,11 +49,11 @@ def config(tmp_path: Path) -> Config:
     (tmp_path / "usage.csv").write_text("timestamp,key_id,endpoint,status\n" + "\n".join(lines) + "\n")
     (tmp_path / "keys.csv").write_text(KEYS)
     (tmp_path / "config.yaml").write_text("source: {kind: files, usage: usage.csv, keys: keys.csv}\n" + CHARGES)
-    return load(tmp_path / "config.yaml", ["history.first_pull_nights=3"])
+    return load(tmp_path / "config.yaml", ["history.first_pull_days=3"])
 
 
 def stored(config: Config, first: date, last: date, now: datetime = SETTLED) -> None:
-    """Have these nights in the history."""
+    """Have these days in the history."""
     job = Job.assemble(config, now)
     with closing(job.state):
         pull(config, job.source, job.history, first, last, now=now)
@@ -78,9 +78,9 @@ def test_a_statement_is_written_in_every_format_and_linked(config: Config) -> No
     assert 'href="chargeback/2026-02/statement.html"' in (folder.parent.parent / "index.html").read_text()
 
 
-def test_nights_that_the_history_lacks_are_pulled(config: Config, tmp_path: Path) -> None:
+def test_days_that_the_history_lacks_are_pulled(config: Config, tmp_path: Path) -> None:
     """And those it has are not asked for again."""
-    stored(config, *FEBRUARY.nights()[:2])
+    stored(config, *FEBRUARY.days()[:2])
     monthly.monthly(config, SETTLED)
     history = History(Path(config.history.path), config.zone)
     assert not history.missing(FEBRUARY.first, FEBRUARY.last)
@@ -97,48 +97,48 @@ def test_what_the_source_does_not_give_is_told_and_not_charged(
     (tmp_path / "usage.csv").unlink()
     made, _ = monthly.monthly(config, SETTLED)
     assert made.failures
-    assert len(made.nights.missing) == 23
+    assert len(made.days.missing) == 23
     assert written(config, FEBRUARY) is Written.PROVISIONAL
     with pytest.raises(SystemExit) as end:
         main(["chargeback", "--config", str(tmp_path / "config.yaml"), "--month", "2026-02"])
     assert end.value.code == 4
-    assert "23 of 28 nights are missing and not charged" in capsys.readouterr().out
+    assert "23 of 28 days are missing and not charged" in capsys.readouterr().out
 
 
 class Forgetful(FakeSource):
-    """Leaves a night out without a word, as a source may that never saw it."""
+    """Leaves a day out without a word, as a source may that never saw it."""
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
-        """Every night but the tenth of February."""
-        return ((night, measured) for night, measured in super().usage(first, last) if night.day != 10)
+        """Every day but the tenth of February."""
+        return ((day, measured) for day, measured in super().usage(first, last) if day.day != 10)
 
 
-def test_nights_that_are_missing_without_a_word_are_partial_too(
+def test_days_that_are_missing_without_a_word_are_partial_too(
     tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No error of the source, and yet not all is charged: exit code 4, and said beside every format."""
-    source = Forgetful({night: groups(k1=5) for night in FEBRUARY.nights()})
+    source = Forgetful({day: groups(k1=5) for day in FEBRUARY.days()})
     monkeypatch.setattr("detector.pipeline.open_source", lambda source_config, zone: source)
     with pytest.raises(SystemExit) as end:
         main(["chargeback", "--config", str(tmp_path / "config.yaml"), "--month", "2026-02", "--format", "csv"])
     assert end.value.code == 4
-    assert "1 of 28 nights is missing and not charged: 2026-02-10" in capsys.readouterr().err
+    assert "1 of 28 days is missing and not charged: 2026-02-10" in capsys.readouterr().err
 
 
 def test_a_month_of_which_nothing_is_known_is_an_error(config: Config, tmp_path: Path) -> None:
     """One that has not begun, and one that the source knows nothing of."""
-    with pytest.raises(ConfigError, match="no night of 2026-04 is over yet"):
+    with pytest.raises(ConfigError, match="no day of 2026-04 is over yet"):
         monthly.statement(config, Month(2026, 4), SETTLED)
     (tmp_path / "usage.csv").unlink()
-    with pytest.raises(HistoryError, match="no night of 2026-02 is in the history"):
+    with pytest.raises(HistoryError, match="no day of 2026-02 is in the history"):
         monthly.statement(config, FEBRUARY, SETTLED)
 
 
 def test_a_month_that_runs_is_charged_as_far_as_it_is(config: Config) -> None:
     """On demand; what is still to come is said."""
     made = monthly.statement(config, FEBRUARY, datetime(2026, 2, 11, 12, tzinfo=UTC))
-    assert len(made.nights.stored) == 10
-    assert len(made.nights.ahead) == 18
+    assert len(made.days.stored) == 10
+    assert len(made.days.ahead) == 18
     assert not made.final
 
 
@@ -170,7 +170,7 @@ def test_a_statement_is_due_from_its_hour_until_it_is_final(config: Config) -> N
 
 
 def test_the_scheduler_writes_it_and_again_until_it_is_final(config: Config, tmp_path: Path) -> None:
-    """At its hour, and after the nights that follow: rows that came late are charged."""
+    """At its hour, and after the days that follow: rows that came late are charged."""
     now = [datetime(2026, 2, 28, 2, 30, tzinfo=UTC)]
     service = Service(lambda: config, FakeScheduler(), lambda: now[0])
     service.run()
@@ -201,7 +201,7 @@ def test_a_statement_that_was_missed_is_written_at_the_next_start(config: Config
 
 
 def test_a_statement_that_cannot_be_written_is_tried_again_soon(config: Config, tmp_path: Path) -> None:
-    """And the nights go on."""
+    """And the days go on."""
     stored(config, FEBRUARY.first, FEBRUARY.last)
     in_the_way = tmp_path / "var/reports/chargeback"
     in_the_way.parent.mkdir()

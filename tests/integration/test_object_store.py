@@ -17,7 +17,7 @@ from detector.config.source import FilesSource
 from detector.model.errors import SourceError
 from detector.sources.files.reader import FilesReader
 
-NIGHT = date(2026, 3, 10)
+DAY = date(2026, 3, 10)
 ROW = b'{"timestamp": "2026-03-%02dT10:00:00Z", "key_id": "a"}\n'
 
 
@@ -60,8 +60,8 @@ def reader(usage: str, **more: str) -> FilesReader:
 
 
 def count(source: FilesReader) -> int:
-    """Requests of the night."""
-    ((_, frame),) = source.usage(NIGHT, NIGHT)
+    """Requests of the day."""
+    ((_, frame),) = source.usage(DAY, DAY)
     return int(frame["request_count"].sum())
 
 
@@ -80,7 +80,7 @@ def test_register_watermark_and_activity_come_from_a_bucket(options: str) -> Non
     source = reader(usage, keys=f"s3://logs/keys.csv?{options}")
     assert source.keys()["name"].tolist() == ["shop"]
     assert source.watermark() == datetime(2026, 3, 12, 10, tzinfo=UTC)
-    assert source.activity_before(NIGHT)["key_id"].tolist() == ["a"]
+    assert source.activity_before(DAY)["key_id"].tolist() == ["a"]
 
 
 def test_activity_is_gathered_a_portion_of_files_at_a_time(options: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,13 +91,13 @@ def test_activity_is_gathered_a_portion_of_files_at_a_time(options: str, monkeyp
     assert (row["first_seen"], row["last_seen"].date()) == (date(2026, 3, 8), date(2026, 3, 11))
 
 
-def test_a_missing_day_in_a_bucket_is_a_fault_of_its_night(options: str) -> None:
+def test_a_missing_day_in_a_bucket_is_a_fault_of_its_day(options: str) -> None:
     """As on disk."""
     source = reader(f"s3://logs/api/{{year}}/{{month}}/{{day}}/*?{options}")
     ((_, frame),) = source.usage(date(2026, 3, 13), date(2026, 3, 13))
     assert len(frame) == 0
     (fault,) = source.faults(date(2026, 3, 13))
-    assert (fault.reason, fault.samples) == ("no file of the night", ("logs/api/2026/03/13/*",))
+    assert (fault.reason, fault.samples) == ("no file of the day", ("logs/api/2026/03/13/*",))
 
 
 def test_the_endpoint_may_come_from_the_environment(
@@ -113,12 +113,12 @@ def test_copies_do_not_outlive_the_answer(options: str, tmp_path: Path, monkeypa
     """They lie in a private folder that goes with the database."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     source = reader(f"s3://logs/api/**/*.gz?{options}")
-    nights = source.usage(NIGHT, NIGHT)
-    next(nights)
+    days = source.usage(DAY, DAY)
+    next(days)
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o077 == 0
     assert list(folder.rglob("*.gz"))
-    nights.close()
+    days.close()
     assert list(tmp_path.iterdir()) == []
 
 

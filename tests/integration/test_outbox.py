@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from detector.delivery.outbox import LONGEST_PAUSE, MOST_ATTEMPTS, Outbox, backoff, kept, sentence, untold
 from detector.model.errors import DeliveryError, StateError
 from detector.state import outbox as outbox_table
 from detector.state.database import State
 from detector.state.messages import COVERED, FAILED, SENT, WAITING, Outgoing
+from detector.state.migrations import MIGRATIONS
+from detector.state.upgrade import prepare
 from tests.fakes import FakeChannel, message
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 
 
@@ -25,8 +28,8 @@ def state(state_url: str) -> State:
     return State(state_url)
 
 
-def queue(state: State, *messages, at: datetime = NOW, again: bool = False, nights=(NIGHT,)) -> None:
-    state.queue(nights, Outgoing(messages, at, again))
+def queue(state: State, *messages, at: datetime = NOW, again: bool = False, days=(DAY,)) -> None:
+    state.queue(days, Outgoing(messages, at, again))
 
 
 def counts(state: State) -> dict[str, int]:
@@ -53,7 +56,7 @@ def test_a_message_is_sent_once_and_its_payload_let_go(state: State) -> None:
     assert counts(state) == {SENT: 1}
 
 
-def test_a_night_judged_again_sends_nothing_again(state: State) -> None:
+def test_a_day_judged_again_sends_nothing_again(state: State) -> None:
     """Neither what was sent nor what was refused for good is queued a second time."""
     channel = FakeChannel(recipients=("a@example.com", "b@example.com"))
     channel.answers = {"b@example.com": [never()]}
@@ -82,28 +85,28 @@ def test_what_still_waits_is_replaced_by_the_new_judgement(state: State) -> None
     assert [sent.payload for sent in channel.sent] == [b"new"]
 
 
-def test_messages_of_other_nights_are_left_alone(state: State) -> None:
-    """Recording a night touches that night's messages only."""
-    other = NIGHT - timedelta(days=1)
-    queue(state, message(night=other), nights=[other])
+def test_messages_of_other_days_are_left_alone(state: State) -> None:
+    """Recording a day touches that day's messages only."""
+    other = DAY - timedelta(days=1)
+    queue(state, message(day=other), days=[other])
     queue(state, message())
     assert counts(state) == {WAITING: 2}
 
 
-def test_a_digest_takes_the_place_of_the_nights_it_tells(state: State) -> None:
-    """The nights it covers are not told again when they are judged again."""
-    nights = [NIGHT - timedelta(days=1), NIGHT]
-    for night in nights:
-        queue(state, message(night=night), nights=[night])
-    queue(state, *(message(night=night, payload=None) for night in nights), message(part="digest"), nights=nights)
+def test_a_digest_takes_the_place_of_the_days_it_tells(state: State) -> None:
+    """The days it covers are not told again when they are judged again."""
+    days = [DAY - timedelta(days=1), DAY]
+    for day in days:
+        queue(state, message(day=day), days=[day])
+    queue(state, *(message(day=day, payload=None) for day in days), message(part="digest"), days=days)
     assert counts(state) == {WAITING: 1, COVERED: 2}
-    for night in nights:
-        queue(state, message(night=night), nights=[night])
+    for day in days:
+        queue(state, message(day=day), days=[day])
         assert counts(state) == {WAITING: 1, COVERED: 2}
 
 
 def test_a_digest_that_waits_is_not_lost_to_another_one(state: State) -> None:
-    """Each may be the only one that tells of one of its nights; the same one again takes its own place."""
+    """Each may be the only one that tells of one of its days; the same one again takes its own place."""
     queue(state, message(part="digest of yesterday and today"))
     for payload in (b"old", b"new"):
         queue(state, message(part="digest of today and more", payload=payload))
@@ -187,7 +190,7 @@ def test_a_permanent_error_is_told_once_and_kept(state: State) -> None:
         "mail to a@example.com for 2026-03-17 was not delivered: 550 no such user",
     )
     (failed,) = untold(state)
-    state.record(NIGHT + timedelta(days=1), True, [], Outgoing([], NOW, told=[failed.id]))
+    state.record(DAY + timedelta(days=1), True, [], Outgoing([], NOW, told=[failed.id]))
     assert untold(state) == []
     assert [stored.status for stored in kept(state)] == [FAILED]
 
@@ -235,9 +238,9 @@ def test_two_at_once_do_not_send_twice(state: State) -> None:
 
 
 def test_findings_and_messages_are_stored_together_or_not_at_all(state: State) -> None:
-    """A message that cannot be stored takes the judged night with it."""
+    """A message that cannot be stored takes the judged day with it."""
     with pytest.raises(StateError):
-        state.record(NIGHT, True, [], Outgoing([message(), message()], NOW))
+        state.record(DAY, True, [], Outgoing([message(), message()], NOW))
     assert state.judged() == {}
     assert counts(state) == {}
 
@@ -245,17 +248,15 @@ def test_findings_and_messages_are_stored_together_or_not_at_all(state: State) -
 def test_a_run_that_does_not_deliver_queues_nothing(state: State) -> None:
     """And leaves what waits from before as it is."""
     queue(state, message())
-    state.record(NIGHT, True, [])
+    state.record(DAY, True, [])
     assert counts(state) == {WAITING: 1}
 
 
 def test_a_state_of_before_the_outbox_is_migrated(tmp_path: Path) -> None:
     """The table is added, nothing else changes."""
     url = f"sqlite:///{tmp_path}/state.db"
-    State(url).close()
-    with sqlite3.connect(tmp_path / "state.db") as connection:
-        connection.execute("DROP TABLE detector_outbox")
-        connection.execute("DELETE FROM detector_migrations WHERE name = '0004_outbox'")
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        prepare(connection, list(MIGRATIONS)[:3])
     state = State(url)
     queue(state, message())
     assert counts(state) == {WAITING: 1}

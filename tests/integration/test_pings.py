@@ -86,14 +86,14 @@ def trickling() -> Iterator[str]:
 
 
 def test_a_run_tells_its_start_and_its_success(tmp_path: Path, switch: Receiver) -> None:
-    """In this order and under one id; the text has nights, codes and counts, and no names."""
+    """In this order and under one id; the text has days, codes and counts, and no names."""
     nightly(config_of(tmp_path, switch), now=MORNING)
     assert told(switch) == ["/start", ""]
     assert {request.method for request in switch.requests} == {"POST"}
     runs = {re.fullmatch(r".*\?rid=([0-9a-f-]{36})", request.path).group(1) for request in switch.requests}  # type: ignore[union-attr]
     assert len(runs) == 1
     text = switch.requests[-1].body.decode()
-    assert text == "exit code 0\nnight 2026-03-17: exit code 0, 4 of 4 keys judged, 0 findings"
+    assert text == "exit code 0\nday 2026-03-17: exit code 0, 4 of 4 keys judged, 0 findings"
     assert not any(key in text for key in KEYS)
 
 
@@ -106,7 +106,7 @@ def test_a_failing_part_is_told_with_its_exit_code(tmp_path: Path, switch: Recei
     assert "usage.csv" not in switch.requests[-1].body.decode()
 
 
-def test_a_night_that_is_not_ready_is_neither_success_nor_failure(tmp_path: Path, switch: Receiver) -> None:
+def test_a_day_that_is_not_ready_is_neither_success_nor_failure(tmp_path: Path, switch: Receiver) -> None:
     """It is to be tried again, and logged until then."""
     config = config_of(tmp_path, switch)
     nightly(config, now=MORNING - timedelta(days=1))
@@ -162,9 +162,9 @@ def test_an_interrupted_run_says_no_more(tmp_path: Path, switch: Receiver) -> No
     assert told(switch) == ["/start"]
 
 
-def test_a_night_by_name_tells_nothing(tmp_path: Path, switch: Receiver) -> None:
-    """It says nothing of whether the nights due are judged."""
-    nightly(config_of(tmp_path, switch), night=LAST, now=MORNING)
+def test_a_day_by_name_tells_nothing(tmp_path: Path, switch: Receiver) -> None:
+    """It says nothing of whether the days due are judged."""
+    nightly(config_of(tmp_path, switch), day=LAST, now=MORNING)
     assert told(switch) == []
 
 

@@ -1,4 +1,4 @@
-"""A night from source to report, through every real part but the source."""
+"""A day from source to report, through every real part but the source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from detector.pipeline import (
     Outcome,
     Sending,
     prepare_messages,
-    run_night,
+    run_day,
     send_digest,
     send_waiting,
 )
@@ -31,13 +31,13 @@ from detector.state.database import State
 from detector.usage.history import History
 from tests.fakes import FakeChannel, FakeSource, groups
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 REGISTER = [{"key_id": f"k{number}", "environment": "live", "team": "payments"} for number in range(5)]
 
 
-def history_of(counts: Mapping[str, Sequence[int]], last: date = NIGHT) -> dict[date, pd.DataFrame]:
-    """Usage of consecutive nights up to ``last``; a zero is no row, None a night without any row."""
+def history_of(counts: Mapping[str, Sequence[int]], last: date = DAY) -> dict[date, pd.DataFrame]:
+    """Usage of consecutive days up to ``last``; a zero is no row, None a day without any row."""
     length = max(len(values) for values in counts.values())
     usage = {}
     for index in range(length):
@@ -52,17 +52,15 @@ STEADY = {f"k{number}": [40 + number, 42 + number, 38 + number] * 30 + [41 + num
 
 @pytest.fixture
 def run(tmp_path: Path):
-    """Run a night over a source in a folder of its own; later calls go on in the same folder."""
+    """Run a day over a source in a folder of its own; later calls go on in the same folder."""
     (tmp_path / "config.yaml").write_text(
-        "source: {kind: files, usage: none.csv}\nhistory: {first_pull_nights: 91}\n"
+        "source: {kind: files, usage: none.csv}\nhistory: {first_pull_days: 91}\n"
     )
     config = load(tmp_path / "config.yaml")
 
-    def _run(source: FakeSource, night: date = NIGHT, now: datetime = NOW) -> Outcome:
+    def _run(source: FakeSource, day: date = DAY, now: datetime = NOW) -> Outcome:
         with closing(State(config.state.url)) as state:
-            return run_night(
-                Job(config, source, History(Path(config.history.path), config.zone), state, now), night
-            )
+            return run_day(Job(config, source, History(Path(config.history.path), config.zone), state, now), day)
 
     _run.config = config
     return _run
@@ -80,12 +78,12 @@ def types(outcome: Outcome) -> list[tuple[str, str | None, str]]:
     return [(item["type"], item["key_id"], item["status"]) for item in document(outcome)["findings"]]
 
 
-def test_an_ordinary_night_is_an_all_clear_that_says_what_it_looked_at(run) -> None:
+def test_an_ordinary_day_is_an_all_clear_that_says_what_it_looked_at(run) -> None:
     """Every key judged, nothing found."""
     outcome = run(FakeSource(history_of(STEADY), REGISTER))
     assert outcome.exit_code == DONE
     assert outcome.report.summary.outcome == "clear"
-    assert outcome.report.summary.verdict == "Nothing to look at tonight"
+    assert outcome.report.summary.verdict == "Nothing to look at that day"
     assert outcome.report.coverage.keys_judged == 5
 
 
@@ -109,27 +107,27 @@ def _timeless(text: str, outcome: Outcome) -> str:
 def test_a_finding_lives_from_new_to_resolved_to_reopened(run) -> None:
     """Its identity stays, its episode counts."""
     spike, counts = [*STEADY["k0"][:-1], 900], dict(STEADY)
-    nights = [NIGHT + timedelta(days=offset) for offset in range(4)]
+    days = [DAY + timedelta(days=offset) for offset in range(4)]
     counts["k0"] = [*spike, 40, 900, 41]
     for key in ("k1", "k2", "k3", "k4"):
         counts[key] = [*STEADY[key], 41, 41, 41]
-    source = FakeSource(history_of(counts, last=nights[-1]), REGISTER)
+    source = FakeSource(history_of(counts, last=days[-1]), REGISTER)
     seen = []
-    for offset, night in enumerate(nights):
-        findings = document(run(source, night, NOW + timedelta(days=offset)))["findings"]
+    for offset, day in enumerate(days):
+        findings = document(run(source, day, NOW + timedelta(days=offset)))["findings"]
         seen.append([(item["status"], item["episode"]) for item in findings if item["key_id"] == "k0"])
     assert seen == [[("new", 1)], [("resolved", 1)], [("reopened", 2)], [("resolved", 2)]]
 
 
-def test_an_empty_night_is_an_alarm_and_not_an_all_clear(run) -> None:
+def test_an_empty_day_is_an_alarm_and_not_an_all_clear(run) -> None:
     """Nobody was judged, and the report says so."""
     outcome = run(
         FakeSource(
-            history_of({key: values[:-1] for key, values in STEADY.items()}, NIGHT - timedelta(days=1)),
+            history_of({key: values[:-1] for key, values in STEADY.items()}, DAY - timedelta(days=1)),
             REGISTER,
         )
     )
-    assert outcome.report.summary.verdict == "We could not judge tonight"
+    assert outcome.report.summary.verdict == "We could not judge that day"
     assert outcome.report.summary.outcome == "not_judged"
     assert types(outcome) == [("data_quality", None, "new")]
     assert outcome.report.coverage.withheld == ("silence", "dormancy", "resolution")
@@ -139,8 +137,8 @@ def test_a_source_that_fails_still_gives_a_report(run) -> None:
     """Exit 4, could not judge, and the source's error in it."""
     source = FakeSource(history_of(STEADY), REGISTER)
     run(source)
-    source.broken_from = NIGHT + timedelta(days=1)
-    outcome = run(source, NIGHT + timedelta(days=1), NOW + timedelta(days=1))
+    source.broken_from = DAY + timedelta(days=1)
+    outcome = run(source, DAY + timedelta(days=1), NOW + timedelta(days=1))
     assert outcome.exit_code == PARTIAL
     assert outcome.report.summary.outcome == "not_judged"
     assert document(outcome)["sources"][0]["error"] == "source main: the connection was closed"
@@ -186,13 +184,13 @@ def test_a_format_that_fails_does_not_cost_the_others(run, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("usage", "register", "verdict"),
     [
-        ({}, [], "We could not judge tonight"),
-        ({}, REGISTER, "We could not judge tonight"),
-        ({NIGHT: groups(k0=5)}, [], "We could not judge tonight"),
-        (history_of({"k0": [20] * 91}), [], "Nothing to look at tonight"),
+        ({}, [], "We could not judge that day"),
+        ({}, REGISTER, "We could not judge that day"),
+        ({DAY: groups(k0=5)}, [], "We could not judge that day"),
+        (history_of({"k0": [20] * 91}), [], "Nothing to look at that day"),
         (history_of({"k0": [20] * 90 + [300]}), [], "One key needs a look"),
-        (history_of({"k0": [20] * 40 + [0] + [20] * 50}), [], "Nothing to look at tonight"),
-        (history_of({"k0": [1] * 91}), [{"key_id": "k0"}, {"key_id": "zero"}], "Nothing to look at tonight"),
+        (history_of({"k0": [20] * 40 + [0] + [20] * 50}), [], "Nothing to look at that day"),
+        (history_of({"k0": [1] * 91}), [{"key_id": "k0"}, {"key_id": "zero"}], "Nothing to look at that day"),
     ],
     ids=[
         "empty source",
@@ -211,10 +209,10 @@ def test_a_poor_history_gives_a_true_statement(run, usage, register, verdict: st
     assert {path.name for path in outcome.files} == {"report.html", "report.json"}
 
 
-def test_a_missing_night_is_named_in_the_report(run) -> None:
+def test_a_missing_day_is_named_in_the_report(run) -> None:
     """A gap is shown, not counted as silence."""
     outcome = run(FakeSource(history_of({"k0": [20] * 40 + [0] + [20] * 50}), []))
-    assert outcome.report.coverage.missing_nights == (NIGHT - timedelta(days=50),)
+    assert outcome.report.coverage.missing_days == (DAY - timedelta(days=50),)
 
 
 def test_a_key_that_nobody_registered_is_a_fact_of_the_report(run) -> None:
@@ -253,15 +251,15 @@ def job_of(run, source: FakeSource, **settings: Any) -> Job:
     )
 
 
-def test_a_night_is_sent_after_it_was_recorded_and_only_once(run, channel: FakeChannel) -> None:
+def test_a_day_is_sent_after_it_was_recorded_and_only_once(run, channel: FakeChannel) -> None:
     """A run again sends nothing, unless it is asked to."""
     job = job_of(run, FakeSource(history_of(STEADY), REGISTER))
     for _ in range(2):
-        assert run_night(job, NIGHT).exit_code == DONE
-    assert [message.payload for message in channel.sent] == [b"Nothing to look at tonight"]
-    run_night(job, NIGHT, Sending.AGAIN)
+        assert run_day(job, DAY).exit_code == DONE
+    assert [message.payload for message in channel.sent] == [b"Nothing to look at that day"]
+    run_day(job, DAY, Sending.AGAIN)
     assert len(channel.sent) == 2
-    run_night(job, NIGHT + timedelta(days=1), Sending.NEVER)
+    run_day(job, DAY + timedelta(days=1), Sending.NEVER)
     assert len(channel.sent) == 2
 
 
@@ -269,38 +267,38 @@ def test_what_was_refused_for_good_is_in_the_next_report_and_its_exit_code(run, 
     """Once, and it does not pass for an error of the source."""
     job = job_of(run, FakeSource(history_of(STEADY), REGISTER))
     channel.answers = {"a@example.com": [DeliveryError("550 no such user", permanent=True)]}
-    first = run_night(job, NIGHT)
+    first = run_day(job, DAY)
     assert first.exit_code == PARTIAL
     assert "550 no such user" in first.failures[0]
     job.failures.clear()
-    second = run_night(job, NIGHT)
+    second = run_day(job, DAY)
     assert second.exit_code == PARTIAL
     assert "550 no such user" in second.report.coverage.failures[0]
     assert second.report.sources[0].error is None
     job.failures.clear()
-    assert run_night(job, NIGHT).exit_code == DONE
+    assert run_day(job, DAY).exit_code == DONE
 
 
 def test_a_channel_that_cannot_prepare_its_message_is_recorded_and_others_go_on(
     run, channel: FakeChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The night is judged and told to the others all the same."""
+    """The day is judged and told to the others all the same."""
     broken = FakeChannel("webhook siem")
     monkeypatch.setattr(broken, "messages", lambda reports: reports[7])
     monkeypatch.setattr("detector.pipeline.open_channels", lambda config, edition="": [broken, channel])
-    outcome = run_night(job_of(run, FakeSource(history_of(STEADY), REGISTER)), NIGHT)
+    outcome = run_day(job_of(run, FakeSource(history_of(STEADY), REGISTER)), DAY)
     assert outcome.exit_code == PARTIAL
     assert "nothing could be prepared for webhook siem: IndexError" in outcome.failures[0]
     assert len(channel.sent) == 1
 
 
-def test_nights_that_are_caught_up_are_told_together(run, channel: FakeChannel) -> None:
+def test_days_that_are_caught_up_are_told_together(run, channel: FakeChannel) -> None:
     """Their own messages wait until the digest takes their place."""
     job = job_of(run, FakeSource(history_of(STEADY), REGISTER))
-    nights = [NIGHT - timedelta(days=1), NIGHT]
-    outcomes = [run_night(job, night, Sending.LATER) for night in nights]
+    days = [DAY - timedelta(days=1), DAY]
+    outcomes = [run_day(job, day, Sending.LATER) for day in days]
     send_waiting(job)
     assert channel.sent == []
     send_digest(job, outcomes)
-    assert [message.night for message in channel.sent] == [NIGHT]
+    assert [message.day for message in channel.sent] == [DAY]
     assert prepare_messages(job, [outcomes[-1].report], Sending.NEVER) is None

@@ -230,13 +230,13 @@ def reader(folder: Path, preset: str, **options: Any) -> FilesReader:
 
 
 def found(source: FilesReader, day: date) -> dict[str, tuple[int, int]]:
-    """Requests and errors by key on one night."""
+    """Requests and errors by key on one day."""
     ((_, frame),) = source.usage(day, day)
     return {key: (requests, errors) for key, requests, errors in frame.iloc[:, :3].itertuples(index=False)}
 
 
 def faults(source: FilesReader, day: date) -> dict[str, int]:
-    """Faults of one night, which is pulled: reason to count."""
+    """Faults of one day, which is pulled: reason to count."""
     list(source.usage(day, day))
     return {fault.reason: fault.count for fault in source.faults(day)}
 
@@ -252,7 +252,7 @@ def test_a_line_of_the_vendor_becomes_a_request_of_its_key(
     ((_, frame),) = source.usage(time.date(), time.date())
     (row,) = frame.to_dict("records")
     assert row["key_id"] == known(preset, key)
-    assert (row["request_count"], row["source_count"]) == (1, 1)
+    assert (row["request_count"], row["client_count"]) == (1, 1)
     assert map_of(row["endpoint_distribution"]) == {endpoint: 1}
     assert map_of(row["deployments"]) == ({deployment: 1} if deployment else {})
     assert abs(row["last_used"] - time) < timedelta(milliseconds=1)

@@ -18,14 +18,14 @@ from detector.sources.files.reader import FilesReader
 from detector.usage.aggregation import map_of
 
 SALT = "a salt for tests alone"
-NIGHT = date(2026, 3, 10)
+DAY = date(2026, 3, 10)
 KEYS = st.text("abcdefghijkmnpqrstuvwy12345678./+=-%&<>'\"", min_size=9, max_size=40)
 
 
 def told(source: FilesReader) -> Iterator[str]:
-    """Everything that a source tells about a night."""
+    """Everything that a source tells about a day."""
     yield repr(source.keys().to_dict("records"))
-    for day, frame in source.usage(NIGHT, NIGHT):
+    for day, frame in source.usage(DAY, DAY):
         yield repr(frame.to_dict("records"))
         yield repr(source.faults(day))
     yield repr(source.activity_before(date(2026, 3, 11)).to_dict("records"))
@@ -64,7 +64,7 @@ def test_usage_joins_a_register_in_clear_and_one_of_ids(tmp_path: Path) -> None:
     for written in ("hunter2hunter2", shown):
         (tmp_path / "keys.csv").write_text(f"key_id,name\n{written},shop\n")
         source = protected(tmp_path, keys=f"{tmp_path}/keys.csv")
-        ((_, frame),) = source.usage(NIGHT, NIGHT)
+        ((_, frame),) = source.usage(DAY, DAY)
         assert source.keys()["key_id"].tolist() == frame["key_id"].tolist() == [shown]
         assert source.activity_before(date(2026, 3, 11))["key_id"].tolist() == [shown]
         assert map_of(frame["endpoint_distribution"][0]) == {"/bot/{key}/send": 1}
@@ -76,6 +76,6 @@ def test_a_caller_cannot_pass_for_another_key(tmp_path: Path) -> None:
     keys = ["hunter2hunter2", shown]
     rows = [json.dumps({"timestamp": "2026-03-10T10:00:00Z", "key_id": key}) + "\n" for key in keys]
     (tmp_path / "a.jsonl").write_text("".join(rows))
-    ((_, frame),) = protected(tmp_path).usage(NIGHT, NIGHT)
+    ((_, frame),) = protected(tmp_path).usage(DAY, DAY)
     assert frame["request_count"].tolist() == [1, 1]
     assert frame["key_id"].is_unique

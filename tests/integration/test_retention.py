@@ -28,30 +28,30 @@ AGO = (199, 150, 131, 130, 129, 121, 120, 61, 59, 1, 0)
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """Some nights of the last two hundred with their reports, of which those of the last 130 are kept."""
-    (tmp_path / "config.yaml").write_text("source: {kind: files, usage: none.csv}\nhistory: {keep_nights: 130}\n")
+    """Some days of the last two hundred with their reports, of which those of the last 130 are kept."""
+    (tmp_path / "config.yaml").write_text("source: {kind: files, usage: none.csv}\nhistory: {keep_days: 130}\n")
     config = load(tmp_path / "config.yaml")
-    nights = {LAST - timedelta(days=ago): groups(a=1) for ago in AGO}
+    days = {LAST - timedelta(days=ago): groups(a=1) for ago in AGO}
     history = History(Path(config.history.path), config.zone)
-    for night in sorted(nights):
-        pull(config, FakeSource(nights), history, night, night, now=NOW)
-        folder = Path(config.report.directory) / str(night)
+    for day in sorted(days):
+        pull(config, FakeSource(days), history, day, day, now=NOW)
+        folder = Path(config.report.directory) / str(day)
         folder.mkdir(parents=True)
         (folder / "report.json").write_text("{}")
     (Path(config.report.directory) / "9999-99-99").mkdir()
-    (Path(config.report.directory) / "index.html").write_text("all nights")
+    (Path(config.report.directory) / "index.html").write_text("all days")
     return config
 
 
 def stored(config: Config) -> list[date]:
-    """The nights of the history."""
-    return History(Path(config.history.path), config.zone).nights()
+    """The days of the history."""
+    return History(Path(config.history.path), config.zone).days()
 
 
-def test_old_nights_and_reports_go_and_the_others_stay(config: Config) -> None:
-    """The bound counts from the last night; what is no report of a night is left alone."""
+def test_old_days_and_reports_go_and_the_others_stay(config: Config) -> None:
+    """The bound counts from the last day; what is no report of a day is left alone."""
     old = prune(config, NOW)
-    assert len(old.nights) == len(old.reports) == 3
+    assert len(old.days) == len(old.reports) == 3
     assert stored(config)[0] == LAST - timedelta(days=130)
     left = sorted(path.name for path in Path(config.report.directory).iterdir())
     assert left[0] == str(LAST - timedelta(days=130))
@@ -60,26 +60,26 @@ def test_old_nights_and_reports_go_and_the_others_stay(config: Config) -> None:
 
 def test_pretending_takes_nothing_away(config: Config) -> None:
     """It only says what would go."""
-    assert len(prune(config, NOW, pretend=True).nights) == 3
+    assert len(prune(config, NOW, pretend=True).days) == 3
     assert len(stored(config)) == len(AGO)
 
 
 def test_what_judging_reads_is_never_taken_away(config: Config) -> None:
-    """However few nights are to be kept: they would be pulled again every night."""
-    history = config.history.model_copy(update={"keep_nights": 60})
+    """However few days are to be kept: they would be pulled again every day."""
+    history = config.history.model_copy(update={"keep_days": 60})
     prune(config.model_copy(update={"history": history}), NOW)
-    assert stored(config)[0] <= LAST - timedelta(days=config.history.first_pull_nights)
+    assert stored(config)[0] <= LAST - timedelta(days=config.history.first_pull_days)
 
 
 def test_pruning_twice_takes_nothing_more(config: Config) -> None:
     """The second time everything old is gone."""
     prune(config, NOW)
-    assert prune(config, NOW).nights == ()
+    assert prune(config, NOW).days == ()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def lived(request: pytest.FixtureRequest, config: Config) -> Config:
-    """Two hundred nights of runs, messages and sightings, on each kind of database."""
+    """Two hundred days of runs, messages and sightings, on each kind of database."""
     if request.param == "postgresql":
         url = request.getfixturevalue("empty_postgres")
         config = config.model_copy(update={"state": config.state.model_copy(update={"url": url})})
@@ -89,27 +89,25 @@ def lived(request: pytest.FixtureRequest, config: Config) -> Config:
     return config
 
 
-def live(state: State, night: date, ago: int) -> None:
-    """One night: a run, messages of every fate, a steady finding, one of long ago, one that comes and goes."""
-    at = datetime(night.year, night.month, night.day, 2, tzinfo=UTC) + timedelta(days=1)
-    state.begin_run(f"r{ago}", night, at)
+def live(state: State, day: date, ago: int) -> None:
+    """One day: a run, messages of every fate, a steady finding, one of long ago, one that comes and goes."""
+    at = datetime(day.year, day.month, day.day, 2, tzinfo=UTC) + timedelta(days=1)
+    state.begin_run(f"r{ago}", day, at)
     state.reach(f"r{ago}", "pulled", at)
-    seen = [finding(night, finding_id="steady")]
-    seen += [finding(night, finding_id="once", episode=3)] if ago in (198, 197) else []
-    seen += [finding(night, finding_id="returns", episode=150 - ago)] if ago in (199, 140, 100, 20) else []
+    seen = [finding(day, finding_id="steady")]
+    seen += [finding(day, finding_id="once", episode=3)] if ago in (198, 197) else []
+    seen += [finding(day, finding_id="returns", episode=150 - ago)] if ago in (199, 140, 100, 20) else []
     told = ("sent", "failed", "named", "waits")
-    messages = [Message(f"{ago}{part}", night, "mail", "a@example.com", "s", b"x", part) for part in told]
-    state.record(night, True, seen, Outgoing(messages, at))
+    messages = [Message(f"{ago}{part}", day, "mail", "a@example.com", "s", b"x", part) for part in told]
+    state.record(day, True, seen, Outgoing(messages, at))
     with state.transaction() as connection:
-        numbers = {
-            stored.message.part: stored.id for stored in waiting(connection) if stored.message.night == night
-        }
+        numbers = {stored.message.part: stored.id for stored in waiting(connection) if stored.message.day == day}
         mark_sent(connection, numbers["sent"], at)
         mark_failed(connection, numbers["failed"], at, "550")
         mark_failed(connection, numbers["named"], at, "550")
     state.queue([], Outgoing([], at, told=[numbers["named"]]))
     stored = Stored("0" * 64, 1, 1)
-    StateLedger(state).note(night, stored, None)
+    StateLedger(state).note(day, stored, None)
 
 
 def test_rows_of_the_state_that_nobody_needs_go(lived: Config) -> None:
@@ -125,13 +123,13 @@ def test_rows_of_the_state_that_nobody_needs_go(lived: Config) -> None:
     assert prune(lived, NOW).state == PrunedState(0, 0, 0)
 
 
-def test_any_night_that_is_kept_is_judged_as_before(lived: Config) -> None:
+def test_any_day_that_is_kept_is_judged_as_before(lived: Config) -> None:
     """The earlier sightings of each are the same, so a recurrence knows its episode."""
     kept = [LAST - timedelta(days=ago) for ago in (130, 129, 101, 100, 99, 20, 0, -1)]
     with closing(State(lived.state.url)) as state:
-        before = [state.earlier(night) for night in kept]
+        before = [state.earlier(day) for day in kept]
         prune(lived, NOW)
-        assert [state.earlier(night) for night in kept] == before
+        assert [state.earlier(day) for day in kept] == before
         assert state.earlier(kept[0])["once"].episode == 3
         assert max(state.judged()) == LAST
         assert min(StateLedger(state).entries()) == LAST - timedelta(days=130)
@@ -149,6 +147,6 @@ def test_the_latest_run_stays_however_old(config: Config) -> None:
 
 
 def test_a_clock_that_runs_ahead_takes_nothing_away(config: Config) -> None:
-    """A year later by the clock and not by the data: what is old is told by the nights that have requests."""
-    before = len(prune(config, NOW, pretend=True).nights)
-    assert len(prune(config, NOW + timedelta(days=365), pretend=True).nights) == before
+    """A year later by the clock and not by the data: what is old is told by the days that have requests."""
+    before = len(prune(config, NOW, pretend=True).days)
+    assert len(prune(config, NOW + timedelta(days=365), pretend=True).days) == before

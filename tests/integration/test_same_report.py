@@ -17,21 +17,21 @@ from sqlalchemy.pool import NullPool
 from detector.config.load import load
 from detector.operations.schedule.nightly import nightly
 
-NIGHT = date(2026, 3, 30)
-NIGHTS = 40
+DAY = date(2026, 3, 30)
+DAYS = 40
 NOW = datetime(2026, 3, 31, 2, 30, tzinfo=UTC)
-ZONE = "Europe/Berlin"  # the clocks change within these nights
+ZONE = "Europe/Berlin"  # the clocks change within these days
 
 
 def events() -> pd.DataFrame:
-    """Requests of eight keys over forty nights; one spikes, one strays, one is in no register, some lack a key."""
+    """Requests of eight keys over forty days; one spikes, one strays, one is in no register, some lack a key."""
     rng, rows = np.random.default_rng(5), []
-    for offset in range(NIGHTS):
-        start = datetime(2026, 3, 31, tzinfo=UTC) - timedelta(days=NIGHTS - offset)
+    for offset in range(DAYS):
+        start = datetime(2026, 3, 31, tzinfo=UTC) - timedelta(days=DAYS - offset)
         for number in range(8):
-            count = 400 if (number, offset) == (2, NIGHTS - 1) else int(rng.poisson(12))
+            count = 400 if (number, offset) == (2, DAYS - 1) else int(rng.poisson(12))
             for second in rng.integers(0, 86_400, count):
-                stray = number == 5 and offset == NIGHTS - 1 and second % 3 == 0
+                stray = number == 5 and offset == DAYS - 1 and second % 3 == 0
                 rows.append(
                     (
                         f"{start + timedelta(seconds=int(second)):%Y-%m-%d %H:%M:%S}",
@@ -83,11 +83,11 @@ SOURCES: dict[str, Callable[[Path, pytest.FixtureRequest], str]] = {
 
 
 def report(folder: Path, source: str) -> dict[str, Any]:
-    """The report of the night, without what names the run or the source."""
+    """The report of the day, without what names the run or the source."""
     (folder / "config.yaml").write_text(
-        f"timezone: {ZONE}\nsource: {source}\nhistory: {{first_pull_nights: {NIGHTS}}}\n"
+        f"timezone: {ZONE}\nsource: {source}\nhistory: {{first_pull_days: {DAYS}}}\n"
     )
-    (outcome,) = nightly(load(folder / "config.yaml"), night=NIGHT, now=NOW)
+    (outcome,) = nightly(load(folder / "config.yaml"), day=DAY, now=NOW)
     (path,) = [path for path in outcome.files if path.suffix == ".json"]
     document: dict[str, Any] = json.loads(path.read_text())
     for part in ("report_id", "generated_at", "run", "sources"):

@@ -1,4 +1,4 @@
-"""Every night by itself: which nights are due, which wait, and the process that judges them."""
+"""Every day by itself: which days are due, which wait, and the process that judges them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from detector.config.config import Config
 from detector.config.load import load
 from detector.model.errors import ConfigError, DeliveryError, NotReadyError
-from detector.operations.schedule.nightly import due_nights, nightly
+from detector.operations.schedule.nightly import due_days, nightly
 from detector.operations.schedule.scheduler import Service, has_work, is_behind, nightly_trigger
 from detector.state.database import State
 from detector.usage.history import History
@@ -27,13 +27,13 @@ MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """Thirty nights of four keys, one request an hour each, ending with the last night."""
+    """Thirty days of four keys, one request an hour each, ending with the last day."""
     start = datetime(2026, 2, 16, tzinfo=UTC)
     hours = [start + timedelta(hours=hour) for hour in range(30 * 24)]
     lines = [f"{hour.isoformat()},key-{key},/x,200" for hour in hours for key in range(4)]
     (tmp_path / "usage.csv").write_text("timestamp,key_id,endpoint,status\n" + "\n".join(lines) + "\n")
     (tmp_path / "config.yaml").write_text("source: {kind: files, usage: usage.csv}\n")
-    return load(tmp_path / "config.yaml", ["history.first_pull_nights=20"])
+    return load(tmp_path / "config.yaml", ["history.first_pull_days=20"])
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def channel(monkeypatch: pytest.MonkeyPatch) -> FakeChannel:
 
 
 def cut_off(config: Config, hour: str) -> None:
-    """Take away what the last night holds from an hour on, as where an export is still running."""
+    """Take away what the last day holds from an hour on, as where an export is still running."""
     path = Path(config.source.usage[0])  # type: ignore[union-attr]
     kept = [
         line for line in path.read_text().splitlines() if not line.startswith("2026-03-17") or line[11:13] < hour
@@ -55,7 +55,7 @@ def cut_off(config: Config, hour: str) -> None:
 
 
 def move(config: Config, last: date) -> None:
-    """Let what the files tell end with another night, for processes that read the clock themselves."""
+    """Let what the files tell end with another day, for processes that read the clock themselves."""
     path = Path(config.source.usage[0])  # type: ignore[union-attr]
     header, *lines = path.read_text().splitlines()
     moved = [f"{date.fromisoformat(line[:10]) + (last - LAST)}{line[10:]}" for line in lines]
@@ -63,34 +63,34 @@ def move(config: Config, last: date) -> None:
 
 
 def judged(config: Config) -> date | None:
-    """The last night in the state."""
+    """The last day in the state."""
     with closing(State(config.state.url)) as state:
         return max(state.judged(), default=None)
 
 
-def test_at_first_only_the_last_night_is_due(config: Config) -> None:
+def test_at_first_only_the_last_day_is_due(config: Config) -> None:
     """A new installation does not judge its whole past."""
-    assert due_nights(config, {}, MORNING) == [LAST]
+    assert due_days(config, {}, MORNING) == [LAST]
 
 
-def test_missed_nights_are_due_oldest_first_within_a_bound(config: Config) -> None:
-    """After a weekend three nights, after a month the last seven."""
-    assert due_nights(config, {LAST - timedelta(days=3): True}, MORNING) == [
+def test_missed_days_are_due_oldest_first_within_a_bound(config: Config) -> None:
+    """After a weekend three days, after a month the last seven."""
+    assert due_days(config, {LAST - timedelta(days=3): True}, MORNING) == [
         LAST - timedelta(days=ago) for ago in (2, 1, 0)
     ]
-    assert due_nights(config, {LAST - timedelta(days=30): True}, MORNING)[0] == LAST - timedelta(days=6)
-    assert due_nights(config, {LAST: True}, MORNING) == [LAST]
+    assert due_days(config, {LAST - timedelta(days=30): True}, MORNING)[0] == LAST - timedelta(days=6)
+    assert due_days(config, {LAST: True}, MORNING) == [LAST]
 
 
-def test_missed_nights_are_judged_one_after_the_other(config: Config) -> None:
+def test_missed_days_are_judged_one_after_the_other(config: Config) -> None:
     """Each leaves its report, as if it had been judged on its own morning."""
     nightly(config, now=MORNING - timedelta(days=3))
     outcomes = nightly(config, now=MORNING)
-    assert [outcome.report.night.day for outcome in outcomes] == [LAST - timedelta(days=ago) for ago in (2, 1, 0)]
+    assert [outcome.report.day.date for outcome in outcomes] == [LAST - timedelta(days=ago) for ago in (2, 1, 0)]
     assert all((Path(config.report.directory) / str(LAST - timedelta(days=ago))).is_dir() for ago in range(4))
 
 
-def test_an_incomplete_night_waits_until_the_deadline(config: Config) -> None:
+def test_an_incomplete_day_waits_until_the_deadline(config: Config) -> None:
     """Before it exit code 75 and nothing judged; from then on it is judged, with what is withheld said."""
     nightly(config, now=MORNING - timedelta(days=1))
     cut_off(config, "15")
@@ -104,8 +104,8 @@ def test_an_incomplete_night_waits_until_the_deadline(config: Config) -> None:
     assert judged(config) == LAST
 
 
-def test_rows_that_came_meanwhile_make_the_night_ready(config: Config) -> None:
-    """The next try pulls the night again and judges it whole."""
+def test_rows_that_came_meanwhile_make_the_day_ready(config: Config) -> None:
+    """The next try pulls the day again and judges it whole."""
     whole = Path(config.source.usage[0]).read_text()  # type: ignore[union-attr]
     nightly(config, now=MORNING - timedelta(days=1))
     cut_off(config, "15")
@@ -128,8 +128,8 @@ def test_rows_that_came_meanwhile_make_the_night_ready(config: Config) -> None:
         ("Australia/Lord_Howe", date(2026, 10, 4)),
     ],
 )
-def test_every_night_around_a_clock_change_is_judged_once(config: Config, zone: str, change: date) -> None:
-    """Whether the hour of the run is repeated or left out, at each of its times exactly the next night is due."""
+def test_every_day_around_a_clock_change_is_judged_once(config: Config, zone: str, change: date) -> None:
+    """Whether the hour of the run is repeated or left out, at each of its times exactly the next day is due."""
     config = config.model_copy(update={"timezone": zone})
     trigger, first = nightly_trigger(config), change - timedelta(days=3)
     now = datetime(first.year, first.month, first.day, 12, tzinfo=config.zone)
@@ -138,13 +138,13 @@ def test_every_night_around_a_clock_change_is_judged_once(config: Config, zone: 
         while len(runs) < 7:
             now = trigger.get_next_fire_time(None, now + timedelta(seconds=1)).astimezone(UTC)
             if has_work(config, now):
-                for night in due_nights(config, state.judged(), now):
-                    state.record(night, True, [])
-                    runs.append(night)
+                for day in due_days(config, state.judged(), now):
+                    state.record(day, True, [])
+                    runs.append(day)
     assert runs == [first + timedelta(days=number) for number in range(7)]
 
 
-def test_a_night_whose_hour_has_passed_is_overdue(config: Config) -> None:
+def test_a_day_whose_hour_has_passed_is_overdue(config: Config) -> None:
     """Before its hour it is not; on a new installation nothing is."""
     assert not is_behind(config, MORNING)
     with closing(State(config.state.url)) as state:
@@ -154,16 +154,16 @@ def test_a_night_whose_hour_has_passed_is_overdue(config: Config) -> None:
 
 
 def test_a_wrong_cron_line_is_an_error_that_says_how_to_write_it(config: Config) -> None:
-    """Found when the scheduler starts, not at night."""
+    """Found when the scheduler starts, not at day."""
     schedule = config.schedule.model_copy(update={"nightly": "half past two"})
     with pytest.raises(ConfigError, match="minute hour day month weekday"):
         nightly_trigger(config.model_copy(update={"schedule": schedule}))
 
 
-def test_a_night_judged_without_its_data_is_judged_again_once_they_are_there(
+def test_a_day_judged_without_its_data_is_judged_again_once_they_are_there(
     config: Config, channel: FakeChannel
 ) -> None:
-    """Told as interim on its own morning, and again, whole, with the next night."""
+    """Told as interim on its own morning, and again, whole, with the next day."""
     path = Path(config.source.usage[0])  # type: ignore[union-attr]
     whole = path.read_text()
     nightly(config, now=MORNING - timedelta(days=2))
@@ -173,34 +173,34 @@ def test_a_night_judged_without_its_data_is_judged_again_once_they_are_there(
         assert state.judged()[LAST - timedelta(days=1)] is False
     path.write_text(whole)
     outcomes = nightly(config, now=MORNING)
-    assert [outcome.report.night.day for outcome in outcomes] == [LAST - timedelta(days=1), LAST]
+    assert [outcome.report.day.date for outcome in outcomes] == [LAST - timedelta(days=1), LAST]
     assert all(outcome.report.coverage.complete for outcome in outcomes)
-    assert [message.night for message in channel.sent] == [LAST - timedelta(days=ago) for ago in (2, 1, 0)]
-    assert [outcome.report.night.day for outcome in nightly(config, now=MORNING)] == [LAST]
+    assert [message.day for message in channel.sent] == [LAST - timedelta(days=ago) for ago in (2, 1, 0)]
+    assert [outcome.report.day.date for outcome in nightly(config, now=MORNING)] == [LAST]
 
 
-def test_an_interim_night_whose_data_never_come_is_told_once(config: Config, channel: FakeChannel) -> None:
+def test_an_interim_day_whose_data_never_come_is_told_once(config: Config, channel: FakeChannel) -> None:
     """It is looked at again with every run, and nothing is said while nothing is new."""
     path = Path(config.source.usage[0])  # type: ignore[union-attr]
     kept = [line for line in path.read_text().splitlines() if not line.startswith("2026-03-16")]
     path.write_text("\n".join(kept) + "\n")
     nightly(config, now=MORNING - timedelta(days=2))
     nightly(config, now=datetime(2026, 3, 17, 9, tzinfo=UTC))
-    assert [outcome.report.night.day for outcome in nightly(config, now=MORNING)] == [LAST]
-    assert [message.night for message in channel.sent] == [LAST - timedelta(days=ago) for ago in (2, 1, 0)]
+    assert [outcome.report.day.date for outcome in nightly(config, now=MORNING)] == [LAST]
+    assert [message.day for message in channel.sent] == [LAST - timedelta(days=ago) for ago in (2, 1, 0)]
 
 
-def test_missed_nights_are_told_even_if_the_last_one_is_not_ready(config: Config, channel: FakeChannel) -> None:
+def test_missed_days_are_told_even_if_the_last_one_is_not_ready(config: Config, channel: FakeChannel) -> None:
     """What is known is not held back for what is not."""
     nightly(config, now=MORNING - timedelta(days=3))
     cut_off(config, "15")
     with pytest.raises(NotReadyError):
         nightly(config, now=MORNING)
-    assert channel.sent[-1].night == LAST - timedelta(days=1)
+    assert channel.sent[-1].day == LAST - timedelta(days=1)
 
 
 def test_a_digest_that_is_refused_is_in_the_exit_code(config: Config, channel: FakeChannel) -> None:
-    """The nights were judged, and somebody did not hear of them."""
+    """The days were judged, and somebody did not hear of them."""
     nightly(config, now=MORNING - timedelta(days=2))
     channel.answers["a@example.com"] = [DeliveryError("550 no such user", permanent=True)]
     *earlier, last = nightly(config, now=MORNING)
@@ -209,18 +209,18 @@ def test_a_digest_that_is_refused_is_in_the_exit_code(config: Config, channel: F
     assert "550 no such user" in last.failures[0]
 
 
-def test_a_night_begins_by_taking_away_what_killed_runs_left(config: Config) -> None:
+def test_a_day_begins_by_taking_away_what_killed_runs_left(config: Config) -> None:
     """In and beside history, reports and state; what is not ours stays."""
     nightly(config, now=MORNING - timedelta(days=1))
     var = Path(config.history.path).parent
-    night = Path(config.report.directory) / "2026-03-16"
+    day = Path(config.report.directory) / "2026-03-16"
     scraps = [
         var / "history" / ".keys.parquet.x1.detector.tmp",
-        night / ".report.html.x2.detector.tmp",
+        day / ".report.html.x2.detector.tmp",
         var / ".state.db.x3.detector.tmp",
         var / ".history.x4.detector.tmp" / "half",
     ]
-    foreign = [var / ".notes.tmp", night / "notes.detector.tmp"]
+    foreign = [var / ".notes.tmp", day / "notes.detector.tmp"]
     for path in [*scraps, *foreign]:
         path.parent.mkdir(exist_ok=True)
         path.write_text("half")
@@ -229,17 +229,17 @@ def test_a_night_begins_by_taking_away_what_killed_runs_left(config: Config) -> 
     assert left == set(foreign)
 
 
-def test_a_clock_that_ran_ahead_does_not_hide_the_nights_that_follow(config: Config) -> None:
-    """A night of next month, judged by mistake, leaves the nights before it due."""
+def test_a_clock_that_ran_ahead_does_not_hide_the_days_that_follow(config: Config) -> None:
+    """A day of next month, judged by mistake, leaves the days before it due."""
     ahead = MORNING + timedelta(days=30, hours=9)
     nightly(config, now=MORNING - timedelta(days=1))
     nightly(config, now=ahead)
     assert has_work(config, MORNING)
-    assert [outcome.report.night.day for outcome in nightly(config, now=MORNING)] == [LAST]
+    assert [outcome.report.day.date for outcome in nightly(config, now=MORNING)] == [LAST]
 
 
 def test_a_run_that_fails_is_tried_again_soon(config: Config, tmp_path: Path) -> None:
-    """Whatever was in the way may be gone before the next night."""
+    """Whatever was in the way may be gone before the next day."""
     with closing(State(config.state.url)) as state:
         state.record(LAST - timedelta(days=1), True, [])
     (tmp_path / "var" / "history").write_text("in the way")
@@ -255,7 +255,7 @@ def test_a_run_that_fails_is_tried_again_soon(config: Config, tmp_path: Path) ->
 
 
 def test_what_waits_is_sent_between_runs(config: Config, channel: FakeChannel) -> None:
-    """A mail that was refused for now goes out without waiting for the next night."""
+    """A mail that was refused for now goes out without waiting for the next day."""
     channel.answers["a@example.com"] = [DeliveryError("try later", permanent=False)]
     nightly(config, now=MORNING)
     assert channel.sent == []
@@ -263,11 +263,11 @@ def test_what_waits_is_sent_between_runs(config: Config, channel: FakeChannel) -
     service = Service(lambda: config, scheduler, lambda: MORNING + timedelta(minutes=5))
     assert scheduler.jobs["delivery"]["trigger"] == "interval"
     service.deliver()
-    assert [message.night for message in channel.sent] == [LAST]
+    assert [message.day for message in channel.sent] == [LAST]
 
 
 def test_a_configuration_with_a_mistake_is_not_taken_over(config: Config) -> None:
-    """The running process keeps the one it has, and the night comes."""
+    """The running process keeps the one it has, and the day comes."""
     schedule = config.schedule.model_copy(update={"nightly": "half past two"})
     versions = iter([config, config.model_copy(update={"schedule": schedule})])
     scheduler = FakeScheduler()
@@ -311,7 +311,7 @@ def serving(config: Config) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     with closing(State(config.state.url)) as state:
         state.record(yesterday - timedelta(days=1), True, [])
     path = Path(config.history.path).parent.parent / "config.yaml"
-    changes = ["schedule.nightly=0 0 * * *", "history.first_pull_nights=20"]
+    changes = ["schedule.nightly=0 0 * * *", "history.first_pull_days=20"]
     processes: list[subprocess.Popen[str]] = []
 
     def start(ending: str, *further: str) -> subprocess.Popen[str]:
@@ -340,9 +340,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, rest
 
 
-def test_a_stopped_process_finishes_its_night(
-    serving: Callable[..., subprocess.Popen[str]], config: Config
-) -> None:
+def test_a_stopped_process_finishes_its_day(serving: Callable[..., subprocess.Popen[str]], config: Config) -> None:
     """A process that comes up late judges at once; SIGTERM in the middle lets it finish, and it exits with 0."""
     process = serving("end")
     read_until("judging what is due", process)
@@ -353,7 +351,7 @@ def test_a_stopped_process_finishes_its_night(
     assert has_judged_yesterday(config)
 
 
-def test_a_night_that_hangs_is_left_after_the_grace(
+def test_a_day_that_hangs_is_left_after_the_grace(
     serving: Callable[..., subprocess.Popen[str]], config: Config
 ) -> None:
     """Exit code 75, and the next start judges it."""
@@ -380,7 +378,7 @@ def test_a_process_that_is_told_to_stop_twice_stops_at_once(serving: Callable[..
 
 
 def has_judged_yesterday(config: Config) -> bool:
-    """Whether the state has the night that the files of ``serving`` end with."""
+    """Whether the state has the day that the files of ``serving`` end with."""
     last = Path(config.source.usage[0]).read_text().splitlines()[-1][:10]  # type: ignore[union-attr]
     with closing(State(config.state.url)) as state:
         return date.fromisoformat(last) in state.judged()

@@ -15,14 +15,14 @@ import pytest
 from detector.config.urls import BY_KEY_PATH
 from detector.sources.pull import usage_between
 from detector.usage.aggregation import by_key_answer
-from tests.serving import HOSTILE, NIGHT, NOW, Served, serving, usage
+from tests.serving import DAY, HOSTILE, NOW, Served, serving, usage
 
-DAY = timedelta(days=1)
+ONE_DAY = timedelta(days=1)
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    """An application over three nights."""
+    """An application over three days."""
     with serving(tmp_path) as application:
         yield application
 
@@ -49,15 +49,15 @@ def problem(response: httpx.Response, status: int, kind: str) -> str:
 
 
 def test_the_answer_is_the_histories_by_key_answer(served: Served) -> None:
-    """On one page, and the last night where none is named."""
+    """On one page, and the last day where none is named."""
     (page,) = pages(served, served.token(), limit=1000)
-    assert page == by_key_answer(served.history.read(NIGHT))
+    assert page == by_key_answer(served.history.read(DAY))
     assert page["total_keys"] == 60
 
 
-def test_several_nights_are_one_period(served: Served) -> None:
-    """Both included, as nights or as the instants that bound them."""
-    expected = by_key_answer(usage_between(served.history, NIGHT - 2 * DAY, NIGHT))
+def test_several_days_are_one_period(served: Served) -> None:
+    """Both included, as days or as the instants that bound them."""
+    expected = by_key_answer(usage_between(served.history, DAY - 2 * ONE_DAY, DAY))
     token = served.token()
     assert pages(served, token, limit=1000, **{"from": "2026-03-15", "to": "2026-03-17"}) == [expected]
     instants = {"from": "2026-03-15T00:00:00Z", "to": "2026-03-18T01:00:00+01:00"}
@@ -124,45 +124,45 @@ def test_a_token_sees_its_organizations_keys_alone(served: Served) -> None:
 
 def test_use_under_another_organization_stays_with_it(served: Served) -> None:
     """A key that changes hands takes no usage with it."""
-    records = served.history.read(NIGHT)
+    records = served.history.read(DAY)
     moved = records["key_id"] == "key00"
     assert records.loc[moved, "organization"].item() == "globex"
     records["organization"] = records["organization"].mask(moved, "acme")
-    served.history.write(NIGHT, records, served.history.notes(NIGHT))
-    query = {"from": str(NIGHT - DAY), "to": str(NIGHT), "limit": 1000}
+    served.history.write(DAY, records, served.history.notes(DAY))
+    query = {"from": str(DAY - ONE_DAY), "to": str(DAY), "limit": 1000}
     keys = {key["key_id"]: key for key in served.get(token=served.token("acme"), **query).json()["keys"]}
     assert keys["key00"]["request_count"] == records.loc[moved, "request_count"].item()
 
 
 def test_an_unchanged_answer_is_not_sent_again(served: Served) -> None:
-    """Until one of its nights is stored again; other nights do not matter."""
+    """Until one of its days is stored again; other days do not matter."""
     token = served.token()
-    query = {"from": str(NIGHT - DAY), "to": str(NIGHT)}
+    query = {"from": str(DAY - ONE_DAY), "to": str(DAY)}
     first = served.get(token=token, **query)
     known = {"If-None-Match": first.headers["etag"]}
     again = served.get(token=token, headers=known, **query)
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
     assert served.get(token=token, headers=known, limit=7, **query).status_code == 200
-    rewrite(served, NIGHT - 2 * DAY)
+    rewrite(served, DAY - 2 * ONE_DAY)
     assert served.get(token=token, headers=known, **query).status_code == 304
-    rewrite(served, NIGHT)
+    rewrite(served, DAY)
     assert served.get(token=token, headers=known, **query).status_code == 200
 
 
-def rewrite(served: Served, night: date) -> None:
-    """Store a night again, with more requests."""
-    records = served.history.read(night)
+def rewrite(served: Served, day: date) -> None:
+    """Store a day again, with more requests."""
+    records = served.history.read(day)
     served.history.write(
-        night, records.assign(request_count=records["request_count"] * 2), served.history.notes(night)
+        day, records.assign(request_count=records["request_count"] * 2), served.history.notes(day)
     )
 
 
-def test_a_rewritten_night_is_answered_anew(served: Served) -> None:
+def test_a_rewritten_day_is_answered_anew(served: Served) -> None:
     """Nothing old is kept."""
     token = served.token()
     before = pages(served, token, limit=1000)[0]["keys"][0]["request_count"]
-    rewrite(served, NIGHT)
+    rewrite(served, DAY)
     assert pages(served, token, limit=1000)[0]["keys"][0]["request_count"] == 2 * before
 
 
@@ -170,7 +170,7 @@ def test_pages_of_two_versions_do_not_mix(served: Served) -> None:
     """A cursor is good for the answer it came with."""
     token = served.token()
     cursor = served.get(token=token, limit=25).json()["next_cursor"]
-    rewrite(served, NIGHT)
+    rewrite(served, DAY)
     assert "stored again" in problem(served.get(token=token, limit=25, cursor=cursor), 409, "answer-changed")
     other = served.get(token=token, limit=25, environment="live").json()["next_cursor"]
     problem(served.get(token=token, limit=25, cursor=other), 409, "answer-changed")
@@ -204,18 +204,18 @@ def test_every_answer_has_the_headers_that_protect_a_browser(served: Served) -> 
     ("query", "status", "detail"),
     [
         ({"from": "2026-03-10", "to": "2026-03-17"}, 404, "does not hold 2026-03-10, 2026-03-11, 2026-03-12"),
-        ({"from": "2026-03-18"}, 404, "2026-03-18. A night that is not stored is unknown, not zero."),
+        ({"from": "2026-03-18"}, 404, "2026-03-18. A day that is not stored is unknown, not zero."),
         ({"from": "0001-01-01"}, 404, "0001-01-01"),
         ({"to": "9999-12-31"}, 404, "9999-12-31"),
         ({"from": "2026-03-17", "to": "2026-03-16"}, 422, "from: lies after to"),
-        ({"from": "2020-01-01", "to": "2026-03-16"}, 422, "at most 92 nights"),
-        ({"from": "yesterday"}, 422, "from: not a night"),
-        ({"from": "2026-02-30"}, 422, "from: not a night"),
-        ({"from": "2026-03-17", "to": "2026-03-18T00:00:00Z"}, 422, "to: not a night"),
-        ({"from": "2026-03-17T05:00:00Z", "to": "2026-03-18T00:00:00Z"}, 422, "not the start of a night in UTC"),
-        ({"from": "2026-03-17T00:00:00", "to": "2026-03-18T00:00:00"}, 422, "not the start of a night in UTC"),
+        ({"from": "2020-01-01", "to": "2026-03-16"}, 422, "at most 92 days"),
+        ({"from": "yesterday"}, 422, "from: not a day"),
+        ({"from": "2026-02-30"}, 422, "from: not a day"),
+        ({"from": "2026-03-17", "to": "2026-03-18T00:00:00Z"}, 422, "to: not a day"),
+        ({"from": "2026-03-17T05:00:00Z", "to": "2026-03-18T00:00:00Z"}, 422, "not the start of a day in UTC"),
+        ({"from": "2026-03-17T00:00:00", "to": "2026-03-18T00:00:00"}, 422, "not the start of a day in UTC"),
         ({"from": "2026-03-17T00:00:00Z", "to": "2026-03-17T00:00:00Z"}, 422, "must lie after from"),
-        ({"from": "0001-01-01T00:00:00+14:00", "to": "9999-12-31T23:59:59-14:00"}, 422, "neither a night"),
+        ({"from": "0001-01-01T00:00:00+14:00", "to": "9999-12-31T23:59:59-14:00"}, 422, "neither a day"),
         ({"limit": "0"}, 422, "limit: input should be greater"),
         ({"limit": "1001"}, 422, "limit: input should be less"),
         ({"environment": "prod"}, 422, "environment: input should be"),
@@ -229,21 +229,21 @@ def test_every_answer_has_the_headers_that_protect_a_browser(served: Served) -> 
 def test_what_cannot_be_answered_is_a_problem(
     served: Served, query: dict[str, str], status: int, detail: str
 ) -> None:
-    """That says which parameter, and never zeros for a night nobody stored."""
-    kind = "night-not-stored" if status == 404 else "invalid-parameter"
+    """That says which parameter, and never zeros for a day nobody stored."""
+    kind = "day-not-stored" if status == 404 else "invalid-parameter"
     assert detail in problem(served.get(token=served.token(), **query), status, kind)
 
 
-def test_an_empty_history_holds_no_night(tmp_path: Path, served: Served) -> None:
+def test_an_empty_history_holds_no_day(tmp_path: Path, served: Served) -> None:
     """It is not an answer without keys."""
     for path in served.history.root.glob("day=*/usage.parquet"):
         path.unlink()
-    assert problem(served.get(token=served.token()), 404, "night-not-stored") == "The history holds no night yet."
+    assert problem(served.get(token=served.token()), 404, "day-not-stored") == "The history holds no day yet."
 
 
-def test_a_damaged_night_is_a_failure_that_tells_no_path(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_day_is_a_failure_that_tells_no_path(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     """The log of the server has it."""
-    (served.history.root / f"day={NIGHT}" / "usage.parquet").write_bytes(b"damaged")
+    (served.history.root / f"day={DAY}" / "usage.parquet").write_bytes(b"damaged")
     response = served.get(token=served.token())
     problem(response, 500, "failure")
     assert str(served.history.root) not in response.text
@@ -252,7 +252,7 @@ def test_a_damaged_night_is_a_failure_that_tells_no_path(served: Served, caplog:
 
 def test_without_a_token_there_is_nothing(served: Served) -> None:
     """For no path but the health and the description."""
-    for path in (BY_KEY_PATH, "/v1/reports", f"/v1/reports/{NIGHT}/report.json"):
+    for path in (BY_KEY_PATH, "/v1/reports", f"/v1/reports/{DAY}/report.json"):
         response = served.get(path, limit="x")
         problem(response, 401, "unauthorized")
         assert response.headers["www-authenticate"] == 'Bearer realm="detector"'
@@ -262,8 +262,8 @@ def test_without_a_token_there_is_nothing(served: Served) -> None:
 
 def test_unknown_expired_and_revoked_tokens_are_told_the_same(served: Served) -> None:
     """Nobody learns which of them a token is."""
-    expired = served.token(name="expired", expires_at=NOW - DAY)
-    revoked = served.token(name="revoked", revoked_at=NOW - DAY)
+    expired = served.token(name="expired", expires_at=NOW - ONE_DAY)
+    revoked = served.token(name="revoked", revoked_at=NOW - ONE_DAY)
     answers = [served.get(token=token) for token in (expired, revoked, "dtk_unknown", "x" * 3000)]
     assert {(answer.status_code, answer.text, answer.headers["www-authenticate"]) for answer in answers} == {
         (401, answers[0].text, 'Bearer realm="detector", error="invalid_token"')
@@ -272,9 +272,9 @@ def test_unknown_expired_and_revoked_tokens_are_told_the_same(served: Served) ->
 
 def test_a_token_ends_when_it_is_revoked_or_expires(served: Served) -> None:
     """Within seconds, while the server runs."""
-    token = served.token(expires_at=NOW + DAY)
+    token = served.token(expires_at=NOW + ONE_DAY)
     assert served.get(token=token).status_code == 200
-    served.time.day = NOW + DAY
+    served.time.day = NOW + ONE_DAY
     assert served.get(token=token).status_code == 401
     served.time.day = NOW
     served.state.revoke_tokens("test", NOW)
@@ -338,14 +338,14 @@ def test_bodies_and_long_queries_are_refused_unread(served: Served) -> None:
 
 @pytest.fixture
 def reported(served: Served) -> Served:
-    """Two nights with reports, and a file beside them that is none of anybody's business."""
+    """Two days with reports, and a file beside them that is none of anybody's business."""
     directory = Path(served.config.report.directory)
-    for night in (NIGHT - DAY, NIGHT):
-        (directory / str(night)).mkdir(parents=True)
-        (directory / str(night) / "report.json").write_text(json.dumps({"night": str(night)}))
-    (directory / str(NIGHT) / "report.html").write_text("<!doctype html><p>report")
+    for day in (DAY - ONE_DAY, DAY):
+        (directory / str(day)).mkdir(parents=True)
+        (directory / str(day) / "report.json").write_text(json.dumps({"day": str(day)}))
+    (directory / str(DAY) / "report.html").write_text("<!doctype html><p>report")
     (directory / "secret.txt").write_text("hush")
-    (directory / "not-a-night").mkdir()
+    (directory / "not-a-day").mkdir()
     return served
 
 
@@ -353,12 +353,12 @@ def test_reports_are_listed_and_served(reported: Served) -> None:
     """To a token for all organizations, newest first, with a policy that lets them do nothing else."""
     token = reported.token()
     listed = reported.get("/v1/reports", token).json()["reports"]
-    assert [entry["night"] for entry in listed] == ["2026-03-17", "2026-03-16"]
+    assert [entry["day"] for entry in listed] == ["2026-03-17", "2026-03-16"]
     assert listed[0]["files"] == ["/v1/reports/2026-03-17/report.html", "/v1/reports/2026-03-17/report.json"]
     html, document = (reported.get(path, token) for path in listed[0]["files"])
     assert html.headers["content-type"] == "text/html; charset=utf-8"
     assert html.headers["content-security-policy"].startswith("sandbox allow-scripts")
-    assert document.json() == {"night": "2026-03-17"}
+    assert document.json() == {"day": "2026-03-17"}
     again = reported.get(listed[0]["files"][1], token, headers={"If-None-Match": document.headers["etag"]})
     assert again.status_code == 304
 
@@ -368,7 +368,7 @@ def test_reports_are_for_tokens_that_see_everything(tmp_path: Path) -> None:
     with serving(tmp_path, "organization: acme\n") as served:
         assert served.get("/v1/reports", served.token("acme", "own")).status_code == 200
         other = served.token("globex", "other")
-        for path in ("/v1/reports", f"/v1/reports/{NIGHT}/report.json"):
+        for path in ("/v1/reports", f"/v1/reports/{DAY}/report.json"):
             problem(served.get(path, other), 403, "other-organizations")
 
 
@@ -415,5 +415,5 @@ def test_the_description_tells_every_problem(served: Served) -> None:
 
 
 def test_the_example_usage_is_not_trivial() -> None:
-    """Counts differ from night to night, or the tests above would prove little."""
-    assert not usage(NIGHT).equals(usage(NIGHT - DAY))
+    """Counts differ from day to day, or the tests above would prove little."""
+    assert not usage(DAY).equals(usage(DAY - ONE_DAY))

@@ -33,8 +33,8 @@ CHECKS = [
     unsupported_method,
     ignored_auth,
 ]
-"""All but that every value of the right form is accepted: most dates are of nights that are not stored."""
-PATHS = {BY_KEY_PATH, "/v1/reports", "/v1/reports/{night}/{name}", "/healthz"}
+"""All but that every value of the right form is accepted: most dates are of days that are not stored."""
+PATHS = {BY_KEY_PATH, "/v1/reports", "/v1/reports/{day}/{name}", "/healthz"}
 GENEROUS = "serve: {requests_per_second: 100000, burst: 100000, refusals_per_minute: 1000000}\n"
 
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in.*ServerCurs
 
 UTC_ZONE = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")
-NIGHT = date(2026, 1, 2)
+DAY = date(2026, 1, 2)
 EVENTS = "timestamp, key_id, endpoint, status, client"
 
 
@@ -58,14 +58,14 @@ def reader(url: str, zone: ZoneInfo = UTC_ZONE, **options: Any) -> SqlReader:
     return SqlReader(SqlSource(url=url, **{"usage": "usage", **options}), zone)
 
 
-def night(source: SqlReader, day: date = NIGHT) -> dict[str, tuple[int, int]]:
-    """Requests and errors by key on one night."""
+def day(source: SqlReader, day: date = DAY) -> dict[str, tuple[int, int]]:
+    """Requests and errors by key on one day."""
     ((_, frame),) = source.usage(day, day)
     return {key: (requests, errors) for key, requests, errors in frame.iloc[:, :3].itertuples(index=False)}
 
 
-def faults(source: SqlReader, day: date = NIGHT) -> dict[str, int]:
-    """Faults of one night, which is pulled: reason to count."""
+def faults(source: SqlReader, day: date = DAY) -> dict[str, int]:
+    """Faults of one day, which is pulled: reason to count."""
     list(source.usage(day, day))
     return {fault.reason: fault.count for fault in source.faults(day)}
 
@@ -89,19 +89,19 @@ def test_sqlite_times_in_every_form_are_understood(tmp_path: Path, time: Any) ->
     """Text without a zone is UTC; numbers are seconds or milliseconds by their size."""
     source = reader(sqlite(tmp_path, EVENTS, [(time, "a", "/x", 200, None)]))
     assert source.watermark() == datetime(2026, 1, 2, 23, 30, tzinfo=UTC)
-    assert night(source) == {"a": (1, 0)}
+    assert day(source) == {"a": (1, 0)}
 
 
 def test_microseconds_at_midnight_fall_on_their_own_day(tmp_path: Path) -> None:
-    """Rounding would move the last of them to the next night."""
+    """Rounding would move the last of them to the next day."""
     times = ["2026-01-02T22:59:59.999999Z", "2026-01-02T23:00:00.000000Z"]
     source = reader(sqlite(tmp_path, EVENTS, [(time, "a", "/x", 200, None) for time in times]), BERLIN)
-    counted = [frame["request_count"].tolist() for _, frame in source.usage(NIGHT, date(2026, 1, 3))]
+    counted = [frame["request_count"].tolist() for _, frame in source.usage(DAY, date(2026, 1, 3))]
     assert counted == [[1], [1]]
 
 
 def test_rows_that_cannot_be_used_are_counted_in_the_database(tmp_path: Path) -> None:
-    """Times that are none belong to no night; missing keys and odd statuses to theirs."""
+    """Times that are none belong to no day; missing keys and odd statuses to theirs."""
     rows = [
         (None, "a", "/x", 200, None),
         ("soon", "a", "/x", 200, None),
@@ -112,34 +112,34 @@ def test_rows_that_cannot_be_used_are_counted_in_the_database(tmp_path: Path) ->
         ("2026-01-02T10:00:00Z", "a", "/x", "404", None),
     ]
     source = reader(sqlite(tmp_path, EVENTS, rows))
-    pulled = [(day, len(frame)) for day, frame in source.usage(NIGHT, date(2026, 1, 3))]
-    assert pulled == [(NIGHT, 1), (date(2026, 1, 3), 0)]
-    told = {fault.reason: (fault.count, fault.dated) for fault in source.faults(NIGHT)}
+    pulled = [(day, len(frame)) for day, frame in source.usage(DAY, date(2026, 1, 3))]
+    assert pulled == [(DAY, 1), (date(2026, 1, 3), 0)]
+    told = {fault.reason: (fault.count, fault.dated) for fault in source.faults(DAY)}
     assert told == {
         "missing or unreadable timestamp": (3, False),
         "no key id: not attributable to a key": (2, True),
         "status is not a number, taken as no error": (1, True),
     }
     assert [fault.count for fault in source.faults(date(2026, 1, 3))] == [3]
-    assert "2026-01-02: /x" in source.faults(NIGHT)[0].samples
-    assert night(source) == {"a": (2, 1)}
+    assert "2026-01-02: /x" in source.faults(DAY)[0].samples
+    assert day(source) == {"a": (2, 1)}
 
 
 def test_samples_hold_no_secret(tmp_path: Path) -> None:
     """Whatever looks like a token is cut to four characters."""
     secret = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
     source = reader(sqlite(tmp_path, EVENTS, [(secret, secret, "/x", 200, None)]))
-    list(source.usage(NIGHT, NIGHT))
-    (sample,) = source.faults(NIGHT)[0].samples
+    list(source.usage(DAY, DAY))
+    (sample,) = source.faults(DAY)[0].samples
     assert sample == "timestamp sk_l…, key sk_l…"
 
 
-def test_clients_are_counted_once_per_key_and_night(tmp_path: Path) -> None:
+def test_clients_are_counted_once_per_key_and_day(tmp_path: Path) -> None:
     """Distinct addresses over all endpoints; null where none is known."""
     seen = [("a", "/x", "1"), ("a", "/y", "1"), ("a", "/y", "2"), ("b", "/x", None)]
     rows = [("2026-01-02T10:00:00Z", key, endpoint, 200, client) for key, endpoint, client in seen]
-    ((_, frame),) = reader(sqlite(tmp_path, EVENTS, rows)).usage(NIGHT, NIGHT)
-    assert frame["source_count"].fillna(-1).tolist() == [2, -1]
+    ((_, frame),) = reader(sqlite(tmp_path, EVENTS, rows)).usage(DAY, DAY)
+    assert frame["client_count"].fillna(-1).tolist() == [2, -1]
 
 
 def test_an_event_that_was_stored_twice_counts_once(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_an_event_that_was_stored_twice_counts_once(tmp_path: Path) -> None:
     ids = [("e1", 2), ("e1", 3), ("e2", 3), (None, 3), (None, 3)]
     rows = [(f"2026-01-0{day}T10:00:00Z", "a", identity) for identity, day in ids]
     source = reader(sqlite(tmp_path, "timestamp, key_id, event_id", rows))
-    counted = [frame["request_count"].tolist() for _, frame in source.usage(NIGHT, date(2026, 1, 3))]
+    counted = [frame["request_count"].tolist() for _, frame in source.usage(DAY, date(2026, 1, 3))]
     assert counted == [[1], [3]]
 
 
@@ -156,7 +156,7 @@ def test_error_columns_of_any_kind_are_understood(tmp_path: Path) -> None:
     marks = [None, "", "false", 0, "No", 1, "True", "AccessDenied"]
     rows = [("2026-01-02T10:00:00Z", f"k{number}", mark) for number, mark in enumerate(marks)]
     source = reader(sqlite(tmp_path, "timestamp, key_id, error", rows))
-    assert {key for key, (_, errors) in night(source).items() if errors} == {"k5", "k6", "k7"}
+    assert {key for key, (_, errors) in day(source).items() if errors} == {"k5", "k6", "k7"}
 
 
 DAILY = "day, key_id, endpoint, deployment, request_count, error_count, last_activity"
@@ -171,7 +171,7 @@ def test_daily_rows_are_already_local_and_counted(tmp_path: Path) -> None:
         ("2026-01-02", "c", "/x", None, 0, 0, "2025-06-01T12:00:00Z"),
     ]
     source = reader(sqlite(tmp_path, DAILY, rows), BERLIN, shape="daily")
-    ((_, frame),) = source.usage(NIGHT, NIGHT)
+    ((_, frame),) = source.usage(DAY, DAY)
     assert frame["request_count"].tolist() == [10, 4]
     assert map_of(frame["deployments"][0]) == {"production": 7}
     assert frame["last_used"].tolist() == [
@@ -181,7 +181,7 @@ def test_daily_rows_are_already_local_and_counted(tmp_path: Path) -> None:
     assert source.watermark() == datetime(2026, 1, 2, 8, tzinfo=UTC)
     past = source.activity_before(date(2026, 1, 3))
     assert past["key_id"].tolist() == ["a", "b", "c"]
-    assert past["first_seen"].tolist() == [NIGHT, NIGHT, date(2025, 6, 1)]
+    assert past["first_seen"].tolist() == [DAY, DAY, date(2025, 6, 1)]
 
 
 def test_daily_counts_that_are_none_are_faults(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_daily_counts_that_are_none_are_faults(tmp_path: Path) -> None:
     counts = [(-1, 0), ("x", 0), (float("inf"), 0), (1.5, 0), (None, 0), (5, 9), (5, -1), (5, "x"), (0, 0)]
     rows = [("2026-01-02", f"k{n}", "/x", None, *pair, None) for n, pair in enumerate(counts)]
     source = reader(sqlite(tmp_path, DAILY, [*rows, ("soon", "k", "/x", None, 1, 0, None)]), shape="daily")
-    assert night(source) == {"k5": (5, 5), "k6": (5, 0), "k7": (5, 0)}
+    assert day(source) == {"k5": (5, 5), "k6": (5, 0), "k7": (5, 0)}
     assert faults(source) == {
         "request_count is not a count": 5,
         "error_count above request_count, taken as request_count": 1,
@@ -203,7 +203,7 @@ def test_hostile_names_are_only_names(tmp_path: Path) -> None:
     quoted = '''"ke""y; DROP TABLE 'x' --"'''
     url = sqlite(tmp_path, f"timestamp, {quoted}", [("2026-01-02T10:00:00Z", "a")], '"us age"";"')
     source = reader(url, usage='us age";', columns={"key_id": """ke"y; DROP TABLE 'x' --"""})
-    assert night(source) == {"a": (1, 0)}
+    assert day(source) == {"a": (1, 0)}
 
 
 def test_a_missing_table_or_column_names_the_nearest(tmp_path: Path) -> None:
@@ -225,14 +225,14 @@ def test_a_missing_sqlite_file_is_an_error_and_is_not_made(tmp_path: Path) -> No
 def test_an_empty_table_holds_nothing(tmp_path: Path) -> None:
     """No usage, no watermark, no past, no faults."""
     source = reader(sqlite(tmp_path, EVENTS, []))
-    assert night(source) == {}
+    assert day(source) == {}
     assert source.watermark() is None
-    assert len(source.activity_before(NIGHT)) == 0
-    assert source.faults(NIGHT) == ()
+    assert len(source.activity_before(DAY)) == 0
+    assert source.faults(DAY) == ()
 
 
 def test_the_register_is_read_from_its_table(tmp_path: Path) -> None:
-    """Its key id may be named plainly; what is wrong in it comes with every night."""
+    """Its key id may be named plainly; what is wrong in it comes with every day."""
     url = sqlite(tmp_path, "timestamp, api_key", [])
     rows = [("a", "shop", "Live", 1767348000), ("b", None, "prod", "soon")]
     sqlite(tmp_path, "key_id, label, environment, created_at", rows, "keys")
@@ -262,7 +262,7 @@ def test_postgresql_times_of_every_type_are_understood(postgres: Connection, pos
     postgres.commit()
     try:
         source = reader(postgres_url, BERLIN)
-        day = NIGHT if kind == "date" else date(2026, 1, 3)
+        day = DAY if kind == "date" else date(2026, 1, 3)
         ((_, frame),) = source.usage(day, day)
         hour = 0 if kind == "date" else 23
         assert frame["request_count"].tolist() == [2]
@@ -287,7 +287,7 @@ def test_postgresql_rollups_in_another_schema_are_read(postgres: Connection, pos
     postgres.execute(text("CREATE VIEW other.seen AS SELECT * FROM other.rollup"))
     postgres.commit()
     source = reader(postgres_url, BERLIN, shape="daily", usage="other.seen")
-    assert night(source) == {f"{key}0": (5, 5)}
+    assert day(source) == {f"{key}0": (5, 5)}
     told = faults(source)
     assert told["request_count is not a count"] == 5
     assert told["missing or unreadable day"] == 1
@@ -301,7 +301,7 @@ def test_postgresql_times_that_cannot_be_meant_are_counted(postgres: Connection,
     postgres.execute(text(f"INSERT INTO usage VALUES {rows}"))
     postgres.commit()
     source = reader(postgres_url)
-    assert night(source) == {"a": (1, 0)}
+    assert day(source) == {"a": (1, 0)}
     assert faults(source) == {"missing or unreadable timestamp": 3}
     assert source.watermark() == datetime(2026, 1, 2, 10, tzinfo=UTC)
 
@@ -320,7 +320,7 @@ def test_a_column_that_is_never_null_is_not_searched(postgres: Connection, postg
 
 
 def _plans(source: SqlReader) -> Iterator[str]:
-    """How PostgreSQL answers each statement of one night."""
+    """How PostgreSQL answers each statement of one day."""
     asked: list[tuple[str, Any]] = []
     engine = source._engine()
 
@@ -331,7 +331,7 @@ def _plans(source: SqlReader) -> Iterator[str]:
     engine_class = type(engine)
     event.listen(engine_class, "before_cursor_execute", remember)
     try:
-        list(source.usage(NIGHT, NIGHT))
+        list(source.usage(DAY, DAY))
     finally:
         event.remove(engine_class, "before_cursor_execute", remember)
     with engine.connect() as connection:
@@ -389,7 +389,7 @@ def hasty() -> Iterator[None]:
 
 
 def crowded(postgres: Connection) -> None:
-    """Four nights with so many keys that the answer comes in several parts."""
+    """Four days with so many keys that the answer comes in several parts."""
     postgres.execute(text("CREATE TABLE usage (timestamp timestamptz NOT NULL, key_id text NOT NULL)"))
     postgres.execute(
         text(
@@ -400,23 +400,23 @@ def crowded(postgres: Connection) -> None:
     postgres.commit()
 
 
-def test_a_lost_connection_is_taken_up_again_and_every_night_given_once(
+def test_a_lost_connection_is_taken_up_again_and_every_day_given_once(
     postgres: Connection,
     postgres_url: str,
     hasty: None,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The night that was cut off comes whole from the second connection; the others are not asked for again.
+    """The day that was cut off comes whole from the second connection; the others are not asked for again.
 
     One warning says so, and nothing gets among the results on stdout.
     """
     crowded(postgres)
     given = []
-    for night, frame in reader(postgres_url).usage(NIGHT, date(2026, 1, 5)):
+    for day, frame in reader(postgres_url).usage(DAY, date(2026, 1, 5)):
         if not given:
             Interrupting(postgres)()
-        given.append((night, len(frame), int(frame["request_count"].sum())))
+        given.append((day, len(frame), int(frame["request_count"].sum())))
     assert given == [(date(2026, 1, day), 25_000, 25_000) for day in (2, 3, 4, 5)]
     (warning,) = caplog.messages
     assert warning.endswith("; trying again")
@@ -440,10 +440,10 @@ def test_a_database_that_stays_away_is_an_error_after_some_attempts(
     given = []
 
     def lock_out_after_the_first() -> None:
-        for night, _ in reader(url).usage(NIGHT, date(2026, 1, 5)):
+        for day, _ in reader(url).usage(DAY, date(2026, 1, 5)):
             postgres.execute(text("ALTER ROLE visitor NOLOGIN"))
             Interrupting(postgres)()
-            given.append(night)
+            given.append(day)
 
     with pytest.raises(SourceError, match="did not answer"):
         lock_out_after_the_first()
@@ -452,7 +452,7 @@ def test_a_database_that_stays_away_is_an_error_after_some_attempts(
 
 
 def test_a_statement_that_takes_too_long_is_given_up(postgres: Connection, postgres_url: str) -> None:
-    """A view that never ends does not hold the night up for ever, and is not asked again."""
+    """A view that never ends does not hold the day up for ever, and is not asked again."""
     postgres.execute(text("CREATE VIEW usage AS SELECT now() AS timestamp, pg_sleep(20)::text AS key_id"))
     postgres.commit()
     with pytest.raises(SourceError, match="statement timeout"):

@@ -1,4 +1,4 @@
-"""The state: runs, judged nights, sightings, triage."""
+"""The state: runs, judged days, sightings, triage."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from detector.model.errors import StateError
 from detector.model.finding import Finding, Severity, Status
 from detector.model.triage import TriageEntry
 from detector.state.database import State
+from detector.state.migrations import MIGRATIONS
+from detector.state.upgrade import prepare
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, tzinfo=UTC)
 
 
-def finding(night: date = NIGHT, **changes: object) -> Finding:
+def finding(day: date = DAY, **changes: object) -> Finding:
     """A finding on key k."""
     base = Finding(
         finding_id="f1",
@@ -34,16 +36,16 @@ def finding(night: date = NIGHT, **changes: object) -> Finding:
         environment="live",
         team=None,
         application=None,
-        night=night,
+        day=day,
         score=9.0,
         observed=100.0,
         expected=10.0,
         low=5.0,
         high=15.0,
         reason="Many.",
-        first_seen=night,
-        last_seen=night,
-        nights=1,
+        first_seen=day,
+        last_seen=day,
+        days=1,
     )
     return replace(base, **changes)
 
@@ -54,53 +56,51 @@ def state(state_url: str) -> State:
     return State(state_url)
 
 
-def test_an_earlier_sighting_is_open_until_a_complete_night_without_it(state: State) -> None:
-    """Incomplete nights close nothing."""
-    state.record(NIGHT, True, [finding()])
-    state.record(NIGHT + timedelta(days=1), False, [])
-    assert state.earlier(NIGHT + timedelta(days=2))["f1"].open
-    state.record(NIGHT + timedelta(days=2), True, [])
-    assert not state.earlier(NIGHT + timedelta(days=3))["f1"].open
+def test_an_earlier_sighting_is_open_until_a_complete_day_without_it(state: State) -> None:
+    """Incomplete days close nothing."""
+    state.record(DAY, True, [finding()])
+    state.record(DAY + timedelta(days=1), False, [])
+    assert state.earlier(DAY + timedelta(days=2))["f1"].open
+    state.record(DAY + timedelta(days=2), True, [])
+    assert not state.earlier(DAY + timedelta(days=3))["f1"].open
 
 
-def test_a_night_sees_only_nights_before_it(state: State) -> None:
-    """So that an old night can be judged again."""
+def test_a_day_sees_only_days_before_it(state: State) -> None:
+    """So that an old day can be judged again."""
     for offset in range(3):
-        state.record(
-            NIGHT + timedelta(days=offset), True, [finding(NIGHT + timedelta(days=offset), nights=offset + 1)]
-        )
-    assert state.earlier(NIGHT) == {}
-    assert state.earlier(NIGHT + timedelta(days=1))["f1"].nights == 1
-    assert state.earlier(NIGHT + timedelta(days=9))["f1"].nights == 3
+        state.record(DAY + timedelta(days=offset), True, [finding(DAY + timedelta(days=offset), days=offset + 1)])
+    assert state.earlier(DAY) == {}
+    assert state.earlier(DAY + timedelta(days=1))["f1"].days == 1
+    assert state.earlier(DAY + timedelta(days=9))["f1"].days == 3
 
 
-def test_judging_a_night_again_replaces_what_it_found(state: State) -> None:
+def test_judging_a_day_again_replaces_what_it_found(state: State) -> None:
     """Nothing is counted twice."""
-    state.record(NIGHT, True, [finding(), finding(finding_id="f2")])
-    state.record(NIGHT, True, [finding(severity=Severity.LOW)])
-    (only,) = state.earlier(NIGHT + timedelta(days=1)).values()
+    state.record(DAY, True, [finding(), finding(finding_id="f2")])
+    state.record(DAY, True, [finding(severity=Severity.LOW)])
+    (only,) = state.earlier(DAY + timedelta(days=1)).values()
     assert only.severity is Severity.LOW
 
 
 def test_runs_are_logged(state: State) -> None:
     """Start, stages and end, with the exit code."""
     assert state.last_run() is None
-    state.begin_run("r1", NIGHT, NOW)
+    state.begin_run("r1", DAY, NOW)
     state.reach("r1", "pulled", NOW)
     state.reach("r1", "judged", NOW + timedelta(seconds=1))
-    state.end_run("r1", NOW, 0, "Nothing to look at tonight")
+    state.end_run("r1", NOW, 0, "Nothing to look at that day")
     last = state.last_run()
     assert last is not None
-    assert (last["night"], last["stage"], last["exit_code"]) == (NIGHT, "judged", 0)
-    state.begin_run("r0", NIGHT - timedelta(days=1), NOW)
+    assert (last["day"], last["stage"], last["exit_code"]) == (DAY, "judged", 0)
+    state.begin_run("r0", DAY - timedelta(days=1), NOW)
     last = state.last_run()
     assert last is not None
-    assert last["run_id"] == "r1"  # of nights made up for at one instant the last one
+    assert last["run_id"] == "r1"  # of days made up for at one instant the last one
 
 
 def entry(**changes: object) -> TriageEntry:
-    """A mute of key k for ten nights."""
-    base = TriageEntry("mute", "key", "k", None, "load test", "alex", NIGHT, NIGHT + timedelta(days=9), NOW)
+    """A mute of key k for ten days."""
+    base = TriageEntry("mute", "key", "k", None, "load test", "alex", DAY, DAY + timedelta(days=9), NOW)
     return replace(base, **changes)
 
 
@@ -115,7 +115,7 @@ def test_triage_is_kept_as_it_was_said(state: State) -> None:
             type="usage_spike",
             verdict="true",
             episode=2,
-            until_night=None,
+            until_day=None,
         )
     )
     assert state.triage() == [mute, verdict]
@@ -142,23 +142,24 @@ def test_a_later_entry_ends_what_it_replaces(state: State) -> None:
 def test_a_state_from_before_triage_is_brought_up_to_date(tmp_path: Path) -> None:
     """What it held stays."""
     url = f"sqlite:///{tmp_path}/state.db"
-    State(url).record(NIGHT, True, [finding()])
+    sighting = "'f1', 'usage_spike', 'Usage spike', 'k1', 'high', 9.5, 1, '2026-03-17', 1"
     with create_engine(url, poolclass=NullPool).begin() as connection:
-        connection.execute(text("DROP TABLE detector_triage"))
-        connection.execute(text("DELETE FROM detector_migrations WHERE name = '0002_triage'"))
+        prepare(connection, list(MIGRATIONS)[:1])
+        connection.execute(text("INSERT INTO detector_judged_nights VALUES ('2026-03-17', true)"))
+        connection.execute(text(f"INSERT INTO detector_sightings VALUES ('2026-03-17', {sighting})"))
     state = State(url)
-    assert (state.triage(), state.judged()) == ([], {NIGHT: True})
+    assert (state.triage(), state.judged()) == ([], {DAY: True})
     assert set(state.earlier(date.max)) == {"f1"}
 
 
-def test_judged_nights_are_known(state: State) -> None:
+def test_judged_days_are_known(state: State) -> None:
     """Each with whether its data were complete, as it was judged last."""
     assert state.judged() == {}
-    earlier = NIGHT - timedelta(days=3)
-    state.record(NIGHT, True, [])
+    earlier = DAY - timedelta(days=3)
+    state.record(DAY, True, [])
     state.record(earlier, True, [])
     state.record(earlier, False, [])
-    assert state.judged() == {NIGHT: True, earlier: False}
+    assert state.judged() == {DAY: True, earlier: False}
 
 
 def test_a_state_of_a_newer_version_is_refused(tmp_path: Path) -> None:

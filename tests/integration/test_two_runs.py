@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from detector.state.database import State
-from tests.killed_runs import NIGHT, prepare
+from tests.killed_runs import DAY, prepare
 
 ROUNDS = 20
 RUN = """
@@ -45,9 +45,9 @@ one that goes ahead is held at its work until the other has answered."""
 @pytest.fixture
 def pair(tmp_path: Path, state_url: str) -> Iterator[list[subprocess.Popen[str]]]:
     """Two processes that run ``detector run`` on one installation for every line they are given."""
-    prepare(tmp_path, keys=20, nights=12)
+    prepare(tmp_path, keys=20, days=12)
     settings = ["--config", str(tmp_path / "config.yaml"), "--set", f"state.url={state_url}"]
-    command = [sys.executable, "-c", RUN, "run", "--night", str(NIGHT), *settings]
+    command = [sys.executable, "-c", RUN, "run", "--day", str(DAY), *settings]
     with (tmp_path / "log").open("a") as log:
         processes = [
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -86,6 +86,6 @@ def test_of_two_runs_one_judges_and_one_exits_75(
         assert answer(answers["at work"]) == "0", log.read_text()
     assert log.read_text().count("another run is at work") == ROUNDS
     with closing(State(state_url)) as state:
-        assert state.judged() == {NIGHT: True}
-    report = json.loads((tmp_path / "var/reports" / str(NIGHT) / "report.json").read_text())
+        assert state.judged() == {DAY: True}
+    report = json.loads((tmp_path / "var/reports" / str(DAY) / "report.json").read_text())
     assert report["usage"]["total_keys"] == 20

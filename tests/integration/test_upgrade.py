@@ -12,10 +12,10 @@ from sqlalchemy.pool import NullPool
 
 from detector.model.errors import StateError
 from detector.state.database import State
-from detector.state.migrations import prepare
-from detector.state.tables import MIGRATIONS
+from detector.state.migrations import MIGRATIONS
+from detector.state.upgrade import prepare
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 FIRST_TWO = list(MIGRATIONS)[:2]
 THIRD = list(MIGRATIONS)[2]
 
@@ -40,7 +40,7 @@ def test_a_file_is_copied_beside_itself_before_it_is_migrated(tmp_path: Path) ->
     (tmp_path / "state.db").chmod(0o600)
     copy = tmp_path / f"state.db.before-{THIRD}"
     copy.write_bytes(b"half of one, from a try that was killed")
-    assert State(url).judged() == {NIGHT: True}
+    assert State(url).judged() == {DAY: True}
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with create_engine(f"sqlite:///{copy}", poolclass=NullPool).connect() as connection:
         assert connection.execute(text("SELECT night FROM detector_judged_nights")).scalars().all() == [
@@ -57,7 +57,7 @@ def test_tables_are_copied_within_the_migration_of_a_server(empty_postgres: str)
     engine = create_engine(empty_postgres, poolclass=NullPool)
     with engine.begin() as connection:
         make_older(connection)
-    assert State(empty_postgres).judged() == {NIGHT: True}
+    assert State(empty_postgres).judged() == {DAY: True}
     with engine.connect() as connection:
         copied = {name for name in inspect(connection).get_table_names() if name.endswith("_before_0003")}
         assert {"detector_judged_nights_before_0003", "detector_runs_before_0003"} <= copied

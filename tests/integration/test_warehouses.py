@@ -16,7 +16,7 @@ from detector.model.errors import SourceError
 from detector.sources.sql.reader import SqlReader
 from detector.usage.aggregation import map_of
 
-NIGHT = date(2026, 1, 2)
+DAY = date(2026, 1, 2)
 CLICKHOUSE = "clickhousedb:///default?interface=chdb"
 ROLLUP = """
     INSERT INTO daily VALUES
@@ -68,15 +68,15 @@ def clickhouse_url() -> Any:
 def test_rollups_are_read_from_warehouses(fixture: str, request: pytest.FixtureRequest) -> None:
     """Days, counts and maps as they are stored; a missing count of errors is none."""
     reader = source(request.getfixturevalue(fixture))
-    ((night, records),) = reader.usage(NIGHT, NIGHT)
+    ((day, records),) = reader.usage(DAY, DAY)
     rows = records.set_index("key_id")
-    assert night == NIGHT
+    assert day == DAY
     assert rows["request_count"].to_dict() == {"a": 10, "b": 1}
     assert rows["error_count"].to_dict() == {"a": 2, "b": 0}
     assert map_of(rows.loc["a", "endpoint_distribution"]) == {"/x": 7, "/y": 3}
     assert map_of(rows.loc["a", "deployments"]) == {"production": 7, "staging": 3}
     assert reader.watermark() == datetime(2026, 1, 3, 5, tzinfo=UTC)
-    assert reader.activity_before(NIGHT)["key_id"].tolist() == ["a"]
+    assert reader.activity_before(DAY)["key_id"].tolist() == ["a"]
 
 
 @pytest.mark.parametrize("fixture", ["duckdb_url", "clickhouse_url"])

@@ -1,4 +1,4 @@
-"""The by-key aggregation: its laws, the register, a whole night and the answer."""
+"""The by-key aggregation: its laws, the register, a whole day and the answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.usage import GROUP_COLUMNS, KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT
 from detector.usage.aggregation import (
     NO_ENDPOINT,
@@ -21,7 +21,7 @@ from detector.usage.aggregation import (
     by_key,
     by_key_answer,
     clean_register,
-    complete_night,
+    complete_day,
     conform,
     empty,
     explode,
@@ -34,7 +34,7 @@ from detector.usage.aggregation import (
 )
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
-NIGHT = Night(date(2026, 1, 2), ZoneInfo("UTC"))
+DAY = Day(date(2026, 1, 2), ZoneInfo("UTC"))
 KNOWN_COLUMNS = {"key_id": TEXT, **KNOWN}
 
 Group = tuple[str, str | None, str | None, int, int, datetime]
@@ -73,7 +73,7 @@ def register_of(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def known_of(*rows: tuple[str, date | None, datetime | None, int]) -> pd.DataFrame:
-    """What is known of keys before a night."""
+    """What is known of keys before a day."""
     return conform(pd.DataFrame(rows, columns=list(KNOWN_COLUMNS), dtype="object"), KNOWN_COLUMNS)
 
 
@@ -125,10 +125,10 @@ def test_records_have_the_types_every_consumer_relies_on() -> None:
 
 def test_clients_join_their_keys() -> None:
     """A key whose clients are not known has none, and merging keeps the largest count."""
-    clients = pd.DataFrame({"key_id": ["b"], "source_count": [7]})
+    clients = pd.DataFrame({"key_id": ["b"], "client_count": [7]})
     records = by_key(frame_of([used("a", 1), used("b", 1)]), clients)
-    assert [row["source_count"] for row in plain(records)] == [None, 7]
-    assert [row["source_count"] for row in plain(merge([records, records]))] == [None, 7]
+    assert [row["client_count"] for row in plain(records)] == [None, 7]
+    assert [row["client_count"] for row in plain(merge([records, records]))] == [None, 7]
 
 
 @pytest.mark.parametrize(
@@ -209,31 +209,31 @@ def test_an_empty_register_is_a_register() -> None:
     assert (len(register), faults) == (0, ())
 
 
-def test_a_night_holds_every_key_ever_known() -> None:
+def test_a_day_holds_every_key_ever_known() -> None:
     """Registered, measured and formerly seen keys, by key id; a silent one has zeros and its older use."""
     before = datetime(2025, 12, 30, 8, tzinfo=UTC)
     register = register_of({"key_id": "b", "environment": "live"}, {"key_id": "d"})
     known = known_of(("c", date(2025, 12, 1), before, 4))
-    night = complete_night(records_of(used("a", 3)), register, known, NIGHT)
-    assert night.dtypes.to_dict() == RECORD_COLUMNS
-    assert night["key_id"].tolist() == ["a", "b", "c", "d"]
-    assert night["request_count"].tolist() == [3, 0, 0, 0]
-    assert night["registered"].tolist() == [False, True, False, True]
-    assert night["environment"].tolist() == ["unknown", "live", "unknown", "unknown"]
-    assert [row["last_activity"] for row in plain(night)] == [START + timedelta(hours=9), None, before, None]
+    day = complete_day(records_of(used("a", 3)), register, known, DAY)
+    assert day.dtypes.to_dict() == RECORD_COLUMNS
+    assert day["key_id"].tolist() == ["a", "b", "c", "d"]
+    assert day["request_count"].tolist() == [3, 0, 0, 0]
+    assert day["registered"].tolist() == [False, True, False, True]
+    assert day["environment"].tolist() == ["unknown", "live", "unknown", "unknown"]
+    assert [row["last_activity"] for row in plain(day)] == [START + timedelta(hours=9), None, before, None]
 
 
-def test_a_key_created_after_the_night_is_not_there_yet() -> None:
-    """A replay of an old night must not know it; one created within the night is."""
+def test_a_key_created_after_the_day_is_not_there_yet() -> None:
+    """A replay of an old day must not know it; one created within the day is."""
     register = register_of(
         {"key_id": "late", "created_at": "2026-01-03T00:00:00Z"},
         {"key_id": "new", "created_at": "2026-01-02T23:59:59Z"},
     )
-    night = complete_night(empty(MEASURED), register, empty(KNOWN_COLUMNS), NIGHT)
-    assert night["key_id"].tolist() == ["new"]
+    day = complete_day(empty(MEASURED), register, empty(KNOWN_COLUMNS), DAY)
+    assert day["key_id"].tolist() == ["new"]
 
 
-def test_active_is_as_of_the_end_of_the_night() -> None:
+def test_active_is_as_of_the_end_of_the_day() -> None:
     """Revoked by then is not active, whatever its use; a silent key that no register has is not either."""
     register = register_of(
         {"key_id": "fine"},
@@ -241,8 +241,8 @@ def test_active_is_as_of_the_end_of_the_night() -> None:
         {"key_id": "revoked later", "revoked_at": "2026-01-03T00:00:01Z"},
     )
     known = known_of(("gone", date(2025, 12, 1), datetime(2025, 12, 1, tzinfo=UTC), 0))
-    night = complete_night(records_of(used("revoked", 5), used("stray", 1)), register, known, NIGHT)
-    assert night.set_index("key_id")["active"].to_dict() == {
+    day = complete_day(records_of(used("revoked", 5), used("stray", 1)), register, known, DAY)
+    assert day.set_index("key_id")["active"].to_dict() == {
         "fine": True,
         "gone": False,
         "revoked": False,
@@ -252,20 +252,20 @@ def test_active_is_as_of_the_end_of_the_night() -> None:
 
 
 def test_without_a_register_every_key_ever_seen_is_active() -> None:
-    """The keys are those seen, silent tonight or not."""
+    """The keys are those seen, silent that day or not."""
     known = known_of(("quiet", date(2025, 12, 1), datetime(2025, 12, 1, tzinfo=UTC), 0))
-    night = complete_night(records_of(used("busy", 1)), empty(REGISTER), known, NIGHT)
-    assert night["active"].tolist() == [True, True]
+    day = complete_day(records_of(used("busy", 1)), empty(REGISTER), known, DAY)
+    assert day["active"].tolist() == [True, True]
 
 
-def test_a_period_adds_up_its_nights() -> None:
+def test_a_period_adds_up_its_days() -> None:
     """Counts and maps add, the last use is the latest, and what is known is as of the end."""
-    second = Night(date(2026, 1, 3), ZoneInfo("UTC"))
+    second = Day(date(2026, 1, 3), ZoneInfo("UTC"))
     register = register_of({"key_id": "a"}, {"key_id": "b"})
-    one = complete_night(records_of(used("a", 3)), register, empty(KNOWN_COLUMNS), NIGHT)
+    one = complete_day(records_of(used("a", 3)), register, empty(KNOWN_COLUMNS), DAY)
     later = START + timedelta(hours=30)
-    two = complete_night(
-        records_of(used("a", 4, later), used("b", 1, later)), register, known_after(one, NIGHT), second
+    two = complete_day(
+        records_of(used("a", 4, later), used("b", 1, later)), register, known_after(one, DAY), second
     )
     period = period_records([one, two], second.end)
     assert period["request_count"].tolist() == [7, 1]
@@ -274,23 +274,21 @@ def test_a_period_adds_up_its_nights() -> None:
     assert period.dtypes.to_dict() == RECORD_COLUMNS
 
 
-def test_what_is_known_grows_with_every_night() -> None:
-    """First use stays, last use moves, and the silence that a use ends counts its whole nights."""
+def test_what_is_known_grows_with_every_day() -> None:
+    """First use stays, last use moves, and the silence that a use ends counts its whole days."""
     old = datetime(2025, 12, 28, 8, tzinfo=UTC)
     known = known_of(
         ("back", date(2025, 12, 1), old, 2),
         ("quiet", date(2025, 12, 1), old, 9),
         ("often", date(2025, 12, 1), old, 9),
     )
-    night = complete_night(
-        records_of(used("back", 1), used("often", 1), used("new", 1)), empty(REGISTER), known, NIGHT
-    )
-    after = {row["key_id"]: row for row in plain(known_after(night, NIGHT))}
-    tonight = START + timedelta(hours=9)
+    day = complete_day(records_of(used("back", 1), used("often", 1), used("new", 1)), empty(REGISTER), known, DAY)
+    after = {row["key_id"]: row for row in plain(known_after(day, DAY))}
+    current = START + timedelta(hours=9)
     assert after["back"] == {
         "key_id": "back",
         "first_seen": date(2025, 12, 1),
-        "last_seen": tonight,
+        "last_seen": current,
         "longest_silence": 4,
     }
     assert after["quiet"] == {
@@ -302,18 +300,18 @@ def test_what_is_known_grows_with_every_night() -> None:
     assert after["often"]["longest_silence"] == 9
     assert after["new"] == {
         "key_id": "new",
-        "first_seen": NIGHT.day,
-        "last_seen": tonight,
+        "first_seen": DAY.date,
+        "last_seen": current,
         "longest_silence": 0,
     }
 
 
-def test_silence_is_counted_in_local_nights() -> None:
-    """A use at 23:30 UTC was on the next day in Berlin, so one night less was silent."""
-    berlin = Night(date(2026, 1, 2), ZoneInfo("Europe/Berlin"))
+def test_silence_is_counted_in_local_days() -> None:
+    """A use at 23:30 UTC was on the next day in Berlin, so one day less was silent."""
+    berlin = Day(date(2026, 1, 2), ZoneInfo("Europe/Berlin"))
     known = known_of(("a", date(2025, 12, 31), datetime(2025, 12, 30, 23, 30, tzinfo=UTC), 0))
-    night = complete_night(records_of(used("a", 1)), empty(REGISTER), known, berlin)
-    assert known_after(night, berlin)["longest_silence"].tolist() == [1]
+    day = complete_day(records_of(used("a", 1)), empty(REGISTER), known, berlin)
+    assert known_after(day, berlin)["longest_silence"].tolist() == [1]
 
 
 def test_the_answer_has_exactly_the_shape_of_the_contract() -> None:
@@ -327,7 +325,7 @@ def test_the_answer_has_exactly_the_shape_of_the_contract() -> None:
     measured = records_of(
         used("a", 5), ("b", "/y/7", None, 2, 1, START), ("b", None, None, 3, 1, START), used("off", 9)
     )
-    answer = by_key_answer(complete_night(measured, register, empty(KNOWN_COLUMNS), NIGHT))
+    answer = by_key_answer(complete_day(measured, register, empty(KNOWN_COLUMNS), DAY))
     assert json.loads(json.dumps(answer)) == {
         "keys": [
             {
@@ -365,5 +363,5 @@ def test_the_answer_has_exactly_the_shape_of_the_contract() -> None:
 
 def test_the_answer_of_nothing_is_empty() -> None:
     """No keys at all is an answer too."""
-    night = complete_night(empty(MEASURED), empty(REGISTER), empty(KNOWN_COLUMNS), NIGHT)
-    assert by_key_answer(night) == {"keys": [], "total_keys": 0}
+    day = complete_day(empty(MEASURED), empty(REGISTER), empty(KNOWN_COLUMNS), DAY)
+    assert by_key_answer(day) == {"keys": [], "total_keys": 0}

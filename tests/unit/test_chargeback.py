@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.chargeback.apportionment import nearest, round_in_groups, round_shares
-from detector.chargeback.statement import NO_TEAM, Month, Statement, Usage, charge, measure, nights_of, totals
+from detector.chargeback.statement import NO_TEAM, Month, Statement, Usage, charge, days_of, measure, totals
 from detector.cli import chargeback as chargeback_commands
 from detector.config.chargeback import Chargeback, Price, Shared
 from detector.model.errors import ConfigError
@@ -38,8 +38,8 @@ HOSTILE = ("=HYPERLINK(1)", "<script>alert(1)</script>", "\x1b[31mred", "\u202el
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 
 
-def night(*keys: Mapping[str, Any]) -> pd.DataFrame:
-    """The records of a night: of each key its id, and what differs from an active live key without requests."""
+def day(*keys: Mapping[str, Any]) -> pd.DataFrame:
+    """The records of a day: of each key its id, and what differs from an active live key without requests."""
     rows = []
     for key in keys:
         paths = dict(key.get("paths", {}))
@@ -50,7 +50,7 @@ def night(*keys: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def statement(
-    nights: Sequence[pd.DataFrame],
+    days: Sequence[pd.DataFrame],
     prices: Sequence[Price] = (),
     shared: Sequence[Shared] = (),
     *,
@@ -58,11 +58,11 @@ def statement(
     before: Sequence[pd.DataFrame] | None = None,
     now: datetime = AFTER,
 ) -> Statement:
-    """February's statement of these nights, the first of the month first."""
-    usage = measure(iter(nights), prices)
+    """February's statement of these days, the first of the month first."""
+    usage = measure(iter(days), prices)
     lines = charge(usage, prices, shared, currency)
     lines_before = None if before is None else charge(measure(iter(before), prices), prices, (), currency)
-    stored = dict.fromkeys(FEBRUARY.nights()[: len(nights)], (now, True))
+    stored = dict.fromkeys(FEBRUARY.days()[: len(days)], (now, True))
     return Statement(
         month=FEBRUARY,
         timezone=UTC_ZONE,
@@ -74,7 +74,7 @@ def statement(
         lines=lines,
         owners=usage.owners,
         teams=totals(lines, usage.owners, lines_before),
-        nights=nights_of(FEBRUARY, UTC_ZONE, stored, 2, now),
+        days=days_of(FEBRUARY, UTC_ZONE, stored, 2, now),
         failures=(),
         generated_at=now,
     )
@@ -129,7 +129,7 @@ def test_the_first_price_that_fits_is_the_price() -> None:
     ]
     made = statement(
         [
-            night(
+            day(
                 {"key_id": "k1", "team": "a", "application": "shop", "paths": {"GET /search/x": 3, "GET /y": 5}},
                 {"key_id": "k2", "team": "b", "paths": {"GET /search": 2, "GET /y": 7}},
                 {"key_id": "k3", "team": "b", "environment": "test", "paths": {"GET /search": 9}},
@@ -148,18 +148,18 @@ def test_the_first_price_that_fits_is_the_price() -> None:
     assert made.requests == 26
 
 
-def test_a_key_that_moves_is_paid_by_each_team_for_its_nights() -> None:
-    """The team that had the key on that night."""
+def test_a_key_that_moves_is_paid_by_each_team_for_its_days() -> None:
+    """The team that had the key on that day."""
     price = Price(name="All", price=1)
     made = statement(
-        [night({"key_id": "k", "team": team, "paths": {"GET /": 2}}) for team in ("a", "a", "b")], [price]
+        [day({"key_id": "k", "team": team, "paths": {"GET /": 2}}) for team in ("a", "a", "b")], [price]
     )
     assert amounts(made) == {"a": Decimal("4.00"), "b": Decimal("2.00")}
 
 
 def test_a_tiny_price_is_written_out() -> None:
     """Without exponent, wherever it stands."""
-    made = statement([night({"key_id": "k", "paths": {"GET /": 10**6}})], [Price(name="All", price="1e-7")])
+    made = statement([day({"key_id": "k", "paths": {"GET /": 10**6}})], [Price(name="All", price="1e-7")])
     assert made.total == 10
     assert json.loads(render(made, "json"))["prices"][0]["price"] == "0.0000001"
     for form in ("json", "csv", "html"):
@@ -170,9 +170,7 @@ def test_a_tiny_price_is_written_out() -> None:
 def test_a_sum_is_rounded_once_not_per_key() -> None:
     """Ten keys of a third of a cent each come to three cents."""
     price = Price(name="All", price="0.01", per=3)
-    made = statement(
-        [night(*({"key_id": f"k{n}", "team": "a", "paths": {"GET /": 1}} for n in range(10)))], [price]
-    )
+    made = statement([day(*({"key_id": f"k{n}", "team": "a", "paths": {"GET /": 1}} for n in range(10)))], [price])
     assert made.total == 3
     assert sorted(made.lines["amount"]) == [0] * 7 + [1] * 3
 
@@ -196,7 +194,7 @@ def test_a_shared_cost_is_split_as_it_says(split: Any, expected: dict[str, int])
         {"key_id": "k3", "team": "c"},
         {"key_id": "k4", "team": "c"},
     ]
-    made = statement([night(*keys)], prices, [Shared(name="Gateway", amount=1, split=split)])
+    made = statement([day(*keys)], prices, [Shared(name="Gateway", amount=1, split=split)])
     assert {team.team: team.shared for team in made.teams} == expected
     assert ("d", "", "Gateway", 75) in charges(made) or "d" not in expected
 
@@ -204,13 +202,13 @@ def test_a_shared_cost_is_split_as_it_says(split: Any, expected: dict[str, int])
 def test_a_credit_is_split_like_a_cost() -> None:
     """With the other sign."""
     keys = [{"key_id": f"k{n}", "team": f"t{n}", "paths": {"GET /": 1}} for n in range(3)]
-    made = statement([night(*keys)], (), [Shared(name="Credit", amount=-1)])
+    made = statement([day(*keys)], (), [Shared(name="Credit", amount=-1)])
     assert sorted(team.shared for team in made.teams) == [-34, -33, -33]
 
 
 def test_a_shared_cost_of_nobody_is_not_lost() -> None:
     """In a month without a single request or key it stands with no team."""
-    made = statement([night({"key_id": "k", "active": False})], (), [Shared(name="Gateway", amount="9.99")])
+    made = statement([day({"key_id": "k", "active": False})], (), [Shared(name="Gateway", amount="9.99")])
     assert charges(made) == {(NO_TEAM, "", "Gateway", 999)}
 
 
@@ -218,7 +216,7 @@ def test_keys_that_are_revoked_and_unused_do_not_count() -> None:
     """Neither as keys of their team nor in a split by keys; one revoked this month that was used does."""
     used = {"key_id": "used", "team": "a", "paths": {"GET /": 1}}
     made = statement(
-        [night(used, {"key_id": "idle", "team": "a"}), night({**used, "paths": {}, "active": False})],
+        [day(used, {"key_id": "idle", "team": "a"}), day({**used, "paths": {}, "active": False})],
         (),
         [Shared(name="Gateway", amount=1)],
     )
@@ -229,14 +227,14 @@ def test_keys_that_are_revoked_and_unused_do_not_count() -> None:
 def test_amounts_have_the_decimals_of_their_currency(currency: str, total: str) -> None:
     """None in yen, three in dinars."""
     price = Price(name="All", price="0.5")
-    made = statement([night({"key_id": "k", "team": "a", "paths": {"GET /": 5}})], [price], currency=currency)
+    made = statement([day({"key_id": "k", "team": "a", "paths": {"GET /": 5}})], [price], currency=currency)
     assert str(made.money(made.total)) == total
 
 
 def test_the_change_is_against_a_month_that_is_known() -> None:
     """A team that was not there is new, and one that is gone still shows what it paid."""
     price = Price(name="All", price=1)
-    now, then = ([night({"key_id": "k", "team": team, "paths": {"GET /": 4}})] for team in ("a", "b"))
+    now, then = ([day({"key_id": "k", "team": team, "paths": {"GET /": 4}})] for team in ("a", "b"))
     made = statement(now, [price], before=then)
     assert {team.team: team.before for team in made.teams} == {"a": 0, "b": 400}
     assert "new" in render(made, "text")
@@ -245,12 +243,12 @@ def test_the_change_is_against_a_month_that_is_known() -> None:
 
 
 def test_what_a_statement_lacks_keeps_it_from_being_final() -> None:
-    """Nights not stored, not over, pulled too early, or within reach of late rows."""
-    days = FEBRUARY.nights()
+    """Days not stored, not over, pulled too early, or within reach of late rows."""
+    days = FEBRUARY.days()
     whole = dict.fromkeys(days, (AFTER, True))
 
     def of(stored: dict[date, tuple[datetime, bool]], now: datetime = AFTER) -> Any:
-        return nights_of(FEBRUARY, UTC_ZONE, stored, 2, now)
+        return days_of(FEBRUARY, UTC_ZONE, stored, 2, now)
 
     assert of(whole).missing == of(whole).ahead == of(whole).unsettled == ()
     assert of({day: whole[day] for day in days[1:]}).missing == (days[0],)
@@ -262,27 +260,23 @@ def test_what_a_statement_lacks_keeps_it_from_being_final() -> None:
 
 def test_a_month_of_silence_is_not_final() -> None:
     """Most likely nobody looked; with a single request in it, it is."""
-    idle, used = night({"key_id": "k"}), night({"key_id": "k", "paths": {"GET /": 1}})
+    idle, used = day({"key_id": "k"}), day({"key_id": "k", "paths": {"GET /": 1}})
     made = statement([idle] * 28)
-    silent = replace(made, nights=replace(made.nights, empty=made.nights.stored))
+    silent = replace(made, days=replace(made.days, empty=made.days.stored))
     assert made.final
     assert not silent.final
     assert "No request at all was seen on 2026-02-01 to 2026-02-28" in render(silent, "text")
-    assert replace(
-        statement([used, *[idle] * 27]), nights=replace(made.nights, empty=made.nights.stored[1:])
-    ).final
+    assert replace(statement([used, *[idle] * 27]), days=replace(made.days, empty=made.days.stored[1:])).final
 
 
 def test_a_statement_says_what_it_lacks() -> None:
     """In every format that people read, before the amounts."""
-    made = statement(
-        [night({"key_id": "k", "paths": {"GET /": 1}})] * 20, now=datetime(2026, 2, 25, 12, tzinfo=UTC)
-    )
+    made = statement([day({"key_id": "k", "paths": {"GET /": 1}})] * 20, now=datetime(2026, 2, 25, 12, tzinfo=UTC))
     assert not made.final
     for form in ("text", "html", "json"):
         text = render(made, form)
-        assert "4 of 28 nights are missing and not charged: 2026-02-21 to 2026-02-24" in text
-        assert "4 of 28 nights are to come" in text
+        assert "4 of 28 days are missing and not charged: 2026-02-21 to 2026-02-24" in text
+        assert "4 of 28 days are to come" in text
         assert "No prices are configured" in text
         assert "no team in the register" in text
 
@@ -296,7 +290,7 @@ def hostile() -> Statement:
     ]
     prices = [Price(name="=1+1", price="0.07", endpoint="GET /=*"), Price(name="<b>all", price="0.013", per=3)]
     shared = [Shared(name="@SUM(A1)", amount="10.01"), Shared(name="<i>credit", amount="-3.33", split={"<x>": 1})]
-    return statement([night(*keys)] * 28, prices, shared)
+    return statement([day(*keys)] * 28, prices, shared)
 
 
 @pytest.mark.parametrize("form", ["csv", "focus"])
@@ -336,7 +330,7 @@ def test_the_json_is_as_its_schema_says(hostile: Statement) -> None:
     """With and without anything in it; the schema is sound itself."""
     schema = json.loads((Path(statement_formats.__file__).parents[1] / "schema/statement-1.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    for made in (hostile, statement([]), statement([night({"key_id": "k"})], before=[night({"key_id": "k"})])):
+    for made in (hostile, statement([]), statement([day({"key_id": "k"})], before=[day({"key_id": "k"})])):
         jsonschema.validate(json.loads(render(made, "json")), schema)
 
 
@@ -364,8 +358,8 @@ def test_focus_has_the_columns_that_version_1_2_asks_for(hostile: Statement) -> 
 
 def test_a_statement_of_the_same_data_is_the_same(hostile: Statement) -> None:
     """The order in which keys come does not matter."""
-    again = statement([frame[::-1] for frame in [night({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})]])
-    first = statement([night({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})])
+    again = statement([frame[::-1] for frame in [day({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})]])
+    first = statement([day({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})])
     assert [render(again, form) for form in FORMATS] == [render(first, form) for form in FORMATS]
 
 
@@ -378,7 +372,7 @@ def test_no_team_pays_a_cent_more_or_less_than_is_exact(
     keys: list[tuple[str, int]], price: Decimal, split: Any
 ) -> None:
     """What requests cost, and every column adds up."""
-    frame = night(*({"key_id": name, "team": name, "paths": {"GET /": count}} for name, count in keys))
+    frame = day(*({"key_id": name, "team": name, "paths": {"GET /": count}} for name, count in keys))
     made = statement([frame], [Price(name="All", price=price, per=7)], [Shared(name="S", amount=100, split=split)])
     assert made.total == sum(team.usage + team.shared for team in made.teams)
     assert sum(team.shared for team in made.teams) == 10_000
@@ -408,8 +402,8 @@ def test_months_know_their_days() -> None:
     """Their ends, the month before, and leap years."""
     assert Month.parse("2024-02").last == date(2024, 2, 29)
     assert Month.parse("2026-01").before == Month(2025, 12)
-    assert len(FEBRUARY.nights()) == 28
-    assert FEBRUARY.nights()[-1] + timedelta(days=1) == date(2026, 3, 1)
+    assert len(FEBRUARY.days()) == 28
+    assert FEBRUARY.days()[-1] + timedelta(days=1) == date(2026, 3, 1)
     assert str(FEBRUARY) == "2026-02"
 
 

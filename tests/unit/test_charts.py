@@ -14,20 +14,20 @@ LAST = date(2026, 11, 22)
 
 
 def series(counts, missing=(), **limits):
-    nights = [LAST - timedelta(days=len(counts) - 1 - i) for i in range(len(counts))]
-    return Series(nights, counts, [i in missing for i in range(len(counts))], **limits)
+    days = [LAST - timedelta(days=len(counts) - 1 - i) for i in range(len(counts))]
+    return Series(days, counts, [i in missing for i in range(len(counts))], **limits)
 
 
 def drawn(data, label="Requests", chart_id="c"):
     """The two drawings, wide and narrow, as parsed elements."""
-    return list(ElementTree.fromstring(f"<p>{charts.nights_chart(data, label, chart_id)}</p>"))
+    return list(ElementTree.fromstring(f"<p>{charts.days_chart(data, label, chart_id)}</p>"))
 
 
 def of_class(svg, name):
     return [element for element in svg.iter() if element.get("class") == name]
 
 
-def test_judged_night_is_the_only_coloured_bar():
+def test_judged_day_is_the_only_coloured_bar():
     """One bar carries the judged class, and it is the last one."""
     wide, _ = drawn(series([5, 6, 7, 40]))
     assert len(of_class(wide, "bar")) == 3
@@ -42,26 +42,26 @@ def test_zero_has_no_bar_and_one_request_can_be_seen():
     assert float(bar.get("height")) == 1.0
 
 
-def test_missing_night_is_marked_and_has_no_bar():
-    """A night that nobody saw is a dotted line whatever number stands there."""
+def test_missing_day_is_marked_and_has_no_bar():
+    """A day that nobody saw is a dotted line whatever number stands there."""
     wide, _ = drawn(series([5, 99, 7], missing={1}))
     assert len(of_class(wide, "gap")) == 1
     assert [bar[0].text for bar in of_class(wide, "bar")] == ["20 Nov: 5"]
 
 
-def test_nights_before_the_key_existed_are_empty():
-    """No bar, no gap mark and no zero line left of a key's first night."""
+def test_days_before_the_key_existed_are_empty():
+    """No bar, no gap mark and no zero line left of a key's first day."""
     wide, _ = drawn(series([None, None, 5, 7], missing={0}))
     assert not of_class(wide, "gap")
     assert of_class(wide, "floor")[0].get("x1") == "50.00%"
 
 
-def test_missing_judged_night_shows_no_value():
-    """Where tonight was not seen the chart does not claim a count."""
+def test_missing_judged_day_shows_no_value():
+    """Where that day was not seen the chart does not claim a count."""
     data = series([5, 6, 0], missing={2})
     wide, _ = drawn(data)
     assert not of_class(wide, "value")
-    assert "The judged night: no data." in charts.summary(data)
+    assert "The judged day: no data." in charts.summary(data)
 
 
 def test_band_is_drawn_only_where_there_is_a_range():
@@ -72,7 +72,7 @@ def test_band_is_drawn_only_where_there_is_a_range():
 
 
 def test_phone_gets_fewer_bars_and_larger_letters():
-    """The narrow drawing has half the nights and a larger type, not a scaled picture."""
+    """The narrow drawing has half the days and a larger type, not a scaled picture."""
     wide, narrow = drawn(series([5] * 80))
     assert [len(of_class(svg, "bar")) + 1 for svg in (wide, narrow)] == [56, 28]
     assert int(narrow.get("font-size")) > int(wide.get("font-size"))
@@ -87,8 +87,7 @@ def test_chart_tells_its_story_in_words():
     assert wide.get("aria-labelledby") == f"{title.get('id')} {text.get('id')}"
     assert title.text == "Requests of <b>&[U+202E]"
     assert text.text == (
-        "3 nights to 22 November 2026. The judged night: 40 requests. "
-        "Expected between 2 and 12. Nights before: 4 to 9."
+        "3 days to 22 November 2026. The judged day: 40 requests. Expected between 2 and 12. Days before: 4 to 9."
     )
 
 
@@ -136,7 +135,7 @@ def test_mix_adds_up_and_marks_the_endpoint_never_used_before():
     usual = {f"GET /{i}": 100 - i for i in range(9)}
     shares = charts.shares(usual, {"GET /0": 10, "POST /new": 90})
     assert sum(share.usual for share in shares) == pytest.approx(1)
-    assert sum(share.tonight for share in shares) == pytest.approx(1)
+    assert sum(share.current for share in shares) == pytest.approx(1)
     assert [share.endpoint for share in shares if share.new] == ["POST /new"]
     assert shares[-1].endpoint == "all others"
     svg = ElementTree.fromstring(charts.mix_chart(shares, "Endpoints", "m"))

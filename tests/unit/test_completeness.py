@@ -1,4 +1,4 @@
-"""What the judged night's faults mean for its data."""
+"""What the judged day's faults mean for its data."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ COUNTS = {"a": [20] * 30}
 def test_a_file_that_is_not_there_withholds_silence() -> None:
     """What it would hold is not known to be nothing; the problem names it."""
     (problem,) = assess(panel(COUNTS, faults=(Fault(MISSING_FILE, 1, ("logs/2026/03/17/*.gz",)),)))
-    assert problem.text == "1 of the night's files not found: logs/2026/03/17/*.gz."
+    assert problem.text == "1 of the day's files not found: logs/2026/03/17/*.gz."
     assert not is_complete([problem])
 
 
 def test_rows_left_out_withhold_nothing() -> None:
-    """The rest of the night is known."""
+    """The rest of the day is known."""
     (problem,) = assess(panel(COUNTS, faults=(Fault("not a JSON object", 2),)))
     assert problem.text == "2 rows left out: not a JSON object."
     assert is_complete([problem])

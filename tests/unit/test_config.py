@@ -44,8 +44,8 @@ def test_relative_paths_are_relative_to_the_file(write, tmp_path: Path) -> None:
 
 def test_an_unknown_key_names_its_path_and_the_nearest_allowed_one(write) -> None:
     """A typo is an error, with a hint."""
-    with pytest.raises(ConfigError, match=r"detection\.baseline_night, did you mean baseline_nights\?"):
-        load(write(MINIMAL + "detection: {baseline_night: 3}\n"))
+    with pytest.raises(ConfigError, match=r"detection\.baseline_day, did you mean baseline_days\?"):
+        load(write(MINIMAL + "detection: {baseline_day: 3}\n"))
     with pytest.raises(ConfigError, match=r"source\.colums, did you mean columns\?"):
         load(write("source: {kind: files, usage: a.csv, colums: {}}\n"))
     with pytest.raises(ConfigError, match=r"unknown key sorce, did you mean source\?"):
@@ -88,7 +88,7 @@ def test_secrets_come_from_the_environment(write) -> None:
 def test_an_error_never_repeats_a_value(write) -> None:
     """The wrong value may be a secret."""
     with pytest.raises(ConfigError) as caught:
-        load(write(MINIMAL + "history: {first_pull_nights: hunter2}\n"))
+        load(write(MINIMAL + "history: {first_pull_days: hunter2}\n"))
     assert "hunter2" not in str(caught.value)
 
 

@@ -68,14 +68,14 @@ def by_page(report: RunReport) -> Counts:
     page = Page(reporter("html").render(report))
     ids = Counter(value for _, name, value in page.attributes if name == "id")
     assert all(ids[finding.finding_id] == 1 for finding in report.findings)
-    [sentence] = re.findall(r"Findings ((?:None open|[\d,]+ open)[^.]*\.(?: [^.]*\.)?) Night 2026", page.text)
+    [sentence] = re.findall(r"Findings ((?:None open|[\d,]+ open)[^.]*\.(?: [^.]*\.)?) Day 2026", page.text)
     return spoken(sentence)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(reports())
 def test_all_formats_count_the_same(report):
-    """Page, JSON, NDJSON, CSV, OCSF of both versions and the terminal agree on 200 generated nights."""
+    """Page, JSON, NDJSON, CSV, OCSF of both versions and the terminal agree on 200 generated days."""
     expected = by_json(report)
     assert by_lines(report) == expected
     assert by_csv(report) == expected

@@ -75,15 +75,15 @@ def test_every_named_key_is_described(kind: str) -> None:
 
 
 def test_a_planted_spike_outranks_every_ordinary_key_by_a_margin() -> None:
-    """A tenfold night scores at least twice as high as any other key."""
+    """A tenfold day scores at least twice as high as any other key."""
     counts = with_last(fleet(), key_010=max(fleet()["key-010"]) * 10)
     scores = BY_KIND["usage_spike"].judge(panel(counts))["score"]
     assert scores["key-010"] > 2 * scores.drop("key-010").max()
 
 
-def test_no_row_after_the_judged_night_is_used() -> None:
-    """The score of a night is the same whether or not later nights are in the history."""
-    counts = fleet(nights=100)
+def test_no_row_after_the_judged_day_is_used() -> None:
+    """The score of a day is the same whether or not later days are in the history."""
+    counts = fleet(days=100)
     today = panel(counts)
     shorter = panel({key: values[20:] for key, values in counts.items()})
     assert BY_KIND["usage_spike"].judge(today)["score"].round(9).tolist() == (

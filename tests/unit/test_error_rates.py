@@ -1,4 +1,4 @@
-"""What error rates a history leads us to expect, and how surprising a night is."""
+"""What error rates a history leads us to expect, and how surprising a day is."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_no_surge_saturates_the_score() -> None:
     ).all()
 
 
-def test_few_nights_are_drawn_to_the_fleet_and_many_are_not() -> None:
-    """One failed request of two says little; hundreds of nights say all."""
+def test_few_days_are_drawn_to_the_fleet_and_many_are_not() -> None:
+    """One failed request of two says little; hundreds of days say all."""
     requests = np.full((50, 56), 40.0)
     errors = np.full((50, 56), 1.0)
     requests[0], errors[0] = [2] + [0] * 55, [1] + [0] * 55
@@ -59,7 +59,7 @@ def test_few_nights_are_drawn_to_the_fleet_and_many_are_not() -> None:
 
 
 def test_one_surge_in_a_history_is_forgotten() -> None:
-    """The rates with and without one night of failures are nearly the same."""
+    """The rates with and without one day of failures are nearly the same."""
     requests, errors = np.full((20, 56), 40.0), np.tile([0.0, 1.0], (20, 28))
     calm = usual_rates(requests, errors)
     errors[0, 30] = 35
@@ -68,7 +68,7 @@ def test_one_surge_in_a_history_is_forgotten() -> None:
     assert taught.scatter[0] < 0.05
 
 
-def test_ordinary_nights_are_as_rare_as_the_score_says() -> None:
+def test_ordinary_days_are_as_rare_as_the_score_says() -> None:
     """Of beta-binomial keys a thousandth lies beyond 3.1 SD, give or take a factor of three."""
     rng = np.random.default_rng(4)
     rates = rng.beta(1, 40, (20_000, 1))

@@ -34,5 +34,5 @@ def test_a_spike_is_explained_by_the_terms_of_its_score(config: Config) -> None:
     judged = judge(panel(with_last(fleet(), key_003=10_000)), config, {})
     text = render(judged, "key-003")
     assert "usage_spike: FIRED" in text
-    assert all(term in text for term in ("own history", "bursts", "recent nights", "record"))
+    assert all(term in text for term in ("own history", "bursts", "recent days", "record"))
     assert "usage_spike: did not fire" in render(judged, "key-004")

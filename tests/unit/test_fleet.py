@@ -1,4 +1,4 @@
-"""Nights on which the fleet moves together."""
+"""Days on which the fleet moves together."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ SETTINGS = Detection()
 
 
 def moved(factor: float, share: float) -> dict[str, list[int]]:
-    """A fleet of which a share multiplies its requests on the judged night."""
+    """A fleet of which a share multiplies its requests on the judged day."""
     counts = fleet(keys=100)
     chosen = list(counts)[: int(100 * share)]
     return counts | {key: [*counts[key][:-1], int(counts[key][-1] * factor) + 1] for key in chosen}
 
 
-def test_an_ordinary_night_is_no_shift() -> None:
+def test_an_ordinary_day_is_no_shift() -> None:
     """Some keys are always a little off."""
     assert fleet_shift(panel(fleet(keys=100)), SETTINGS) is None
 
@@ -47,6 +47,6 @@ def test_a_small_fleet_has_no_common_movement() -> None:
     assert fleet_shift(panel({f"k{index}": [40] * 60 + [400] for index in range(20)}), SETTINGS) is None
 
 
-def test_a_night_that_nobody_saw_is_no_fall() -> None:
+def test_a_day_that_nobody_saw_is_no_fall() -> None:
     """It is missing data."""
     assert fleet_shift(panel(moved(0, 1), missing=[99]), SETTINGS) is None

@@ -1,4 +1,4 @@
-"""The history: nights stored whole, and what was known before each."""
+"""The history: days stored whole, and what was known before each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from detector.config.config import Config
 from detector.config.load import load
-from detector.model.day import Night, days
+from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, HistoryError, SourceError
 from detector.model.usage import Fault, Revision
 from detector.sources import pull as pulling
@@ -35,109 +35,109 @@ def history(tmp_path: Path) -> History:
     return History(tmp_path / "history", UTC_ZONE)
 
 
-def night(number: int) -> date:
-    """The n-th night, from zero."""
+def day(number: int) -> date:
+    """The n-th day, from zero."""
     return FIRST + timedelta(days=number)
 
 
 def pull(
     config: Config, source: FakeSource, history: History, first: int, last: int, now: datetime = NOW
 ) -> list[date]:
-    """Pull nights by number."""
-    return pulling.pull(config, source, history, night(first), night(last), now=now)
+    """Pull days by number."""
+    return pulling.pull(config, source, history, day(first), day(last), now=now)
 
 
 def contents(history: History) -> dict[date, pd.DataFrame]:
-    """Every stored night."""
-    return {day: history.read(day) for day in history.nights()}
+    """Every stored day."""
+    return {day: history.read(day) for day in history.days()}
 
 
 def known(history: History, number: int, key: str) -> pd.Series:
-    """What was frozen of a key into a night."""
-    frame = history.read(night(number)).set_index("key_id")
+    """What was frozen of a key into a day."""
+    frame = history.read(day(number)).set_index("key_id")
     return frame.loc[key, ["first_seen", "last_seen", "longest_silence"]]
 
 
-def test_a_night_comes_back_as_it_was_stored(config: Config, history: History) -> None:
+def test_a_day_comes_back_as_it_was_stored(config: Config, history: History) -> None:
     """Counts, maps, register and notes."""
     fault = Fault("broken line", 2, ("line 7",), dated=False)
     register = [
         {"key_id": "a", "environment": "live", "team": "payments"},
         {"key_id": "idle", "environment": "test"},
     ]
-    source = FakeSource({night(0): groups(a=5, stranger=2)}, register, faults=(fault,), watermark=NOW)
+    source = FakeSource({day(0): groups(a=5, stranger=2)}, register, faults=(fault,), watermark=NOW)
     pull(config, source, history, 0, 0)
-    records = history.read(night(0)).set_index("key_id")
+    records = history.read(day(0)).set_index("key_id")
     assert records["request_count"].to_dict() == {"a": 5, "idle": 0, "stranger": 2}
     assert records.loc["a", "endpoint_distribution"] == [("GET /v1/things", 5)]
     assert records["registered"].to_dict() == {"a": True, "idle": True, "stranger": False}
-    assert history.notes(night(0)).faults == (fault,)
-    assert history.notes(night(0)).watermark == NOW
+    assert history.notes(day(0)).faults == (fault,)
+    assert history.notes(day(0)).watermark == NOW
 
 
-def test_only_missing_nights_are_pulled(config: Config, history: History) -> None:
-    """Each stretch of missing nights is one question to the source."""
-    source = FakeSource({night(number): groups(a=1) for number in range(10)})
+def test_only_missing_days_are_pulled(config: Config, history: History) -> None:
+    """Each stretch of missing days is one question to the source."""
+    source = FakeSource({day(number): groups(a=1) for number in range(10)})
     pull(config, source, history, 3, 4)
     source.asked.clear()
     pull(config, source, history, 0, 9)
-    assert source.asked == [(night(0), night(2)), (night(5), night(9))]
-    assert history.nights() == [night(number) for number in range(10)]
+    assert source.asked == [(day(0), day(2)), (day(5), day(9))]
+    assert history.days() == [day(number) for number in range(10)]
 
 
-def test_an_empty_last_night_is_looked_at_again(config: Config, history: History) -> None:
+def test_an_empty_last_day_is_looked_at_again(config: Config, history: History) -> None:
     """Its data may have come since."""
-    source = FakeSource({night(0): groups(a=1)})
+    source = FakeSource({day(0): groups(a=1)})
     pull(config, source, history, 0, 1)
-    source.nights[night(1)] = groups(a=9)
-    assert pull(config, source, history, 0, 1) == [night(1)]
-    assert history.read(night(1))["request_count"].sum() == 9
+    source.days[day(1)] = groups(a=9)
+    assert pull(config, source, history, 0, 1) == [day(1)]
+    assert history.read(day(1))["request_count"].sum() == 9
     assert pull(config, source, history, 0, 1) == []
 
 
-def test_what_was_known_before_a_night_is_frozen_into_it(config: Config, history: History) -> None:
-    """First use, last use and longest silence, as of the start of the night."""
-    source = FakeSource({night(0): groups(a=1), night(4): groups(a=1), night(6): groups(a=1)})
+def test_what_was_known_before_a_day_is_frozen_into_it(config: Config, history: History) -> None:
+    """First use, last use and longest silence, as of the start of the day."""
+    source = FakeSource({day(0): groups(a=1), day(4): groups(a=1), day(6): groups(a=1)})
     pull(config, source, history, 0, 7)
     assert known(history, 0, "a").isna().tolist() == [True, True, False]
     assert known(history, 4, "a")["longest_silence"] == 0
     assert known(history, 5, "a")["longest_silence"] == 3
-    assert known(history, 7, "a")["first_seen"] == night(0)
-    assert known(history, 7, "a")["last_seen"].date() == night(6)
+    assert known(history, 7, "a")["first_seen"] == day(0)
+    assert known(history, 7, "a")["last_seen"].date() == day(6)
 
 
-def test_older_nights_pulled_later_leave_the_same_history(config: Config, tmp_path: Path) -> None:
+def test_older_days_pulled_later_leave_the_same_history(config: Config, tmp_path: Path) -> None:
     """The order of pulling does not matter."""
-    usage = {night(number): groups(a=1, **({"b": 2} if number in (1, 8) else {})) for number in range(10)}
+    usage = {day(number): groups(a=1, **({"b": 2} if number in (1, 8) else {})) for number in range(10)}
     in_order, out_of_order = History(tmp_path / "one", UTC_ZONE), History(tmp_path / "two", UTC_ZONE)
     pull(config, FakeSource(usage), in_order, 0, 9)
     pull(config, FakeSource(usage), out_of_order, 5, 9)
     pull(config, FakeSource(usage), out_of_order, 0, 4)
     expected, found = contents(in_order), contents(out_of_order)
     assert list(expected) == list(found)
-    for day, frame in expected.items():
-        pd.testing.assert_frame_equal(frame, found[day])
+    for stored, frame in expected.items():
+        pd.testing.assert_frame_equal(frame, found[stored])
 
 
-def test_the_source_is_asked_what_happened_before_the_first_night(config: Config, history: History) -> None:
+def test_the_source_is_asked_what_happened_before_the_first_day(config: Config, history: History) -> None:
     """So that a key asleep for longer than the history is known to be."""
     before = pd.DataFrame(
         {"key_id": ["old"], "first_seen": [date(2025, 1, 1)], "last_seen": [datetime(2025, 6, 1, tzinfo=UTC)]}
     )
-    pull(config, FakeSource({night(0): groups(a=1)}, before=before), history, 0, 0)
+    pull(config, FakeSource({day(0): groups(a=1)}, before=before), history, 0, 0)
     assert known(history, 0, "old")["last_seen"].date() == date(2025, 6, 1)
 
 
-def test_a_source_that_fails_leaves_whole_nights(config: Config, history: History) -> None:
-    """What was stored before stays, nothing of the failing night is there, and the next pull goes on."""
-    source = FakeSource({night(number): groups(a=1) for number in range(5)})
-    source.broken_from = night(3)
+def test_a_source_that_fails_leaves_whole_days(config: Config, history: History) -> None:
+    """What was stored before stays, nothing of the failing day is there, and the next pull goes on."""
+    source = FakeSource({day(number): groups(a=1) for number in range(5)})
+    source.broken_from = day(3)
     with pytest.raises(SourceError):
         pull(config, source, history, 0, 4)
-    assert history.nights() == [night(0), night(1), night(2)]
+    assert history.days() == [day(0), day(1), day(2)]
     source.broken_from = None
     pull(config, source, history, 0, 4)
-    assert history.nights() == [night(number) for number in range(5)]
+    assert history.days() == [day(number) for number in range(5)]
 
 
 def test_only_the_organizations_own_keys_are_visible(tmp_path: Path, history: History) -> None:
@@ -145,9 +145,9 @@ def test_only_the_organizations_own_keys_are_visible(tmp_path: Path, history: Hi
     (tmp_path / "config.yaml").write_text("organization: acme\nsource: {kind: files, usage: none.csv}\n")
     config = load(tmp_path / "config.yaml")
     register = [{"key_id": "mine", "organization": "acme"}, {"key_id": "theirs", "organization": "other"}]
-    pull(config, FakeSource({night(0): groups(mine=1, theirs=5, nobody=7)}, register), history, 0, 0)
-    assert history.read(night(0))["key_id"].tolist() == ["mine"]
-    (fault,) = history.notes(night(0)).faults
+    pull(config, FakeSource({day(0): groups(mine=1, theirs=5, nobody=7)}, register), history, 0, 0)
+    assert history.read(day(0))["key_id"].tolist() == ["mine"]
+    (fault,) = history.notes(day(0)).faults
     assert fault.count == 7
     assert "nobody" not in str(fault)
 
@@ -159,20 +159,20 @@ def test_an_organization_needs_a_register_that_names_it(tmp_path: Path, history:
         pull(load(tmp_path / "config.yaml"), FakeSource({}), history, 0, 0)
 
 
-def test_a_panel_has_every_night_and_says_which_are_missing(config: Config, history: History) -> None:
-    """A night that is not stored is a gap, whatever its place."""
-    source = FakeSource({night(number): groups(a=number + 1) for number in range(9)})
+def test_a_panel_has_every_day_and_says_which_are_missing(config: Config, history: History) -> None:
+    """A day that is not stored is a gap, whatever its place."""
+    source = FakeSource({day(number): groups(a=number + 1) for number in range(9)})
     pull(config, source, history, 0, 3)
     pull(config, source, history, 5, 8)
-    panel = history.panel(night(8), depth=9)
+    panel = history.panel(day(8), depth=9)
     assert panel.requests[0].tolist() == [0, 1, 2, 3, 4, 0, 6, 7, 8, 9]
     assert np.flatnonzero(panel.missing).tolist() == [0, 5]
 
 
-def test_a_panel_of_a_night_that_was_never_pulled_knows_the_keys(config: Config, history: History) -> None:
+def test_a_panel_of_a_day_that_was_never_pulled_knows_the_keys(config: Config, history: History) -> None:
     """The report must be able to say that nobody could be judged."""
-    pull(config, FakeSource({night(0): groups(a=1)}, [{"key_id": "a", "environment": "live"}]), history, 0, 0)
-    panel = history.panel(night(2), depth=5)
+    pull(config, FakeSource({day(0): groups(a=1)}, [{"key_id": "a", "environment": "live"}]), history, 0, 0)
+    panel = history.panel(day(2), depth=5)
     assert panel.keys.tolist() == ["a"]
     assert panel.missing[-1]
     assert panel.records["environment"].tolist() == ["live"]
@@ -180,76 +180,76 @@ def test_a_panel_of_a_night_that_was_never_pulled_knows_the_keys(config: Config,
 
 def test_a_panel_of_an_empty_history_is_empty(history: History) -> None:
     """Nothing known, nothing claimed."""
-    panel = history.panel(night(0), depth=5)
+    panel = history.panel(day(0), depth=5)
     assert len(panel.keys) == 0
     assert panel.missing.all()
 
 
-def test_a_damaged_night_is_named(config: Config, history: History) -> None:
+def test_a_damaged_day_is_named(config: Config, history: History) -> None:
     """The message says which file and what to do."""
-    pull(config, FakeSource({night(0): groups(a=1)}), history, 0, 0)
+    pull(config, FakeSource({day(0): groups(a=1)}), history, 0, 0)
     (history.root / "day=2026-01-01" / "usage.parquet").write_bytes(b"not parquet")
     with pytest.raises(HistoryError, match=r"day=2026-01-01.*doctor --repair"):
-        History(history.root, UTC_ZONE).read(night(0))
+        History(history.root, UTC_ZONE).read(day(0))
 
 
 def test_no_temporary_file_stays_behind(config: Config, history: History) -> None:
-    """Only the nights are there."""
-    pull(config, FakeSource({night(0): groups(a=1)}), history, 0, 3)
+    """Only the days are there."""
+    pull(config, FakeSource({day(0): groups(a=1)}), history, 0, 3)
     assert {path.name for path in history.root.rglob("*") if path.is_file()} == {"usage.parquet"}
 
 
 def test_days_are_both_included() -> None:
     """First and last."""
-    assert list(days(night(0), night(2))) == [night(0), night(1), night(2)]
+    assert list(each_day(day(0), day(2))) == [day(0), day(1), day(2)]
 
 
 def test_late_rows_are_fetched_and_what_they_changed_is_noted(config: Config, history: History) -> None:
-    """The two nights before the last are pulled again; a night before them has settled."""
-    source = FakeSource({night(number): groups(a=5) for number in range(6)})
-    pull(config, source, history, 0, 4, now=Night(night(5), UTC_ZONE).start)
+    """The two days before the last are pulled again; a day before them has settled."""
+    source = FakeSource({day(number): groups(a=5) for number in range(6)})
+    pull(config, source, history, 0, 4, now=Day(day(5), UTC_ZONE).start)
     for late in (1, 3):
-        source.nights[night(late)] = groups(a=5, b=2)
-    pull(config, source, history, 0, 5, now=Night(night(6), UTC_ZONE).start)
-    assert history.read(night(3))["request_count"].tolist() == [5, 2]
-    assert history.read(night(1))["request_count"].tolist() == [5]
-    assert history.panel(night(5), 5).revisions == (Revision(night(3), night(5), 5, 7, 1),)
-    assert history.panel(night(4), 4).revisions == ()
+        source.days[day(late)] = groups(a=5, b=2)
+    pull(config, source, history, 0, 5, now=Day(day(6), UTC_ZONE).start)
+    assert history.read(day(3))["request_count"].tolist() == [5, 2]
+    assert history.read(day(1))["request_count"].tolist() == [5]
+    assert history.panel(day(5), 5).revisions == (Revision(day(3), day(5), 5, 7, 1),)
+    assert history.panel(day(4), 4).revisions == ()
 
 
-def test_looking_again_at_unchanged_nights_writes_nothing(config: Config, history: History) -> None:
-    """The file of a night that stayed the same keeps its time, and no revision is noted."""
-    source = FakeSource({night(number): groups(a=5) for number in range(6)})
-    pull(config, source, history, 0, 4, now=Night(night(5), UTC_ZONE).start)
+def test_looking_again_at_unchanged_days_writes_nothing(config: Config, history: History) -> None:
+    """The file of a day that stayed the same keeps its time, and no revision is noted."""
+    source = FakeSource({day(number): groups(a=5) for number in range(6)})
+    pull(config, source, history, 0, 4, now=Day(day(5), UTC_ZONE).start)
     before = {path: path.stat().st_mtime_ns for path in history.root.rglob("*.parquet")}
-    pull(config, source, history, 0, 5, now=Night(night(6), UTC_ZONE).start)
+    pull(config, source, history, 0, 5, now=Day(day(6), UTC_ZONE).start)
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert history.panel(night(5), 5).revisions == ()
+    assert history.panel(day(5), 5).revisions == ()
 
 
 def test_a_run_again_tells_the_same_revisions(config: Config, history: History) -> None:
-    """So that the report of a night stays the same bytes."""
-    source = FakeSource({night(number): groups(a=5) for number in range(3)})
-    pull(config, source, history, 0, 1, now=Night(night(2), UTC_ZONE).start)
-    source.nights[night(1)] = groups(a=6)
+    """So that the report of a day stays the same bytes."""
+    source = FakeSource({day(number): groups(a=5) for number in range(3)})
+    pull(config, source, history, 0, 1, now=Day(day(2), UTC_ZONE).start)
+    source.days[day(1)] = groups(a=6)
     for hour in (1, 9):
-        pull(config, source, history, 0, 2, now=Night(night(3), UTC_ZONE).start + timedelta(hours=hour))
-        assert history.panel(night(2), 2).revisions == (Revision(night(1), night(2), 5, 6, 1),)
+        pull(config, source, history, 0, 2, now=Day(day(3), UTC_ZONE).start + timedelta(hours=hour))
+        assert history.panel(day(2), 2).revisions == (Revision(day(1), day(2), 5, 6, 1),)
 
 
-def test_a_source_that_no_longer_holds_a_night_takes_nothing_away(config: Config, history: History) -> None:
+def test_a_source_that_no_longer_holds_a_day_takes_nothing_away(config: Config, history: History) -> None:
     """Retention at the source is no reason to forget."""
-    source = FakeSource({night(number): groups(a=5) for number in range(3)})
-    pull(config, source, history, 0, 1, now=Night(night(2), UTC_ZONE).start)
-    del source.nights[night(1)]
-    pull(config, source, history, 0, 2, now=Night(night(3), UTC_ZONE).start)
-    assert history.read(night(1))["request_count"].tolist() == [5]
+    source = FakeSource({day(number): groups(a=5) for number in range(3)})
+    pull(config, source, history, 0, 1, now=Day(day(2), UTC_ZONE).start)
+    del source.days[day(1)]
+    pull(config, source, history, 0, 2, now=Day(day(3), UTC_ZONE).start)
+    assert history.read(day(1))["request_count"].tolist() == [5]
 
 
-def test_late_rows_reach_what_later_nights_know(config: Config, history: History) -> None:
-    """A key first seen in late rows is known on the nights after."""
-    source = FakeSource({night(number): groups(a=5) for number in range(4)})
-    pull(config, source, history, 0, 2, now=Night(night(3), UTC_ZONE).start)
-    source.nights[night(1)] = groups(a=5, late=1)
-    pull(config, source, history, 0, 3, now=Night(night(4), UTC_ZONE).start)
-    assert known(history, 2, "late")["first_seen"] == night(1)
+def test_late_rows_reach_what_later_days_know(config: Config, history: History) -> None:
+    """A key first seen in late rows is known on the days after."""
+    source = FakeSource({day(number): groups(a=5) for number in range(4)})
+    pull(config, source, history, 0, 2, now=Day(day(3), UTC_ZONE).start)
+    source.days[day(1)] = groups(a=5, late=1)
+    pull(config, source, history, 0, 3, now=Day(day(4), UTC_ZONE).start)
+    assert known(history, 2, "late")["first_seen"] == day(1)

@@ -21,17 +21,17 @@ def told(source: FakeSource, now: datetime = NOW) -> dict[str, str]:
 
 
 def usage(reach: datetime = datetime(2026, 3, 17, 23, 50, tzinfo=UTC), **options: object) -> FakeSource:
-    """Nine nights of two keys, one of them named by its secret."""
-    nights = {LAST - timedelta(days=ago): groups(**{SECRET: 10 + ago, "quiet": 1}) for ago in range(9)}
-    return FakeSource(nights, watermark=reach, **options)  # type: ignore[arg-type]
+    """Nine days of two keys, one of them named by its secret."""
+    days = {LAST - timedelta(days=ago): groups(**{SECRET: 10 + ago, "quiet": 1}) for ago in range(9)}
+    return FakeSource(days, watermark=reach, **options)  # type: ignore[arg-type]
 
 
-def test_the_last_nights_are_told_with_their_requests_and_keys() -> None:
+def test_the_last_days_are_told_with_their_requests_and_keys() -> None:
     """A week, so that one sees whether the data are daily and whole."""
     facts = told(usage())
-    assert facts["night 2026-03-17"] == "11 requests of 2 keys"
-    assert facts["night 2026-03-11"] == "17 requests of 2 keys"
-    assert "night 2026-03-10" not in facts
+    assert facts["day 2026-03-17"] == "11 requests of 2 keys"
+    assert facts["day 2026-03-11"] == "17 requests of 2 keys"
+    assert "day 2026-03-10" not in facts
     assert facts["first use"] == "2026-03-11"
     assert facts["columns"] == "key_id from api_key"
 
@@ -56,7 +56,7 @@ def test_what_could_not_be_used_is_told_with_a_sample() -> None:
 
 
 def test_an_empty_source_is_told_as_one() -> None:
-    """No reach, no nights."""
+    """No reach, no days."""
     facts = told(FakeSource({}))
     assert facts["data reach to"] == "nothing found"
-    assert not any(name.startswith("night") for name in facts)
+    assert not any(name.startswith("day") for name in facts)

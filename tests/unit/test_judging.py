@@ -1,4 +1,4 @@
-"""One night judged as a whole: what detectors found, what is withheld, what goes on."""
+"""One day judged as a whole: what detectors found, what is withheld, what goes on."""
 
 from __future__ import annotations
 

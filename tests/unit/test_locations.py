@@ -14,7 +14,7 @@ from detector.model.errors import SourceError
 from detector.sources.files.locations import Locations
 from detector.sources.files.storage import Disk, ObjectStore, as_expression, storage_of
 
-NIGHT = date(2026, 3, 1)
+DAY = date(2026, 3, 1)
 
 
 def filled(folder: Path, *names: str) -> Path:
@@ -31,46 +31,46 @@ def names(folder: Path, located: list) -> list[str]:
     return [str(Path(one.path).relative_to(folder)) for one in located]
 
 
-def test_only_the_nights_asked_for_and_their_neighbours_are_found(tmp_path: Path) -> None:
+def test_only_the_days_asked_for_and_their_neighbours_are_found(tmp_path: Path) -> None:
     """Also across the end of a month; other days stay closed."""
     days = ["2026/02/26", "2026/02/27", "2026/02/28", "2026/03/01", "2026/03/02", "2026/03/03"]
     filled(tmp_path, *(f"{day}/a.log" for day in days))
-    found, missing = Locations(f"{tmp_path}/{{year}}/{{month}}/{{day}}/*.log", "main").between(NIGHT, NIGHT)
+    found, missing = Locations(f"{tmp_path}/{{year}}/{{month}}/{{day}}/*.log", "main").between(DAY, DAY)
     assert names(tmp_path, found) == ["2026/02/28/a.log", "2026/03/01/a.log", "2026/03/02/a.log"]
     assert missing == []
 
 
-def test_a_night_without_a_file_of_its_own_is_missing(tmp_path: Path) -> None:
-    """Its neighbours need none, and a night that is missing does not stop the others."""
+def test_a_day_without_a_file_of_its_own_is_missing(tmp_path: Path) -> None:
+    """Its neighbours need none, and a day that is missing does not stop the others."""
     filled(tmp_path, "a-2026-03-01.log", "a-2026-03-03.log")
     found, missing = Locations(f"{tmp_path}/a-{{year}}-{{month}}-{{day}}.log", "main").between(
-        NIGHT, date(2026, 3, 3)
+        DAY, date(2026, 3, 3)
     )
     assert len(found) == 2
-    assert [(one.night, Path(one.pattern).name) for one in missing] == [(date(2026, 3, 2), "a-2026-03-02.log")]
+    assert [(one.day, Path(one.pattern).name) for one in missing] == [(date(2026, 3, 2), "a-2026-03-02.log")]
 
 
 def test_a_pattern_without_any_file_is_an_error(tmp_path: Path) -> None:
     """But not one whose files are of other days."""
     locations = Locations(f"{tmp_path}/{{year}}-{{month}}-{{day}}.log", "main")
     for ask in (
-        lambda: locations.between(NIGHT, NIGHT),
-        lambda: locations.until(NIGHT),
+        lambda: locations.between(DAY, DAY),
+        lambda: locations.until(DAY),
         lambda: list(locations.newest_first()),
         locations.everything,
     ):
         with pytest.raises(SourceError, match="source main: no file matches"):
             ask()
     filled(tmp_path, "2025-01-01.log", "2026-99-99.log")
-    found, missing = locations.between(NIGHT, NIGHT)
-    assert (found, [one.night for one in missing]) == ([], [NIGHT])
+    found, missing = locations.between(DAY, DAY)
+    assert (found, [one.day for one in missing]) == ([], [DAY])
 
 
-def test_files_of_a_month_serve_all_its_nights(tmp_path: Path) -> None:
+def test_files_of_a_month_serve_all_its_days(tmp_path: Path) -> None:
     """A name need not say the day."""
     filled(tmp_path, "2026-01.csv", "2026-02.csv", "2026-03.csv", "2026-04.csv")
     locations = Locations(f"{tmp_path}/{{year}}-{{month}}.csv", "main")
-    assert names(tmp_path, locations.between(NIGHT, NIGHT)[0]) == ["2026-02.csv", "2026-03.csv"]
+    assert names(tmp_path, locations.between(DAY, DAY)[0]) == ["2026-02.csv", "2026-03.csv"]
     assert names(tmp_path, locations.between(date(2026, 3, 9), date(2026, 3, 9))[0]) == ["2026-03.csv"]
     assert names(tmp_path, locations.until(date(2026, 2, 27))) == ["2026-01.csv", "2026-02.csv"]
 
@@ -80,7 +80,7 @@ def test_files_of_no_certain_day_belong_to_all(tmp_path: Path) -> None:
     filled(tmp_path, "current.log", "2026-01-01.log", "2026-03-01.log")
     dated = f"{tmp_path}/{{year}}-{{month}}-{{day}}.log"
     locations = Locations([dated, f"{tmp_path}/cur*.log", f"{tmp_path}/current.log"], "main")
-    assert names(tmp_path, locations.between(NIGHT, NIGHT)[0]) == ["2026-03-01.log", "current.log"]
+    assert names(tmp_path, locations.between(DAY, DAY)[0]) == ["2026-03-01.log", "current.log"]
     assert names(tmp_path, locations.until(date(2026, 2, 1))) == ["2026-01-01.log", "current.log"]
     assert len(locations.everything()) == 3
 

@@ -114,12 +114,12 @@ def test_the_text_of_an_exception_begins_no_line_of_its_own(capsys: pytest.Captu
 def test_the_run_is_in_every_line_while_it_lasts(capsys: pytest.CaptureFixture[str]) -> None:
     """And in none after it."""
     with logging_to_stderr("json", logging.INFO):
-        with bound_contextvars(run_id="1234", night="2026-03-17"):
+        with bound_contextvars(run_id="1234", day="2026-03-17"):
             log.info("within")
         log.info("after")
     within, after = map(strictly, capsys.readouterr().err.splitlines())
-    assert (within["run_id"], within["night"]) == ("1234", "2026-03-17")
-    assert not {"run_id", "night"} & set(after)
+    assert (within["run_id"], within["day"]) == ("1234", "2026-03-17")
+    assert not {"run_id", "day"} & set(after)
 
 
 @pytest.mark.parametrize("name", ["httpx", "apscheduler.scheduler", "some.library"])
@@ -152,12 +152,12 @@ def test_lines_go_wherever_stderr_is_at_the_moment(monkeypatch: pytest.MonkeyPat
 def test_an_expected_error_is_a_line_and_its_exit_code_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     """On the console whoever calls says it."""
     with pytest.raises(SystemExit) as ended, logging_to_stderr("json", logging.INFO):
-        raise NotReadyError("the night is not ready")
+        raise NotReadyError("the day is not ready")
     assert ended.value.code == 75
     line = strictly(capsys.readouterr().err)
-    assert (line["event"], line["level"], line["exit_code"]) == ("the night is not ready", "error", 75)
+    assert (line["event"], line["level"], line["exit_code"]) == ("the day is not ready", "error", 75)
     with pytest.raises(NotReadyError), logging_to_stderr("console", logging.INFO):
-        raise NotReadyError("the night is not ready")
+        raise NotReadyError("the day is not ready")
     assert capsys.readouterr().err == ""
 
 

@@ -16,24 +16,24 @@ from detector.config.delivery import MailDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.channel import MailChannel
 from detector.delivery.mail.rendering import LARGEST_BODY, header_text, one_line
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.finding import Severity
 from detector.model.report import RunReport
 from detector.state.messages import DIGEST, Message
 from tests.report_examples import (
-    clear_night,
-    findings_night,
-    hostile_night,
-    not_judged_night,
-    triaged_night,
+    clear_day,
+    findings_day,
+    hostile_day,
+    not_judged_day,
+    triaged_day,
 )
 
-NIGHTS = {
-    "findings": findings_night,
-    "triaged": triaged_night,
-    "clear": clear_night,
-    "not judged": not_judged_night,
-    "hostile": hostile_night,
+DAYS = {
+    "findings": findings_day,
+    "triaged": triaged_day,
+    "clear": clear_day,
+    "not judged": not_judged_day,
+    "hostile": hostile_day,
 }
 
 DROPPED_TAGS = {
@@ -79,12 +79,12 @@ class Parsed(HTMLParser):
 
 def channel(**changes: Any) -> MailChannel:
     usual = {"host": "localhost", "from": "Detector <detector@example.com>", "to": ["security@example.com"]}
-    url = "https://reports.example.com/{night}/report.html"
+    url = "https://reports.example.com/{day}/report.html"
     return MailChannel(MailDelivery.model_validate(usual | changes), Origin("main", "Acme", url))
 
 
 def mails(*reports: RunReport, **changes: Any) -> dict[str, EmailMessage]:
-    """The mails about nights by recipient, parsed back from their bytes."""
+    """The mails about days by recipient, parsed back from their bytes."""
     stored = channel(**changes).messages(reports)
     return {each.recipient: parsed(each) for each in stored if each.payload is not None}
 
@@ -102,16 +102,16 @@ def halves(mail: EmailMessage) -> tuple[str, str]:
 
 
 def crowded(count: int) -> RunReport:
-    """A night with many findings."""
-    report = findings_night()
+    """A day with many findings."""
+    report = findings_day()
     first = report.findings[0]
     many = [replace(first, finding_id=f"f-{number}", key_id=f"key_x{number}") for number in range(count)]
     return replace(report, findings=(*many, *report.findings))
 
 
 def with_names(text: str) -> RunReport:
-    """The findings night of an organization whose every name and sentence is ``text``."""
-    report = findings_night()
+    """The findings day of an organization whose every name and sentence is ``text``."""
+    report = findings_day()
     renamed = [
         replace(
             finding,
@@ -133,7 +133,7 @@ def with_names(text: str) -> RunReport:
     return replace(report, findings=tuple(renamed), coverage=coverage, organization=text)
 
 
-@pytest.mark.parametrize("build", NIGHTS.values(), ids=NIGHTS.keys())
+@pytest.mark.parametrize("build", DAYS.values(), ids=DAYS.keys())
 def test_text_says_everything_that_the_html_says(build) -> None:
     """Word for word, and what the pictures show too."""
     for mail in mails(build(), teams={"payments": ["p@example.com"], "checkout": ["c@example.com"]}).values():
@@ -147,7 +147,7 @@ def test_three_outcomes_look_different_at_first_sight() -> None:
     """In the list of mails, in the first line, and by the colour of the bar."""
     seen = {}
     for name in ("findings", "clear", "not judged"):
-        mail = mails(NIGHTS[name]())["security@example.com"]
+        mail = mails(DAYS[name]())["security@example.com"]
         text, html = halves(mail)
         bar = next(attrs["bgcolor"] for tag, attrs in Parsed(html).elements if "bgcolor" in attrs)
         seen[name] = (mail["Subject"].partition("]")[0], text.partition("]")[0], bar)
@@ -158,7 +158,7 @@ def test_three_outcomes_look_different_at_first_sight() -> None:
     assert seen["not judged"][:2] == ("[Could not judge", "[Could not judge")
 
 
-@pytest.mark.parametrize("build", NIGHTS.values(), ids=NIGHTS.keys())
+@pytest.mark.parametrize("build", DAYS.values(), ids=DAYS.keys())
 def test_html_uses_nothing_that_mail_programs_drop(build) -> None:
     """Known tags, inlined properties that Gmail and Outlook apply, pictures by content id, no variables."""
     _, html = halves(mails(build())["security@example.com"])
@@ -176,7 +176,7 @@ def test_html_uses_nothing_that_mail_programs_drop(build) -> None:
 
 def test_every_picture_is_there_and_none_besides() -> None:
     """At most six, each a PNG that the HTML names."""
-    mail = mails(findings_night())["security@example.com"]
+    mail = mails(findings_day())["security@example.com"]
     _, html = halves(mail)
     shown = set(re.findall(r'src="cid:([^"]+)"', html))
     pictures = {
@@ -203,7 +203,7 @@ def test_body_stays_under_80_kb_and_counts_the_rest(report: RunReport) -> None:
 
 def test_a_team_is_told_of_its_own_keys_alone() -> None:
     """No other key, team or failure is named in its mail."""
-    mail = mails(findings_night(), teams={"payments": ["p@example.com"]})["p@example.com"]
+    mail = mails(findings_day(), teams={"payments": ["p@example.com"]})["p@example.com"]
     text, _ = halves(mail)
     assert mail["Subject"] == "[Findings: high] 1 key of team payments needs a look (Acme, 22 Nov)"
     named = set(re.findall(r"key_[0-9a-f]{4}", mail.as_string()))
@@ -213,45 +213,45 @@ def test_a_team_is_told_of_its_own_keys_alone() -> None:
 
 
 def test_a_team_without_findings_gets_no_mail_and_a_member_of_the_security_list_one() -> None:
-    """Nobody gets two mails about one night."""
+    """Nobody gets two mails about one day."""
     teams = {"payments": ["security@example.com", "p@example.com"], "data": ["d@example.com"]}
-    assert set(mails(findings_night(), teams=teams)) == {"security@example.com", "p@example.com"}
+    assert set(mails(findings_day(), teams=teams)) == {"security@example.com", "p@example.com"}
 
 
 def test_somebody_in_two_teams_gets_one_mail_about_both() -> None:
     """With the severity of each team."""
     teams = {"payments": ["p@example.com"], "search": {"to": ["p@example.com"], "minimum_severity": "high"}}
-    found = mails(findings_night(), teams=teams)
+    found = mails(findings_day(), teams=teams)
     assert found["p@example.com"]["Subject"].startswith("[Findings: high] 1 key of team payments and search")
 
 
 def test_findings_below_the_minimum_are_counted() -> None:
     """The security list may ask for the severe ones alone."""
-    text, _ = halves(mails(findings_night(), minimum_severity="high")["security@example.com"])
+    text, _ = halves(mails(findings_day(), minimum_severity="high")["security@example.com"])
     assert text.count("Confidence:") == 2
     assert "4 less severe findings are not shown here." in text
 
 
-def test_a_digest_tells_several_nights_in_one_mail() -> None:
-    """Each night has its line, each finding its latest state, and no night is mailed again."""
-    report = findings_night()
-    day = report.night.day - timedelta(days=1)
-    earlier = replace(clear_night(), night=Night(day, report.night.timezone))
+def test_a_digest_tells_several_days_in_one_mail() -> None:
+    """Each day has its line, each finding its latest state, and no day is mailed again."""
+    report = findings_day()
+    day = report.day.date - timedelta(days=1)
+    earlier = replace(clear_day(), day=Day(day, report.day.timezone))
     stored = channel().messages([earlier, report])
     digest = [message for message in stored if message.payload is not None]
-    assert [(message.night, message.part.split()[0]) for message in digest] == [(report.night.day, DIGEST)]
-    assert [message.night for message in stored if message.payload is None] == [day, report.night.day]
+    assert [(message.day, message.part.split()[0]) for message in digest] == [(report.day.date, DIGEST)]
+    assert [message.day for message in stored if message.payload is None] == [day, report.day.date]
     text, _ = halves(parsed(digest[0]))
-    assert text.startswith("[Findings: high] 2 nights caught up: 1 with findings, 1 clear")
-    assert "Sat 21 Nov: Nothing to look at tonight" in text
+    assert text.startswith("[Findings: high] 2 days caught up: 1 with findings, 1 clear")
+    assert "Sat 21 Nov: Nothing to look at that day" in text
     assert text.count("Confidence:") == 6
 
 
 def test_headers_identify_thread_and_do_not_ask_for_answers() -> None:
-    """The same mail has the same id; the next night is another mail of the same thread."""
-    report = findings_night()
-    tomorrow = replace(report, night=Night(report.night.day + timedelta(days=1), report.night.timezone))
-    first, again, second = (mails(each)["security@example.com"] for each in (report, findings_night(), tomorrow))
+    """The same mail has the same id; the next day is another mail of the same thread."""
+    report = findings_day()
+    tomorrow = replace(report, day=Day(report.day.date + timedelta(days=1), report.day.timezone))
+    first, again, second = (mails(each)["security@example.com"] for each in (report, findings_day(), tomorrow))
     assert first["Message-ID"] == again["Message-ID"]
     assert first["Message-ID"] != second["Message-ID"]
     assert first["References"] == second["References"] == first["In-Reply-To"]
@@ -263,7 +263,7 @@ def test_headers_identify_thread_and_do_not_ask_for_answers() -> None:
 def test_a_long_domain_does_not_make_a_message_id_too_long() -> None:
     """The standard library folds ids of more than 77 characters wrongly."""
     sender = f"detector@{'a' * 60}.{'b' * 60}.example.com"
-    assert len(mails(clear_night(), **{"from": sender})["security@example.com"]["Message-ID"]) <= 77
+    assert len(mails(clear_day(), **{"from": sender})["security@example.com"]["Message-ID"]) <= 77
 
 
 HOSTILE = {
@@ -323,7 +323,7 @@ def test_body_text_stays_in_its_line_and_is_no_link() -> None:
 
 def test_the_worst_severity_is_in_the_subject() -> None:
     """A phone shows little more than that."""
-    report = findings_night()
+    report = findings_day()
     worst = replace(report.findings[0], severity=Severity.CRITICAL)
     mail = mails(replace(report, findings=(worst, *report.findings[1:])))["security@example.com"]
     assert mail["Subject"].startswith("[Findings: critical]")

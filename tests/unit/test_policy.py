@@ -13,7 +13,7 @@ from detector.judging import policy
 from detector.model.finding import Severity, Sighting, Status
 from detector.model.triage import Precision
 
-NIGHT = date(2026, 3, 17)
+DAY = date(2026, 3, 17)
 NORMAL = np.random.default_rng(3).normal(size=20_000)
 
 
@@ -25,7 +25,7 @@ def sighting(*, is_open: bool = True, severity: Severity = Severity.MEDIUM) -> S
 
 
 def test_while_there_is_little_past_the_documented_default_serves() -> None:
-    """A new installation is not calibrated on a handful of nights."""
+    """A new installation is not calibrated on a handful of days."""
     threshold = policy.calibrate(NORMAL[:499], 1)
     assert threshold.score == policy.DEFAULT_THRESHOLD
     assert not threshold.calibrated
@@ -39,7 +39,7 @@ def test_an_ordinary_past_keeps_the_budget() -> None:
 
 
 def test_past_incidents_hardly_move_the_threshold() -> None:
-    """One in a hundred key-nights may have been an incident of any size."""
+    """One in a hundred key-days may have been an incident of any size."""
     incidents = np.concatenate([NORMAL, np.full(200, 500.0)])
     calm, stormy = policy.calibrate(NORMAL, 1).score, policy.calibrate(incidents, 1).score
     assert stormy == pytest.approx(calm, rel=0.15)
@@ -58,7 +58,7 @@ COUNTS = st.tuples(st.integers(0, 200), st.integers(0, 200)).map(lambda pair: Pr
 
 @given(st.dictionaries(st.sampled_from(sorted(SHARES)), COUNTS))
 def test_verdicts_move_the_budget_between_types_and_keep_its_sum(verdicts: dict[str, Precision]) -> None:
-    """Whatever people say, the alarms of an ordinary night stay what the budget says, and no type falls silent."""
+    """Whatever people say, the alarms of an ordinary day stay what the budget says, and no type falls silent."""
     weighed = policy.weighed(SHARES, verdicts)
     assert sum(weighed.values()) == pytest.approx(1)
     assert all(weighed[kind] > share / 8 for kind, share in SHARES.items())
@@ -87,21 +87,21 @@ def test_an_identity_depends_on_type_source_key_and_organization_alone() -> None
 
 
 def test_a_first_sighting_is_new() -> None:
-    """Episode one, night one."""
-    assert policy.life(None, Severity.HIGH, NIGHT) == (Status.NEW, 1, NIGHT, 1)
+    """Episode one, day one."""
+    assert policy.life(None, Severity.HIGH, DAY) == (Status.NEW, 1, DAY, 1)
 
 
 def test_a_condition_that_holds_on_is_ongoing() -> None:
-    """The episode and its first night stay."""
-    assert policy.life(sighting(), Severity.MEDIUM, NIGHT) == (Status.ONGOING, 2, date(2026, 3, 15), 3)
+    """The episode and its first day stay."""
+    assert policy.life(sighting(), Severity.MEDIUM, DAY) == (Status.ONGOING, 2, date(2026, 3, 15), 3)
 
 
 def test_a_condition_that_worsens_is_escalated() -> None:
     """Same episode, but worth saying again."""
-    status, episode, _, _ = policy.life(sighting(), Severity.HIGH, NIGHT)
+    status, episode, _, _ = policy.life(sighting(), Severity.HIGH, DAY)
     assert (status, episode) == (Status.ESCALATED, 2)
 
 
 def test_a_condition_that_returns_opens_a_new_episode() -> None:
-    """After a complete night without it."""
-    assert policy.life(sighting(is_open=False), Severity.LOW, NIGHT) == (Status.REOPENED, 3, NIGHT, 1)
+    """After a complete day without it."""
+    assert policy.life(sighting(is_open=False), Severity.LOW, DAY) == (Status.REOPENED, 3, DAY, 1)

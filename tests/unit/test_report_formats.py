@@ -1,4 +1,4 @@
-"""report.ndjson, report.csv and the OCSF files: what other programs read, on ordinary and on hostile nights."""
+"""report.ndjson, report.csv and the OCSF files: what other programs read, on ordinary and on hostile days."""
 
 import csv
 import io
@@ -26,16 +26,16 @@ from detector.reports.exports.json import SCHEMA_PATH, document
 from detector.reports.exports.ocsf import MAPPED, event
 from tests import report_examples
 
-NIGHTS = {
-    "findings": report_examples.findings_night,
-    "triaged": report_examples.triaged_night,
-    "clear": report_examples.clear_night,
-    "not judged": report_examples.not_judged_night,
-    "hostile": report_examples.hostile_night,
+DAYS = {
+    "findings": report_examples.findings_day,
+    "triaged": report_examples.triaged_day,
+    "clear": report_examples.clear_day,
+    "not judged": report_examples.not_judged_day,
+    "hostile": report_examples.hostile_day,
 }
 TEXTS = {"finding_id", "type", "title", "key_id", "name", "environment", "team", "reason", "muted", "prevalence"}
-LISTS = {"changes", "actions", "severity_reasons", "endpoints_usual", "endpoints_tonight", "terms", "techniques"}
-every_night = pytest.mark.parametrize("build", NIGHTS.values(), ids=NIGHTS.keys())
+LISTS = {"changes", "actions", "severity_reasons", "endpoints_usual", "endpoints_observed", "terms", "techniques"}
+every_day = pytest.mark.parametrize("build", DAYS.values(), ids=DAYS.keys())
 
 
 def records(report: RunReport) -> list[dict]:
@@ -56,7 +56,7 @@ def test_formats_of_configuration_command_and_registry_are_the_same():
     assert list(REPORTERS) == list(formats) == list(cli.FORMATS)
 
 
-@every_night
+@every_day
 def test_ndjson_lines_are_the_findings_of_the_json_report(build):
     """One line a finding, the same record in the same order."""
     lines = reporter("ndjson").render(build()).splitlines()
@@ -69,7 +69,7 @@ def test_columns_of_the_csv_are_the_fields_of_the_schema():
     assert list(COLUMNS) == schema["$defs"]["finding"]["required"]
 
 
-@every_night
+@every_day
 def test_csv_read_with_pandas_gives_the_values_of_the_json_report(build):
     """Texts by the documented rule, lists and maps as JSON, numbers as they are."""
     for read, written in zip(by_pandas(build()), records(build()), strict=True):
@@ -82,7 +82,7 @@ def test_csv_read_with_pandas_gives_the_values_of_the_json_report(build):
             assert value == written[name], name
 
 
-@every_night
+@every_day
 @pytest.mark.parametrize("form", ["ndjson", "csv", "ocsf", "ocsf-1.4"])
 def test_lines_are_as_many_as_findings(build, form):
     """No name can add a line, whichever characters a reader takes for line ends."""
@@ -147,7 +147,7 @@ def events(report: RunReport, form: str = "ocsf") -> list[dict]:
     return [json.loads(line) for line in reporter(form).render(report).splitlines()]
 
 
-@every_night
+@every_day
 @pytest.mark.parametrize(("form", "version"), [("ocsf", "1.8.0"), ("ocsf-1.4", "1.4.0")])
 def test_ocsf_events_follow_the_schema_of_their_version(build, form, version):
     """Every finding is a valid Detection Finding without profiles; unknown attributes are refused there."""
@@ -158,7 +158,7 @@ def test_ocsf_events_follow_the_schema_of_their_version(build, form, version):
 
 def test_ocsf_says_whose_the_finding_is_and_when_it_was():
     """Identity, severity, status, key and times (milliseconds) come over."""
-    spike = events(report_examples.findings_night())[0]
+    spike = events(report_examples.findings_day())[0]
     assert spike["finding_info"]["uid"] == "f-7f3a-spike"
     assert (spike["class_uid"], spike["type_uid"], spike["severity_id"], spike["status_id"]) == (
         2004,
@@ -170,7 +170,7 @@ def test_ocsf_says_whose_the_finding_is_and_when_it_was():
         {"uid": "key_7f3a", "type": "API key", "name": "billing-prod-07", "group": {"name": "payments"}}
     ]
     assert [seen["value"] for seen in spike["observables"]] == ["key_7f3a", "billing-prod-07"]
-    assert datetime.fromtimestamp(spike["start_time"] / 1000, UTC) == report_examples.NIGHT.start
+    assert datetime.fromtimestamp(spike["start_time"] / 1000, UTC) == report_examples.LOCAL_DAY.start
     assert spike["time"] == spike["end_time"] == spike["start_time"] + 24 * 3600 * 1000
     assert spike["evidences"][0]["data"]["observed"] == 18_240
 
@@ -188,14 +188,14 @@ def test_ocsf_says_whose_the_finding_is_and_when_it_was():
 )
 def test_ocsf_status_is_where_people_stand_with_it(change, activity, status):
     """Acknowledged is in progress, muted is suppressed, and what ended is closed."""
-    report = report_examples.findings_night()
+    report = report_examples.findings_day()
     made = event(report, replace(report.findings[0], **change), "1.8.0")
     assert (made["activity_id"], made["status_id"]) == (activity, status)
 
 
 def test_ocsf_names_techniques_with_their_version():
     """A technique and its part are told apart, each with its page."""
-    [attack] = events(report_examples.findings_night())[1]["finding_info"]["attacks"]
+    [attack] = events(report_examples.findings_day())[1]["finding_info"]["attacks"]
     assert attack["technique"]["uid"] == "T1595"
     assert attack["sub_technique"]["uid"] == "T1595.003"
     assert attack["sub_technique"]["src_url"] == "https://attack.mitre.org/techniques/T1595/003/"
@@ -204,7 +204,7 @@ def test_ocsf_names_techniques_with_their_version():
 
 def test_ocsf_keeps_what_it_has_no_place_for():
     """No field of a finding is lost: what is not mapped stands under its own name."""
-    report = report_examples.triaged_night()
+    report = report_examples.triaged_day()
     for made, record in zip(events(report), records(report), strict=True):
         assert made["unmapped"] == {name: value for name, value in record.items() if name not in MAPPED}
         assert made["finding_info"]["title"] == record["title"]
@@ -214,7 +214,7 @@ def test_ocsf_keeps_what_it_has_no_place_for():
 
 def test_the_fleet_has_no_resource():
     """A finding on all keys names none of them."""
-    report = report_examples.findings_night()
+    report = report_examples.findings_day()
     fleet: Finding = replace(report.findings[0], key_id=None, name=None, team=None, severity=Severity.INFO)
     made = event(report, fleet, "1.8.0")
     assert not {"resources", "observables"} & made.keys()
@@ -224,9 +224,7 @@ def test_the_fleet_has_no_resource():
 
 def test_one_megabyte_of_name_is_one_line_everywhere():
     """A monstrous name does not break a file, and JSON keeps all of it."""
-    report = report_examples.renamed(
-        report_examples.findings_night(), lambda text: text + "\r\n=" + "x" * 1_000_000
-    )
+    report = report_examples.renamed(report_examples.findings_day(), lambda text: text + "\r\n=" + "x" * 1_000_000)
     assert len(document(report)["findings"][0]["name"]) > 1_000_000
     for form in ("ndjson", "csv", "ocsf"):
         assert len(reporter(form).render(report).splitlines()) == len(report.findings) + (form == "csv")

@@ -15,12 +15,12 @@ from detector.reports.page.assets import assets
 from detector.reports.page.html import HtmlReporter
 from tests import report_examples
 
-NIGHTS = {
-    "findings": report_examples.findings_night,
-    "triaged": report_examples.triaged_night,
-    "clear": report_examples.clear_night,
-    "not judged": report_examples.not_judged_night,
-    "hostile": report_examples.hostile_night,
+DAYS = {
+    "findings": report_examples.findings_day,
+    "triaged": report_examples.triaged_day,
+    "clear": report_examples.clear_day,
+    "not judged": report_examples.not_judged_day,
+    "hostile": report_examples.hostile_day,
 }
 FREE = {"aria-label", "content", "data-value"}
 """Attributes that carry text; of all others the value counts too."""
@@ -63,7 +63,7 @@ def shown(report: RunReport) -> Page:
 @pytest.mark.parametrize("prefix", report_examples.HOSTILE)
 def test_hostile_names_build_the_same_page_as_harmless_ones(prefix):
     """Names, teams, endpoints and faults change the text and never the elements or their attributes."""
-    report = report_examples.triaged_night()
+    report = report_examples.triaged_day()
     harmless = shown(report_examples.renamed(report, lambda text: "calm " + text))
     hostile = shown(report_examples.renamed(report, lambda text: prefix + text))
     assert hostile.structure == harmless.structure
@@ -71,7 +71,7 @@ def test_hostile_names_build_the_same_page_as_harmless_ones(prefix):
 
 def test_a_name_of_a_megabyte_changes_no_element_and_does_not_fill_the_page():
     """Long text is cut, and what is cut holds no half of an escape."""
-    report = report_examples.triaged_night()
+    report = report_examples.triaged_day()
     huge = "<b>&amp;" * 131_072
     findings = tuple(replace(finding, name=huge, team=huge) for finding in report.findings)
     short = tuple(replace(finding, name="calm", team="calm") for finding in report.findings)
@@ -82,7 +82,7 @@ def test_a_name_of_a_megabyte_changes_no_element_and_does_not_fill_the_page():
 
 def test_invisible_characters_are_spelled_out_everywhere():
     """No control or bidi character reaches the page, in text or in an attribute."""
-    text = HtmlReporter().render(report_examples.hostile_night())
+    text = HtmlReporter().render(report_examples.hostile_day())
     text.encode("utf-8")
     assert not UNSEEN.search(text)
     assert "invoice[U+202E]fdp.exe" in text
@@ -94,7 +94,7 @@ def test_overlong_name_is_cut():
     assert len(visible("x" * 100_000)) == 1000
 
 
-@pytest.mark.parametrize("build", NIGHTS.values(), ids=NIGHTS.keys())
+@pytest.mark.parametrize("build", DAYS.values(), ids=DAYS.keys())
 def test_page_asks_nothing_of_the_network(build):
     """No element loads anything, and the policy would forbid it."""
     page = shown(build())
@@ -106,7 +106,7 @@ def test_page_asks_nothing_of_the_network(build):
     assert "unsafe" not in policy
 
 
-@pytest.mark.parametrize("build", NIGHTS.values(), ids=NIGHTS.keys())
+@pytest.mark.parametrize("build", DAYS.values(), ids=DAYS.keys())
 def test_every_finding_is_told_without_script(build: Callable[[], RunReport]):
     """Reason, changes, steps, owner and numbers of every finding are plain text on the page."""
     report = build()
@@ -123,27 +123,27 @@ def test_every_finding_is_told_without_script(build: Callable[[], RunReport]):
 
 
 def test_late_data_are_told_in_the_receipt():
-    """Which night changed, by how much, and what that means for its own report."""
-    text = shown(report_examples.findings_night()).text
+    """Which day changed, by how much, and what that means for its own report."""
+    text = shown(report_examples.findings_day()).text
     assert "2026-11-21 was pulled again: 1,204 requests more, 17 keys changed." in text
 
 
 def test_triage_is_told_where_a_reader_looks_for_it():
     """The mark on the card, the muted in a list of their own, every mute in the receipt, how many were real."""
-    text = shown(report_examples.triaged_night()).text
+    text = shown(report_examples.triaged_day()).text
     assert "Acknowledged by alex from 22 November 2026 (entry 1): team payments is on it" in text
     assert "Verdict: real" in text
     muted = text.index("Muted by alex from 22 November 2026 until 30 November 2026 (entry 2)")
     assert muted > text.index("Young key among the heaviest")
     assert "Of 2 usage spikes with a verdict, 1 was real." in text
     receipt = text[text.index("Receipt of the run") :]
-    assert "team checkout (covers 1 finding tonight), by alex until 30 November 2026" in receipt
-    assert "keys like loadtest-* (covers nothing tonight)" in receipt
+    assert "team checkout (covers 1 finding that day), by alex until 30 November 2026" in receipt
+    assert "keys like loadtest-* (covers nothing that day)" in receipt
 
 
 def test_a_muted_finding_has_no_card_and_no_tag():
     """It is in the list of the muted alone."""
-    page = html.page(report_examples.triaged_night())
+    page = html.page(report_examples.triaged_day())
     assert "key_b81d" not in {card.lead.finding.key_id for card in page["cards"]}
     assert [finding.key_id for finding in page["muted"]] == ["key_b81d"]
     rows = {row.key_id: row for row in page["table"]["first"] + page["table"]["more"]}
@@ -152,7 +152,7 @@ def test_a_muted_finding_has_no_card_and_no_tag():
 
 def test_an_all_clear_over_muted_findings_says_so():
     """Nothing open is not the same as nothing found."""
-    report = report_examples.triaged_night()
+    report = report_examples.triaged_day()
     muted = tuple(finding for finding in report.findings if finding.status is Status.MUTED)
     text = shown(replace(report, findings=muted, summary=replace(report.summary, outcome="clear"))).text
     assert "all that was found is muted" in text
@@ -161,7 +161,7 @@ def test_an_all_clear_over_muted_findings_says_so():
 
 def test_findings_on_one_key_share_a_card_and_the_worst_leads():
     """Two findings on one key are one card, in order of severity."""
-    report = report_examples.findings_night()
+    report = report_examples.findings_day()
     first, second = (f for f in report.findings if f.key_id == "key_55e0")
     turned = replace(second, severity=Severity.HIGH)
     findings = tuple(turned if f is second else f for f in report.findings)
@@ -174,20 +174,20 @@ def test_findings_on_one_key_share_a_card_and_the_worst_leads():
 
 def test_ids_are_unique():
     """Every deep link has one target."""
-    ids = [value for _, name, value in shown(report_examples.findings_night()).attributes if name == "id"]
+    ids = [value for _, name, value in shown(report_examples.findings_day()).attributes if name == "id"]
     assert len(ids) == len(set(ids))
 
 
 def test_internal_links_lead_somewhere():
     """Every link on the page points to an id on the page."""
-    page = shown(report_examples.findings_night())
+    page = shown(report_examples.findings_day())
     ids = {value for _, name, value in page.attributes if name == "id"}
     assert {value[1:] for _, name, value in page.attributes if name == "href"} <= ids
 
 
 def test_all_clear_and_could_not_judge_cannot_be_confused():
-    """The two quiet nights differ in words, mark and frame."""
-    clear, unknown = shown(report_examples.clear_night()), shown(report_examples.not_judged_night())
+    """The two quiet days differ in words, mark and frame."""
+    clear, unknown = shown(report_examples.clear_day()), shown(report_examples.not_judged_day())
     assert "This is not an all-clear" in unknown.text
     assert "This is not an all-clear" not in clear.text
     assert "The data is not complete" in unknown.text
@@ -196,16 +196,16 @@ def test_all_clear_and_could_not_judge_cannot_be_confused():
     assert ("body", "class", "clear") in clear.attributes
 
 
-def test_unseen_night_calls_no_key_silent():
-    """Without the night's data no key is listed as unused, and the page says why."""
-    page = shown(report_examples.not_judged_night())
+def test_unseen_day_calls_no_key_silent():
+    """Without the day's data no key is listed as unused, and the page says why."""
+    page = shown(report_examples.not_judged_day())
     assert "nobody can tell which keys were silent" in page.text
     assert "silent for" not in page.text
 
 
 def test_failure_alone_raises_the_banner():
     """A part of the run that failed is said first, even on complete data."""
-    report = report_examples.clear_night()
+    report = report_examples.clear_day()
     failed = replace(report, coverage=replace(report.coverage, failures=("detector error_surge: out of range",)))
     text = shown(failed).text
     assert text.index("Failed: detector error_surge") < text.rindex(report.summary.verdict)
@@ -215,7 +215,7 @@ def test_long_table_is_cut_but_keeps_every_key_with_a_finding(monkeypatch):
     """Beyond the limit keys are only counted, except those that a finding is about."""
     monkeypatch.setattr(tables, "TABLE_ROWS", 10)
     monkeypatch.setattr(tables, "LISTED_ROWS", 20)
-    table = html.page(report_examples.findings_night())["table"]
+    table = html.page(report_examples.findings_day())["table"]
     shown_ids = {row.key_id for row in table["first"] + table["more"]}
     assert {"key_b81d", "key_02c9", "key_c410"} <= shown_ids
     assert table["left_out"] == 65 - len(shown_ids) - table["rest_rows"] == 45
@@ -223,18 +223,18 @@ def test_long_table_is_cut_but_keeps_every_key_with_a_finding(monkeypatch):
 
 def test_zero_request_keys_are_in_the_table():
     """The by-key table has every active key, used or not."""
-    table = html.page(report_examples.findings_night())["table"]
+    table = html.page(report_examples.findings_day())["table"]
     rows = {row.key_id: row for row in table["first"] + table["more"]}
     assert len(rows) == 65
     assert rows["key_9000"].silent == "never seen used"
-    assert rows["key_9002"].silent == "silent for 53 nights"
+    assert rows["key_9002"].silent == "silent for 53 days"
 
 
 def test_what_was_not_judged_is_on_the_page():
-    """Keys, nights, rows and grounds that were left out are named with the reason."""
-    text = shown(report_examples.findings_night()).text
+    """Keys, days, rows and grounds that were left out are named with the reason."""
+    text = shown(report_examples.findings_day()).text
     for words in (
-        "fewer than 8 nights of history",
+        "fewer than 8 days of history",
         "2 November 2026",
         "key_0021",
         "key_dead",
@@ -245,7 +245,7 @@ def test_what_was_not_judged_is_on_the_page():
 
 def test_finding_type_of_somebody_elses_detector_is_shown_by_its_name():
     """The page needs no list of types to show a finding."""
-    report = report_examples.findings_night()
+    report = report_examples.findings_day()
     own = replace(report.findings[0], type="geo_jump", key_id="key_elsewhere", finding_id="f-geo")
     text = shown(replace(report, findings=(own, *report.findings))).text
     assert "Geo jump" in text
@@ -254,7 +254,7 @@ def test_finding_type_of_somebody_elses_detector_is_shown_by_its_name():
 def test_same_data_gives_the_same_page():
     """Two renderings of equal reports are equal byte for byte."""
     render = HtmlReporter().render
-    assert render(report_examples.findings_night()) == render(report_examples.findings_night())
+    assert render(report_examples.findings_day()) == render(report_examples.findings_day())
 
 
 def luminance(colour: str) -> float:

@@ -1,4 +1,4 @@
-"""Small fleets: a night's fleet statistics must not excuse the few keys there are."""
+"""Small fleets: a day's fleet statistics must not excuse the few keys there are."""
 
 from __future__ import annotations
 

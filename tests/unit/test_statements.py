@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import TIMESTAMP, Column, Date, DateTime, Dialect, Integer, MetaData, Select, String, Table
 from sqlalchemy.engine import make_url
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.sources.sql.statements import (
     Readings,
     client_counts,
@@ -42,12 +42,12 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def window() -> Window:
-    """Three nights around a day of 23 hours."""
+    """Three days around a day of 23 hours."""
     (only,) = windows(date(2026, 3, 28), date(2026, 3, 30), BERLIN)
     return only
 
 
-def events(name: str, nights: Window | None = None, *, with_ids: bool = False) -> Readings:
+def events(name: str, days: Window | None = None, *, with_ids: bool = False) -> Readings:
     """Requests in a table of another schema."""
     texts = [Column(column, String(100)) for column in ("api key", "path", "host", "ip", "id")]
     at = Column("ts", INSTANT.get(name, DateTime(timezone=True)))
@@ -60,7 +60,7 @@ def events(name: str, nights: Window | None = None, *, with_ids: bool = False) -
         "client": table.c.ip,
         "status": table.c.status,
     } | ({"event_id": table.c.id} if with_ids else {})
-    return event_readings(table, columns, None, name, nights)
+    return event_readings(table, columns, None, name, days)
 
 
 def rollup(name: str) -> Readings:
@@ -79,7 +79,7 @@ def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
         "clients of a window": client_counts(asked),
         "requests that carry ids": counts(dated(events(name, window(), with_ids=True), window())),
         "latest request": reach(events(name)),
-        "use before a night": first_and_last(events(name), Night(date(2026, 3, 29), BERLIN)),
+        "use before a day": first_and_last(events(name), Day(date(2026, 3, 29), BERLIN)),
         "rollup of a window": counts(dated(rollup(name), window())),
     }
 

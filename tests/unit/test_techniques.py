@@ -22,13 +22,13 @@ SLEEPER = {"busy": [5] * 121, "sleeper": [3] * 80 + [0] * 40 + [6]}
 
 
 def techniques(kind: str, subject: Panel, key: str) -> tuple[Technique, ...]:
-    """What the detector takes the key's behaviour tonight for."""
+    """What the detector takes the key's behaviour that day for."""
     detector = DETECTORS[kind]
     return detector.describe(subject, [key], detector.judge(subject))[key].techniques
 
 
 def failing(subject: Panel, key: str, errors: int) -> Panel:
-    """The same panel, with so many of the key's requests tonight failed."""
+    """The same panel, with so many of the key's requests that day failed."""
     records = subject.records.copy()
     records.loc[key, "error_count"] = errors
     return replace(subject, records=records)
@@ -38,7 +38,7 @@ def test_a_live_key_that_wakes_and_is_answered_may_be_in_other_hands() -> None:
     """The condition says how long it slept and how much was accepted."""
     (found,) = techniques("dormant_wake", panel(SLEEPER), "sleeper")
     assert found.id == "T1550.001"
-    assert found.condition == "a live key nobody used for 40 nights made 6 accepted requests"
+    assert found.condition == "a live key nobody used for 40 days made 6 accepted requests"
     assert "17.1" in found.catalogue
 
 

@@ -27,8 +27,8 @@ WEEK = DAY + timedelta(days=7)
 
 
 def mute(kind: str, target: str, **facts: Any) -> TriageEntry:
-    """A mute for a week from the night on."""
-    return said("mute", kind, target, **{"reason": "load test", "until_night": WEEK, **facts})
+    """A mute for a week from the day on."""
+    return said("mute", kind, target, **{"reason": "load test", "until_day": WEEK, **facts})
 
 
 ids = st.sampled_from(["f1", "f2", "f3", "f4"])
@@ -36,8 +36,8 @@ keys = st.sampled_from(["hot", "lab", None])
 names = st.sampled_from(["hot path", "lab", None])
 teams = st.sampled_from(["search", "data", None])
 types = st.sampled_from(["usage_spike", "data_quality"])
-nights = st.dates(DAY - timedelta(days=3), DAY + timedelta(days=3))
-findings_of_a_night = st.lists(
+days = st.dates(DAY - timedelta(days=3), DAY + timedelta(days=3))
+findings_of_a_day = st.lists(
     st.builds(
         lambda identity, kind, key, name, team, status, episode: finding(
             identity, kind, "Title", key, name, team, status=status, episode=episode
@@ -74,9 +74,9 @@ def entries(draw: st.DrawFn) -> list[TriageEntry]:
                 kind,
                 target,
                 type=draw(st.none() | types),
-                from_night=draw(nights),
-                until_night=draw(st.none() | nights),
-                ended_at=draw(st.sampled_from([None, None, report_examples.NIGHT.end])),
+                from_day=draw(days),
+                until_day=draw(st.none() | days),
+                ended_at=draw(st.sampled_from([None, None, report_examples.LOCAL_DAY.end])),
                 verdict=draw(st.sampled_from(VERDICTS)) if action == "verdict" else None,
                 episode=draw(st.none() | st.integers(1, 2)),
                 id=number,
@@ -85,19 +85,17 @@ def entries(draw: st.DrawFn) -> list[TriageEntry]:
     return log
 
 
-@given(findings_of_a_night, entries(), nights)
-def test_applying_twice_is_the_same_as_once(found: list[Finding], log: list[TriageEntry], night: date) -> None:
+@given(findings_of_a_day, entries(), days)
+def test_applying_twice_is_the_same_as_once(found: list[Finding], log: list[TriageEntry], day: date) -> None:
     """A report may be rendered from what was rendered before."""
-    once = apply(found, log, night)
-    assert apply(once, log, night) == once
+    once = apply(found, log, day)
+    assert apply(once, log, day) == once
 
 
-@given(findings_of_a_night, entries(), nights)
-def test_triage_changes_nothing_but_what_it_says(
-    found: list[Finding], log: list[TriageEntry], night: date
-) -> None:
+@given(findings_of_a_day, entries(), days)
+def test_triage_changes_nothing_but_what_it_says(found: list[Finding], log: list[TriageEntry], day: date) -> None:
     """No finding comes or goes, and but for the muted every status is what it was."""
-    told = apply(found, log, night)
+    told = apply(found, log, day)
     assert Counter(item.finding_id for item in told) == Counter(item.finding_id for item in found)
     before = {item.finding_id: item for item in found}
     for item in told:
@@ -107,19 +105,19 @@ def test_triage_changes_nothing_but_what_it_says(
         assert (item.status is Status.MUTED) == (item.muted is not None)
 
 
-@given(findings_of_a_night, entries(), nights)
+@given(findings_of_a_day, entries(), days)
 def test_nothing_but_its_own_id_mutes_a_finding_on_the_fleet(
-    found: list[Finding], log: list[TriageEntry], night: date
+    found: list[Finding], log: list[TriageEntry], day: date
 ) -> None:
     """That data are missing is not hidden by a pattern."""
     broad = [entry for entry in log if entry.target_kind != "finding"]
-    assert all(item.status is not Status.MUTED for item in apply(found, broad, night) if item.key_id is None)
+    assert all(item.status is not Status.MUTED for item in apply(found, broad, day) if item.key_id is None)
 
 
-@given(findings_of_a_night, entries(), nights)
-def test_order_is_open_then_muted_then_resolved(found: list[Finding], log: list[TriageEntry], night: date) -> None:
+@given(findings_of_a_day, entries(), days)
+def test_order_is_open_then_muted_then_resolved(found: list[Finding], log: list[TriageEntry], day: date) -> None:
     """And within each what it was."""
-    told = apply(found, log, night)
+    told = apply(found, log, day)
     places = [{Status.MUTED: 1, Status.RESOLVED: 2}.get(item.status, 0) for item in told]
     assert places == sorted(places)
     held = [item.finding_id for item in told if not item.muted and item.status is not Status.RESOLVED]
@@ -148,7 +146,7 @@ def test_a_target_covers_what_it_names(entry: TriageEntry, covered: bool) -> Non
     assert covers(entry, SPIKE) is covered
 
 
-def test_a_mute_lasts_through_its_last_night() -> None:
+def test_a_mute_lasts_through_its_last_day() -> None:
     """And not before its first, nor after."""
     days = {-1: False, 0: True, 7: True, 8: False}
     entry = mute("key", "key_7f3a")
@@ -156,15 +154,15 @@ def test_a_mute_lasts_through_its_last_night() -> None:
     assert seen == days
 
 
-def test_a_mute_that_was_taken_back_applies_to_no_night() -> None:
-    """Past nights included."""
-    entry = mute("key", "key_7f3a", ended_at=report_examples.NIGHT.end)
+def test_a_mute_that_was_taken_back_applies_to_no_day() -> None:
+    """Past days included."""
+    entry = mute("key", "key_7f3a", ended_at=report_examples.LOCAL_DAY.end)
     assert apply([SPIKE], [entry], DAY) == [SPIKE]
 
 
 def test_a_muted_finding_says_who_why_and_until_when() -> None:
     """By the mute that lasts longest."""
-    short, long = mute("key", "key_7f3a", until_night=DAY, id=8), mute("team", "payments", by="sam", id=9)
+    short, long = mute("key", "key_7f3a", until_day=DAY, id=8), mute("team", "payments", by="sam", id=9)
     (told,) = apply([SPIKE], [long, short], DAY)
     assert told.muted == "Muted by sam from 22 November 2026 until 29 November 2026 (entry 9): load test"
 
@@ -221,18 +219,18 @@ def test_a_later_verdict_replaces_an_earlier_one() -> None:
     assert apply([SPIKE], log, DAY)[0].verdict == "false"
 
 
-def test_a_verdict_on_a_later_night_does_not_reach_back() -> None:
+def test_a_verdict_on_a_later_day_does_not_reach_back() -> None:
     """An old report counts what had been found by then."""
-    log = [verdict("a", "true", from_night=DAY + timedelta(days=1))]
+    log = [verdict("a", "true", from_day=DAY + timedelta(days=1))]
     assert precision(log, DAY) == {}
     assert precision(log, DAY + timedelta(days=1)) == {"usage_spike": Precision(1, 1)}
 
 
 def test_mutes_in_force_are_listed_whether_they_cover_something_or_not() -> None:
     """Nobody is to forget one."""
-    log = [mute("key", "key_7f3a", id=1), mute("key", "nobody", id=2), mute("key", "x", until_night=DAY, id=3)]
-    night = DAY + timedelta(days=1)
-    listed = mutes_in_force(apply([SPIKE, WAKE], log, night), log, night)
+    log = [mute("key", "key_7f3a", id=1), mute("key", "nobody", id=2), mute("key", "x", until_day=DAY, id=3)]
+    day = DAY + timedelta(days=1)
+    listed = mutes_in_force(apply([SPIKE, WAKE], log, day), log, day)
     assert [(item.id, item.findings) for item in listed] == [(1, 1), (2, 0)]
 
 
@@ -240,9 +238,9 @@ def test_mutes_in_force_are_listed_whether_they_cover_something_or_not() -> None
     ("facts", "words"),
     [
         ({}, "in force"),
-        ({"from_night": WEEK}, "not begun"),
-        ({"from_night": date(2026, 1, 1), "until_night": date(2026, 1, 2)}, "over"),
-        ({"ended_at": report_examples.NIGHT.end}, "ended"),
+        ({"from_day": WEEK}, "not begun"),
+        ({"from_day": date(2026, 1, 1), "until_day": date(2026, 1, 2)}, "over"),
+        ({"ended_at": report_examples.LOCAL_DAY.end}, "ended"),
     ],
 )
 def test_an_entry_says_how_it_stands(facts: dict[str, Any], words: str) -> None:
@@ -265,19 +263,19 @@ def test_the_command_line_offers_every_verdict() -> None:
 )
 def test_precision_reads_as_a_sentence(kind: str, counted: Precision, sentence: str) -> None:
     """Also for a type of somebody's own detector."""
-    summary = replace(report_examples.findings_night().summary, precision={kind: counted})
+    summary = replace(report_examples.findings_day().summary, precision={kind: counted})
     assert list(verdicts.lines(summary)) == [sentence]
 
 
 def test_the_terminal_tells_triage_too() -> None:
     """The mark below its finding; the muted, the mutes and the verdicts after the receipt."""
-    lines = text.render(report_examples.triaged_night()).splitlines()
+    lines = text.render(report_examples.triaged_day()).splitlines()
     assert "         Acknowledged by alex from 22 November 2026 (entry 1): team payments is on it" in lines
     assert "         Verdict: real" in lines
     assert not any(line.startswith("MEDIUM") and "key_b81d" in line for line in lines)
     assert any(line.startswith("Muted       Test key in production: key_b81d") for line in lines)
     assert (
-        "Mute 3      keys like loadtest-* (covers nothing tonight), by alex until 24 November 2026: peak tests"
+        "Mute 3      keys like loadtest-* (covers nothing that day), by alex until 24 November 2026: peak tests"
         in lines
     )
     assert "Verdicts    Of 2 usage spikes with a verdict, 1 was real." in lines

@@ -1,4 +1,4 @@
-"""Mail: a night in full to the security list, and to each team its own keys alone, over SMTP."""
+"""Mail: a day in full to the security list, and to each team its own keys alone, over SMTP."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class MailChannel:
         return f"{settings.host}:{self._port} ({settings.security}{login}) to {', '.join(lists)}"
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        """A mail to each recipient who is to be told something; about several nights, one digest."""
+        """A mail to each recipient who is to be told something; about several days, one digest."""
         messages: list[Message] = []
         for audience, recipients in self._audiences(reports):
             made = bodies(partial(self._page, reports, audience), self._domain)
@@ -94,7 +94,7 @@ class MailChannel:
 
     def _page(self, reports: Sequence[RunReport], audience: Audience, most: int) -> MailPage:
         url = self._origin.report_url
-        link = url.replace("{night}", reports[-1].night.day.isoformat()) if url else None
+        link = url.replace("{day}", reports[-1].day.date.isoformat()) if url else None
         remark = ""
         if self._settings.attach and not audience.teams and self._attachment(reports[-1]) is None:
             remark = "report.json is too large to be attached."
@@ -110,19 +110,19 @@ class MailChannel:
         self, reports: Sequence[RunReport], recipient: str, made: Bodies, attachment: bytes | None
     ) -> Message:
         report, part = reports[-1], _part(reports)
-        number = self._identity(report.night.day.isoformat(), recipient, part)
+        number = self._identity(report.day.date.isoformat(), recipient, part)
         subject = f"[{made.page.tone.word}] {made.page.verdict}"
-        about = ", ".join(filter(None, (self._origin.organization, charts.short_day(report.night.day))))
+        about = ", ".join(filter(None, (self._origin.organization, charts.short_day(report.day.date))))
         subject = header_text(f"{header_text(subject, 150)} ({about})")
-        envelope = self._envelope(recipient, subject, number, report.generated_at, f"{report.night.day:%Y-%m}")
+        envelope = self._envelope(recipient, subject, number, report.generated_at, f"{report.day.date:%Y-%m}")
         payload = compose(envelope, made, self._domain, attachment)
-        return Message(number, report.night.day, self.name, recipient, subject, payload, part)
+        return Message(number, report.day.date, self.name, recipient, subject, payload, part)
 
     def _covered(self, reports: Sequence[RunReport], recipient: str) -> Iterator[Message]:
-        """Where a digest tells several nights, a mark on each that it needs no mail of its own."""
+        """Where a digest tells several days, a mark on each that it needs no mail of its own."""
         for report in reports if len(reports) > 1 else ():
-            number = self._identity(report.night.day.isoformat(), recipient, "")
-            yield Message(number, report.night.day, self.name, recipient, "told in a digest", None)
+            number = self._identity(report.day.date.isoformat(), recipient, "")
+            yield Message(number, report.day.date, self.name, recipient, "told in a digest", None)
 
     def _trial(self, recipient: str, now: datetime) -> Message:
         number, subject = self._identity(now.isoformat(), recipient, "trial"), "[Test] detector can write to you"
@@ -131,7 +131,7 @@ class MailChannel:
         return Message(number, now.date(), self.name, recipient, subject, payload, "trial")
 
     def _envelope(self, recipient: str, subject: str, number: str, date: datetime, series: str) -> Envelope:
-        """Headers; mails to one recipient about the nights of a month form one thread."""
+        """Headers; mails to one recipient about the days of a month form one thread."""
         thread = self._identity(series, recipient, "thread")
         label = "".join(
             character if character.isascii() and character.isalnum() else "-"
@@ -198,9 +198,9 @@ class MailChannel:
 
 
 def _part(reports: Sequence[RunReport]) -> str:
-    """Digests of other nights are other messages, also where the last night is the same."""
-    nights = [report.night.day.isoformat() for report in reports]
-    return f"{DIGEST} {identity(*nights)[:16]}" if len(nights) > 1 else ""
+    """Digests of other days are other messages, also where the last day is the same."""
+    days = [report.day.date.isoformat() for report in reports]
+    return f"{DIGEST} {identity(*days)[:16]}" if len(days) > 1 else ""
 
 
 def _refusal(words: str, code: int, said: bytes | str) -> str:

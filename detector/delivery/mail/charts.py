@@ -1,4 +1,4 @@
-"""The small pictures in a mail: a key's nights as bars, the judged one in colour, over the usual range.
+"""The small pictures in a mail: a key's days as bars, the judged one in colour, over the usual range.
 
 PNG, since mail programs drop SVG. There is no text in them: labels stand beside as text, so that they can be
 read in every size and colour scheme. The background is transparent for the same reason.
@@ -21,12 +21,12 @@ DOTS_PER_INCH = 144
 BAR, BAND, GAP, FLOOR = "#98a1ae", "#7d93a8", "#98a1ae", "#8d9199"
 
 
-def nights_png(series: Series, colour: str) -> bytes:
-    """The bars as a PNG; ``colour`` marks the judged night."""
+def days_png(series: Series, colour: str) -> bytes:
+    """The bars as a PNG; ``colour`` marks the judged day."""
     figure, axes = _canvas()
     axes.clear()
     axes.set_axis_off()
-    count = len(series.nights)
+    count = len(series.days)
     top = max([*series.seen, series.high or 0, 1])
     if series.low is not None and series.high is not None:
         axes.fill_between([-0.5, count - 0.5], series.low, series.high, color=BAND, alpha=0.28, linewidth=0)

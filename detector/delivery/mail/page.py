@@ -12,12 +12,12 @@ from detector.model.report import RunReport
 from detector.reports import revisions, verdicts
 from detector.reports.page import charts
 
-NIGHTS_SHOWN = 42
+DAYS_SHOWN = 42
 MOST_CHARTS = 6
 MOST_LINES = 5
 """Lines of one kind in a mail; the rest is counted."""
 VOLUME_TYPES = {"usage_spike", "unusual_pattern", "dormant_wake", "new_key_burst", "went_silent"}
-"""Types whose expected range counts requests a night, so that it may be drawn behind the bars."""
+"""Types whose expected range counts requests a day, so that it may be drawn behind the bars."""
 
 COLOURS = {
     "critical": "#86104a",
@@ -77,7 +77,7 @@ class MailPage:
     subline: str
     about: str
     alarms: list[str]
-    nights: list[str]
+    days: list[str]
     facts: list[tuple[str, str]]
     cards: list[Card]
     more: str
@@ -110,7 +110,7 @@ class Audience:
 def page(
     reports: Sequence[RunReport], audience: Audience, *, most: int, link: str | None, remark: str = ""
 ) -> MailPage:
-    """The mail about one night, or about several that were caught up (oldest first); at most ``most`` findings."""
+    """The mail about one day, or about several that were caught up (oldest first); at most ``most`` findings."""
     report, team = reports[-1], bool(audience.teams)
     findings = latest(reports, audience)
     shown = findings[:most]
@@ -121,7 +121,7 @@ def page(
         subline="" if team or len(reports) > 1 else report.summary.subline,
         about=_about(reports),
         alarms=_alarms(reports, team),
-        nights=[_night_line(each) for each in reports] if len(reports) > 1 and not team else [],
+        days=[_day_line(each) for each in reports] if len(reports) > 1 and not team else [],
         facts=[] if team else list(_facts(report)),
         cards=[_card(reports, finding, index) for index, finding in enumerate(shown)],
         more=" ".join(_more(len(findings) - len(shown), len(everything) - len(findings))),
@@ -134,14 +134,14 @@ def page(
 
 
 def latest(reports: Sequence[RunReport], audience: Audience) -> list[Finding]:
-    """The open findings of the nights, each as of the last night that has it, most severe first."""
+    """The open findings of the days, each as of the last day that has it, most severe first."""
     found: dict[str, Finding] = {}
     for report in reports:
         for finding in audience.findings(report):
             found[finding.finding_id] = finding
     if len(reports) == 1:
         return list(found.values())
-    return sorted(found.values(), key=lambda finding: (-finding.severity.rank, -finding.night.toordinal()))
+    return sorted(found.values(), key=lambda finding: (-finding.severity.rank, -finding.day.toordinal()))
 
 
 def tone(reports: Sequence[RunReport], audience: Audience, findings: Sequence[Finding]) -> Tone:
@@ -163,20 +163,20 @@ def verdict(reports: Sequence[RunReport], audience: Audience, findings: Sequence
         return f"{keys:,} {'key' if keys == 1 else 'keys'} of team {who} {'needs' if keys == 1 else 'need'} a look"
     if len(reports) == 1:
         return reports[0].summary.verdict
-    judged = {report.night.day: report.summary.outcome for report in reports}
+    judged = {report.day.date: report.summary.outcome for report in reports}
     parts = [
         f"{amount:,} {words}"
         for outcome, words in (("findings", "with findings"), ("not_judged", "not judged"), ("clear", "clear"))
         if (amount := sum(each == outcome for each in judged.values()))
     ]
-    return f"{len(reports):,} nights caught up: {', '.join(parts)}"
+    return f"{len(reports):,} days caught up: {', '.join(parts)}"
 
 
 def _about(reports: Sequence[RunReport]) -> str:
-    first, last = reports[0].night, reports[-1].night
-    day = f"{last.day:%A} {charts.long_day(last.day)}, {last.timezone.key}"
-    nights = f"Night of {day}" if first == last else f"Nights from {charts.long_day(first.day)} to {day}"
-    return f"{reports[-1].organization} · {nights}" if reports[-1].organization else nights
+    first, last = reports[0].day, reports[-1].day
+    day = f"{last.date:%A} {charts.long_day(last.date)}, {last.timezone.key}"
+    days = f"Day of {day}" if first == last else f"Days from {charts.long_day(first.date)} to {day}"
+    return f"{reports[-1].organization} · {days}" if reports[-1].organization else days
 
 
 def _alarms(reports: Sequence[RunReport], team: bool) -> list[str]:
@@ -187,7 +187,7 @@ def _alarms(reports: Sequence[RunReport], team: bool) -> list[str]:
     lines = []
     for report in reports:
         coverage = report.coverage
-        about = f"{charts.short_day(report.night.day)}: " if len(reports) > 1 else ""
+        about = f"{charts.short_day(report.day.date)}: " if len(reports) > 1 else ""
         lines += [f"{about}{problem}" for problem in (() if coverage.complete else coverage.problems)]
         lines += [f"{about}{failure}" for failure in coverage.failures]
         if coverage.withheld:
@@ -195,8 +195,8 @@ def _alarms(reports: Sequence[RunReport], team: bool) -> list[str]:
     return _capped(dict.fromkeys(lines), 2 * MOST_LINES)
 
 
-def _night_line(report: RunReport) -> str:
-    return f"{report.night.day:%a} {charts.short_day(report.night.day)}: {report.summary.verdict}"
+def _day_line(report: RunReport) -> str:
+    return f"{report.day.date:%a} {charts.short_day(report.day.date)}: {report.summary.verdict}"
 
 
 def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
@@ -209,7 +209,7 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
 
 
 def _card(reports: Sequence[RunReport], finding: Finding, index: int) -> Card:
-    report = next((each for each in reports if each.night.day == finding.night), reports[-1])
+    report = next((each for each in reports if each.day.date == finding.day), reports[-1])
     return Card(
         severity=str(finding.severity).capitalize(),
         colour=COLOURS[finding.severity],
@@ -226,13 +226,13 @@ def _card(reports: Sequence[RunReport], finding: Finding, index: int) -> Card:
 
 
 def _life(finding: Finding, *, several: bool) -> str:
-    when = f"on {charts.short_day(finding.night)}" if several else "tonight"
+    when = f"on {charts.short_day(finding.day)}" if several else "that day"
     words = {
         Status.NEW: f"new {when}",
         Status.REOPENED: f"back {when}, episode {finding.episode}",
-        Status.ESCALATED: f"worse {when}, night {finding.nights}",
+        Status.ESCALATED: f"worse {when}, day {finding.days}",
     }
-    return words.get(finding.status, f"ongoing, night {finding.nights}")
+    return words.get(finding.status, f"ongoing, day {finding.days}")
 
 
 def _finding_facts(finding: Finding) -> Iterator[tuple[str, str]]:
@@ -257,19 +257,19 @@ def _chart(report: RunReport, finding: Finding, index: int) -> Chart | None:
     trends = report.trends
     if finding.key_id not in trends.key_ids:
         return None
-    row, shown = trends.key_ids.index(finding.key_id), slice(-NIGHTS_SHOWN, None)
+    row, shown = trends.key_ids.index(finding.key_id), slice(-DAYS_SHOWN, None)
     pairs = zip(trends.requests[row].tolist()[shown], trends.known[row].tolist()[shown], strict=True)
     banded = finding.type in VOLUME_TYPES
     limits = (finding.expected, finding.low, finding.high) if banded else (None, None, None)
     counts = [count if known else None for count, known in pairs]
-    series = charts.Series(trends.nights[shown], counts, trends.missing.tolist()[shown], *limits)
+    series = charts.Series(trends.days[shown], counts, trends.missing.tolist()[shown], *limits)
     shaded = " Shaded: what its own history leads us to expect." if banded and finding.low is not None else ""
     return Chart(
         cid=f"chart{index}",
         words=charts.summary(series),
-        first=charts.short_day(series.nights[0]),
-        last=charts.short_day(series.nights[-1]),
-        caption=f"Requests a night.{shaded}",
+        first=charts.short_day(series.days[0]),
+        last=charts.short_day(series.days[-1]),
+        caption=f"Requests a day.{shaded}",
         series=series,
         colour=COLOURS[finding.severity],
     )
@@ -311,7 +311,7 @@ def _notes(report: RunReport) -> list[str]:
 
 def _closing(report: RunReport, audience: Audience) -> str:
     who = f"team {' and '.join(audience.teams)}, about its keys alone" if audience.teams else "the security list"
-    made = report.generated_at.astimezone(report.night.timezone)
+    made = report.generated_at.astimezone(report.day.timezone)
     return f"Sent to {who}. Judged on {charts.long_day(made.date())} at {made:%H:%M}."
 
 

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from detector.boundary.text import UNSEEN, visible
-from detector.delivery.mail.charts import nights_png
+from detector.delivery.mail.charts import days_png
 from detector.delivery.mail.page import MailPage
 from detector.reports.templates import template_folder
 
@@ -119,7 +119,7 @@ def _headed(envelope: Envelope) -> EmailMessage:
 
 def _pictures(page: MailPage) -> dict[str, bytes]:
     charts = [card.chart for card in page.cards if card.chart is not None]
-    return {chart.cid: nights_png(chart.series, chart.colour) for chart in charts}
+    return {chart.cid: days_png(chart.series, chart.colour) for chart in charts}
 
 
 @cache

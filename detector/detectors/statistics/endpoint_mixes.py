@@ -1,6 +1,6 @@
-"""How far a night's endpoint mix lies from a key's usual one, for all keys and nights at once.
+"""How far a day's endpoint mix lies from a key's usual one, for all keys and days at once.
 
-Everything is keys x endpoints in sparse matrices, or keys x nights; no loop over keys.
+Everything is keys x endpoints in sparse matrices, or keys x days; no loop over keys.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ LEAST_HISTORY = 20
 """Requests with an endpoint that a key's usual mix rests on, at least."""
 TYPICAL_SCATTER = 0.01
 SMALLEST_SCATTER, LARGEST_SCATTER = 1e-4, 0.5
-PRIOR_NIGHTS = 8
-"""The fleet's scatter counts like this many nights of the key's own."""
+PRIOR_DAYS = 8
+"""The fleet's scatter counts like this many days of the key's own."""
 PRIOR_REQUESTS = 100
 """The fleet's share of requests to endpoints that a key never used counts like this many of its own."""
 LEAST_NEW = 1e-3
 FORGOTTEN_EVERY, FORGOTTEN_BEYOND = 28, 12.0
-"""One night in this many may be left out of a key's scatter, when it lies this many times above chance."""
+"""One day in this many may be left out of a key's scatter, when it lies this many times above chance."""
 _GRID = np.linspace(np.log(1e-6), np.log(100), 2_000)
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Keys x nights, the judged one last: each night against the mix of all the earlier ones but itself."""
+    """Keys x days, the judged one last: each day against the mix of all the earlier ones but itself."""
 
     requests: Floats
     """Requests with an endpoint."""
     history: Floats
-    """Requests that the usual mix rests on; heavy nights count for less."""
+    """Requests that the usual mix rests on; heavy days count for less."""
     deviance: Floats
     chance: Floats
-    """The mean of the deviance by chance, the scatter of the mix from night to night included."""
+    """The mean of the deviance by chance, the scatter of the mix from day to day included."""
     freedom: Floats
     """Degrees of freedom of the chi-square with that mean and variance."""
     moved: Floats
     """The share of requests that lies off the usual mix."""
 
 
-def distances(nights: list[csr_array]) -> Distances:
-    """Compare the last night with all before it, and each night before with the others before."""
-    requests = np.column_stack([night.sum(axis=1) for night in nights]).astype(np.float64)
+def distances(days: list[csr_array]) -> Distances:
+    """Compare the last day with all before it, and each day before with the others before."""
+    requests = np.column_stack([day.sum(axis=1) for day in days]).astype(np.float64)
     weights = 1 / (1 + requests * TYPICAL_SCATTER)
     weights[:, -1] = 0.0
-    usual = _usual(nights, weights)
+    usual = _usual(days, weights)
     places = _places(usual)
     history = (weights * requests).sum(axis=1, keepdims=True) - weights * requests
     own, new, moved = (np.zeros(requests.shape) for _ in range(3))
-    for column, night in enumerate(nights):
-        rows, counts, left = _beside(night, usual, places, weights[:, column])
+    for column, day in enumerate(days):
+        rows, counts, left = _beside(day, usual, places, weights[:, column])
         total, known = requests[rows, column], left > 0
         share = np.where(known, left, 1) / np.maximum(history[rows, column], 1e-9)
         deviances = np.where(known, counts * np.log(counts / (total * share)), 0)
@@ -77,12 +77,12 @@ def _rows(matrix: csr_array) -> NDArray[np.int64]:
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
-def _usual(nights: list[csr_array], weights: Floats) -> csr_array:
-    """The sum of the nights, each key's by its weight on the night."""
-    total = csr_array(nights[0].shape, dtype=np.float64)
-    for column, night in enumerate(nights[:-1]):
-        data = night.data * weights[_rows(night), column]
-        total = total + csr_array((data, night.indices, night.indptr), shape=night.shape)
+def _usual(days: list[csr_array], weights: Floats) -> csr_array:
+    """The sum of the days, each key's by its weight on the day."""
+    total = csr_array(days[0].shape, dtype=np.float64)
+    for column, day in enumerate(days[:-1]):
+        data = day.data * weights[_rows(day), column]
+        total = total + csr_array((data, day.indices, day.indptr), shape=day.shape)
     return total.sorted_indices()
 
 
@@ -93,10 +93,10 @@ def _places(matrix: csr_array) -> NDArray[np.int64]:
 
 
 def _beside(
-    night: csr_array, usual: csr_array, places: NDArray[np.int64], weight: Floats
+    day: csr_array, usual: csr_array, places: NDArray[np.int64], weight: Floats
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """A night's entries as rows and counts, and what the usual mix holds there beside the night itself."""
-    rows, counts, wanted = _rows(night), night.data.astype(np.float64), _places(night)
+    """A day's entries as rows and counts, and what the usual mix holds there beside the day itself."""
+    rows, counts, wanted = _rows(day), day.data.astype(np.float64), _places(day)
     at = np.minimum(np.searchsorted(places, wanted), max(len(places) - 1, 0))
     held = np.where(places[at] == wanted, usual.data[at], 0.0) if len(places) else np.zeros(len(rows))
     left = held - counts * weight[rows]
@@ -114,7 +114,7 @@ def _novelty(new: Floats, weights: Floats, history: Floats) -> Floats:
 
 
 def _by_chance(usual: csr_array, requests: Floats, novelty: Floats) -> tuple[Floats, Floats]:
-    """Mean and variance of the deviance, were each night drawn from the usual mix; never tiny."""
+    """Mean and variance of the deviance, were each day drawn from the usual mix; never tiny."""
     means, variances = _poisson_deviance()
     rows = _rows(usual)
     share = usual.data / np.maximum(usual.sum(axis=1), 1e-9)[rows]
@@ -147,9 +147,9 @@ def _poisson_deviance() -> tuple[Floats, Floats]:
 
 
 def _inflation(ratio: Floats, requests: Floats, history: Floats) -> Floats:
-    """By how much deviances exceed chance, from the scatter of each key's mix on its other nights.
+    """By how much deviances exceed chance, from the scatter of each key's mix on its other days.
 
-    ``ratio`` is deviance over its mean by chance. One night in 28 far off all others is forgotten: else
+    ``ratio`` is deviance over its mean by chance. One day in 28 far off all others is forgotten: else
     the last shift would teach that shifts are normal.
     """
     information = requests * TYPICAL_SCATTER / (1 + requests * TYPICAL_SCATTER)
@@ -169,7 +169,7 @@ def _inflation(ratio: Floats, requests: Floats, history: Floats) -> Floats:
     known = information.sum(axis=1)
     telling = known >= 1
     fleet = np.median(excess.sum(axis=1)[telling] / known[telling]) if telling.any() else 1.0
-    others = excess.sum(axis=1, keepdims=True) - excess + PRIOR_NIGHTS * max(float(fleet), 0.0)
-    scatter = TYPICAL_SCATTER * others / (known[:, None] - information + PRIOR_NIGHTS)
+    others = excess.sum(axis=1, keepdims=True) - excess + PRIOR_DAYS * max(float(fleet), 0.0)
+    scatter = TYPICAL_SCATTER * others / (known[:, None] - information + PRIOR_DAYS)
     inflation: Floats = 1 + requests * np.clip(scatter, SMALLEST_SCATTER, LARGEST_SCATTER) + requests / history
     return inflation

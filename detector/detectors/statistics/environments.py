@@ -11,10 +11,10 @@ from scipy.sparse import csr_array
 from detector.model.panel import Panel
 from detector.usage.aggregation import ENVIRONMENTS
 
-NIGHTS = 14
+DAYS = 14
 FEWEST_KEYS = 20
 """Keys of each environment below which their behaviour cannot be told apart."""
-FEWEST_NIGHTS = 7
+FEWEST_DAYS = 7
 SEPARATED = 0.9
 """The environments must differ: so many keys in 100 must be told apart rightly before one is doubted."""
 DOUBTFUL = 0.2
@@ -40,8 +40,8 @@ def behaviour_odds(panel: Panel) -> NDArray[np.float64]:
     """
     odds = np.full(len(panel.keys), np.nan)
     environment = panel.records["environment"].to_numpy(dtype=object)
-    used = panel.requests[:, -NIGHTS:].sum(axis=1) > 0
-    enough = panel.observed[:, -NIGHTS:].sum(axis=1) >= FEWEST_NIGHTS
+    used = panel.requests[:, -DAYS:].sum(axis=1) > 0
+    enough = panel.observed[:, -DAYS:].sum(axis=1) >= FEWEST_DAYS
     judged = used & enough & panel.records["active"].to_numpy() & np.isin(environment, ENVIRONMENTS)
     live = environment[judged] == "live"
     if min(live.sum(), (~live).sum()) < FEWEST_KEYS or panel.missing[-1]:
@@ -96,8 +96,8 @@ def _cross_predict(
 
 
 def _features(panel: Panel, judged: NDArray[np.bool_], live: NDArray[np.bool_]) -> NDArray[np.float64]:
-    requests = panel.requests[judged, -NIGHTS:].astype(float)
-    weekend = (panel.nights[-NIGHTS:].astype(int) + 3) % 7 >= 5  # day 0, 1 January 1970, was a Thursday
+    requests = panel.requests[judged, -DAYS:].astype(float)
+    weekend = (panel.days[-DAYS:].astype(int) + 3) % 7 >= 5  # day 0, 1 January 1970, was a Thursday
     week = np.log(requests[:, ~weekend].mean(axis=1) + 0.5)
     return np.column_stack(
         [
@@ -115,9 +115,9 @@ def _mix_odds(panel: Panel, judged: NDArray[np.bool_], live: NDArray[np.bool_]) 
 
     A key's own requests are left out of its fleet's mix. 0 where endpoints are not known.
     """
-    nights = panel.mixes(NIGHTS).nights
-    total = csr_array(nights[0].shape, dtype=np.float64)
-    for matrix in nights:
+    days = panel.mixes(DAYS).days
+    total = csr_array(days[0].shape, dtype=np.float64)
+    for matrix in days:
         total = total + matrix
     own = total[np.flatnonzero(judged)].toarray() if total.shape[1] <= 2_000 else _busiest(total, judged)
     shares = own / np.maximum(own.sum(axis=1, keepdims=True), 1)

@@ -1,6 +1,6 @@
-"""The share of a key's requests that fails: what its history leads us to expect, and how surprising a night is.
+"""The share of a key's requests that fails: what its history leads us to expect, and how surprising a day is.
 
-Errors are counted as beta-binomial: the rate moves from night to night around its mean. The moments are
+Errors are counted as beta-binomial: the rate moves from day to day around its mean. The moments are
 those of Kleinman (1973), Proportions with extraneous variance, JASA 68 (341).
 """
 
@@ -17,10 +17,10 @@ LOWEST_RATE = 0.005
 """No error rate is believed to be below this: one request in 200 may always fail."""
 TYPICAL_SCATTER = 0.01
 SMALLEST_SCATTER, LARGEST_SCATTER = 5e-4, 0.5
-PRIOR_NIGHTS = 8
-"""The fleet's scatter counts like this many nights of the key's own."""
+PRIOR_DAYS = 8
+"""The fleet's scatter counts like this many days of the key's own."""
 FORGOTTEN_EVERY, FORGOTTEN_BEYOND = 28, 5.0
-"""One bad night in this many may be left out of a key's history, when it lies this many SD above the rest."""
+"""One bad day in this many may be left out of a key's history, when it lies this many SD above the rest."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
@@ -33,7 +33,7 @@ class Rates:
 
 
 def usual_rates(requests: Floats, errors: Floats) -> Rates:
-    """Error rates to expect from keys x nights of counts; nights without requests say nothing."""
+    """Error rates to expect from keys x days of counts; days without requests say nothing."""
     weights = requests / (1 + np.maximum(requests - 1, 0) * TYPICAL_SCATTER)
     rates = errors / np.maximum(requests, 1)
     mean, _ = _mean(rates, weights)
@@ -100,7 +100,7 @@ def _mean(rates: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def _forget(residuals: Floats, weights: Floats, mean: Floats) -> Floats:
-    """The weights without each key's few nights far above the others."""
+    """The weights without each key's few days far above the others."""
     kept = weights.copy()
     allowed = ((weights > 0).sum(axis=1) + FORGOTTEN_EVERY // 2) // FORGOTTEN_EVERY
     distance = residuals * np.sqrt(weights)
@@ -120,12 +120,12 @@ def _scatter(requests: Floats, rates: Floats, weights: Floats, mean: Floats) -> 
     factor = weights * (1 - share)
     chance = (factor / np.maximum(requests, 1)).sum(axis=1)
     squares = (weights * (rates - mean[:, None]) ** 2).sum(axis=1) / (mean * (1 - mean))
-    nights = factor.sum(axis=1) - chance
-    say = nights * mean * (1 - mean)
-    own = np.minimum((squares - chance) / np.maximum(nights, 1e-9), LARGEST_SCATTER)
+    days = factor.sum(axis=1) - chance
+    say = days * mean * (1 - mean)
+    own = np.minimum((squares - chance) / np.maximum(days, 1e-9), LARGEST_SCATTER)
     fleet = (say * own).sum() / say.sum() if say.any() else TYPICAL_SCATTER
-    drawn = (squares - chance) * TYPICAL_SCATTER + PRIOR_NIGHTS * max(float(fleet), 0.0)
-    scatter: Floats = np.maximum(drawn, 0) / (nights * TYPICAL_SCATTER + PRIOR_NIGHTS)
+    drawn = (squares - chance) * TYPICAL_SCATTER + PRIOR_DAYS * max(float(fleet), 0.0)
+    scatter: Floats = np.maximum(drawn, 0) / (days * TYPICAL_SCATTER + PRIOR_DAYS)
     return scatter
 
 

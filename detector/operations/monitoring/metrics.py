@@ -1,6 +1,6 @@
 """Metrics for Prometheus, in a file that node_exporter's textfile collector reads.
 
-All are gauges that tell of the last run of the nights due. What the state remembers is told after every run;
+All are gauges that tell of the last run of the days due. What the state remembers is told after every run;
 what a report says is left out where the run made none, rather than told as zero.
 Names: https://prometheus.io/docs/practices/naming/
 """
@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import func, select
 
 from detector.boundary.disk import write_atomically
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.errors import StateError
 from detector.model.finding import Severity, Status
 from detector.model.report import RunReport
@@ -27,14 +27,14 @@ from detector.reports.kinds import KINDS
 from detector.state import outbox as outbox_table
 from detector.state.database import State
 from detector.state.messages import FAILED, WAITING
-from detector.state.tables import judged_nights, runs
+from detector.state.tables import judged_days, runs
 
 log = logging.getLogger("detector.metrics")
 
 
 @dataclass(frozen=True)
 class LastRun:
-    """How a run of the nights due ended, and the report of the last night it judged, if it did."""
+    """How a run of the days due ended, and the report of the last day it judged, if it did."""
 
     ended_at: datetime
     seconds: float
@@ -71,14 +71,14 @@ def _of_state(registry: CollectorRegistry, state: State, zone: ZoneInfo) -> None
     with state.transaction() as connection:
         finished = select(func.max(runs.c.finished_at)).where(runs.c.exit_code == 0)
         success: datetime | None = connection.execute(finished).scalar()
-        night: date | None = connection.execute(select(func.max(judged_nights.c.night))).scalar()
+        day: date | None = connection.execute(select(func.max(judged_days.c.day))).scalar()
         messages = {status: outbox_table.count(connection, status) for status in (WAITING, FAILED)}
     if success is not None:
         instant = success if success.tzinfo else success.replace(tzinfo=UTC)
         _gauge(registry, "last_success_timestamp_seconds", "When a run last succeeded.", instant.timestamp())
-    if night is not None:
-        end = Night(night, zone).end.timestamp()
-        _gauge(registry, "last_judged_night_end_timestamp_seconds", "When the last judged night ended.", end)
+    if day is not None:
+        end = Day(day, zone).end.timestamp()
+        _gauge(registry, "last_judged_day_end_timestamp_seconds", "When the last judged day ended.", end)
     outbox = Gauge("detector_outbox_messages", "Messages not delivered.", ["status"], registry=registry)
     for status, count in messages.items():
         outbox.labels(status).set(count)
@@ -86,7 +86,7 @@ def _of_state(registry: CollectorRegistry, state: State, zone: ZoneInfo) -> None
 
 def _of_report(registry: CollectorRegistry, report: RunReport) -> None:
     judged = report.coverage.keys_judged
-    _gauge(registry, "keys_judged", "Keys judged in the last night.", judged)
+    _gauge(registry, "keys_judged", "Keys judged in the last day.", judged)
     _gauge(registry, "keys_not_judged", "Active keys not judged in it.", report.coverage.keys_active - judged)
     findings = Gauge("detector_findings", "Its open findings.", ["type", "severity"], registry=registry)
     counts = Counter(

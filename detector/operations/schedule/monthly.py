@@ -13,11 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from detector.boundary.disk import write_atomically
-from detector.chargeback.statement import Month, Statement, charge, measure, nights_of, totals
+from detector.chargeback.statement import Month, Statement, charge, days_of, measure, totals
 from detector.config.chargeback import Chargeback
 from detector.config.config import Config
 from detector.config.load import load
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.errors import ConfigError, DetectorError, HistoryError, SourceError
 from detector.operations.monitoring.logs import logging_to_stderr
 from detector.pipeline import DONE, PARTIAL, Job
@@ -46,22 +46,22 @@ def monthly(config: Config, now: datetime, progress: Progress = unwatched) -> tu
 
 
 def statement(config: Config, month: Month, now: datetime, progress: Progress = unwatched) -> Statement:
-    """A month's charges from its nights in the history; those that it lacks are pulled first.
+    """A month's charges from its days in the history; those that it lacks are pulled first.
 
     What the source cannot tell is missing, and where it says why a failure of the statement. Raises ConfigError
-    for a month of which no night is over, HistoryError where no night of it is known.
+    for a month of which no day is over, HistoryError where no day of it is known.
     """
-    last = min(month.last, Night.last_complete(now, config.zone).day)
+    last = min(month.last, Day.last_complete(now, config.zone).date)
     if last < month.first:
-        raise ConfigError(f"no night of {month} is over yet")
+        raise ConfigError(f"no day of {month} is over yet")
     with closing(State(config.state.url)) as state:
         job = Job.assemble(config, now, progress, state)
         failures = _pull(job, month.first, last)
-    stored = [night for night in job.history.nights() if month.first <= night <= month.last]
+    stored = [day for day in job.history.days() if month.first <= day <= month.last]
     if not stored:
-        raise HistoryError(f"no night of {month} is in the history{': ' if failures else ''}{'; '.join(failures)}")
-    notes = {night: job.history.notes(night) for night in stored}
-    known = {night: (noted.pulled_at, noted.last_use is not None) for night, noted in notes.items()}
+        raise HistoryError(f"no day of {month} is in the history{': ' if failures else ''}{'; '.join(failures)}")
+    notes = {day: job.history.notes(day) for day in stored}
+    known = {day: (noted.pulled_at, noted.last_use is not None) for day, noted in notes.items()}
     charges = config.chargeback.of(str(month))
     lines, owners = _lines(charges, job.history, stored)
     return Statement(
@@ -75,7 +75,7 @@ def statement(config: Config, month: Month, now: datetime, progress: Progress = 
         lines=lines,
         owners=owners,
         teams=totals(lines, owners, _lines_before(config.chargeback, job.history, month.before)),
-        nights=nights_of(month, config.zone, known, config.history.settle_nights, now),
+        days=days_of(month, config.zone, known, config.history.settle_days, now),
         failures=failures,
         generated_at=now,
     )
@@ -121,17 +121,17 @@ def _pull(job: Job, first: date, last: date) -> tuple[str, ...]:
     return ()
 
 
-def _lines(charges: Chargeback, history: History, nights: list[date]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The lines of nights, and who owns what."""
-    usage = measure((history.read(night) for night in nights), charges.prices)
+def _lines(charges: Chargeback, history: History, days: list[date]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The lines of days, and who owns what."""
+    usage = measure((history.read(day) for day in days), charges.prices)
     return charge(usage, charges.prices, charges.shared, charges.currency), usage.owners
 
 
 def _lines_before(charges: Chargeback, history: History, month: Month) -> pd.DataFrame | None:
-    """The lines of a month; None where a night of it is not stored."""
+    """The lines of a month; None where a day of it is not stored."""
     if history.missing(month.first, month.last):
         return None
-    return _lines(charges.of(str(month)), history, month.nights())[0]
+    return _lines(charges.of(str(month)), history, month.days())[0]
 
 
 def main() -> None:
@@ -146,7 +146,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     for file in files:
         print(file)
-    sys.exit(PARTIAL if made.nights.missing else DONE)
+    sys.exit(PARTIAL if made.days.missing else DONE)
 
 
 if __name__ == "__main__":

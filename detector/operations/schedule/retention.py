@@ -1,4 +1,4 @@
-"""Retention: nights, reports and rows of the state older than they are to be kept are taken away."""
+"""Retention: days, reports and rows of the state older than they are to be kept are taken away."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from detector.config.config import Config
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.pipeline import kept_from
 from detector.state import pruning as state_pruning
 from detector.state.database import State
@@ -20,16 +20,16 @@ from detector.usage.history import History
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was taken away, or would be: nights of the history, nights with reports, rows of the state."""
+    """What was taken away, or would be: days of the history, days with reports, rows of the state."""
 
     before: date
-    nights: tuple[date, ...]
+    days: tuple[date, ...]
     reports: tuple[date, ...]
     state: PrunedState
 
 
 def prune(config: Config, now: datetime, *, pretend: bool = False) -> Pruned:
-    """Take away what is older than ``history.keep_nights`` before the last night, but never what judging reads.
+    """Take away what is older than ``history.keep_days`` before the last day, but never what judging reads.
 
     Verdicts and mutes stay, and the latest of what was seen of a finding. Raises LockedError while a run is at
     work.
@@ -37,41 +37,41 @@ def prune(config: Config, now: datetime, *, pretend: bool = False) -> Pruned:
     with closing(State(config.state.url)) as state:
         history = History(Path(config.history.path), config.zone, StateLedger(state))
         before = _bound(config, history, now)
-        started_before = Night(before, config.zone).start.astimezone(UTC)
-        nights = tuple(night for night in history.nights() if night < before)
+        started_before = Day(before, config.zone).start.astimezone(UTC)
+        days = tuple(day for day in history.days() if day < before)
         reports = _reports(Path(config.report.directory), before)
         if pretend:
             with state.transaction() as connection:
                 rows = state_pruning.prune(connection, before, started_before, pretend=True)
-            return Pruned(before, nights, tuple(reports), rows)
+            return Pruned(before, days, tuple(reports), rows)
         with state.only_run():
-            for night in nights:
-                history.remove(night)
+            for day in days:
+                history.remove(day)
             for folder in reports.values():
                 shutil.rmtree(folder)
             with state.transaction() as connection:
                 rows = state_pruning.prune(connection, before, started_before)
-    return Pruned(before, nights, tuple(reports), rows)
+    return Pruned(before, days, tuple(reports), rows)
 
 
 def _bound(config: Config, history: History, now: datetime) -> date:
-    """The first night that is kept: by the clock, or by the newest night with requests where that is long ago,
+    """The first day that is kept: by the clock, or by the newest day with requests where that is long ago,
     so that a clock that ran ahead takes no history away."""
-    used = (night for night in reversed(history.nights()) if history.notes(night).last_use is not None)
+    used = (day for day in reversed(history.days()) if history.notes(day).last_use is not None)
     newest = next(used, None)
     if newest is None:
         return kept_from(config, now)
-    return min(kept_from(config, now), kept_from(config, Night(newest, config.zone).end))
+    return min(kept_from(config, now), kept_from(config, Day(newest, config.zone).end))
 
 
 def _reports(directory: Path, before: date) -> dict[date, Path]:
-    """The folders of nights before one, by night; whatever else lies there is none of ours."""
+    """The folders of days before one, by day; whatever else lies there is none of ours."""
     found = {}
     for folder in sorted(directory.glob("????-??-??")):
         try:
-            night = date.fromisoformat(folder.name)
+            day = date.fromisoformat(folder.name)
         except ValueError:
             continue
-        if night < before and folder.is_dir() and not folder.is_symlink():
-            found[night] = folder
+        if day < before and folder.is_dir() and not folder.is_symlink():
+            found[day] = folder
     return found

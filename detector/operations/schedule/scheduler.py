@@ -1,8 +1,8 @@
-"""The scheduler: a process that judges every night at its hour, and tries again where it could not.
+"""The scheduler: a process that judges every day at its hour, and tries again where it could not.
 
 APScheduler keeps the clock. One run at a time; a run that comes late is made up for, however late; a signal to
-stop lets the running night finish. Between the runs it sends what waits in the outbox. Where there are prices it
-writes the statement of each month, and again after each night until no late row can change it.
+stop lets the running day finish. Between the runs it sends what waits in the outbox. Where there are prices it
+writes the statement of each month, and again after each day until no late row can change it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from apscheduler.triggers.cron import CronTrigger
 from detector.config.config import Config
 from detector.delivery import open_channels
 from detector.delivery.outbox import Outbox
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.errors import ConfigError, DetectorError
 from detector.operations.schedule.monthly import Written, last_month, monthly, written
 from detector.operations.schedule.nightly import nightly
@@ -85,11 +85,11 @@ class Service:
 
     @property
     def grace(self) -> timedelta:
-        """How long a running night may take once the process is told to stop."""
+        """How long a running day may take once the process is told to stop."""
         return timedelta(minutes=self._config.schedule.grace_minutes)
 
     def run(self) -> None:
-        """Judge the nights that are due, then charge the month that is due."""
+        """Judge the days that are due, then charge the month that is due."""
         self._attempt("the nightly run", self._judge)
         self.charge()
 
@@ -109,19 +109,19 @@ class Service:
         self._soon(timedelta(minutes=self._config.schedule.retry_minutes))
 
     def _judge(self) -> None:
-        """Judge nights once each: an hour that the clocks repeat comes twice."""
+        """Judge days once each: an hour that the clocks repeat comes twice."""
         if not has_work(self._config, self._clock()):
-            log.info("the last night was judged already")
+            log.info("the last day was judged already")
             all_is_well(self._config)
             return
         log.info("judging what is due")
         nightly(self._config, now=self._clock())
         old = prune(self._config, self._clock())
-        if old.nights or old.reports:
-            log.info("%d nights, %d reports before %s taken away", len(old.nights), len(old.reports), old.before)
+        if old.days or old.reports:
+            log.info("%d days, %d reports before %s taken away", len(old.days), len(old.reports), old.before)
 
     def _charge(self) -> None:
-        """Nights that the source does not give are asked for again with the next run, not soon."""
+        """Days that the source does not give are asked for again with the next run, not soon."""
         if not is_statement_due(self._config, self._clock()):
             return
         made, paths = monthly(self._config, self._clock())
@@ -165,7 +165,7 @@ class Service:
 def serve(read: Callable[[], Config]) -> None:
     """Run until told to stop by SIGTERM or SIGINT; SIGHUP rereads the configuration.
 
-    A night that is not finished within ``schedule.grace_minutes``, or when told to stop again, is left as a kill
+    A day that is not finished within ``schedule.grace_minutes``, or when told to stop again, is left as a kill
     would leave it, and the process ends with 75.
     """
     scheduler = BlockingScheduler(timezone=read().zone)
@@ -176,7 +176,7 @@ def serve(read: Callable[[], Config]) -> None:
         if stopping:
             _leave("told to stop again")
         stopping.append(number)
-        log.info("stopping; a running night is finished first")
+        log.info("stopping; a running day is finished first")
         Thread(target=end).start()
 
     def end() -> None:
@@ -200,7 +200,7 @@ def serve(read: Callable[[], Config]) -> None:
 
 def _leave(reason: str) -> NoReturn:
     """End now. What a run wrote is whole at any time, and the lock goes with the process."""
-    log.warning("%s: the running night is left, and the next start makes up for it", reason)
+    log.warning("%s: the running day is left, and the next start makes up for it", reason)
     os._exit(os.EX_TEMPFAIL)
 
 
@@ -222,16 +222,16 @@ def _trigger(config: Config, key: str) -> CronTrigger:
 
 
 def has_work(config: Config, now: datetime) -> bool:
-    """Whether the night that ended last is still to be judged."""
-    return Night.last_complete(now, config.zone).day not in _judged(config)
+    """Whether the day that ended last is still to be judged."""
+    return Day.last_complete(now, config.zone).date not in _judged(config)
 
 
 def is_behind(config: Config, now: datetime) -> bool:
-    """Whether a night whose hour has come was not judged, as after a day without power."""
-    night, judged = Night.last_complete(now, config.zone), _judged(config)
-    planned = nightly_trigger(config).get_next_fire_time(None, night.end)
+    """Whether a day whose hour has come was not judged, as after a day without power."""
+    day, judged = Day.last_complete(now, config.zone), _judged(config)
+    planned = nightly_trigger(config).get_next_fire_time(None, day.end)
     came = planned is not None and planned <= now
-    return came and bool(judged) and night.day not in judged
+    return came and bool(judged) and day.date not in judged
 
 
 def is_statement_due(config: Config, now: datetime) -> bool:
@@ -240,12 +240,10 @@ def is_statement_due(config: Config, now: datetime) -> bool:
     if not config.chargeback.wanted:
         return False
     month = last_month(config, now)
-    planned = chargeback_trigger(config).get_next_fire_time(None, Night(month.last, config.zone).end)
+    planned = chargeback_trigger(config).get_next_fire_time(None, Day(month.last, config.zone).end)
     if planned is None or planned > now or written(config, month) is Written.FINAL:
         return False
-    return any(
-        month.first <= night <= month.last for night in History(Path(config.history.path), config.zone).nights()
-    )
+    return any(month.first <= day <= month.last for day in History(Path(config.history.path), config.zone).days())
 
 
 def _judged(config: Config) -> dict[date, bool]:

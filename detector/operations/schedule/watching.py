@@ -1,4 +1,4 @@
-"""A run of the nights that are due, watched from outside: the dead-man's switch and the metrics hear of it."""
+"""A run of the days that are due, watched from outside: the dead-man's switch and the metrics hear of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from detector.pipeline import DONE, Outcome
 
 
 class Watch:
-    """What is told of one run; ``outcomes`` are of the nights it has judged until now."""
+    """What is told of one run; ``outcomes`` are of the days it has judged until now."""
 
     def __init__(self, config: Config, settings: Monitoring, now: datetime) -> None:
         self.outcomes: list[Outcome] = []
@@ -46,12 +46,12 @@ class Watch:
         metrics.write(path, run, self._config.state.url, self._config.zone)
 
     def _told(self, exit_code: int) -> str:
-        """Nights, exit codes and counts alone: what leaves the house holds no names and no texts of errors."""
+        """Days, exit codes and counts alone: what leaves the house holds no names and no texts of errors."""
         lines = [f"exit code {exit_code}"]
         for outcome in self.outcomes:
             coverage, summary = outcome.report.coverage, outcome.report.summary
             lines.append(
-                f"night {outcome.report.night.day}: exit code {outcome.exit_code}, "
+                f"day {outcome.report.day.date}: exit code {outcome.exit_code}, "
                 f"{coverage.keys_judged} of {coverage.keys_active} keys judged, {summary.open} findings"
             )
         return "\n".join(lines)
@@ -74,4 +74,4 @@ def watched_run(config: Config, settings: Monitoring, now: datetime) -> Iterator
 
 def all_is_well(config: Config) -> None:
     """At the hour of a run there was nothing left to do, which is a success too."""
-    Pings(config.monitoring).end(DONE, "nothing to do: the last night was judged already")
+    Pings(config.monitoring).end(DONE, "nothing to do: the last day was judged already")

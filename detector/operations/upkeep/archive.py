@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from detector.model.errors import BackupError
-from detector.state.tables import MIGRATIONS, TABLES
+from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
+from detector.state.tables import TABLES
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 NAMES = re.compile(
     r"(?a:history/day=\d{4}-\d\d-\d\d/usage\.parquet"
     r"|snapshots/[0-9a-f]{16}/day=\d{4}-\d\d-\d\d\.json\.gz"
-    rf"|state/({'|'.join(TABLES)})\.ndjson)"
+    rf"|state/({'|'.join([*TABLES, *RENAMED_TABLES])})\.ndjson)"
 )
 """What a member can be called."""
 MOST_MEMBERS = 100_000

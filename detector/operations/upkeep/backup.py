@@ -19,16 +19,16 @@ from detector.sources.pull import Progress, unwatched
 from detector.state import dump as state_dump
 from detector.state.database import State
 from detector.state.ledger import StateLedger
-from detector.state.migrations import applied
 from detector.state.tables import TABLES
+from detector.state.upgrade import applied
 from detector.usage.history import History
 
 
 @dataclass(frozen=True)
 class Backup:
-    """What was put into a backup, and which nights were damaged already when they were."""
+    """What was put into a backup, and which days were damaged already when they were."""
 
-    nights: int
+    days: int
     damaged: tuple[date, ...]
 
 
@@ -52,8 +52,8 @@ def back_up(config: Config, state: State, out: Path, now: datetime, progress: Pr
         except OSError as error:
             raise BackupError(f"cannot write the backup {out}: {error.strerror or error}") from error
         entries = StateLedger(state).entries()
-    known = {night: (entry.stored.checksum, entry.former) for night, entry in entries.items()}
-    damaged = [night for night, member in stored.items() if night in known and member.sha256 not in known[night]]
+    known = {day: (entry.stored.checksum, entry.former) for day, entry in entries.items()}
+    damaged = [day for day, member in stored.items() if day in known and member.sha256 not in known[day]]
     return Backup(len(stored), tuple(damaged))
 
 
@@ -64,7 +64,7 @@ def snapshots_of(config: Config) -> Path | None:
 
 
 def _refuse_newer(history: History) -> None:
-    """Nights of a newer version go with a state that is not at hand; damaged ones are no reason to stop."""
+    """Days of a newer version go with a state that is not at hand; damaged ones are no reason to stop."""
     latest = history.latest()
     with suppress(HistoryError):
         try:
@@ -86,11 +86,11 @@ def _add_state(writer: Writer, state: State, folder: Path) -> list[str]:
 
 
 def _add_history(writer: Writer, history: History, progress: Progress) -> Iterator[tuple[date, Member]]:
-    nights = history.nights()
-    for done, night in enumerate(nights, start=1):
-        with history.path(night).open("rb") as file:
-            yield night, writer.add(f"history/day={night.isoformat()}/usage.parquet", file)
-        progress(night, done, len(nights))
+    days = history.days()
+    for done, day in enumerate(days, start=1):
+        with history.path(day).open("rb") as file:
+            yield day, writer.add(f"history/day={day.isoformat()}/usage.parquet", file)
+        progress(day, done, len(days))
 
 
 def _add_snapshots(writer: Writer, config: Config) -> None:

@@ -19,7 +19,8 @@ from detector.reports import reporter
 from detector.sources.pull import Progress, unwatched
 from detector.state.database import State
 from detector.state.ledger import Entry, StateLedger
-from detector.state.tables import MIGRATIONS, TABLES, migrations
+from detector.state.migrations import MIGRATIONS
+from detector.state.tables import TABLES, migrations
 from detector.usage.history import Stored
 
 
@@ -37,16 +38,16 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong, in words. ``night`` is None for the state and scraps, ``subject`` a path or a format."""
+    """Something wrong, in words. ``day`` is None for the state and scraps, ``subject`` a path or a format."""
 
     kind: Kind
     text: str
-    night: date | None = None
+    day: date | None = None
     subject: str = ""
 
 
 def examine(job: Job, progress: Progress = unwatched) -> Iterator[Problem]:
-    """Every problem, found one night at a time."""
+    """Every problem, found one day at a time."""
     yield from _of_state(job.state)
     yield from _of_history(job, progress)
     yield from _of_reports(job)
@@ -77,53 +78,53 @@ def _faults(connection: Connection) -> Iterator[str]:
 
 
 def _of_history(job: Job, progress: Progress) -> Iterator[Problem]:
-    entries, there = StateLedger(job.state).entries(), set(job.history.nights())
-    nights = sorted(there | set(entries))
-    for done, night in enumerate(nights, start=1):
-        if night not in there:
-            text = f"night {night}: noted in the state, but its file is not there"
-            yield Problem(Kind.GONE, text, night)
-        elif (problem := of_night(job, night, entries.get(night))) is not None:
+    entries, there = StateLedger(job.state).entries(), set(job.history.days())
+    days = sorted(there | set(entries))
+    for done, day in enumerate(days, start=1):
+        if day not in there:
+            text = f"day {day}: noted in the state, but its file is not there"
+            yield Problem(Kind.GONE, text, day)
+        elif (problem := of_day(job, day, entries.get(day))) is not None:
             yield problem
-        progress(night, done, len(nights))
+        progress(day, done, len(days))
 
 
-def of_night(job: Job, night: date, entry: Entry | None) -> Problem | None:
-    """What is wrong with the file of a night. One whose checksum is wrong is not read: it may hold anything."""
+def of_day(job: Job, day: date, entry: Entry | None) -> Problem | None:
+    """What is wrong with the file of a day. One whose checksum is wrong is not read: it may hold anything."""
     try:
-        found = checksum(job.history.path(night))
+        found = checksum(job.history.path(day))
         if entry is not None and found not in (entry.stored.checksum, entry.former):
-            return Problem(Kind.DAMAGED, f"night {night}: its file is not the one that was stored", night)
-        stored = job.history.examine(night)
+            return Problem(Kind.DAMAGED, f"day {day}: its file is not the one that was stored", day)
+        stored = job.history.examine(day)
     except NewerHistoryError as error:
-        return Problem(Kind.NEWER, f"night {night}: {error}", night)
+        return Problem(Kind.NEWER, f"day {day}: {error}", day)
     except HistoryError as error:
-        return Problem(Kind.DAMAGED, f"night {night}: {error}", night)
+        return Problem(Kind.DAMAGED, f"day {day}: {error}", day)
     except OSError as error:
-        return Problem(Kind.DAMAGED, f"night {night}: cannot read its file: {error.strerror}", night)
+        return Problem(Kind.DAMAGED, f"day {day}: cannot read its file: {error.strerror}", day)
     if entry is None:
-        return Problem(Kind.UNNOTED, f"night {night}: in the history, but not noted in the state", night)
-    return _miscounted(night, stored, entry.stored) if found == entry.stored.checksum else None
+        return Problem(Kind.UNNOTED, f"day {day}: in the history, but not noted in the state", day)
+    return _miscounted(day, stored, entry.stored) if found == entry.stored.checksum else None
 
 
-def _miscounted(night: date, found: Stored, noted: Stored) -> Problem | None:
+def _miscounted(day: date, found: Stored, noted: Stored) -> Problem | None:
     if found == noted:
         return None
     counts = (
         f"{found.keys:,} keys and {found.requests:,} requests, noted were {noted.keys:,} and {noted.requests:,}"
     )
-    return Problem(Kind.DAMAGED, f"night {night}: holds {counts}", night)
+    return Problem(Kind.DAMAGED, f"day {day}: holds {counts}", day)
 
 
 def _of_reports(job: Job) -> Iterator[Problem]:
-    """Reports of judged nights that can still be made, and are not there or cannot be read."""
-    before, there = kept_from(job.config, job.now), set(job.history.nights())
-    for night in (night for night in sorted(job.state.judged()) if night >= before and night in there):
+    """Reports of judged days that can still be made, and are not there or cannot be read."""
+    before, there = kept_from(job.config, job.now), set(job.history.days())
+    for day in (day for day in sorted(job.state.judged()) if day >= before and day in there):
         for form in job.config.report.formats:
-            path = Path(job.config.report.directory) / night.isoformat() / reporter(form).filename
+            path = Path(job.config.report.directory) / day.isoformat() / reporter(form).filename
             if (fault := _fault_of_report(path)) is not None:
-                advice = f"`report {night} --format {form} --out {path}` makes it again"
-                yield Problem(Kind.REPORT, f"night {night}: its {form} report {fault}; {advice}", night, form)
+                advice = f"`report {day} --format {form} --out {path}` makes it again"
+                yield Problem(Kind.REPORT, f"day {day}: its {form} report {fault}; {advice}", day, form)
 
 
 def _fault_of_report(path: Path) -> str | None:

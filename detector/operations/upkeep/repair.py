@@ -1,4 +1,4 @@
-"""Mending what an examination found: nights from the source, reports from the history."""
+"""Mending what an examination found: days from the source, reports from the history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detector.boundary.disk import scratch_folder
 from detector.model.errors import DetectorError, SourceError
 from detector.operations.upkeep.examination import Kind, Problem
 from detector.operations.upkeep.scraps import remove
-from detector.pipeline import Job, build_report, judge_night
+from detector.pipeline import Job, build_report, judge_day
 from detector.reports import reporter
 from detector.reports.page import index
 from detector.sources.pull import pull
@@ -29,7 +29,7 @@ class Repair:
 
 
 def repair(job: Job, problems: Iterable[Problem]) -> Iterator[Repair]:
-    """Mend what can be mended: nights first, oldest first, then reports from the mended history."""
+    """Mend what can be mended: days first, oldest first, then reports from the mended history."""
     of = {kind: [problem for problem in problems if problem.kind is kind] for kind in Kind}
     yield from (Repair(False, problem.text) for kind in (Kind.STATE, Kind.NEWER) for problem in of[kind])
     yield from (_adopt(job, problem) for problem in of[Kind.UNNOTED])
@@ -39,20 +39,20 @@ def repair(job: Job, problems: Iterable[Problem]) -> Iterator[Repair]:
 
 
 def _adopt(job: Job, problem: Problem) -> Repair:
-    night = problem.night
-    assert night is not None
-    stored = job.history.examine(night)
-    StateLedger(job.state).note(night, stored, None)
-    return Repair(True, f"night {night}: noted, {stored.keys:,} keys and {stored.requests:,} requests")
+    day = problem.day
+    assert day is not None
+    stored = job.history.examine(day)
+    StateLedger(job.state).note(day, stored, None)
+    return Repair(True, f"day {day}: noted, {stored.keys:,} keys and {stored.requests:,} requests")
 
 
 def _pull_anew(job: Job, damaged: list[Problem], gone: list[Problem]) -> Iterator[Repair]:
-    """All damaged files are out of the way before the first night is pulled, as pulling reads other nights."""
+    """All damaged files are out of the way before the first day is pulled, as pulling reads other days."""
     entries = StateLedger(job.state).entries()
-    aside = {problem.night: put_aside(job.history.path(problem.night)) for problem in damaged if problem.night}
-    nights = {problem.night for problem in (*damaged, *gone) if problem.night}
-    for night in sorted(nights):
-        yield _pull_night(job, night, entries.get(night), aside.get(night))
+    aside = {problem.day: put_aside(job.history.path(problem.day)) for problem in damaged if problem.day}
+    days = {problem.day for problem in (*damaged, *gone) if problem.day}
+    for day in sorted(days):
+        yield _pull_day(job, day, entries.get(day), aside.get(day))
 
 
 def put_aside(path: Path) -> Path:
@@ -62,45 +62,45 @@ def put_aside(path: Path) -> Path:
     return path.rename(free)
 
 
-def _pull_night(job: Job, night: date, entry: Entry | None, aside: Path | None) -> Repair:
-    """Pull a night, unless the source tells less of it than was stored: a part would pass for a drop."""
+def _pull_day(job: Job, day: date, entry: Entry | None, aside: Path | None) -> Repair:
+    """Pull a day, unless the source tells less of it than was stored: a part would pass for a drop."""
     kept = f"; the damaged file stays as {aside}" if aside else ""
     try:
-        told = _told_now(job, night)
+        told = _told_now(job, day)
         if entry is not None and told < entry.stored.requests:
             noted = f"{entry.stored.requests:,} requests were stored, the source tells {told:,} now"
-            return Repair(False, f"night {night}: {noted}: not taken, the night stays a gap{kept}")
-        pull(job.config, job.source, job.history, night, night, now=job.now)
+            return Repair(False, f"day {day}: {noted}: not taken, the day stays a gap{kept}")
+        pull(job.config, job.source, job.history, day, day, now=job.now)
     except SourceError as error:
-        return Repair(False, f"night {night}: the source does not tell of it: {error}{kept}")
+        return Repair(False, f"day {day}: the source does not tell of it: {error}{kept}")
     if aside is not None and entry is not None and told == entry.stored.requests:
         aside.unlink()
         kept = ""
-    return Repair(True, f"night {night}: pulled anew, {told:,} requests{kept}")
+    return Repair(True, f"day {day}: pulled anew, {told:,} requests{kept}")
 
 
-def _told_now(job: Job, night: date) -> int:
-    """How many requests the source tells of a night, found beside the history."""
+def _told_now(job: Job, day: date) -> int:
+    """How many requests the source tells of a day, found beside the history."""
     with scratch_folder() as folder:
         trial = History(Path(folder), job.config.zone)
-        pull(job.config, job.source, trial, night, night, now=job.now)
-        return int(trial.read(night)["request_count"].sum())
+        pull(job.config, job.source, trial, day, day, now=job.now)
+        return int(trial.read(day)["request_count"].sum())
 
 
 def _write_anew(job: Job, problems: list[Problem]) -> Iterator[Repair]:
-    for night, of_night in itertools.groupby(problems, lambda problem: problem.night):
-        assert night is not None
-        forms = [problem.subject for problem in of_night]
+    for day, of_day in itertools.groupby(problems, lambda problem: problem.day):
+        assert day is not None
+        forms = [problem.subject for problem in of_day]
         directory = Path(job.config.report.directory)
         try:
-            report = build_report(job, judge_night(job, night), run_id="doctor")
+            report = build_report(job, judge_day(job, day), run_id="doctor")
             for form in forms:
-                reporter(form).write(report, directory / night.isoformat())
+                reporter(form).write(report, directory / day.isoformat())
             index.update(directory, report)
         except (DetectorError, OSError) as error:
-            yield Repair(False, f"night {night}: its reports could not be made: {error}")
+            yield Repair(False, f"day {day}: its reports could not be made: {error}")
             continue
-        yield Repair(True, f"night {night}: made again from the history: {', '.join(forms)}")
+        yield Repair(True, f"day {day}: made again from the history: {', '.join(forms)}")
 
 
 def _sweep(scrap: Path) -> Repair:

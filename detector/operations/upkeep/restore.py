@@ -25,14 +25,14 @@ from detector.usage.history import History
 
 @dataclass(frozen=True)
 class Contents:
-    """How much there is: nights and snapshots stored, rows in the state."""
+    """How much there is: days and snapshots stored, rows in the state."""
 
-    nights: int
+    days: int
     snapshots: int
     rows: int
 
     def __str__(self) -> str:
-        return f"{self.nights:,} nights, {self.snapshots:,} snapshots and {self.rows:,} rows of the state"
+        return f"{self.days:,} days, {self.snapshots:,} snapshots and {self.rows:,} rows of the state"
 
 
 def restore(config: Config, state: State, archive: Archive, *, replace: bool) -> Contents:
@@ -56,17 +56,17 @@ def restore(config: Config, state: State, archive: Archive, *, replace: bool) ->
 
 def contents(config: Config, state: State) -> Contents:
     """What the configured places hold now."""
-    nights = History(Path(config.history.path), config.zone).nights()
+    days = History(Path(config.history.path), config.zone).days()
     folder = snapshots_of(config)
     snapshots = list(folder.glob("*/day=*.json.gz")) if folder is not None else []
     with state.transaction() as connection:
         counts = [connection.execute(select(func.count()).select_from(table)) for table in TABLES.values()]
         rows = sum(int(count.scalar_one()) for count in counts)
-    return Contents(len(nights), len(snapshots), rows)
+    return Contents(len(days), len(snapshots), rows)
 
 
 def _require_same(config: Config, archive: Archive) -> None:
-    """A night is bounded by its timezone, a finding known by its source, and keys are one organization's alone."""
+    """A day is bounded by its timezone, a finding known by its source, and keys are one organization's alone."""
     here = {
         "timezone": config.timezone,
         "organization": config.organization,

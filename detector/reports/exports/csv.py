@@ -1,4 +1,4 @@
-r"""The night's findings as ``report.csv``: a row a finding, for spreadsheets and for pandas.
+r"""The day's findings as ``report.csv``: a row a finding, for spreadsheets and for pandas.
 
 A spreadsheet runs a cell that begins like a formula, and some split fields where they should not
 (https://owasp.org/www-community/attacks/CSV_Injection). So text follows three rules, each of which
@@ -30,9 +30,9 @@ from detector.reports.exports.json import escaped, finding_record
 
 COLUMNS = (
     "finding_id", "episode", "type", "title", "status", "severity", "confidence", "key_id", "name", "environment",
-    "team", "application", "night", "score", "observed", "expected", "low", "high", "reason", "first_seen",
-    "last_seen", "nights", "changes", "actions", "prevalence", "severity_reasons", "endpoints_usual",
-    "endpoints_tonight", "terms", "techniques", "acknowledged", "muted", "verdict",
+    "team", "application", "day", "score", "observed", "expected", "low", "high", "reason", "first_seen",
+    "last_seen", "days", "changes", "actions", "prevalence", "severity_reasons", "endpoints_usual",
+    "endpoints_observed", "terms", "techniques", "acknowledged", "muted", "verdict",
 )  # fmt: skip
 LONGEST_CELL = 32_000
 CUT_AT = 2_500

@@ -1,4 +1,4 @@
-"""The night as ``report.json``: for a SIEM, a script, or whoever wants to check a number.
+"""The day as ``report.json``: for a SIEM, a script, or whoever wants to check a number.
 
 The document follows ``schema/report-1.json``. Two runs on the same data differ in ``report_id``,
 ``generated_at`` and ``run`` alone.
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from detector.boundary.text import UNSEEN
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.finding import Finding
 from detector.model.report import RunReport
 from detector.reports import Reporter
@@ -54,7 +54,7 @@ def document(report: RunReport) -> dict[str, Any]:
         "generated_at": plain(report.generated_at),
         "tool": {"name": "detector", "version": tool_version()},
         "run": plain(report.run),
-        "window": _window(report.night),
+        "window": _window(report.day),
         "sources": plain(report.sources),
         "coverage": plain(report.coverage),
         "summary": plain(report.summary),
@@ -146,12 +146,12 @@ def _fields(record: Any) -> dict[str, Any]:
     return {field.name: plain(getattr(record, field.name)) for field in fields(record)}
 
 
-def _window(night: Night) -> dict[str, Any]:
+def _window(day: Day) -> dict[str, Any]:
     return {
-        "night": plain(night.day),
-        "start": plain(night.start),
-        "end": plain(night.end),
-        "timezone": night.timezone.key,
+        "day": plain(day.date),
+        "start": plain(day.start),
+        "end": plain(day.end),
+        "timezone": day.timezone.key,
     }
 
 

@@ -1,4 +1,4 @@
-"""The night's findings as ``report.ndjson``: one a line, for whatever takes JSON line by line."""
+"""The day's findings as ``report.ndjson``: one a line, for whatever takes JSON line by line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from detector.reports.exports.json import finding_record, line
 class NdjsonReporter(Reporter):
     """Writes ``report.ndjson``: the records of ``report.json: findings``, in the same order.
 
-    A night without findings is an empty file; whether it was judged at all stands in ``report.json``.
+    A day without findings is an empty file; whether it was judged at all stands in ``report.json``.
     """
 
     filename = "report.ndjson"

@@ -1,4 +1,4 @@
-"""The night's findings as OCSF Detection Findings (class 2004), one a line, for a SIEM that speaks OCSF.
+"""The day's findings as OCSF Detection Findings (class 2004), one a line, for a SIEM that speaks OCSF.
 
 Names and numbers are those of https://schema.ocsf.io/1.8.0/classes/detection_finding; only attributes that 1.4 has
 too are used, so that the two versions differ in ``metadata.version`` alone. Times are milliseconds since 1970.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.finding import Finding, Severity, Status, Technique
 from detector.model.report import RunReport
 from detector.reports import Reporter
@@ -60,8 +60,8 @@ class OlderOcsfReporter(OcsfReporter):
 
 
 def event(report: RunReport, finding: Finding, version: str) -> dict[str, Any]:
-    """One finding on one night as an event; its ``time`` is the end of the night."""
-    activity, night = _activity(finding), report.night
+    """One finding on one day as an event; its ``time`` is the end of the day."""
+    activity, day = _activity(finding), report.day
     about_key = {} if finding.key_id is None else _about_key(finding, finding.key_id)
     return {
         "category_uid": 2,
@@ -71,9 +71,9 @@ def event(report: RunReport, finding: Finding, version: str) -> dict[str, Any]:
         "type_uid": CLASS * 100 + activity[0],
         "type_name": f"Detection Finding: {activity[1]}",
         **_named("activity", activity, text="activity_name"),
-        "time": _milliseconds(night.end),
-        "start_time": _milliseconds(night.start),
-        "end_time": _milliseconds(night.end),
+        "time": _milliseconds(day.end),
+        "start_time": _milliseconds(day.start),
+        "end_time": _milliseconds(day.end),
         **_named("severity", SEVERITIES[finding.severity]),
         **_named("status", _state(finding)),
         "status_detail": str(finding.status),
@@ -110,11 +110,11 @@ def _state(finding: Finding) -> tuple[int, str]:
 
 
 def _metadata(report: RunReport, finding: Finding, version: str) -> dict[str, Any]:
-    """``uid`` is the same whenever the night is told again, so that an intake can drop what it has."""
+    """``uid`` is the same whenever the day is told again, so that an intake can drop what it has."""
     return {
         "version": version,
         "product": {"name": "detector", "vendor_name": "detector", "version": tool_version()},
-        "uid": f"{finding.finding_id}:{report.night.day}",
+        "uid": f"{finding.finding_id}:{report.day.date}",
         "event_code": finding.type,
         "log_name": "findings",
         "logged_time": _milliseconds(report.generated_at),
@@ -131,8 +131,8 @@ def _finding_info(report: RunReport, finding: Finding) -> dict[str, Any]:
         "desc": finding.reason,
         "types": [finding.type],
         "analytic": {"uid": finding.type, "name": finding.title, **method},
-        "first_seen_time": _start(finding.first_seen, report.night),
-        "last_seen_time": _start(finding.last_seen, report.night),
+        "first_seen_time": _start(finding.first_seen, report.day),
+        "last_seen_time": _start(finding.last_seen, report.day),
         "data_sources": [source.name for source in report.sources],
         **({"attacks": attacks} if attacks else {}),
     }
@@ -173,8 +173,8 @@ def _evidence(finding: Finding) -> dict[str, Any]:
     return {name: record[name] for name in ("observed", "expected", "low", "high", "score", "changes")}
 
 
-def _start(day: date, night: Night) -> int:
-    return _milliseconds(Night(day, night.timezone).start)
+def _start(on: date, day: Day) -> int:
+    return _milliseconds(Day(on, day.timezone).start)
 
 
 def _milliseconds(instant: datetime) -> int:

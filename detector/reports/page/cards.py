@@ -26,8 +26,8 @@ HEAT_ROWS = 40
 FEWEST_HEAT_ROWS = 3
 """Findings on fewer keys are seen at a glance in their own charts."""
 VOLUME_TYPES = {"usage_spike", "unusual_pattern", "dormant_wake", "new_key_burst", "went_silent"}
-"""Types whose expected range counts requests a night, so that it may be drawn behind the bars."""
-NOT_COPIED = {"endpoints_usual", "endpoints_tonight"}
+"""Types whose expected range counts requests a day, so that it may be drawn behind the bars."""
+NOT_COPIED = {"endpoints_usual", "endpoints_observed"}
 """Fields of a finding too large to stand on the page once more."""
 
 
@@ -81,7 +81,7 @@ def cards(report: RunReport, alarms: Sequence[Finding], ways: Sequence[Facet]) -
 
 
 def heat_map(report: RunReport, alarms: Sequence[Finding]) -> list[HeatRow]:
-    """The keys with findings, night by night, so that what happened together is seen together."""
+    """The keys with findings, day by day, so that what happened together is seen together."""
     positions = {key_id: i for i, key_id in enumerate(report.trends.key_ids)}
     groups = [group for group in _by_key(alarms) if group[0].key_id in positions]
     if len(groups) < FEWEST_HEAT_ROWS:
@@ -90,7 +90,7 @@ def heat_map(report: RunReport, alarms: Sequence[Finding]) -> list[HeatRow]:
 
 
 def facets(alarms: Sequence[Finding]) -> list[Facet]:
-    """Severity, status, kind, team and environment with the values that occur tonight, in a fixed order."""
+    """Severity, status, kind, team and environment with the values that occur that day, in a fixed order."""
     found: dict[str, dict[str, int]] = {"Severity": {}, "Status": {}, "Kind": {}, "Team": {}, "Environment": {}}
     for finding in alarms:
         for name, value in _facet_values(finding):
@@ -146,11 +146,11 @@ def _card(
     lead, *others = [_entry(finding, marks) for finding in group]
     shares = charts.shares(*_mixes(group)) if number < MIXED_CARDS else []
     series = _card_series(report, group, positions)
-    name, drawing = _name(group[0]), charts.nights_chart if number < OPEN_CARDS else sketches.sketch
+    name, drawing = _name(group[0]), charts.days_chart if number < OPEN_CARDS else sketches.sketch
     return Card(
         lead=lead,
         others=others,
-        chart=drawing(series, f"Requests of {name} per night", f"c{number}") if series else Markup(""),
+        chart=drawing(series, f"Requests of {name} per day", f"c{number}") if series else Markup(""),
         banded=series is not None and series.banded,
         mix=charts.mix_chart(shares, f"Endpoints of {name}", f"c{number}-mix") if shares else Markup(""),
         shares=shares,
@@ -161,7 +161,7 @@ def _card(
 def _card_series(
     report: RunReport, group: Sequence[Finding], positions: Mapping[str, int]
 ) -> charts.Series | None:
-    """The key's nights, with the range of the first finding that is about their number.
+    """The key's days, with the range of the first finding that is about their number.
 
     None for the fleet, which has its own chart further down, and for keys that are not active.
     """
@@ -173,13 +173,13 @@ def _card_series(
 
 def _mixes(group: Sequence[Finding]) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """The first endpoint mix among a key's findings; nothing without both sides of it."""
-    both = (f for f in group if f.endpoints_usual and f.endpoints_tonight)
-    return next(((f.endpoints_usual, f.endpoints_tonight) for f in both), ({}, {}))
+    both = (f for f in group if f.endpoints_usual and f.endpoints_observed)
+    return next(((f.endpoints_usual, f.endpoints_observed) for f in both), ({}, {}))
 
 
 def _heat_row(report: RunReport, worst: Finding, position: int) -> HeatRow:
     series = key_series(report, position).last(56)
-    cells = sketches.heat(series, f"Requests of {_name(worst)} per night")
+    cells = sketches.heat(series, f"Requests of {_name(worst)} per day")
     return HeatRow(_name(worst), worst.finding_id, str(worst.severity), cells)
 
 
@@ -198,10 +198,10 @@ def _said(finding: Finding) -> Iterator[str]:
 
 def _life(finding: Finding) -> str:
     words = {
-        Status.NEW: "new tonight",
-        Status.REOPENED: f"back tonight, episode {finding.episode}",
-        Status.ESCALATED: f"worse tonight, night {finding.nights}",
-        Status.ONGOING: f"ongoing, night {finding.nights}",
+        Status.NEW: "new that day",
+        Status.REOPENED: f"back that day, episode {finding.episode}",
+        Status.ESCALATED: f"worse that day, day {finding.days}",
+        Status.ONGOING: f"ongoing, day {finding.days}",
     }
     return words.get(finding.status, str(finding.status))
 

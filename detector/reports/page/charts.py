@@ -2,10 +2,10 @@
 
 Nothing in a chart is scaled. Horizontal positions are percentages of whatever width the page gives and
 everything else is in CSS pixels, so letters come out as large as the text around them on any screen. A
-chart of nights is drawn twice, 56 nights wide and 28 nights narrow, and the style sheet shows the one
+chart of days is drawn twice, 56 days wide and 28 days narrow, and the style sheet shows the one
 that fits.
 
-Colours are classes: ``bar`` for the past, ``judged`` for the judged night, ``band`` for what was expected.
+Colours are classes: ``bar`` for the past, ``judged`` for the judged day, ``band`` for what was expected.
 """
 
 from __future__ import annotations
@@ -27,24 +27,22 @@ MIX_ENDPOINTS = 5
 
 @dataclass(frozen=True)
 class Series:
-    """Requests per night, the judged night last.
+    """Requests per day, the judged day last.
 
-    A count is None before the key existed; ``missing`` marks nights that nobody
-    saw. ``expected``, ``low`` and ``high`` are what tonight's count was measured against.
+    A count is None before the key existed; ``missing`` marks days that nobody
+    saw. ``expected``, ``low`` and ``high`` are what that day's count was measured against.
     """
 
-    nights: Sequence[date]
+    days: Sequence[date]
     counts: Sequence[int | None]
     missing: Sequence[bool]
     expected: float | None = None
     low: float | None = None
     high: float | None = None
 
-    def last(self, nights: int) -> Series:
-        """The same series, shortened to its last nights."""
-        return replace(
-            self, nights=self.nights[-nights:], counts=self.counts[-nights:], missing=self.missing[-nights:]
-        )
+    def last(self, days: int) -> Series:
+        """The same series, shortened to its last days."""
+        return replace(self, days=self.days[-days:], counts=self.counts[-days:], missing=self.missing[-days:])
 
     @property
     def seen(self) -> list[int]:
@@ -62,61 +60,61 @@ class Frame:
     """The size of a chart in CSS pixels; the width is the page's business."""
 
     name: str
-    nights: int
+    days: int
     plot: int
     type_size: int
 
 
-WIDE = Frame("wide", nights=56, plot=150, type_size=12)
-NARROW = Frame("narrow", nights=28, plot=130, type_size=13)
+WIDE = Frame("wide", days=56, plot=150, type_size=12)
+NARROW = Frame("narrow", days=28, plot=130, type_size=13)
 HEADROOM = 22
-"""Pixels above the plot, for the judged night's own number."""
+"""Pixels above the plot, for the judged day's own number."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """One endpoint of a mix: its share of the usual requests and of tonight's, and whether it is new."""
+    """One endpoint of a mix: its share of the usual requests and of that day's, and whether it is new."""
 
     endpoint: str
     usual: float
-    tonight: float
+    current: float
     new: bool
     shade: str
 
 
-def nights_chart(series: Series, label: str, chart_id: str) -> Markup:
+def days_chart(series: Series, label: str, chart_id: str) -> Markup:
     """Bars of nightly requests in both sizes.
 
     ``label`` says whose requests they are; ``chart_id`` is unique on the page.
     """
-    return Markup("").join(_bars(series.last(f.nights), f, label, f"{chart_id}-{f.name}") for f in (WIDE, NARROW))
+    return Markup("").join(_bars(series.last(f.days), f, label, f"{chart_id}-{f.name}") for f in (WIDE, NARROW))
 
 
 def summary(series: Series) -> str:
     """What the chart shows, in words, for whoever cannot see it."""
-    tonight = series.counts[-1]
-    count = "no data" if series.missing[-1] or tonight is None else f"{tonight:,} requests"
-    parts = [f"{_nights(len(series.nights))} to {long_day(series.nights[-1])}. The judged night: {count}."]
+    current = series.counts[-1]
+    count = "no data" if series.missing[-1] or current is None else f"{current:,} requests"
+    parts = [f"{_days(len(series.days))} to {long_day(series.days[-1])}. The judged day: {count}."]
     if series.low is not None and series.high is not None:
         parts.append(f"Expected between {number(series.low)} and {number(series.high)}.")
     if earlier := (series.seen if count == "no data" else series.seen[:-1]):
-        parts.append(f"Nights before: {min(earlier):,} to {max(earlier):,}.")
+        parts.append(f"Days before: {min(earlier):,} to {max(earlier):,}.")
     if gone := sum(series.missing):
-        parts.append(f"No data for {_nights(gone)}.")
+        parts.append(f"No data for {_days(gone)}.")
     return " ".join(parts)
 
 
 def sparkline(series: Series, width: int = 112, height: int = 22) -> Markup:
-    """A key's nights in one line of a table; hidden from screen readers, which have the row's numbers."""
+    """A key's days in one line of a table; hidden from screen readers, which have the row's numbers."""
     top = max(series.seen, default=0) or 1
-    step = width / len(series.nights)
+    step = width / len(series.days)
     bars = [
         f"M{step * (i + 0.5):.1f} {height}v-{max(1.0, (height - 1) * n / top):.1f}"
         for i, n in enumerate(series.counts)
         if n and not series.missing[i]
     ]
-    tonight = bool(series.counts[-1]) and not series.missing[-1]
-    past, last = (bars[:-1], bars[-1:]) if tonight else (bars, [])
+    current = bool(series.counts[-1]) and not series.missing[-1]
+    past, last = (bars[:-1], bars[-1:]) if current else (bars, [])
     return _drawn(
         f'<svg class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'preserveAspectRatio="none" aria-hidden="true" focusable="false">'
@@ -126,12 +124,12 @@ def sparkline(series: Series, width: int = 112, height: int = 22) -> Markup:
     )
 
 
-def shares(usual: Mapping[str, int], tonight: Mapping[str, int]) -> list[Share]:
+def shares(usual: Mapping[str, int], current: Mapping[str, int]) -> list[Share]:
     """The endpoints worth naming, by their larger share; the rest is summed up last."""
-    before, now = sum(usual.values()) or 1, sum(tonight.values()) or 1
+    before, now = sum(usual.values()) or 1, sum(current.values()) or 1
     rows = [
-        (name, usual.get(name, 0) / before, tonight.get(name, 0) / now)
-        for name in {**usual, **tonight}
+        (name, usual.get(name, 0) / before, current.get(name, 0) / now)
+        for name in {**usual, **current}
         if name != OTHER
     ]
     rows.sort(key=lambda row: (-max(row[1:]), row[0]))
@@ -139,21 +137,21 @@ def shares(usual: Mapping[str, int], tonight: Mapping[str, int]) -> list[Share]:
         Share(name, old, new, new=old == 0 and new > 0, shade=_shade(i, old == 0))
         for i, (name, old, new) in enumerate(rows[:MIX_ENDPOINTS])
     ]
-    if len(rows) > MIX_ENDPOINTS or OTHER in usual or OTHER in tonight:
-        old, new = (1 - sum(getattr(share, side) for share in named) for side in ("usual", "tonight"))
+    if len(rows) > MIX_ENDPOINTS or OTHER in usual or OTHER in current:
+        old, new = (1 - sum(getattr(share, side) for share in named) for side in ("usual", "current"))
         named.append(Share("all others", max(0.0, old), max(0.0, new), new=False, shade="rest"))
     return named
 
 
 def mix_chart(parts: Sequence[Share], label: str, chart_id: str) -> Markup:
-    """Two stacked bars, usual above tonight; the table below it on the page is its legend."""
-    words = "; ".join(f"{p.endpoint} usually {p.usual:.0%}, tonight {p.tonight:.0%}" for p in parts)
-    rows = _stack([(p.shade, p.usual) for p in parts], 4) + _stack([(p.shade, p.tonight) for p in parts], 26)
+    """Two stacked bars, usual above that day; the table below it on the page is its legend."""
+    words = "; ".join(f"{p.endpoint} usually {p.usual:.0%}, that day {p.current:.0%}" for p in parts)
+    rows = _stack([(p.shade, p.usual) for p in parts], 4) + _stack([(p.shade, p.current) for p in parts], 26)
     return Markup(
         '<svg class="mix" role="img" aria-labelledby="{0}-t {0}-d" width="100%" height="40" font-size="12">'
         '<title id="{0}-t">{1}</title><desc id="{0}-d">{2}</desc>'
         '<text x="-8" y="13" text-anchor="end">usual</text>'
-        '<text x="-8" y="35" text-anchor="end">tonight</text>{3}</svg>'
+        '<text x="-8" y="35" text-anchor="end">that day</text>{3}</svg>'
     ).format(chart_id, visible(label), visible(words), _drawn(rows))
 
 
@@ -195,7 +193,7 @@ def ticks(top: float) -> list[float]:
 def _bars(series: Series, frame: Frame, label: str, chart_id: str) -> Markup:
     drawing = "".join(_layers(series, frame, top=max([*series.seen, series.high or 0, 1])))
     return Markup(
-        '<svg class="nights {0}" role="img" aria-labelledby="{1}-t {1}-d" '
+        '<svg class="days {0}" role="img" aria-labelledby="{1}-t {1}-d" '
         'width="100%" height="{2}" font-size="{3}">'
         '<title id="{1}-t">{4}</title><desc id="{1}-d">{5}</desc>{6}</svg>'
     ).format(
@@ -227,7 +225,7 @@ def _grid(scale: Sequence[float], y: _Scale, frame: Frame) -> Iterator[str]:
 
 
 def _band(series: Series, y: _Scale) -> Iterator[str]:
-    """What tonight was measured against, over the nights that the key existed."""
+    """What that day was measured against, over the days that the key existed."""
     if not series.banded or series.low is None or series.high is None:
         return
     start = _percent(_first_known(series), series)
@@ -242,47 +240,47 @@ def _band(series: Series, y: _Scale) -> Iterator[str]:
 
 
 def _columns(series: Series, y: _Scale) -> Iterator[str]:
-    """A bar a night; nothing for zero or before the key existed, a dotted line where there is no data."""
+    """A bar a day; nothing for zero or before the key existed, a dotted line where there is no data."""
     born = _first_known(series)
-    for i, (night, count, gone) in enumerate(zip(series.nights, series.counts, series.missing, strict=True)):
+    for i, (day, count, gone) in enumerate(zip(series.days, series.counts, series.missing, strict=True)):
         if gone and i >= born:
-            yield _gap(_percent(i + 0.5, series), night, y)
+            yield _gap(_percent(i + 0.5, series), day, y)
         elif count and not gone:
             yield _bar(series, i, count, y)
     yield _floor(series, y(0))
-    tonight = series.counts[-1]
-    if tonight is not None and not series.missing[-1]:
-        place = f'x="100%" y="{y(tonight) - 6:.1f}" text-anchor="end"'
-        yield f'<text class="value" paint-order="stroke" {place}>{tonight:,}</text>'
+    current = series.counts[-1]
+    if current is not None and not series.missing[-1]:
+        place = f'x="100%" y="{y(current) - 6:.1f}" text-anchor="end"'
+        yield f'<text class="value" paint-order="stroke" {place}>{current:,}</text>'
 
 
 def _bar(series: Series, i: int, count: int, y: _Scale) -> str:
-    width = 100 / len(series.nights)
+    width = 100 / len(series.days)
     height = max(1.0, y(0) - y(count))
-    kind = "judged" if i == len(series.nights) - 1 else "bar"
+    kind = "judged" if i == len(series.days) - 1 else "bar"
     return (
         f'<rect class="{kind}" x="{width * (i + 0.1):.2f}%" width="{width * 0.8:.2f}%" '
         f'y="{y(0) - height:.1f}" height="{height:.1f}">'
-        f"<title>{short_day(series.nights[i])}: {count:,}</title></rect>"
+        f"<title>{short_day(series.days[i])}: {count:,}</title></rect>"
     )
 
 
-def _gap(x: float, night: date, y: _Scale) -> str:
+def _gap(x: float, day: date, y: _Scale) -> str:
     return (
         f'<line class="gap" x1="{x:.2f}%" x2="{x:.2f}%" y1="{HEADROOM}" y2="{y(0):.1f}">'
-        f"<title>{short_day(night)}: no data</title></line>"
+        f"<title>{short_day(day)}: no data</title></line>"
     )
 
 
 def _floor(series: Series, height: float) -> str:
-    """The zero line, from the night the key came to exist: left of it there is nothing to be zero."""
+    """The zero line, from the day the key came to exist: left of it there is nothing to be zero."""
     start = _percent(_first_known(series), series)
     return f'<line class="floor" x1="{start:.2f}%" x2="100%" y1="{height:.1f}" y2="{height:.1f}"/>'
 
 
 def _dates(series: Series, frame: Frame) -> Iterator[str]:
     y = HEADROOM + frame.plot + frame.type_size + 6
-    words = [short_day(night) for night in series.nights]
+    words = [short_day(day) for day in series.days]
     if len(words) > 6:
         yield f'<text x="0" y="{y}">{words[0]}</text>'
     if len(words) > 20:
@@ -309,12 +307,12 @@ def _first_known(series: Series) -> int:
 
 
 def _percent(position: float, series: Series) -> float:
-    return 100 * position / len(series.nights)
+    return 100 * position / len(series.days)
 
 
 def _drawn(text: str) -> Markup:
     return Markup(text)  # noqa: S704  numbers and words of this file, nothing from outside
 
 
-def _nights(count: int) -> str:
-    return "1 night" if count == 1 else f"{count:,} nights"
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count:,} days"

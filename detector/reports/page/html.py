@@ -1,4 +1,4 @@
-"""The night as ``report.html``: one file for people, complete without script, network or fonts.
+"""The day as ``report.html``: one file for people, complete without script, network or fonts.
 
 This module turns a ``RunReport`` into the words, rows and drawings of the page; the template only loops
 over them, and ``page`` makes sure that nothing a customer can name acts on the page.
@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup
 
 from detector.judging.triage import mute_words
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.finding import Status
 from detector.model.report import RunReport, SourceStatus
 from detector.reports import Reporter, counts, revisions, verdicts
@@ -24,7 +24,7 @@ from detector.reports.page import charts
 from detector.reports.page.assets import assets, counted, environment
 from detector.reports.page.cards import cards, facets, heat_map, records
 from detector.reports.page.moments import moment
-from detector.reports.page.tables import deployments, night_was_seen, unused_keys, usage_table
+from detector.reports.page.tables import day_was_seen, deployments, unused_keys, usage_table
 
 NAMED_KEYS = 12
 FEW_VALUES = 8
@@ -65,7 +65,7 @@ def page(report: RunReport) -> dict[str, Any]:
         "remarks": [f for f in opened if f.type in INVENTORY_TYPES],
         "fleet": _fleet(report),
         "table": usage_table(report),
-        "seen": night_was_seen(report),
+        "seen": day_was_seen(report),
         "unused": unused_keys(report),
         "deployments": deployments(report),
         "policy_gaps": [g for g in report.coverage.not_judged if g.type == "environment_mismatch"],
@@ -98,15 +98,15 @@ def _reach(report: RunReport) -> str:
     if failed:
         return f"{failed} of {counted(len(report.sources), 'source')} did not deliver"
     marks = [source.watermark for source in answered if source.watermark is not None]
-    reach = _until(min(marks), report.night) if marks else "data"
+    reach = _until(min(marks), report.day) if marks else "data"
     return f"{reach} from {counted(len(answered), 'source')}"
 
 
-def _until(watermark: datetime, night: Night) -> str:
-    if watermark >= night.end:
-        return "data for the whole night"
-    local = watermark.astimezone(night.timezone)
-    return f"data to {local:%H:%M}" if local.date() == night.day else f"data to {moment(watermark, night)}"
+def _until(watermark: datetime, day: Day) -> str:
+    if watermark >= day.end:
+        return "data for the whole day"
+    local = watermark.astimezone(day.timezone)
+    return f"data to {local:%H:%M}" if local.date() == day.date else f"data to {moment(watermark, day)}"
 
 
 def _judged(report: RunReport) -> tuple[str, str]:
@@ -146,8 +146,8 @@ def _fleet(report: RunReport) -> Markup:
     born = int(np.argmax(trends.known.any(axis=0)))
     totals = [None] * born + [int(count) for count in trends.requests.sum(axis=0)[born:]]
     limits = (fleet.expected, fleet.low, fleet.high)
-    series = charts.Series(trends.nights, totals, trends.missing.tolist(), *limits)
-    return charts.nights_chart(series, "Requests of all keys per night", "fleet-chart")
+    series = charts.Series(trends.days, totals, trends.missing.tolist(), *limits)
+    return charts.days_chart(series, "Requests of all keys per day", "fleet-chart")
 
 
 # Environment policy and receipt
@@ -155,20 +155,20 @@ def _fleet(report: RunReport) -> Markup:
 
 def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
     """What ran, on what, with which limits: enough to repeat it."""
-    night, budget = report.night, report.summary.budget
+    day, budget = report.day, report.summary.budget
     yield "Findings", counts.sentence(report.summary)
-    yield "Night", f"{plain(night.start)} to {plain(night.end)} ({night.timezone.key})"
+    yield "Day", f"{plain(day.start)} to {plain(day.end)} ({day.timezone.key})"
     yield "Generated", str(plain(report.generated_at))
     yield "Version", f"detector {tool_version()}"
     for name, value in plain(report.run).items():
         yield name.replace("_", " ").capitalize(), str(value)
     for source in report.sources:
-        yield f"Source {source.name}", _source(source, night)
-    yield "History", f"{counted(report.coverage.baseline_nights, 'night')} before the judged one"
+        yield f"Source {source.name}", _source(source, day)
+    yield "History", f"{counted(report.coverage.baseline_days, 'day')} before the judged one"
     for number, line in enumerate(revisions.lines(report.coverage), start=1):
         yield f"Late data {number}", line
     allowed = charts.number(budget.alerts_per_1000_keys)
-    yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary night"
+    yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary day"
     yield "Other budgets", f"half would have named {budget.at_half} keys, double {budget.at_double}"
     for name, limit in sorted(budget.thresholds.items()):
         yield f"Limit, {title(name).lower()}", f"score {limit:.3g} and above"
@@ -176,6 +176,6 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
         yield f"Mute {mute.id}", mute_words(mute)
 
 
-def _source(source: SourceStatus, night: Night) -> str:
-    reach = f"data to {moment(source.watermark, night)}" if source.watermark else "reach unknown"
+def _source(source: SourceStatus, day: Day) -> str:
+    reach = f"data to {moment(source.watermark, day)}" if source.watermark else "reach unknown"
     return f"{source.kind}, {source.shape}, {source.error or reach}"

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.reports.page import charts
 from detector.reports.page.assets import counted
 
@@ -21,16 +21,16 @@ def instant_in(value: object) -> datetime | None:
     return value if isinstance(value, datetime) and not pd.isna(value) else None
 
 
-def moment(value: datetime, night: Night) -> str:
+def moment(value: datetime, day: Day) -> str:
     """22 Nov 23:59 in the report's timezone, with the year where it is another one."""
-    local = value.astimezone(night.timezone)
-    year = "" if local.year == night.day.year else f" {local.year}"
+    local = value.astimezone(day.timezone)
+    year = "" if local.year == day.date.year else f" {local.year}"
     return f"{charts.short_day(local.date())}{year} {local:%H:%M}"
 
 
-def silence(used: datetime | None, night: Night) -> str:
-    """How long a key without requests tonight has been silent, in words."""
+def silence(used: datetime | None, day: Day) -> str:
+    """How long a key without requests that day has been silent, in words."""
     if used is None:
         return "never seen used"
-    nights = (night.day - used.astimezone(night.timezone).date()).days
-    return f"silent for {counted(nights, 'night')}"
+    days = (day.date - used.astimezone(day.timezone).date()).days
+    return f"silent for {counted(days, 'day')}"

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from detector.boundary.text import visible
 from detector.reports.page.charts import HEADROOM, Series, compact, short_day, summary
 
-NIGHTS = 28
+DAYS = 28
 STEP = 10
 PLOT = 72
 SHADES = 5
@@ -21,23 +21,23 @@ SHADES = 5
 
 def sketch(series: Series, label: str, chart_id: str) -> Markup:
     """Bars of nightly requests in one drawing for every width; ``chart_id`` is unique on the page."""
-    series = series.last(NIGHTS)
+    series = series.last(DAYS)
     top = max([*series.seen, series.high or 0, 1])
     drawn = "".join([*_axis(series, top), *_range(series, top), _plot(series, top), *_words(series, top)])
     return Markup(
-        '<svg class="nights sketch" role="img" aria-labelledby="{0}-t" height="{1}">'
+        '<svg class="days sketch" role="img" aria-labelledby="{0}-t" height="{1}">'
         '<title id="{0}-t">{2}. {3}</title>{4}</svg>'
     ).format(chart_id, HEADROOM + PLOT + 22, visible(label), summary(series), Markup(drawn))  # noqa: S704  our own
 
 
 def heat(series: Series, label: str) -> Markup:
-    """One row of a heat map: a cell a night, darker the nearer it is to the key's busiest night."""
+    """One row of a heat map: a cell a day, darker the nearer it is to the key's busiest day."""
     top = max(series.seen, default=0) or 1
     paths = [""] * SHADES
     for i, (count, gone) in enumerate(zip(series.counts, series.missing, strict=True)):
         if count and not gone:
             paths[min(SHADES - 1, SHADES * count // top)] += f"M{i} .5h1"
-    tonight = "" if series.missing[-1] or not series.counts[-1] else f"M{len(series.nights) - 1} .5h1"
+    current = "" if series.missing[-1] or not series.counts[-1] else f"M{len(series.days) - 1} .5h1"
     gaps = "".join(f"M{i} .5h1" for i, gone in enumerate(series.missing) if gone)
     drawn = "".join(f'<path class="heat-{shade}" d="{path}"/>' for shade, path in enumerate(paths) if path)
     return Markup(
@@ -45,8 +45,8 @@ def heat(series: Series, label: str) -> Markup:
         'viewBox="0 0 {1} 1" preserveAspectRatio="none">{2}</svg>'
     ).format(
         f"{visible(label)}. {summary(series)}",
-        len(series.nights),
-        Markup(f'{drawn}<path class="heat-gap" d="{gaps}"/><path class="now" d="{tonight}"/>'),  # noqa: S704
+        len(series.days),
+        Markup(f'{drawn}<path class="heat-gap" d="{gaps}"/><path class="now" d="{current}"/>'),  # noqa: S704
     )
 
 
@@ -81,15 +81,15 @@ def _plot(series: Series, top: float) -> str:
 
 
 def _words(series: Series, top: float) -> Sequence[str]:
-    tonight, y = series.counts[-1], HEADROOM + PLOT + 18
+    current, y = series.counts[-1], HEADROOM + PLOT + 18
     dates = [
-        f'<text y="{y}">{short_day(series.nights[0])}</text>',
-        f'<text class="last" x="100%" y="{y}" text-anchor="end">{short_day(series.nights[-1])}</text>',
+        f'<text y="{y}">{short_day(series.days[0])}</text>',
+        f'<text class="last" x="100%" y="{y}" text-anchor="end">{short_day(series.days[-1])}</text>',
     ]
-    if tonight is None or series.missing[-1]:
+    if current is None or series.missing[-1]:
         return dates
-    height = HEADROOM + PLOT * (1 - tonight / top) - 6
+    height = HEADROOM + PLOT * (1 - current / top) - 6
     return [
         *dates,
-        f'<text class="value" paint-order="stroke" x="100%" y="{height:.1f}" text-anchor="end">{tonight:,}</text>',
+        f'<text class="value" paint-order="stroke" x="100%" y="{height:.1f}" text-anchor="end">{current:,}</text>',
     ]

@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from detector.boundary.text import visible
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
 from detector.reports.kinds import tag
@@ -28,7 +28,7 @@ LISTED_ROWS = 10_000
 """Rows that the script can show; what is beyond is counted on the page and stands in ``report.json``."""
 VISIBLE_ROWS = 25
 DRAWN_ROWS = 200
-"""Rows with a drawing of their nights."""
+"""Rows with a drawing of their days."""
 UNUSED_ROWS = 100
 DEPLOYMENTS = 20
 
@@ -82,25 +82,25 @@ def usage_table(report: RunReport) -> dict[str, Any]:
         "more": rows[VISIBLE_ROWS:],
         "rest": _listed(report, rest),
         "rest_rows": len(rest),
-        "nights": len(report.trends.nights),
+        "days": len(report.trends.days),
         "left_out": len(report.usage) - len(rows) - len(rest),
         "total": len(report.usage),
         "silent": int((report.usage["request_count"] == 0).sum()),
     }
 
 
-def night_was_seen(report: RunReport) -> bool:
-    """Whether the night was seen at all: if not, no requests means no knowledge, not silence."""
+def day_was_seen(report: RunReport) -> bool:
+    """Whether the day was seen at all: if not, no requests means no knowledge, not silence."""
     return report.summary.outcome != "not_judged" and not report.trends.missing[-1:].any()
 
 
 def unused_keys(report: RunReport) -> dict[str, Any]:
-    """The active keys without a request tonight, the longest silence first, never seen ones before all."""
+    """The active keys without a request that day, the longest silence first, never seen ones before all."""
     quiet = report.usage[report.usage["request_count"] == 0]
     quiet = quiet.sort_values(["last_activity", "key_id"], na_position="first")
-    rows = [_unused_row(record, report.night) for record in quiet.head(UNUSED_ROWS).to_dict("records")]
+    rows = [_unused_row(record, report.day) for record in quiet.head(UNUSED_ROWS).to_dict("records")]
     never = int(quiet["last_activity"].isna().sum())
-    ages = _ages(quiet["last_activity"], report.night)
+    ages = _ages(quiet["last_activity"], report.day)
     return {"rows": rows, "total": len(quiet), "never": never, "ages": ages}
 
 
@@ -124,7 +124,7 @@ def _tags(findings: Iterable[Finding]) -> dict[str, list[Tag]]:
 
 
 def _row(report: RunReport, record: Mapping[Any, Any], own: list[Tag], drawn_at: int | None) -> Row:
-    """A row; the key's nights are drawn where its position in the trends is given."""
+    """A row; the key's days are drawn where its position in the trends is given."""
     requests, used = int(record["request_count"]), instant_in(record["last_activity"])
     share = int(record["error_count"]) / requests if requests else 0.0
     return Row(
@@ -135,9 +135,9 @@ def _row(report: RunReport, record: Mapping[Any, Any], own: list[Tag], drawn_at:
         requests=requests,
         errors=f"{share:.1%}" if requests else "–",
         error_share=round(share, 4),
-        last=moment(used, report.night) if used else "never",
-        used=_sortable(used, report.night),
-        silent="" if requests or not night_was_seen(report) else silence(used, report.night),
+        last=moment(used, report.day) if used else "never",
+        used=_sortable(used, report.day),
+        silent="" if requests or not day_was_seen(report) else silence(used, report.day),
         tags=own,
         spark=Markup("") if drawn_at is None else charts.sparkline(key_series(report, drawn_at)),
         severity=_worst(own),
@@ -172,35 +172,35 @@ def _cells(report: RunReport, record: Mapping[Any, Any], words: dict[str, int]) 
         yield row.silent
 
 
-def _sortable(used: datetime | None, night: Night) -> int:
+def _sortable(used: datetime | None, day: Day) -> int:
     """Local time as the number YYYYMMDDHHMM; 0 for never."""
-    return int(f"{used.astimezone(night.timezone):%Y%m%d%H%M}") if used else 0
+    return int(f"{used.astimezone(day.timezone):%Y%m%d%H%M}") if used else 0
 
 
-def _unused_row(record: Mapping[Any, Any], night: Night) -> dict[str, str]:
+def _unused_row(record: Mapping[Any, Any], day: Day) -> dict[str, str]:
     used, created = instant_in(record["last_activity"]), instant_in(record["created_at"])
     return {
         "key_id": str(record["key_id"]),
         "name": text_in(record["name"]) or str(record["key_id"]),
         "environment": text_in(record["environment"]) or "unknown",
         "team": text_in(record["team"]),
-        "silent": silence(used, night),
-        "last": _day(used, night),
-        "created": _day(created, night),
+        "silent": silence(used, day),
+        "last": _day(used, day),
+        "created": _day(created, day),
     }
 
 
-def _day(instant: datetime | None, night: Night) -> str:
-    return charts.long_day(instant.astimezone(night.timezone).date()) if instant else "–"
+def _day(instant: datetime | None, day: Day) -> str:
+    return charts.long_day(instant.astimezone(day.timezone).date()) if instant else "–"
 
 
-def _ages(instants: pd.Series, night: Night) -> list[tuple[str, int]]:
+def _ages(instants: pd.Series, day: Day) -> list[tuple[str, int]]:
     """How many keys have been silent for how long; the steps are for reading, not the rule's."""
-    days = local_days(instants.dropna(), night)
-    nights = (np.datetime64(night.day) - days).astype(int)
+    days = local_days(instants.dropna(), day)
+    silent = (np.datetime64(day.date) - days).astype(int)
     steps = [
-        ("a week or less", int((nights <= 7).sum())),
-        ("8 to 30 nights", int(((nights > 7) & (nights <= 30)).sum())),
-        ("more than 30 nights", int((nights > 30).sum())),
+        ("a week or less", int((silent <= 7).sum())),
+        ("8 to 30 days", int(((silent > 7) & (silent <= 30)).sum())),
+        ("more than 30 days", int((silent > 30).sum())),
     ]
     return [(words, count) for words, count in steps if count]

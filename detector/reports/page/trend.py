@@ -1,4 +1,4 @@
-"""The findings of many nights as one chart: a bar a night, the worst at the bottom."""
+"""The findings of many days as one chart: a bar a day, the worst at the bottom."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from markupsafe import Markup
 from detector.model.finding import Severity
 from detector.reports.page.charts import HEADROOM, long_day, short_day, ticks
 
-Night = tuple[date, str, Mapping[str, int]]
-"""A night, its outcome and its open findings by severity."""
+Day = tuple[date, str, Mapping[str, int]]
+"""A day, its outcome and its open findings by severity."""
 HEIGHT = 110
 TYPE_SIZE = 12
 SIZES = (("wide", 120), ("narrow", 42))
-"""The drawings for wide and for narrow screens, with the nights that each has room for."""
+"""The drawings for wide and for narrow screens, with the days that each has room for."""
 FEWEST_SLOTS = 28
 """A new installation's first bars stand at the right, as wide as those of a month."""
 
 
-def chart(nights: Sequence[Night]) -> Markup:
-    """Open findings per night in both sizes, nights in ascending order; nothing without a night."""
-    if not nights:
+def chart(days: Sequence[Day]) -> Markup:
+    """Open findings per day in both sizes, days in ascending order; nothing without a day."""
+    if not days:
         return Markup("")
-    return Markup("").join(_drawing(nights, name, count) for name, count in SIZES)
+    return Markup("").join(_drawing(days, name, count) for name, count in SIZES)
 
 
-def _drawing(nights: Sequence[Night], name: str, count: int) -> Markup:
-    last = nights[-1][0]
-    first = max(nights[0][0], last - timedelta(days=count - 1))
+def _drawing(recorded: Sequence[Day], name: str, count: int) -> Markup:
+    last = recorded[-1][0]
+    first = max(recorded[0][0], last - timedelta(days=count - 1))
     days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    known = {day: (outcome, found) for day, outcome, found in nights}
+    known = {day: (outcome, found) for day, outcome, found in recorded}
     top = max([4, *(sum(known[day][1].values()) for day in days if day in known)])
     drawing = "".join([*_scale(top), *_bars(days, known, top), *_dates(days)])
     return Markup(
-        '<svg class="nights {0}" role="img" aria-labelledby="trend-{0}-t trend-{0}-d" width="100%" height="{1}" '
-        'font-size="{2}"><title id="trend-{0}-t">Open findings per night</title><desc id="trend-{0}-d">{3}</desc>'
+        '<svg class="days {0}" role="img" aria-labelledby="trend-{0}-t trend-{0}-d" width="100%" height="{1}" '
+        'font-size="{2}"><title id="trend-{0}-t">Open findings per day</title><desc id="trend-{0}-d">{3}</desc>'
         "{4}</svg>"
     ).format(name, HEADROOM + HEIGHT + TYPE_SIZE + 10, TYPE_SIZE, _words(days, known), _drawn(drawing))
 
@@ -45,7 +45,7 @@ def _words(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, in
     """What the chart shows, for whoever cannot see it; the table below has every number."""
     counts = [sum(known[day][1].values()) for day in days if day in known]
     blind = sum(known[day][0] == "not_judged" for day in days if day in known)
-    words = f"{len(days)} nights to {long_day(days[-1])}: {min(counts)} to {max(counts)} open findings a night."
+    words = f"{len(days)} days to {long_day(days[-1])}: {min(counts)} to {max(counts)} open findings a day."
     return words + (f" Not judged: {blind}." if blind else "")
 
 
@@ -59,7 +59,7 @@ def _bars(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, int
 
 
 def _stack(x: float, width: float, day: date, found: Mapping[str, int], top: int) -> str:
-    """A night's findings, the most severe at the bottom where heights can be compared."""
+    """A day's findings, the most severe at the bottom where heights can be compared."""
     drawn, base = "", float(HEADROOM + HEIGHT)
     for word in reversed(Severity):
         if count := found.get(word, 0):

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from detector.chargeback.statement import SHARED, Statement
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.reports.exports.csv import table
 from detector.reports.exports.json import plain
 from detector.reports.statement.rows import rows
@@ -43,7 +43,7 @@ def _common(statement: Statement) -> dict[str, Any]:
     """What is the same of every charge."""
     month, issuer = statement.month, statement.organization or statement.source
     start, end = (
-        plain(Night(day, statement.timezone).start) for day in (month.first, month.last + timedelta(days=1))
+        plain(Day(day, statement.timezone).start) for day in (month.first, month.last + timedelta(days=1))
     )
     return {
         "BillingAccountId": issuer,

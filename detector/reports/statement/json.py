@@ -19,7 +19,7 @@ SCHEMA_ID = f"urn:detector:statement:{SCHEMA_VERSION}"
 def render(statement: Statement) -> str:
     """The whole statement; amounts are texts, so that no reader rounds them. Only ``generated_at`` differs between
     two statements of the same data."""
-    nights = statement.nights
+    days = statement.days
     document = {
         "$schema": SCHEMA_ID,
         "schema_version": SCHEMA_VERSION,
@@ -31,9 +31,9 @@ def render(statement: Statement) -> str:
         "currency": statement.currency,
         "final": statement.final,
         "remarks": [*remarks(statement), *gaps(statement)],
-        "nights": {
-            "stored": len(nights.stored),
-            **{kind: plain(getattr(nights, kind)) for kind in ("missing", "ahead", "empty", "unsettled")},
+        "days": {
+            "stored": len(days.stored),
+            **{kind: plain(getattr(days, kind)) for kind in ("missing", "ahead", "empty", "unsettled")},
         },
         "total": _amount(statement, statement.total),
         "total_before": None if statement.before is None else _amount(statement, statement.before),

@@ -76,8 +76,8 @@ def _facts(statement: Statement) -> Iterator[tuple[str, str]]:
         if before is None
         else f"against {money(statement, before)} the month before",
     )
-    nights = len(statement.month.nights())
-    yield f"{len(statement.nights.stored)} of {nights}", "nights in it"
+    days = len(statement.month.days())
+    yield f"{len(statement.days.stored)} of {days}", "days in it"
 
 
 def _teams(statement: Statement) -> Iterator[TeamRow]:
@@ -170,9 +170,9 @@ def _shares(split: dict[str, int]) -> str:
 def _receipt(statement: Statement) -> Iterator[tuple[str, str]]:
     month = statement.month
     yield "Month", f"{month.first} to {month.last}, days of {statement.timezone.key}"
-    yield "Nights", f"{len(statement.nights.stored)} of {len(month.nights())}"
+    yield "Days", f"{len(statement.days.stored)} of {len(month.days())}"
     yield "State", "final" if statement.final else "not final: another statement of this month may differ"
     yield "Rounding", "the total as usual, shares up or down so that every column adds up"
-    yield "Owner of a request", "the team that had its key on that night"
+    yield "Owner of a request", "the team that had its key on that day"
     yield "Generated", str(plain(statement.generated_at))
     yield "Version", f"detector {tool_version()}"

@@ -30,17 +30,17 @@ def change(team_total: int, before: int | None) -> str:
 
 def remarks(statement: Statement) -> list[str]:
     """What must be known before the amounts are believed."""
-    nights, every = statement.nights, len(statement.month.nights())
+    days, every = statement.days, len(statement.month.days())
     lines = list(statement.failures)
-    if nights.ahead:
-        lines.append(f"The month is not over: {_some(nights.ahead, every)} to come.")
-    if nights.missing:
-        lines.append(f"{_some(nights.missing, every)} missing and not charged: {_named(nights.missing)}.")
-    if nights.unsettled:
-        lines.append(f"Late rows may still change {_named(nights.unsettled)}.")
-    if nights.empty:
+    if days.ahead:
+        lines.append(f"The month is not over: {_some(days.ahead, every)} to come.")
+    if days.missing:
+        lines.append(f"{_some(days.missing, every)} missing and not charged: {_named(days.missing)}.")
+    if days.unsettled:
+        lines.append(f"Late rows may still change {_named(days.unsettled)}.")
+    if days.empty:
         lines.append(
-            f"No request at all was seen on {_named(nights.empty)}; where the source was away, they are missing."
+            f"No request at all was seen on {_named(days.empty)}; where the source was away, they are missing."
         )
     return lines
 
@@ -73,16 +73,16 @@ def described(price: Price) -> str:
     return ", ".join(told) or "all other requests"
 
 
-def _some(nights: tuple[date, ...], every: int) -> str:
-    return f"{len(nights)} of {every} nights {'is' if len(nights) == 1 else 'are'}"
+def _some(days: tuple[date, ...], every: int) -> str:
+    return f"{len(days)} of {every} days {'is' if len(days) == 1 else 'are'}"
 
 
-def _named(nights: tuple[date, ...]) -> str:
-    """The nights by name, runs of them by their ends."""
+def _named(days: tuple[date, ...]) -> str:
+    """The days by name, runs of them by their ends."""
     runs: list[list[date]] = []
-    for night in nights:
-        if runs and runs[-1][-1] + timedelta(days=1) == night:
-            runs[-1].append(night)
+    for day in days:
+        if runs and runs[-1][-1] + timedelta(days=1) == day:
+            runs[-1].append(day)
         else:
-            runs.append([night])
+            runs.append([day])
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)

@@ -12,11 +12,11 @@ from detector.model.finding import Status
 from detector.model.panel import Panel, row_of
 
 BARS = " ▁▂▃▄▅▆▇█"
-NIGHTS = 56
+DAYS = 56
 
 
 def render(judged: Judged, key: str) -> str:
-    """Everything that decided what became of a key on the judged night."""
+    """Everything that decided what became of a key on the judged day."""
     panel = judged.panel
     record, row = panel.record(key), panel.keys.get_indexer(pd.Index([key]))[0]
     lines = [*_known(panel, record), "", *_chart(panel, int(row)), ""]
@@ -30,22 +30,22 @@ def _known(panel: Panel, record: pd.Series) -> list[str]:
         return "unknown" if pd.isna(record[name]) else str(record[name])
 
     return [
-        f"{record['key_id']} on {panel.night.day}",
+        f"{record['key_id']} on {panel.day.date}",
         f"  name {text('name')}, environment {record['environment']}, team {text('team')}, "
         f"{'active' if record['active'] else 'revoked'}",
         f"  first seen {text('first_seen')}, last seen before {text('last_seen')}, "
-        f"longest silence {record['longest_silence']:,} nights",
+        f"longest silence {record['longest_silence']:,} days",
         f"  {record['request_count']:,} requests, {record['error_count']:,} errors",
     ]
 
 
 def _chart(panel: Panel, row: int) -> list[str]:
-    counts, observed = panel.requests[row, -NIGHTS:], panel.observed[row, -NIGHTS:]
+    counts, observed = panel.requests[row, -DAYS:], panel.observed[row, -DAYS:]
     top = max(int(counts.max()), 1)
     steps = np.ceil(counts / top * (len(BARS) - 1)).astype(int)
     bars = "".join(BARS[step] if seen else "·" for step, seen in zip(steps, observed, strict=True))
-    first = panel.nights[-len(counts)].item()
-    return [f"  {bars}", f"  {first} to {panel.night.day}, up to {top:,} requests a night; · not observed"]
+    first = panel.days[-len(counts)].item()
+    return [f"  {bars}", f"  {first} to {panel.day.date}, up to {top:,} requests a day; · not observed"]
 
 
 def _detector(judged: Judged, kind: str, row: pd.Series, key: str) -> list[str]:

@@ -15,7 +15,7 @@ MOST = 25
 
 
 def render(report: RunReport, files: Sequence[Path] = ()) -> str:
-    """The night in plain lines, most important first; at most ``MOST`` findings, the rest counted."""
+    """The day in plain lines, most important first; at most ``MOST`` findings, the rest counted."""
     held = [finding for finding in report.findings if finding.status not in (Status.RESOLVED, Status.MUTED)]
     pressing = [finding for finding in held if finding.severity is not Severity.INFO]
     lines = [f"{report.summary.verdict}.", report.summary.subline, ""]
@@ -38,7 +38,7 @@ def _finding(finding: Finding) -> list[str]:
 
 
 def _triage(report: RunReport) -> list[str]:
-    """What is muted tonight, which mutes are in force, and how past findings turned out."""
+    """What is muted that day, which mutes are in force, and how past findings turned out."""
     muted = [finding for finding in report.findings if finding.status is Status.MUTED]
     lines = [f"Muted       {_subject(finding)}. {finding.reason} {finding.muted}" for finding in muted[:MOST]]
     if len(muted) > MOST:
@@ -58,10 +58,10 @@ def _receipt(report: RunReport) -> list[str]:
     state = "complete" if coverage.complete else "incomplete: " + " ".join(coverage.problems[:1])
     lines = [
         f"Findings    {counts.sentence(report.summary)}",
-        f"Night       {report.night.day} ({report.night.timezone})",
+        f"Day       {report.day.date} ({report.day.timezone})",
         f"Data        {state}",
         f"Judged      {coverage.keys_judged:,} of {coverage.keys_active:,} active keys against "
-        f"{coverage.baseline_nights} nights",
+        f"{coverage.baseline_days} days",
         f"Budget      {budget.alerts_per_1000_keys:g} alarms per 1,000 keys by chance; "
         f"expected {budget.expected:g}, raised {budget.raised} "
         f"(half the budget {budget.at_half}, double {budget.at_double})",

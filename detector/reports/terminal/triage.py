@@ -23,13 +23,13 @@ COLUMNS = ("id", "said", "about", "from", "until", "by", "reason", "state")
 PIPE_WIDTH = 160
 
 
-def as_json(entries: Sequence[TriageEntry], night: date) -> str:
+def as_json(entries: Sequence[TriageEntry], day: date) -> str:
     """A list of entries with their fields and their state; only ASCII, so that it can be printed anywhere."""
-    rows = [plain(entry) | {"state": state(entry, night)} for entry in entries]
+    rows = [plain(entry) | {"state": state(entry, day)} for entry in entries]
     return json.dumps(rows, indent=1, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
 
 
-def as_table(entries: Sequence[TriageEntry], night: date) -> str:
+def as_table(entries: Sequence[TriageEntry], day: date) -> str:
     """Aligned columns for reading."""
     if not entries:
         return "Nothing has been said that still holds.\n"
@@ -37,7 +37,7 @@ def as_table(entries: Sequence[TriageEntry], night: date) -> str:
     for name in COLUMNS:
         table.add_column(name)
     for entry in entries:
-        table.add_row(*(Text(visible(cell).replace("\n", " ")) for cell in _row(entry, night)))
+        table.add_row(*(Text(visible(cell).replace("\n", " ")) for cell in _row(entry, day)))
     buffer = io.StringIO()
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
     Console(file=buffer, width=width, no_color=True, highlight=False).print(table)
@@ -48,27 +48,27 @@ RENDERINGS: dict[str, Callable[[Sequence[TriageEntry], date], str]] = {"table": 
 """Format name to rendering."""
 
 
-def state(entry: TriageEntry, night: date) -> str:
-    """How an entry stands on a night: in force, not begun, over (its last night has passed) or ended."""
+def state(entry: TriageEntry, day: date) -> str:
+    """How an entry stands on a day: in force, not begun, over (its last day has passed) or ended."""
     if entry.ended_at is not None:
         return "ended"
-    if in_force(entry, night):
+    if in_force(entry, day):
         return "in force"
-    return "not begun" if entry.from_night > night else "over"
+    return "not begun" if entry.from_day > day else "over"
 
 
-def _row(entry: TriageEntry, night: date) -> tuple[str, ...]:
+def _row(entry: TriageEntry, day: date) -> tuple[str, ...]:
     said = f"{entry.action} {entry.verdict}" if entry.verdict else entry.action
     about = target_words(entry) + (f", episode {entry.episode}" if entry.episode else "")
-    until = str(entry.until_night or "–")
+    until = str(entry.until_day or "–")
     ended = f" {plain(entry.ended_at)[:10]}" if entry.ended_at else ""
     return (
         str(entry.id),
         said,
         about,
-        str(entry.from_night),
+        str(entry.from_day),
         until,
         entry.by,
         entry.reason or "–",
-        state(entry, night) + ended,
+        state(entry, day) + ended,
     )

@@ -9,11 +9,11 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.sources.faults import Observation
 from detector.sources.files.formats import Table
 from detector.sources.files.protection import Keys
-from detector.sources.files.readings import moment, night_of
+from detector.sources.files.readings import day_of, moment
 from detector.sources.windows import Window, within
 from detector.usage.aggregation import by_key
 
@@ -35,7 +35,7 @@ class Rows:
 
 
 def cells(rows: Rows, shape: str, window: Window, keys: Keys) -> str:
-    """One scan: counts by night, key, endpoint, deployment and client, and by night and fault.
+    """One scan: counts by day, key, endpoint, deployment and client, and by day and fault.
 
     Rows with a fault are spread over three slots, so that each fault keeps up to three samples.
     """
@@ -45,16 +45,16 @@ def cells(rows: Rows, shape: str, window: Window, keys: Keys) -> str:
     faulty = "coalesce(problem, warning) IS NOT NULL"
     dated = _dated(rows.sql, shape, window)
     return f"""
-        SELECT night, problem, warning, {usable}, CASE WHEN {faulty} THEN hash(detail) % 3 END AS slot,
+        SELECT on_day, problem, warning, {usable}, CASE WHEN {faulty} THEN hash(detail) % 3 END AS slot,
                min(CASE WHEN {faulty} THEN [parse_filename(file), left(detail, 1000)] END) AS sample,
                sum(lines)::BIGINT AS lines, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
                max(used_at) AS used_at
         FROM ({_once(dated) if rows.has_ids else dated}) GROUP BY ALL"""
 
 
-def records(connection: Connection, night: Night, has_clients: bool, keys: Keys) -> pd.DataFrame:
-    """The ``MEASURED`` records of a night among the cells."""
-    usable = f"FROM cells WHERE night = DATE '{night.day}' AND problem IS NULL"
+def records(connection: Connection, day: Day, has_clients: bool, keys: Keys) -> pd.DataFrame:
+    """The ``MEASURED`` records of a day among the cells."""
+    usable = f"FROM cells WHERE on_day = DATE '{day.date}' AND problem IS NULL"
     groups = frame(
         connection,
         f"""SELECT key_id, endpoint, deployment, sum(requests)::BIGINT AS request_count,
@@ -65,21 +65,21 @@ def records(connection: Connection, night: Night, has_clients: bool, keys: Keys)
     if has_clients:
         clients = frame(
             connection,
-            f"""SELECT key_id, count(DISTINCT client) AS source_count {usable} AND client IS NOT NULL
+            f"""SELECT key_id, count(DISTINCT client) AS client_count {usable} AND client IS NOT NULL
             GROUP BY key_id""",
         )
-    found = by_key(within(groups, night), clients)
+    found = by_key(within(groups, day), clients)
     return found.assign(key_id=keys.of_usage(found["key_id"])).sort_values("key_id", ignore_index=True)
 
 
 def observed(connection: Connection, show: Show) -> Iterator[Observation]:
     """The faults among the cells."""
     rows = connection.execute(
-        """SELECT night, coalesce(problem, warning), sum(lines), min(sample) FROM cells
+        """SELECT on_day, coalesce(problem, warning), sum(lines), min(sample) FROM cells
         WHERE coalesce(problem, warning) IS NOT NULL GROUP BY 1, 2, slot"""
     ).fetchall()
-    for night, reason, lines, found in rows:
-        yield Observation(night, reason, int(lines), shown(found, show))
+    for day, reason, lines, found in rows:
+        yield Observation(day, reason, int(lines), shown(found, show))
 
 
 def rejected(connection: Connection, tables: Sequence[Table], show: Show) -> Iterator[Observation]:
@@ -113,13 +113,13 @@ def frame(connection: Connection, statement: str) -> pd.DataFrame:
 
 
 def _dated(rows: str, shape: str, window: Window) -> str:
-    """The rows of the window with their night, and those of no known night."""
+    """The rows of the window with their day, and those of no known day."""
     if shape == "daily":
-        days = f"DATE '{window.nights[0].day}' AND DATE '{window.nights[-1].day}'"
-        return f"SELECT *, day AS night FROM ({rows}) WHERE day IS NULL OR day BETWEEN {days}"
+        days = f"DATE '{window.days[0].date}' AND DATE '{window.days[-1].date}'"
+        return f"SELECT *, day AS on_day FROM ({rows}) WHERE day IS NULL OR day BETWEEN {days}"
     inside = f"used_at >= {moment(window.start)} AND used_at < {moment(window.end)}"
-    night = f"CASE WHEN used_at IS NOT NULL THEN {night_of(window)} END"
-    return f"SELECT *, {night} AS night FROM ({rows}) WHERE used_at IS NULL OR ({inside})"
+    day = f"CASE WHEN used_at IS NOT NULL THEN {day_of(window)} END"
+    return f"SELECT *, {day} AS on_day FROM ({rows}) WHERE used_at IS NULL OR ({inside})"
 
 
 def _once(rows: str) -> str:

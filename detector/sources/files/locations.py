@@ -1,7 +1,7 @@
-"""Locations: which files hold a source's usage, and which of them hold that of some nights.
+"""Locations: which files hold a source's usage, and which of them hold that of some days.
 
 A pattern may hold ``{year}``, ``{month}`` and ``{day}``. Then only the files of the days asked for are
-opened, and of one day before and after them: names are mostly in UTC and nights are local, and a rotated
+opened, and of one day before and after them: names are mostly in UTC and days are local, and a rotated
 file often carries the date on which it was closed.
 """
 
@@ -36,9 +36,9 @@ class Located:
 
 @dataclass(frozen=True)
 class Missing:
-    """A night without a file of its own: the night, and what its files would be called."""
+    """A day without a file of its own: the day, and what its files would be called."""
 
-    night: date
+    day: date
     pattern: str
 
 
@@ -62,7 +62,7 @@ class Locations:
         )
 
     def between(self, first: date, last: date) -> tuple[list[Located], list[Missing]]:
-        """The files of the nights from first to last and their neighbours, and the nights that have none."""
+        """The files of the days from first to last and their neighbours, and the days that have none."""
         found: list[Located] = []
         missing: list[Missing] = []
         for pattern in self._patterns:

@@ -1,7 +1,7 @@
 """Usage from log and export files: CSV, JSON lines, Parquet, and the log formats of the presets.
 
 DuckDB reads and counts, in bounded memory and spilling to a private folder; Python sees one row per
-night, key, endpoint and deployment.
+day, key, endpoint and deployment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 
 from detector.boundary.disk import scratch_folder
 from detector.config.source import USAGE_FIELDS, FilesSource
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.model.usage import REGISTER, Fault
 from detector.sources.columns import usage_columns
@@ -80,13 +80,13 @@ class FilesReader:
         return register
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
-        """Records of every night, by one scan of the files per window of nights."""
+        """Records of every day, by one scan of the files per window of days."""
         for window in windows(first, last, self._timezone):
             yield from self._window(window)
 
-    def faults(self, night: date) -> tuple[Fault, ...]:
-        """What could not be used of the night, of the files as a whole, and of the register."""
-        return self._faults.of(night)
+    def faults(self, day: date) -> tuple[Fault, ...]:
+        """What could not be used of the day, of the files as a whole, and of the register."""
+        return self._faults.of(day)
 
     def watermark(self) -> datetime | None:
         """The latest instant that a usable row states; a daily row without one states its day's start."""
@@ -95,10 +95,10 @@ class FilesReader:
         reached = at and at.replace(tzinfo=UTC)
         return reached if self._config.shape == "events" else reach_of_days(day, reached, self._timezone)
 
-    def activity_before(self, night: date) -> pd.DataFrame:
-        """First and last use of every key before the night, from all the files."""
-        bound = Night(night, self._timezone)
-        parts = [self._activity(files, bound) for files in portions(self._usage.until(night))]
+    def activity_before(self, day: date) -> pd.DataFrame:
+        """First and last use of every key before the day, from all the files."""
+        bound = Day(day, self._timezone)
+        parts = [self._activity(files, bound) for files in portions(self._usage.until(day))]
         rows = pd.concat(parts, ignore_index=True)
         if len(parts) > 1:
             extremes = {"first_day": "min", "last_day": "max", "first_used": "min", "last_used": "max"}
@@ -106,10 +106,10 @@ class FilesReader:
         rows = rows.assign(key_id=self._keys.of_usage(rows["key_id"]))
         return activity_of_events(rows, bound) if self._config.shape == "events" else activity_of_days(rows, bound)
 
-    def _activity(self, files: Sequence[Located], bound: Night) -> pd.DataFrame:
+    def _activity(self, files: Sequence[Located], bound: Day) -> pd.DataFrame:
         """Per key of some files: first and last day with requests, first and last instant of use."""
         before = f"used_at < {moment(bound.start)}"
-        daily = f"day < DATE '{bound.day}' AND (requests > 0 OR {before})"
+        daily = f"day < DATE '{bound.date}' AND (requests > 0 OR {before})"
         with self._opened(files) as (connection, paths):
             return frame(
                 connection,
@@ -123,29 +123,29 @@ class FilesReader:
             )
 
     def _window(self, window: Window) -> Iterator[tuple[date, pd.DataFrame]]:
-        """Where its counts need more memory than they may have, the nights not yet given are halved."""
-        left = list(window.nights)
+        """Where its counts need more memory than they may have, the days not yet given are halved."""
+        left = list(window.days)
         try:
-            for night, answer in self._scan(window):
+            for day, answer in self._scan(window):
                 left.pop(0)
-                yield night.day, answer
+                yield day.date, answer
         except OutOfMemoryError:
-            if len(window.nights) == 1:
+            if len(window.days) == 1:
                 raise
             middle = len(left) // 2
             for half in filter(None, (left[:middle], left[middle:])):
                 yield from self._window(Window(tuple(half)))
 
-    def _scan(self, window: Window) -> Iterator[tuple[Night, pd.DataFrame]]:
+    def _scan(self, window: Window) -> Iterator[tuple[Day, pd.DataFrame]]:
         keys = self._keys
-        files, missing = self._usage.between(window.nights[0].day, window.nights[-1].day)
+        files, missing = self._usage.between(window.days[0].date, window.days[-1].date)
         with self._opened(files) as (connection, paths):
             rows = self._rows(connection, paths, window)
             connection.execute(f"CREATE TEMP TABLE cells AS {cells(rows, self._config.shape, window, keys)}")
             lost = rejected(connection, rows.tables, keys.sample)
             self._faults.record(window, [*observed(connection, keys.sample), *lost, *map(_absent, missing)])
-            for night in window.nights:
-                yield night, records(connection, night, rows.has_clients, keys)
+            for day in window.days:
+                yield day, records(connection, day, rows.has_clients, keys)
 
     def _latest(self, files: Sequence[Located]) -> tuple[date | None, datetime | None]:
         """The latest day with usable rows, which events do not state, and its latest instant."""
@@ -239,7 +239,7 @@ class FilesReader:
 
 
 def _absent(missing: Missing) -> Observation:
-    return Observation(missing.night, NO_FILE, 1, tail(missing.pattern))
+    return Observation(missing.day, NO_FILE, 1, tail(missing.pattern))
 
 
 def _connect(folder: str) -> Connection:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.sources.columns import FALSE_TEXTS
 from detector.sources.faults import (
     BAD_ACTIVITY,
@@ -116,7 +116,7 @@ def can_be_counted(table: Table, columns: Mapping[str, str]) -> bool:
 
 
 def alike_requests(table: Table, columns: Mapping[str, str], window: Window) -> str:
-    """The rows of the window with like requests of a night counted. A file is named only where it is sure
+    """The rows of the window with like requests of a day counted. A file is named only where it is sure
     that a row has a fault: looking at the name of every row would cost a third more."""
     alike = "".join(f", {name}" for name in columns if name != "timestamp")
     lost = f"timestamp IS NULL OR timestamp < {moment(EARLIEST)} OR timestamp >= {moment(LATEST)}"
@@ -129,32 +129,32 @@ def alike_requests(table: Table, columns: Mapping[str, str], window: Window) -> 
 
 
 def _day_number(window: Window) -> str:
-    """The night of a true instant within the window, as a number: its local day since 1970.
+    """The day of a true instant within the window, as a number: its local day since 1970.
 
     Whole days of one offset from UTC share a division, which is many times faster than comparing with bounds.
     """
-    runs = {run[0].day: run for run in _runs(window)}
+    runs = {run[0].date: run for run in _runs(window)}
     return choose(
         [run[0] for run in runs.values()],
-        lambda night: _division(night) if len(runs[night.day]) > 1 else str((night.day - EPOCH).days),
+        lambda day: _division(day) if len(runs[day.date]) > 1 else str((day.date - EPOCH).days),
         lambda bound, before, after: f"CASE WHEN timestamp < {moment(bound)} THEN {before} ELSE {after} END",
     )
 
 
-def _division(night: Night) -> str:
-    offset = datetime.combine(night.day, time(), UTC) - night.start
+def _division(day: Day) -> str:
+    offset = datetime.combine(day.date, time(), UTC) - day.start
     return f"(epoch_us(timestamp) + {offset // timedelta(microseconds=1)}) // {DAY // timedelta(microseconds=1)}"
 
 
-def _runs(window: Window) -> list[list[Night]]:
-    """The nights, those together that follow one another with the same offset and 24 hours each."""
+def _runs(window: Window) -> list[list[Day]]:
+    """The days, those together that follow one another with the same offset and 24 hours each."""
 
-    def alike(night: Night) -> tuple[timedelta, timedelta, object]:
-        length = night.end - night.start
-        offset = datetime.combine(night.day, time(), UTC) - night.start
-        return length, offset, night.day if length != DAY else None
+    def alike(day: Day) -> tuple[timedelta, timedelta, object]:
+        length = day.end - day.start
+        offset = datetime.combine(day.date, time(), UTC) - day.start
+        return length, offset, day.date if length != DAY else None
 
-    return [list(run) for _, run in groupby(window.nights, key=alike)]
+    return [list(run) for _, run in groupby(window.days, key=alike)]
 
 
 def daily_readings(table: Table, columns: Mapping[str, str], deployment: str | None) -> str:
@@ -184,11 +184,11 @@ def daily_readings(table: Table, columns: Mapping[str, str], deployment: str | N
               FROM ({table.relation(columns)}) LIMIT {FENCE})"""
 
 
-def night_of(window: Window) -> str:
-    """The night of a ``used_at`` that lies in the window."""
+def day_of(window: Window) -> str:
+    """The day of a ``used_at`` that lies in the window."""
     return choose(
-        window.nights,
-        lambda night: f"DATE '{night.day}'",
+        window.days,
+        lambda day: f"DATE '{day.date}'",
         lambda bound, before, after: f"CASE WHEN used_at < {moment(bound)} THEN {before} ELSE {after} END",
     )
 

@@ -1,4 +1,4 @@
-"""A by-key answer as it is read: checked key by key, and turned into the records of a night."""
+"""A by-key answer as it is read: checked key by key, and turned into the records of a day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.usage import GROUP_COLUMNS, INSTANT, MEASURED, REGISTER, Fault
 from detector.sources.faults import BAD_ACTIVITY, TOO_MANY_ERRORS, Observation, sample
 from detector.sources.http.paging import Endpoint, NotHeldError, Page
@@ -26,7 +26,7 @@ TOO_FEW = "keys counted in total_keys that did not come"
 TOO_MANY = "keys beyond total_keys, used all the same"
 FEWER_ENDPOINTS = "endpoint_distribution sums to less than request_count, the rest taken as (unknown)"
 MORE_ENDPOINTS = "endpoint_distribution sums to more than request_count, its sum taken"
-EARLIER = "last_activity before the night though the key has requests, taken as its start"
+EARLIER = "last_activity before the day though the key has requests, taken as its start"
 NOT_TEXT = "keys[].key_id: holds characters that are none"
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_TOTAL)]
@@ -50,7 +50,7 @@ class KeyRecord(BaseModel):
     created_at: str | None = None
     revoked_at: str | None = None
     deployments: dict[str, Count] | None = None
-    source_count: Count | None = None
+    client_count: Count | None = None
 
     @property
     def last_used(self) -> datetime | None:
@@ -61,7 +61,7 @@ class KeyRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Answer:
-    """The keys of an answer, each once, and what was wrong with it (of no night yet)."""
+    """The keys of an answer, each once, and what was wrong with it (of no day yet)."""
 
     keys: tuple[KeyRecord, ...]
     observations: tuple[Observation, ...] = ()
@@ -71,52 +71,52 @@ class Answer:
         rows = [[_stated(getattr(key, name), name) for name in REGISTER] for key in self.keys]
         return clean_register(pd.DataFrame(rows, columns=[*REGISTER], dtype="object"))
 
-    def measured(self, night: Night, deployment: str | None) -> pd.DataFrame:
-        """``MEASURED`` records of a night; traffic that names no deployment was seen in the given one."""
+    def measured(self, day: Day, deployment: str | None) -> pd.DataFrame:
+        """``MEASURED`` records of a day; traffic that names no deployment was seen in the given one."""
         used = [key for key in self.keys if _requests(key)]
         if not used:
             return empty(MEASURED)
-        endpoints = within(_groups(row for key in used for row in _endpoint_rows(key)), night)
+        endpoints = within(_groups(row for key in used for row in _endpoint_rows(key)), day)
         clients = pd.DataFrame(
             {
                 "key_id": [key.key_id for key in used],
-                "source_count": pd.array([key.source_count for key in used], "Int64"),
+                "client_count": pd.array([key.client_count for key in used], "Int64"),
             }
         )
         records = by_key(endpoints, clients)
-        places = by_key(within(_groups(row for key in used for row in _deployment_rows(key, deployment)), night))
+        places = by_key(within(_groups(row for key in used for row in _deployment_rows(key, deployment)), day))
         return conform(records.assign(deployments=places["deployments"]), MEASURED)
 
-    def observed(self, night: Night) -> Iterator[Observation]:
-        """Everything wrong with the answer, as of a night."""
-        start = night.start
+    def observed(self, day: Day) -> Iterator[Observation]:
+        """Everything wrong with the answer, as of a day."""
+        start = day.start
         for seen in self.observations:
-            yield Observation(night.day, seen.reason, seen.count, seen.sample)
+            yield Observation(day.date, seen.reason, seen.count, seen.sample)
         for key in self.keys:
             used = key.last_used
             for reason in _contradictions(key, used is not None and used < start):
-                yield Observation(night.day, reason, 1, sample(key.key_id))
+                yield Observation(day.date, reason, 1, sample(key.key_id))
 
-    def activity_before(self, night: Night, covered: Night | None) -> pd.DataFrame:
-        """``ACTIVITY`` before a night. An answer may tell of later use: that says nothing about before.
+    def activity_before(self, day: Day, covered: Day | None) -> pd.DataFrame:
+        """``ACTIVITY`` before a day. An answer may tell of later use: that says nothing about before.
 
-        ``covered`` is the night that the counts are of: a key with requests in it was used then. The first
+        ``covered`` is the day that the counts are of: a key with requests in it was used then. The first
         use is unknown; the creation stands for it, or else the last use.
         """
-        rows = [(key.key_id, _last_before(key, night, covered), key.created_at) for key in self.keys]
+        rows = [(key.key_id, _last_before(key, day, covered), key.created_at) for key in self.keys]
         frame = pd.DataFrame(
             [row for row in rows if row[1] is not None], columns=["key_id", "last_seen", "created_at"]
         )
         last = frame["last_seen"].astype(INSTANT)
         created = pd.to_datetime(frame["created_at"], utc=True, errors="coerce", format="ISO8601").astype(INSTANT)
         first = created.where((created <= last).fillna(False), last)
-        return conform(frame.assign(first_seen=local_days(first, night), last_seen=last), ACTIVITY)
+        return conform(frame.assign(first_seen=local_days(first, day), last_seen=last), ACTIVITY)
 
 
 def read_answer(endpoint: Endpoint, parameters: dict[str, str]) -> Answer:
     """Ask once and read every page. Raises NotHeldError, also for an answer without any key, and SourceError.
 
-    No key at all, or none that can be used, is not a night on which nobody did anything.
+    No key at all, or none that can be used, is not a day on which nobody did anything.
     """
     observations: list[Observation] = []
     keys: dict[str, KeyRecord] = {}
@@ -241,8 +241,8 @@ def _contradictions(key: KeyRecord, used_earlier: bool) -> Iterator[str]:
         yield EARLIER
 
 
-def _last_before(key: KeyRecord, night: Night, covered: Night | None) -> datetime | None:
+def _last_before(key: KeyRecord, day: Day, covered: Day | None) -> datetime | None:
     used = key.last_used
-    if used is not None and used < night.start:
+    if used is not None and used < day.start:
         return used
     return covered.start if covered is not None and _requests(key) else None

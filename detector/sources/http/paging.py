@@ -206,9 +206,7 @@ class Endpoint:
         if error.status in FOR_NOW:
             return self.error(f"{error}, {self.config.attempts} times", "run again later")
         advice = "check source.from_parameter, to_parameter, range and parameters"
-        return self.error(
-            str(error), f"{advice}, and history.first_pull_nights where it does not reach back so far"
-        )
+        return self.error(str(error), f"{advice}, and history.first_pull_days where it does not reach back so far")
 
     def _failed(self, error: Exception) -> SourceError:
         problem = mask(str(error) or type(error).__name__)[:SHOWN]

@@ -1,8 +1,8 @@
-"""Snapshots of running totals, and the usage of a night as the difference of two.
+"""Snapshots of running totals, and the usage of a day as the difference of two.
 
-A snapshot closes the night that ended last before it was taken. The night's usage is the difference to the
-snapshot that closes the night before. Of several that close the same night the first is kept, so that a
-second run of a night finds what the first one found.
+A snapshot closes the day that ended last before it was taken. The day's usage is the difference to the
+snapshot that closes the day before. Of several that close the same day the first is kept, so that a
+second run of a day finds what the first one found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from detector.boundary.disk import write_atomically
 from detector.config.source import HttpSource
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.sources.faults import Observation, sample
 from detector.sources.http.by_key_answer import Answer, KeyRecord
@@ -30,16 +30,16 @@ KEPT = 35
 """Snapshots kept: enough to notice a key that was left out for a month."""
 NOTABLE = timedelta(hours=1)
 UNUSABLE = timedelta(hours=6)
-"""How far the time between two snapshots may differ from the night's length before it is said, and before
-the difference is not the night's usage any more."""
+"""How far the time between two snapshots may differ from the day's length before it is said, and before
+the difference is not the day's usage any more."""
 
 RESET = "running total fell, so the counter was reset: its new value taken"
-LATE_KEY = "key absent from the snapshot before, so its requests cannot be put on one night: left out"
+LATE_KEY = "key absent from the snapshot before, so its requests cannot be put on one day: left out"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The running totals of every key at one instant, as of the night that had ended last."""
+    """The running totals of every key at one instant, as of the day that had ended last."""
 
     taken_at: datetime
     answer: Answer
@@ -54,9 +54,9 @@ class Snapshots:
         self._source = config.name
         self._folder = Path(config.snapshots or "var/snapshots") / folder
 
-    def read(self, night: date) -> Snapshot | None:
-        """The snapshot that closes a night; None where none was taken."""
-        path = self._path(night)
+    def read(self, day: date) -> Snapshot | None:
+        """The snapshot that closes a day; None where none was taken."""
+        path = self._path(day)
         try:
             stored = json.loads(gzip.decompress(path.read_bytes()))
             keys = tuple(KeyRecord.model_validate(key) for key in stored["keys"])
@@ -68,12 +68,12 @@ class Snapshots:
             problem = f"{type(error).__name__}: {error}".splitlines()[0]
             raise SourceError(
                 f"source {self._source}: cannot read the snapshot {path}: {problem}; "
-                "delete it: the nights before and after it stay unknown"
+                "delete it: the days before and after it stay unknown"
             ) from None
 
-    def keep(self, night: date, snapshot: Snapshot) -> None:
-        """Store a snapshot, unless one closes that night already, and let go of the oldest ones."""
-        path = self._path(night)
+    def keep(self, day: date, snapshot: Snapshot) -> None:
+        """Store a snapshot, unless one closes that day already, and let go of the oldest ones."""
+        path = self._path(day)
         if path.exists():
             return
         document = {
@@ -88,41 +88,41 @@ class Snapshots:
                 f"source {self._source}: cannot store the snapshot {path}: {error.strerror}; "
                 "make the folder writable, or name another in source.snapshots"
             ) from None
-        for old in self.nights()[:-KEPT]:
+        for old in self.days()[:-KEPT]:
             self._path(old).unlink(missing_ok=True)
 
-    def nights(self) -> list[date]:
-        """The nights that stored snapshots close, oldest first."""
+    def days(self) -> list[date]:
+        """The days that stored snapshots close, oldest first."""
         names = (path.name[len("day=") : -len(".json.gz")] for path in self._folder.glob("day=*.json.gz"))
         return sorted(date.fromisoformat(name) for name in names)
 
-    def seen_before(self, night: date) -> set[str]:
-        """The ids of all keys in snapshots that close earlier nights."""
-        read = (self.read(stored) for stored in self.nights() if stored < night)
+    def seen_before(self, day: date) -> set[str]:
+        """The ids of all keys in snapshots that close earlier days."""
+        read = (self.read(stored) for stored in self.days() if stored < day)
         return {key.key_id for snapshot in filter(None, read) for key in snapshot.answer.keys}
 
-    def _path(self, night: date) -> Path:
-        return self._folder / f"day={night.isoformat()}.json.gz"
+    def _path(self, day: date) -> Path:
+        return self._folder / f"day={day.isoformat()}.json.gz"
 
 
-def too_far(earlier: Snapshot, later: Snapshot, night: Night) -> str | None:
-    """Why two snapshots cannot tell a night's usage; None where they can."""
-    if _off(earlier, later, night) <= UNUSABLE:
+def too_far(earlier: Snapshot, later: Snapshot, day: Day) -> str | None:
+    """Why two snapshots cannot tell a day's usage; None where they can."""
+    if _off(earlier, later, day) <= UNUSABLE:
         return None
-    return f"{_apart(earlier, later)}, so the difference is not the usage of one night"
+    return f"{_apart(earlier, later)}, so the difference is not the usage of one day"
 
 
-def difference(earlier: Snapshot, later: Snapshot, night: Night, seen_before: Callable[[], set[str]]) -> Answer:
+def difference(earlier: Snapshot, later: Snapshot, day: Day, seen_before: Callable[[], set[str]]) -> Answer:
     """What each key did between two snapshots; ``seen_before`` tells the keys of still earlier ones.
 
-    A key that is new counts from zero, unless it was there before: then its total spans several nights.
+    A key that is new counts from zero, unless it was there before: then its total spans several days.
     """
     before = {key.key_id: key for key in earlier.answer.keys}
     is_complete = all(key.key_id in before for key in later.answer.keys)
     known = set() if is_complete else seen_before()
     observations = list(later.answer.observations)
-    if _off(earlier, later, night) > NOTABLE:
-        observations.append(Observation(None, f"{_apart(earlier, later)}, taken as the night's usage", 1))
+    if _off(earlier, later, day) > NOTABLE:
+        observations.append(Observation(None, f"{_apart(earlier, later)}, taken as the day's usage", 1))
     keys = []
     for key in later.answer.keys:
         used, reasons = _since(before.get(key.key_id), key, key.key_id in known or _is_older(key, earlier))
@@ -135,16 +135,16 @@ def _since(before: KeyRecord | None, now: KeyRecord, is_old: bool) -> tuple[KeyR
     """A key's usage since an earlier snapshot, and what has to be said about it."""
     if before is None:
         nothing = now.model_copy(update={"request_count": 0, "error_count": 0, "endpoint_distribution": {}})
-        nothing = nothing.model_copy(update={"deployments": None, "source_count": None})
+        nothing = nothing.model_copy(update={"deployments": None, "client_count": None})
         return (nothing, [LATE_KEY]) if is_old and now.request_count else (now, [])
     if now.request_count < before.request_count:
-        return now.model_copy(update={"source_count": None}), [RESET]
+        return now.model_copy(update={"client_count": None}), [RESET]
     changes = {
         "request_count": now.request_count - before.request_count,
         "error_count": max(now.error_count - before.error_count, 0),
         "endpoint_distribution": _grown(before.endpoint_distribution, now.endpoint_distribution),
         "deployments": _grown(before.deployments or {}, now.deployments or {}) or None,
-        "source_count": None,
+        "client_count": None,
     }
     return now.model_copy(update=changes), []
 
@@ -160,20 +160,20 @@ def _is_older(key: KeyRecord, snapshot: Snapshot) -> bool:
     return created is not None and created < to_micros(snapshot.taken_at)
 
 
-def _off(earlier: Snapshot, later: Snapshot, night: Night) -> timedelta:
-    return abs((later.taken_at - earlier.taken_at) - (night.end - night.start))
+def _off(earlier: Snapshot, later: Snapshot, day: Day) -> timedelta:
+    return abs((later.taken_at - earlier.taken_at) - (day.end - day.start))
 
 
 def _apart(earlier: Snapshot, later: Snapshot) -> str:
     hours = (later.taken_at - earlier.taken_at) / timedelta(hours=1)
-    return f"the snapshots before and after the night lie {hours:.1f} hours apart"
+    return f"the snapshots before and after the day lie {hours:.1f} hours apart"
 
 
-def gap(nights: list[date], night: date) -> str:
-    """Why a night has no two snapshots."""
-    if night not in nights:
-        return f"no snapshot was taken in the day after {night}"
-    if nights[0] == night:
-        return "its snapshot is the first one, and usage is told from the next night on"
-    last = max(stored for stored in nights if stored < night)
-    return f"no snapshot was taken in the day before, so the difference spans all nights since {last}"
+def gap(days: list[date], day: date) -> str:
+    """Why a day has no two snapshots."""
+    if day not in days:
+        return f"no snapshot was taken in the day after {day}"
+    if days[0] == day:
+        return "its snapshot is the first one, and usage is told from the next day on"
+    last = max(stored for stored in days if stored < day)
+    return f"no snapshot was taken in the day before, so the difference spans all days since {last}"

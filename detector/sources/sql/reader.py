@@ -1,6 +1,6 @@
 """Usage from the tables of a database, through SQLAlchemy Core.
 
-The database counts: one statement per window of nights, whose answer is a row per night, key, endpoint
+The database counts: one statement per window of days, whose answer is a row per day, key, endpoint
 and deployment. Table and column names are looked up by reflection and never pasted into SQL.
 """
 
@@ -23,7 +23,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
 from detector.config.source import SqlSource
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.model.usage import INSTANT, REGISTER, Fault
 from detector.sources.columns import nearest, register_columns, usage_columns
@@ -47,8 +47,8 @@ Answer = TypeVar("Answer")
 
 ROWS_AT_ONCE = 10_000
 FILE_DATABASES = ("sqlite", "duckdb")
-NIGHTS_AT_ONCE = 128
-"""Answers are streamed night by night, so a first pull needs only one scan of the table."""
+DAYS_AT_ONCE = 128
+"""Answers are streamed day by day, so a first pull needs only one scan of the table."""
 
 _LOG = logging.getLogger(__name__)
 stamina.instrumentation.set_on_retry_hooks(())  # what is tried again is told here
@@ -89,21 +89,21 @@ class SqlReader:
         return register
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
-        """Records of every night, by one statement per window of nights, and one for clients where known.
+        """Records of every day, by one statement per window of days, and one for clients where known.
 
-        A night is given whole; where the connection is lost, the nights not yet given are asked for again.
+        A day is given whole; where the connection is lost, the days not yet given are asked for again.
         """
-        for window in windows(first, last, self._timezone, NIGHTS_AT_ONCE):
-            left = list(window.nights)
+        for window in windows(first, last, self._timezone, DAYS_AT_ONCE):
+            left = list(window.days)
             for attempt in _attempts():
                 with attempt:
-                    for night, frame in self._window(Window(tuple(left))):
+                    for day, frame in self._window(Window(tuple(left))):
                         left.pop(0)
-                        yield night.day, frame
+                        yield day.date, frame
 
-    def faults(self, night: date) -> tuple[Fault, ...]:
-        """What could not be used of the night, of the table as a whole, and of the register."""
-        return self._faults.of(night)
+    def faults(self, day: date) -> tuple[Fault, ...]:
+        """What could not be used of the day, of the table as a whole, and of the register."""
+        return self._faults.of(day)
 
     def watermark(self) -> datetime | None:
         """The latest instant that a usable row states; a daily row without one states its day's start."""
@@ -117,9 +117,9 @@ class SqlReader:
         day, reached = self._ask(latest)
         return reached if self._events else reach_of_days(_date(day), reached, self._timezone)
 
-    def activity_before(self, night: date) -> pd.DataFrame:
-        """First and last use of every key before the night, from the whole table."""
-        bound = Night(night, self._timezone)
+    def activity_before(self, day: date) -> pd.DataFrame:
+        """First and last use of every key before the day, from the whole table."""
+        bound = Day(day, self._timezone)
 
         def before(connection: Connection) -> tuple[Readings, Sequence[Any]]:
             readings = self._readings(connection)
@@ -150,20 +150,20 @@ class SqlReader:
         columns = register_columns(self._config, table.columns.keys(), f"table {self._config.keys}")
         return _frame(connection.execute(select(*(table.c[theirs] for theirs in columns.values()))), columns)
 
-    def _window(self, window: Window) -> Iterator[tuple[Night, pd.DataFrame]]:
+    def _window(self, window: Window) -> Iterator[tuple[Day, pd.DataFrame]]:
         with self._connected() as connection:
             seen = self._readings(connection, window)
             asked = client_counts(dated(seen, window))
-            clients = dict(_nights(connection, asked, window)) if seen.has_clients else {}
+            clients = dict(_days(connection, asked, window)) if seen.has_clients else {}
             readings = self._readings(connection, window, clients=False)
             rows = dated(readings, window)
             undated: list[Observation] = []
-            for night, frame in _nights(connection, counts(rows), window):
-                if night is None:
+            for day, frame in _days(connection, counts(rows), window):
+                if day is None:
                     undated = list(_observed(frame, None))
                     continue
-                self._faults.record(Window((night,)), [*_observed(frame, night.day), *undated])
-                yield night, by_key(_groups(frame, readings.times, night), clients.get(night))
+                self._faults.record(Window((day,)), [*_observed(frame, day.date), *undated])
+                yield day, by_key(_groups(frame, readings.times, day), clients.get(day))
 
     def _readings(self, connection: Connection, window: Window | None = None, *, clients: bool = True) -> Readings:
         """The usage table in our columns; without ``clients`` like requests of several count as one row."""
@@ -244,41 +244,41 @@ def _may_come_back(error: Exception) -> bool:
     return lost
 
 
-def _nights(
+def _days(
     connection: Connection, statement: Select[Any], window: Window
-) -> Iterator[tuple[Night | None, pd.DataFrame]]:
-    """The answer night by night, empty nights too; rows of no night come first, if there are any.
+) -> Iterator[tuple[Day | None, pd.DataFrame]]:
+    """The answer day by day, empty days too; rows of no day come first, if there are any.
 
-    The first column is the night's number in the window or its day.
+    The first column is the day's number in the window or its day.
     """
     result = connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE})
     names = list(result.keys())
-    nights: list[Night | None] = list(window.nights)
-    places = {place: night for number, night in enumerate(window.nights) for place in (number, night.day)}
+    days: list[Day | None] = list(window.days)
+    places = {place: day for number, day in enumerate(window.days) for place in (number, day.date)}
     for value, rows in groupby(result, key=lambda row: row[0]):
-        night = places.get(_date(value))
-        while night is not None and nights[0] != night:
-            yield nights.pop(0), pd.DataFrame(columns=names, dtype="object")
-        yield night, _frame(rows, names)
-        nights = nights[1:] if night is not None else nights
-    for night in nights:
-        yield night, pd.DataFrame(columns=names, dtype="object")
+        day = places.get(_date(value))
+        while day is not None and days[0] != day:
+            yield days.pop(0), pd.DataFrame(columns=names, dtype="object")
+        yield day, _frame(rows, names)
+        days = days[1:] if day is not None else days
+    for day in days:
+        yield day, pd.DataFrame(columns=names, dtype="object")
 
 
-def _groups(frame: pd.DataFrame, times: Times | None, night: Night) -> pd.DataFrame:
-    """The usable rows of a night that have requests, as ``GROUP_COLUMNS``."""
+def _groups(frame: pd.DataFrame, times: Times | None, day: Day) -> pd.DataFrame:
+    """The usable rows of a day that have requests, as ``GROUP_COLUMNS``."""
     usable = frame[frame["problem"].isna() & (frame["request_count"].fillna(0) > 0)]
     unknown = pd.Series(pd.NA, index=usable.index, dtype=INSTANT)
-    return within(usable.assign(last_used=times.read(usable["last_used"]) if times else unknown), night)
+    return within(usable.assign(last_used=times.read(usable["last_used"]) if times else unknown), day)
 
 
-def _observed(frame: pd.DataFrame, night: date | None) -> Iterator[Observation]:
-    """The faults among the rows of a night, or of none."""
+def _observed(frame: pd.DataFrame, day: date | None) -> Iterator[Observation]:
+    """The faults among the rows of a day, or of none."""
     reasons = frame["problem"].where(frame["problem"].notna(), frame["warning"])
     faulty = frame.assign(reason=reasons)[reasons.notna()]
     for reason, lines, *details in faulty[["reason", "lines", "least", "most"]].itertuples(index=False):
         for number, detail in enumerate(details):
-            yield Observation(night, reason, 0 if number else int(lines), sample(detail or "", str(night or "")))
+            yield Observation(day, reason, 0 if number else int(lines), sample(detail or "", str(day or "")))
 
 
 def _date(value: Any) -> Any:

@@ -33,7 +33,7 @@ from sqlalchemy import (
     text,
 )
 
-from detector.model.day import Night
+from detector.model.day import Day
 from detector.sources.faults import (
     BAD_ACTIVITY,
     BAD_ERRORS,
@@ -51,7 +51,7 @@ from detector.sources.windows import Window, choose
 NOWHERE = date(1970, 1, 1)
 """The day of rows that state none, before every day that can be meant."""
 
-GROUPED = ("night", "problem", "warning", "key_id", "endpoint", "deployment")
+GROUPED = ("on_day", "problem", "warning", "key_id", "endpoint", "deployment")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def event_readings(
 ) -> Readings:
     """One row a request; an error from status 400 up, or where the error column says so.
 
-    For a window of nights, requests that are alike in all but their instant come as one row, where the
+    For a window of days, requests that are alike in all but their instant come as one row, where the
     database's own types make that safe: what is then read and checked is read once for all of them.
     """
     times = dialects.times(columns["timestamp"], dialect)
@@ -136,20 +136,20 @@ def event_readings(
 
 
 def _alike(table: Table, columns: dict[str, Any], times: Times, window: Window) -> Subquery:
-    """The requests of the window by night and all columns but the instant: how many, and the latest instant.
+    """The requests of the window by day and all columns but the instant: how many, and the latest instant.
 
     Those without a usable instant are kept apart, with the others that have none.
     """
     used_at = times.expression
     lost = or_(used_at.is_(None), not_(times.plausible(used_at)))
-    night = _number(times, used_at, window)
+    day = _number(times, used_at, window)
     inside = times.inside(used_at, window.start, window.end)
     if not times.certain:
-        night, inside = case((lost, literal_column("-1", Integer())), else_=night), or_(lost, inside)
+        day, inside = case((lost, literal_column("-1", Integer())), else_=day), or_(lost, inside)
     named = {name: column for name, column in columns.items() if name != "timestamp"}
     dated = (
         select(
-            *(column.label(name) for name, column in named.items()), used_at.label("used_at"), night.label("night")
+            *(column.label(name) for name, column in named.items()), used_at.label("used_at"), day.label("on_day")
         )
         .select_from(table)
         .where(inside)
@@ -158,7 +158,7 @@ def _alike(table: Table, columns: dict[str, Any], times: Times, window: Window) 
     alike = [dated.c[name] for name in named]
     return (
         select(*alike, func.max(dated.c.used_at).label("timestamp"), func.count().label("lines"))
-        .group_by(dated.c.night, *alike)
+        .group_by(dated.c.on_day, *alike)
         .subquery("alike")
     )
 
@@ -235,31 +235,31 @@ def _fenced(rows: Select[Any]) -> Subquery:
 
 
 def dated(readings: Readings, window: Window) -> Subquery:
-    """The rows of the window with their ``night``, its number in the window or its day; each event once.
+    """The rows of the window with their ``on_day``, its number in the window or its day; each event once.
 
-    Rows without a usable time come along where the table may have any, on a night before all others.
+    Rows without a usable time come along where the table may have any, on a day before all others.
     """
     rows = readings.rows.c
-    night = rows.day if readings.daily else _night_number(readings, window)
+    day = rows.day if readings.daily else _day_number(readings, window)
     inside = _inside(readings, window)
     columns: dict[str, ColumnElement[Any]] = {column.name: column for column in rows}
     if not readings.certain:
-        night = case((readings.lost, _nowhere(readings)), else_=night)
+        day = case((readings.lost, _nowhere(readings)), else_=day)
         inside = or_(readings.lost, inside)
         columns |= _without_time(readings)
     named = [column.label(name) for name, column in columns.items()]
-    statement = select(*named, night.label("night")).where(inside)
+    statement = select(*named, day.label("on_day")).where(inside)
     return _once(statement) if readings.has_ids else statement.subquery("dated")
 
 
 def counts(rows: Subquery) -> Select[Any]:
-    """One row per night, fault, key, endpoint and deployment of ``dated`` rows, nights in order.
+    """One row per day, fault, key, endpoint and deployment of ``dated`` rows, days in order.
 
     Rows that cannot be used keep neither key nor endpoint; ``least`` and ``most`` say what they were.
     """
     usable = rows.c.problem.is_(None)
     faulty = or_(rows.c.problem.is_not(None), rows.c.warning.is_not(None))
-    plain = [rows.c[name] for name in ("night", "problem", "warning", "lines", "requests", "errors", "used_at")]
+    plain = [rows.c[name] for name in ("on_day", "problem", "warning", "lines", "requests", "errors", "used_at")]
     kept = [case((usable, rows.c[name])).label(name) for name in ("key_id", "endpoint", "deployment")]
     cells = select(*plain, *kept, case((faulty, rows.c.detail)).label("detail")).subquery("cells")
     grouped = [cells.c[name] for name in GROUPED]
@@ -272,17 +272,17 @@ def counts(rows: Subquery) -> Select[Any]:
         func.min(cells.c.detail).label("least"),
         func.max(cells.c.detail).label("most"),
     )
-    return answer.group_by(*grouped).order_by(cells.c.night)
+    return answer.group_by(*grouped).order_by(cells.c.on_day)
 
 
 def client_counts(rows: Subquery) -> Select[Any]:
-    """night, key_id and source_count of ``dated`` rows, nights in order."""
+    """on_day, key_id and client_count of ``dated`` rows, days in order."""
     named = rows.c
     return (
-        select(named.night, named.key_id, func.count(distinct(named.client)).label("source_count"))
+        select(named.on_day, named.key_id, func.count(distinct(named.client)).label("client_count"))
         .where(named.problem.is_(None), named.client.is_not(None))
-        .group_by(named.night, named.key_id)
-        .order_by(named.night)
+        .group_by(named.on_day, named.key_id)
+        .order_by(named.on_day)
     )
 
 
@@ -296,16 +296,16 @@ def reach(readings: Readings) -> Select[Any]:
     return select(func.max(rows.day), func.max(rows.used_at)).where(usable)
 
 
-def first_and_last(readings: Readings, night: Night) -> Select[Any]:
-    """Per key: first and last day with requests, first and last instant of use, all before the night."""
+def first_and_last(readings: Readings, day: Day) -> Select[Any]:
+    """Per key: first and last day with requests, first and last instant of use, all before the day."""
     rows, times = readings.rows.c, readings.times
     known: ColumnElement[bool] = false()
     if times is not None:
-        known = and_(times.plausible(rows.used_at), times.before(rows.used_at, night.start))
+        known = and_(times.plausible(rows.used_at), times.before(rows.used_at, day.start))
     used, counted = case((known, rows.used_at)), case((rows.requests > 0, rows.day))
     before = known
     if readings.daily:
-        bound = dialects.day_bound(night.day, readings.dialect)
+        bound = dialects.day_bound(day.date, readings.dialect)
         before = and_(rows.day < bound, or_(rows.requests > 0, known))
     statement = select(rows.key_id, func.min(counted), func.max(counted), func.min(used), func.max(used))
     return statement.where(rows.problem.is_(None), before).group_by(rows.key_id)
@@ -315,21 +315,21 @@ def _inside(readings: Readings, window: Window) -> ColumnElement[bool]:
     rows = readings.rows.c
     if not readings.daily:
         return readings.instants.inside(rows.used_at, window.start, window.end)
-    first, last = window.nights[0].day, window.nights[-1].day
+    first, last = window.days[0].date, window.days[-1].date
     bounds = [dialects.day_bound(day, readings.dialect) for day in (first, last)]
     return rows.day.between(bounds[0], bounds[1])
 
 
-def _night_number(readings: Readings, window: Window) -> ColumnElement[Any]:
+def _day_number(readings: Readings, window: Window) -> ColumnElement[Any]:
     return _number(readings.instants, readings.rows.c.used_at, window)
 
 
 def _number(times: Times, used_at: ColumnElement[Any], window: Window) -> ColumnElement[Any]:
-    """The number in the window of the night of an instant."""
-    numbers = {night.day: literal_column(str(number), Integer()) for number, night in enumerate(window.nights)}
+    """The number in the window of the day of an instant."""
+    numbers = {day.date: literal_column(str(number), Integer()) for number, day in enumerate(window.days)}
     return choose(
-        window.nights,
-        lambda night: numbers[night.day],
+        window.days,
+        lambda day: numbers[day.date],
         lambda bound, before, after: case((times.before(used_at, bound), before), else_=after),
     )
 

@@ -1,4 +1,4 @@
-"""Thirty nights of a process that is killed, restarted, given late, doubled and cut data, a wrong clock and a mail
+"""Thirty days of a process that is killed, restarted, given late, doubled and cut data, a wrong clock and a mail
 server that is away: in the end everything is as if nothing had happened."""
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from detector.state.messages import DIGEST, Message, identity
 from detector.usage.history import History
 from tests.fakes import FakeScheduler
 
-FIRST, NIGHTS, BEFORE = date(2026, 3, 2), 30, 12
+FIRST, DAYS, BEFORE = date(2026, 3, 2), 30, 12
 HOUR = timedelta(hours=1)
 KEYS = ("api", "batch", "mobile", "partner")
 MOST_TRIES = 60
-EXAMPLES = int(os.environ.get("THIRTY_NIGHTS", "3"))
+EXAMPLES = int(os.environ.get("THIRTY_DAYS", "3"))
 """Each takes half a minute; more of them by hand."""
 
 
@@ -44,7 +44,7 @@ class Killed(BaseException):
 
 
 class Mailbox:
-    """A channel that keeps what it is told, or is away. A digest takes the place of the nights it tells."""
+    """A channel that keeps what it is told, or is away. A digest takes the place of the days it tells."""
 
     name = "mail"
 
@@ -54,9 +54,9 @@ class Mailbox:
         self.arrived: list[Message] = []
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        *earlier, last = [report.night.day for report in reports]
-        told = {str(r.night.day): [f.finding_id for f in r.findings] for r in reports}
-        covered = [self._message(night, "", None) for night in (*earlier, last) if earlier]
+        *earlier, last = [report.day.date for report in reports]
+        told = {str(r.day.date): [f.finding_id for f in r.findings] for r in reports}
+        covered = [self._message(day, "", None) for day in (*earlier, last) if earlier]
         return [
             *covered,
             self._message(last, f"{DIGEST} {identity(*told)}" if earlier else "", json.dumps(told).encode()),
@@ -68,12 +68,12 @@ class Mailbox:
         self.arrived.append(message)
 
     def tellings(self) -> Counter[str]:
-        """How often each night was told."""
-        return Counter(night for message in self.arrived for night in json.loads(message.payload or b"{}"))
+        """How often each day was told."""
+        return Counter(day for message in self.arrived for day in json.loads(message.payload or b"{}"))
 
-    def _message(self, night: date, part: str, payload: bytes | None) -> Message:
-        number = identity("mail", str(night), part, self.edition)
-        return Message(number, night, "mail", "security@example.com", "A night", payload, part)
+    def _message(self, day: date, part: str, payload: bytes | None) -> Message:
+        number = identity("mail", str(day), part, self.edition)
+        return Message(number, day, "mail", "security@example.com", "A day", payload, part)
 
 
 class Export:
@@ -104,8 +104,8 @@ TROUBLES = st.one_of(
 )
 
 
-class ThirtyNights(RuleBasedStateMachine):
-    """A night passes, with trouble or without, and the scheduler works its way through."""
+class ThirtyDays(RuleBasedStateMachine):
+    """A day passes, with trouble or without, and the scheduler works its way through."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,12 +113,12 @@ class ThirtyNights(RuleBasedStateMachine):
         self.folder = Path(self._temporary.name)
         (self.folder / "config.yaml").write_text(
             "source: {kind: files, usage: usage.csv}\nreport: {formats: [json]}\n"
-            f"history: {{first_pull_nights: {BEFORE}}}\nschedule: {{retry_minutes: 120}}\n"
+            f"history: {{first_pull_days: {BEFORE}}}\nschedule: {{retry_minutes: 120}}\n"
         )
         self.config = load(self.folder / "config.yaml")
         self.export, self.mailbox = Export(self.folder), Mailbox()
         self.now = datetime.combine(FIRST, datetime.min.time(), UTC)
-        self.night = FIRST - timedelta(days=BEFORE)
+        self.day = FIRST - timedelta(days=BEFORE)
         self.offset, self.cut, self.late, self.twice = timedelta(0), None, [], 0
         self.points_left: int | None = None
         self.was_interim: set[str] = set()
@@ -127,19 +127,19 @@ class ThirtyNights(RuleBasedStateMachine):
         self.contents: dict[str, str] = {}
         self._patch = pytest.MonkeyPatch()
         self._watch()
-        while self.night < FIRST - timedelta(days=1):
+        while self.day < FIRST - timedelta(days=1):
             self._happen()
         self.service = self._start()
-        self.a_night_passes([])
+        self.a_day_passes([])
 
-    @precondition(lambda self: self.night < FIRST + timedelta(days=NIGHTS))
+    @precondition(lambda self: self.day < FIRST + timedelta(days=DAYS))
     @rule(troubles=st.lists(TROUBLES, max_size=3))
-    def a_night_passes(self, troubles: Sequence[tuple[str, int]]) -> None:
-        """The night happens, its hour comes, and what the run leaves undone is tried again until the evening."""
+    def a_day_passes(self, troubles: Sequence[tuple[str, int]]) -> None:
+        """The day happens, its hour comes, and what the run leaves undone is tried again until the evening."""
         for trouble, size in troubles:
             getattr(self, trouble)(size)
         self._happen()
-        hour_of_the_run = datetime.combine(self.night, datetime.min.time(), UTC) + 2.5 * HOUR
+        hour_of_the_run = datetime.combine(self.day, datetime.min.time(), UTC) + 2.5 * HOUR
         self._at(hour_of_the_run)
         self._run(self.service.run)
         self.offset = timedelta(0)
@@ -163,7 +163,7 @@ class ThirtyNights(RuleBasedStateMachine):
         self.cut = hours
 
     def a_row_comes_late(self, hours: int) -> None:
-        """By up to two days: as long as nights take to settle."""
+        """By up to two days: as long as days take to settle."""
         self.late.append(hours)
 
     def rows_come_twice(self, count: int) -> None:
@@ -179,19 +179,19 @@ class ThirtyNights(RuleBasedStateMachine):
         self.mailbox.away = not self.mailbox.was_away
 
     def somebody_runs_it_by_hand(self, _: int) -> None:
-        """For the night that ended last; the same is said, and nothing is sent twice."""
-        self._run(lambda: nightly(self.config, now=self.now, night=self.night - timedelta(days=1)))
+        """For the day that ended last; the same is said, and nothing is sent twice."""
+        self._run(lambda: nightly(self.config, now=self.now, day=self.day - timedelta(days=1)))
 
     def it_is_restarted(self, _: int) -> None:
-        """Between two nights, as with an upgrade."""
+        """Between two days, as with an upgrade."""
         self.service = self._start()
 
     def teardown(self) -> None:
-        """Calm nights follow until nothing is late any more; then all must be as if nothing had happened."""
+        """Calm days follow until nothing is late any more; then all must be as if nothing had happened."""
         try:
             self.points_left = None
-            while self.night < FIRST + timedelta(days=NIGHTS + 4):
-                self.a_night_passes([])
+            while self.day < FIRST + timedelta(days=DAYS + 4):
+                self.a_day_passes([])
             self._nothing_was_lost()
             self._nothing_was_told_twice()
             self._the_history_is_that_of_a_run_without_faults()
@@ -200,46 +200,46 @@ class ThirtyNights(RuleBasedStateMachine):
             self._temporary.cleanup()
 
     def _nothing_was_lost(self) -> None:
-        nights = [FIRST + timedelta(days=number) for number in range(NIGHTS)]
+        days = [FIRST + timedelta(days=number) for number in range(DAYS)]
         with closing(State(self.config.state.url)) as state:
             judged = state.judged()
-        assert [night for night in nights if not judged.get(night)] == []
-        assert [night for night in nights if not self.mailbox.tellings()[str(night)]] == []
+        assert [day for day in days if not judged.get(day)] == []
+        assert [day for day in days if not self.mailbox.tellings()[str(day)]] == []
 
     def _nothing_was_told_twice(self) -> None:
-        """A night that was judged without its data is told again once they are there, and no other."""
-        for night, times in self.mailbox.tellings().items():
-            assert times <= 1 + (night in self.was_interim), night
+        """A day that was judged without its data is told again once they are there, and no other."""
+        for day, times in self.mailbox.tellings().items():
+            assert times <= 1 + (day in self.was_interim), day
 
     def _the_history_is_that_of_a_run_without_faults(self) -> None:
         troubled, calm, last = (
             self._history("var/history"),
             self._history("calm"),
-            FIRST + timedelta(days=NIGHTS - 1),
+            FIRST + timedelta(days=DAYS - 1),
         )
         job = Job.assemble(self.config, self.now)
         pull(self.config, job.source, calm, FIRST - timedelta(days=BEFORE), last, now=self.now)
-        for night in calm.nights():
-            assert troubled.read(night).equals(calm.read(night)), night
+        for day in calm.days():
+            assert troubled.read(day).equals(calm.read(day)), day
 
     # How the world goes on.
 
     def _happen(self) -> None:
         """A day of requests, one an hour and key; what has gone wrong says when each row is written."""
-        midnight = datetime.combine(self.night, datetime.min.time(), UTC)
+        midnight = datetime.combine(self.day, datetime.min.time(), UTC)
         for hour in range(24):
             for place, key in enumerate(KEYS):
                 at = midnight + hour * HOUR + place * timedelta(minutes=7)
-                count = 40 if key == "api" and self.night.day % 9 == 0 else 1
+                count = 40 if key == "api" and self.day.day % 9 == 0 else 1
                 for number in range(count):
                     line = f"{at.isoformat()},{key},/x,200,{at.isoformat()}-{place}-{number}"
                     self._write(at, hour, line)
-        self.night += timedelta(days=1)
+        self.day += timedelta(days=1)
         self.cut, self.late, self.twice = None, [], 0
 
     def _write(self, at: datetime, hour: int, line: str) -> None:
         written = at
-        morning = datetime.combine(self.night + timedelta(days=1), datetime.min.time(), UTC)
+        morning = datetime.combine(self.day + timedelta(days=1), datetime.min.time(), UTC)
         if self.cut is not None and hour >= 18:
             written = morning + self.cut * HOUR
         elif hour == 5 and self.late:
@@ -273,30 +273,30 @@ class ThirtyNights(RuleBasedStateMachine):
     def _read_the_reports(self) -> None:
         """Whatever is judged twice on the same data is judged the same."""
         with closing(State(self.config.state.url)) as state:
-            self.was_interim |= {str(night) for night, complete in state.judged().items() if not complete}
+            self.was_interim |= {str(day) for day, complete in state.judged().items() if not complete}
             for path in sorted(self.folder.glob("var/reports/*/report.json")):
                 if self.seen.get(path) == path.stat().st_mtime_ns:
                     continue
                 self.seen[path] = path.stat().st_mtime_ns
                 report = json.loads(path.read_text())
                 facts = json.dumps({name: report[name] for name in report if name not in RUN}).encode()
-                night = path.parent.name
-                judged_on = self._data_until(date.fromisoformat(night), state)
-                assert self.judged_on.setdefault((night, judged_on), facts) == facts
+                day = path.parent.name
+                judged_on = self._data_until(date.fromisoformat(day), state)
+                assert self.judged_on.setdefault((day, judged_on), facts) == facts
 
-    def _data_until(self, night: date, state: State) -> str:
-        """All that judging a night may depend on, as a checksum."""
+    def _data_until(self, day: date, state: State) -> str:
+        """All that judging a day may depend on, as a checksum."""
         history = self._history("var/history")
-        parts: list[Any] = [sorted(state.earlier(night).items())]
-        parts += [self._content(history, stored) for stored in history.nights() if stored <= night]
+        parts: list[Any] = [sorted(state.earlier(day).items())]
+        parts += [self._content(history, stored) for stored in history.days() if stored <= day]
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
-    def _content(self, history: History, night: date) -> str:
-        """A stored night with its notes but for when it was pulled."""
-        version = f"{night} {history.version(night)}"
+    def _content(self, history: History, day: date) -> str:
+        """A stored day with its notes but for when it was pulled."""
+        version = f"{day} {history.version(day)}"
         if version not in self.contents:
-            notes = history.notes(night)
-            facts = (history.read(night).to_csv(), notes.watermark, notes.faults, notes.revisions)
+            notes = history.notes(day)
+            facts = (history.read(day).to_csv(), notes.watermark, notes.faults, notes.revisions)
             self.contents[version] = repr(facts)
         return self.contents[version]
 
@@ -341,6 +341,6 @@ class ThirtyNights(RuleBasedStateMachine):
 
 RUN = ("report_id", "generated_at", "run")
 
-TestThirtyNights = ThirtyNights.TestCase
-TestThirtyNights.settings = settings(max_examples=EXAMPLES, stateful_step_count=NIGHTS, deadline=None)
-TestThirtyNights.pytestmark = [pytest.mark.timeout(1800)]
+TestThirtyDays = ThirtyDays.TestCase
+TestThirtyDays.settings = settings(max_examples=EXAMPLES, stateful_step_count=DAYS, deadline=None)
+TestThirtyDays.pytestmark = [pytest.mark.timeout(1800)]

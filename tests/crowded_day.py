@@ -1,4 +1,4 @@
-"""A night of a large fleet with hundreds of findings, for what must stay usable and small at that size."""
+"""A day of a large fleet with hundreds of findings, for what must stay usable and small at that size."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import numpy as np
 from detector.model.finding import Finding, Severity, Status, Technique
 from detector.model.report import RunReport
 from detector.reports.kinds import KINDS
-from tests.report_examples import DAY, NIGHTS, Key, assemble, finding
+from tests.report_examples import DAY, DAYS, Key, assemble, finding
 
 TEAMS = tuple(
     f"team-{word}" for word in ("payments", "search", "mobile", "growth", "data", "platform", "crm", "web")
@@ -19,8 +19,8 @@ STATUSES = (Status.NEW, Status.NEW, Status.ONGOING, Status.ESCALATED, Status.REO
 ROUTES = ("orders", "customers", "invoices", "products", "payments", "search")
 
 
-def crowded_night(findings: int = 500, keys: int = 10_000) -> RunReport:
-    """A tenth of the keys unused tonight; every tenth finding is the second one on its key."""
+def crowded_day(findings: int = 500, keys: int = 10_000) -> RunReport:
+    """A tenth of the keys unused that day; every tenth finding is the second one on its key."""
     fleet = _fleet(keys)
     made = [_finding(i, fleet[_position(i)]) for i in range(findings)]
     made.sort(key=lambda each: (-each.severity.rank, each.finding_id))
@@ -35,7 +35,7 @@ def _position(number: int) -> int:
 def _fleet(keys: int) -> list[Key]:
     chance = np.random.default_rng(20261122)
     levels = np.sort(chance.lognormal(4.5, 1.8, keys))[::-1]
-    counts = chance.poisson(levels[:, None] * chance.normal(1, 0.1, (keys, NIGHTS)).clip(0.5, 1.5))
+    counts = chance.poisson(levels[:, None] * chance.normal(1, 0.1, (keys, DAYS)).clip(0.5, 1.5))
     counts[::10, -1] = 0
     return [_key(i, tuple(int(n) for n in row)) for i, row in enumerate(counts)]
 
@@ -55,15 +55,15 @@ def _finding(number: int, key: Key) -> Finding:
         f"{number:016x}", kind, KINDS[kind][0], key.key_id, key.name, key.team,
         severity=SEVERITIES[min(3, number % 9 // 2)], status=STATUSES[number % len(STATUSES)],
         observed=seen, expected=usual, low=usual // 2, high=usual * 2, score=4 + number % 17,
-        environment=key.environment, nights=1 + number % 6,
+        environment=key.environment, days=1 + number % 6,
         reason=f"{seen:,} requests, 40 times its usual {usual:,} (range {usual // 2:,} to {usual * 2:,}).",
         changes=(f"POST /v1/{route}/bulk never used before: {seen // 2:,} requests", "Errors 1.1 %, as usual"),
         actions=(f"Ask {key.team} whether a job was started on 22 November.", "If not, rotate the key."),
-        prevalence="about once in 4,000 key-nights", severity_reasons=("a live key", "a new endpoint"),
+        prevalence="about once in 4,000 key-days", severity_reasons=("a live key", "a new endpoint"),
         endpoints_usual={f"GET /v1/{route}": 9 * usual, f"GET /v1/{route}/{{id}}": usual},
-        endpoints_tonight={f"GET /v1/{route}": seen // 2, f"POST /v1/{route}/bulk": seen // 2},
+        endpoints_observed={f"GET /v1/{route}": seen // 2, f"POST /v1/{route}/bulk": seen // 2},
     )  # fmt: skip
     technique = Technique("T1550.001", "Use Alternate Authentication Material: Application Access Token",
-                          "ATT&CK Enterprise 17.1", "the key slept for 52 nights")  # fmt: skip
+                          "ATT&CK Enterprise 17.1", "the key slept for 52 days")  # fmt: skip
     techniques = (technique,) if kind == "dormant_wake" else ()
-    return replace(made, techniques=techniques, first_seen=DAY - timedelta(days=made.nights - 1))
+    return replace(made, techniques=techniques, first_seen=DAY - timedelta(days=made.days - 1))
