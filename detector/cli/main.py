@@ -12,7 +12,7 @@ import click
 
 from detector.cli.chargeback import chargeback
 from detector.cli.delivery import deliver
-from detector.cli.options import DAY, Command, Group, configured, load_config, safe
+from detector.cli.options import DAY, Command, Group, configured, day_option, load_config, safe
 from detector.cli.serve import serve, token
 from detector.cli.triage import triage
 from detector.cli.upkeep import backup, doctor, prune, restore
@@ -66,7 +66,7 @@ def cli() -> None:
       python -m detector run --day 2026-11-22 --format json
       python -m detector run --config /etc/detector.yaml --fail-on high""",
 )
-@click.option("--day", type=DAY, help="The day to judge; last day by default.")
+@day_option("The day to judge; yesterday by default.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 with a finding of this severity or above.")
 @click.option("--no-deliver", is_flag=True, help="Write the reports; send and queue nothing.")
 @click.option("--resend", is_flag=True, help="Send what this day has to say even if it was sent before.")
@@ -127,7 +127,7 @@ def run(
       python -m detector usage
       python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv > usage.csv""",
 )
-@click.option("--from", "first", type=DAY, help="First day; last day by default.")
+@click.option("--from", "first", type=DAY, help="First day; yesterday by default.")
 @click.option("--to", "last", type=DAY, help="Last day, included; --from by default.")
 @click.option(
     "--format",
@@ -235,7 +235,7 @@ def report(path: Path, overrides: Sequence[str], day: date, form: str, out: Path
       python -m detector explain key_7f3a --day 2026-11-22""",
 )
 @click.argument("key")
-@click.option("--day", type=DAY, help="The day to explain; the latest in the history by default.")
+@day_option("The day to explain; the latest in the history by default.")
 @configured
 def explain(path: Path, overrides: Sequence[str], key: str, day: date | None) -> None:
     """Show what is known of a key, its baseline, and why each detector fired or did not."""

@@ -74,6 +74,20 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def day_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--day`` with its help; under its former name ``--night`` it is an error that says so."""
+
+    def renamed(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise click.UsageError("--night is called --day now")
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        former = click.option("--night", hidden=True, expose_value=False, callback=renamed)
+        return click.option("--day", type=DAY, help=text)(former(command))
+
+    return decorate
+
+
 def load_config(path: Path, overrides: Sequence[str]) -> Config:
     """The configuration a command was given."""
     from detector.config.load import load

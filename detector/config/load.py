@@ -16,6 +16,17 @@ from detector.config.source import KINDS, FilesSource, HttpSource, Source, SqlSo
 from detector.model.errors import ConfigError
 
 DEFAULT_PATH = Path("config.yaml")
+FORMER_KEYS = {
+    "history.first_pull_nights": "history.first_pull_days",
+    "history.settle_nights": "history.settle_days",
+    "history.keep_nights": "history.keep_days",
+    "detection.baseline_nights": "detection.baseline_days",
+    "detection.minimum_nights": "detection.minimum_days",
+    "detection.dormant_after_nights": "detection.dormant_after_days",
+    "schedule.catch_up_nights": "schedule.catch_up_days",
+    "serve.most_nights": "serve.most_days",
+}
+"""Keys of earlier versions: what they are called now."""
 
 
 def load(path: Path, overrides: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> Config:
@@ -88,6 +99,8 @@ def _explain(problem: Any) -> str:
     place = [part for part in problem["loc"] if part not in KINDS and part not in kinds]
     path = ".".join(str(part) for part in place)
     if problem["type"] == "extra_forbidden":
+        if path in FORMER_KEYS:
+            return f"unknown key {path}: it is called {FORMER_KEYS[path]} now"
         return f"unknown key {path}{_nearest(str(place[-1]), _siblings(problem['loc']))}"
     if problem["type"] == "missing":
         return f"{path} is missing"

@@ -1,6 +1,6 @@
 """The day as ``report.json``: for a SIEM, a script, or whoever wants to check a number.
 
-The document follows ``schema/report-1.json``. Two runs on the same data differ in ``report_id``,
+The document follows ``schema/report-2.json``. Two runs on the same data differ in ``report_id``,
 ``generated_at`` and ``run`` alone.
 """
 
@@ -26,9 +26,9 @@ from detector.model.report import RunReport
 from detector.reports import Reporter
 from detector.usage.aggregation import by_key_answer
 
-SCHEMA_ID = "urn:detector:report:1"
-SCHEMA_VERSION = 1
-SCHEMA_PATH = Path(__file__).parents[1] / "schema" / "report-1.json"
+SCHEMA_ID = "urn:detector:report:2"
+SCHEMA_VERSION = 2
+SCHEMA_PATH = Path(__file__).parents[1] / "schema" / "report-2.json"
 
 
 class JsonReporter(Reporter):

@@ -12,7 +12,7 @@ from detector.reports.exports.json import escaped, plain, tool_version
 from detector.reports.statement.rows import rows
 from detector.reports.statement.words import gaps, remarks
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_ID = f"urn:detector:statement:{SCHEMA_VERSION}"
 
 

@@ -15,7 +15,7 @@ from detector.model.errors import SourceError
 from detector.sources import open_source
 from detector.sources.presets import PRESETS
 
-PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
+PAGE = Path(__file__).parents[3] / "docs" / "sources.md"
 LOG_FILES = re.search(r"^## Log files$(.*?)(?=^## |\Z)", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 RECIPES = re.findall(r"```yaml\n(source:\n.*?)```", LOG_FILES.group(1) if LOG_FILES else "", re.S)
 

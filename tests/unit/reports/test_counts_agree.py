@@ -12,7 +12,7 @@ from detector.model.report import RunReport
 from detector.reports import reporter
 from detector.reports.terminal import text
 from tests.generated_reports import reports
-from tests.unit.test_report_html import Page
+from tests.unit.reports.test_report_html import Page
 
 OCSF_SEVERITIES = {1: "info", 2: "low", 3: "medium", 4: "high", 5: "critical"}
 Counts = tuple[Counter[str], int, int]

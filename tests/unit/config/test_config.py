@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.config.load import load
+from detector.config.load import FORMER_KEYS, load
 from detector.config.source import FilesSource, SqlSource
 from detector.model.errors import ConfigError
 
@@ -124,5 +124,16 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
 
 def test_the_sample_at_the_root_is_valid() -> None:
     """config.yaml is the first thing people copy."""
-    config = load(Path(__file__).parents[2] / "config.yaml")
+    config = load(Path(__file__).parents[3] / "config.yaml")
     assert config.source.name == "main"
+
+
+@pytest.mark.parametrize("former", FORMER_KEYS)
+def test_a_key_of_an_earlier_version_is_an_error_that_names_the_new_one(tmp_path: Path, former: str) -> None:
+    """Whoever upgrades learns what to write."""
+    path = tmp_path / "config.yaml"
+    path.write_text("source: {kind: files, usage: usage.csv}\n")
+    with pytest.raises(ConfigError, match=rf"unknown key {former}: it is called {FORMER_KEYS[former]} now"):
+        load(path, [f"{former}=30"])
+    number = 30 if "settle" in former else 90
+    load(path, [f"{FORMER_KEYS[former]}={number}"])

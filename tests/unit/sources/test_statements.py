@@ -1,6 +1,6 @@
 """The statements as databases get them that no test can run: compiled and compared with what is kept.
 
-``UPDATE_GOLDEN=1 python -m pytest tests/unit/test_statements.py`` writes them anew; read the difference.
+``UPDATE_GOLDEN=1 python -m pytest tests/unit/sources/test_statements.py`` writes them anew; read the difference.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from detector.sources.sql.statements import (
 )
 from detector.sources.windows import Window, windows
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 URLS = {
     "trino": "trino://user@localhost/catalogue",
     "snowflake": "snowflake://user@account/database/schema",
