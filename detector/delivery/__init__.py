@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
 from typing import Any, Protocol
 
+from detector.boundary.plugins import load_plug_in
 from detector.config.config import Config
 from detector.model.report import RunReport
 from detector.state.messages import Message
@@ -64,7 +64,11 @@ def open_channels(config: Config, edition: str = "") -> list[Channel]:
     """Every configured channel. ConfigError where one cannot be had, as when its package is not installed."""
     delivery = config.delivery
     origin = Origin(config.source.name, config.organization, delivery.report_url, edition)
-    return [_load(kind)(settings, origin) for kind in CHANNELS for settings in _settings(getattr(delivery, kind))]
+    return [
+        load_plug_in(CHANNELS, kind)(settings, origin)
+        for kind in CHANNELS
+        for settings in _settings(getattr(delivery, kind))
+    ]
 
 
 def _settings(configured: Any) -> Iterator[Any]:
@@ -72,8 +76,3 @@ def _settings(configured: Any) -> Iterator[Any]:
         yield from configured
     elif configured is not None:
         yield configured
-
-
-def _load(kind: str) -> Any:
-    module, _, attribute = CHANNELS[kind].partition(":")
-    return getattr(import_module(module), attribute)

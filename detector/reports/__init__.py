@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from detector.boundary.disk import write_atomically
+from detector.boundary.plugins import load_plug_in
 from detector.model.report import RunReport
 
 REPORTERS: dict[str, str] = {
@@ -39,5 +39,5 @@ class Reporter(ABC):
 
 def reporter(name: str) -> Reporter:
     """The reporter of a format; ``KeyError`` for a name that ``REPORTERS`` does not have."""
-    module, _, attribute = REPORTERS[name].partition(":")
-    return cast(Reporter, getattr(import_module(module), attribute)())
+    made: Reporter = load_plug_in(REPORTERS, name)()
+    return made

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
+from detector.boundary.plugins import load_plug_in
 from detector.model.usage import Fault
 
 SOURCES = {
@@ -54,6 +54,5 @@ class NightlyRegister(Protocol):
 
 def open_source(config: Any, timezone: Any) -> Source:
     """The source that the configuration's ``source`` section describes."""
-    module, name = SOURCES[config.kind].split(":")
-    source: Source = getattr(import_module(module), name)(config, timezone)
+    source: Source = load_plug_in(SOURCES, config.kind)(config, timezone)
     return source

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
+from detector.boundary.plugins import load_plug_in
 from detector.chargeback.statement import Statement
 
 FORMATS = {
@@ -20,6 +19,5 @@ FILES = {"html": "statement.html", "csv": "statement.csv", "focus": "focus.csv",
 
 def render(statement: Statement, form: str) -> str:
     """A statement in a format; ``KeyError`` for a name that ``FORMATS`` does not have."""
-    module, _, function = FORMATS[form].partition(":")
-    text: str = getattr(import_module(module), function)(statement)
+    text: str = load_plug_in(FORMATS, form)(statement)
     return text

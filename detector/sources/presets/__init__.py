@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 
+from detector.boundary.plugins import load_plug_in
 from detector.model.errors import SourceError
 
 PRESETS = {
@@ -49,6 +49,5 @@ def preset_named(name: str) -> Preset:
     """The preset of this name; SourceError where there is none."""
     if name not in PRESETS:
         raise SourceError(f"source.preset: there is no preset '{name}'; known: {', '.join(sorted(PRESETS))}")
-    module, constant = PRESETS[name].split(":")
-    preset: Preset = getattr(import_module(module), constant)
+    preset: Preset = load_plug_in(PRESETS, name)
     return preset
