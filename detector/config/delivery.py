@@ -9,7 +9,7 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from detector.config.section import Section
 
@@ -211,6 +211,13 @@ class Delivery(Section):
     pagerduty: tuple[PagerDutyDelivery, ...] = Field((), description="PagerDuty services.")
     splunk: tuple[SplunkDelivery, ...] = Field((), description="Splunk collectors.")
     elasticsearch: tuple[ElasticsearchDelivery, ...] = Field((), description="Elasticsearch clusters.")
+
+    @field_validator("report_url")
+    @classmethod
+    def _day_by_its_name(cls, url: str | None) -> str | None:
+        if url is not None and "{night}" in url:
+            raise ValueError("{night} is called {day} now")
+        return url
 
     @model_validator(mode="after")
     def _names_differ(self) -> Delivery:

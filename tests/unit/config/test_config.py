@@ -137,3 +137,11 @@ def test_a_key_of_an_earlier_version_is_an_error_that_names_the_new_one(tmp_path
         load(path, [f"{former}=30"])
     number = 30 if "settle" in former else 90
     load(path, [f"{FORMER_KEYS[former]}={number}"])
+
+
+def test_a_report_address_of_an_earlier_version_is_an_error_that_names_the_new_one(tmp_path: Path) -> None:
+    """A link that nobody can follow is noticed before it is sent."""
+    path = tmp_path / "config.yaml"
+    path.write_text("source: {kind: files, usage: usage.csv}\n")
+    with pytest.raises(ConfigError, match=r"delivery\.report_url: \{night\} is called \{day\} now"):
+        load(path, ["delivery.report_url=https://reports.internal/{night}/report.html"])
