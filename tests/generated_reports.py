@@ -33,7 +33,7 @@ def _report(choices: list[tuple]) -> RunReport:
     order = {Status.MUTED: 1, Status.RESOLVED: 2}
     findings.sort(key=lambda f: (order.get(f.status, 0), -f.severity.rank, f.finding_id))
     opened = any(f.status not in order for f in findings)
-    outcome, verdict = ("findings", "Keys need a look") if opened else ("clear", "Nothing to look at that day")
+    outcome, verdict = ("findings", "Keys need a look") if opened else ("clear", "Nothing to look at")
     return assemble(KEYS, tuple(findings), outcome=outcome, verdict=verdict)
 
 

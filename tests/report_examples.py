@@ -96,7 +96,7 @@ def said(action: str, target_kind: str, target: str, **facts: Any) -> TriageEntr
 
 def clear_day() -> RunReport:
     """Everything judged, nothing to report."""
-    report = assemble(ordinary_keys(), (), outcome="clear", verdict="Nothing to look at that day")
+    report = assemble(ordinary_keys(), (), outcome="clear", verdict="Nothing to look at")
     coverage = replace(
         report.coverage, not_judged=(), unregistered_keys=(), revoked_keys_in_use=(), missing_days=()
     )
@@ -114,7 +114,7 @@ def not_judged_day() -> RunReport:
         replace(key, requests=(*key.requests[:-1], 0), last_used=before if key.current else key.last_used)
         for key in ordinary_keys()
     ]
-    report = assemble(keys, (), outcome="not_judged", verdict="We could not judge that day")
+    report = assemble(keys, (), outcome="not_judged", verdict="The day could not be judged")
     problem = "The source main did not answer; nothing of 22 November was read."
     coverage = replace(
         report.coverage,

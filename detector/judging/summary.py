@@ -168,18 +168,18 @@ def _outcome(pressing: list[Finding], coverage: Coverage) -> str:
 
 def _verdict(outcome: str, pressing: list[Finding], coverage: Coverage) -> str:
     if outcome == "clear":
-        return "Nothing to look at that day"
+        return "Nothing to look at"
     if outcome == "not_judged":
-        return "We could not judge that day"
+        return "The day could not be judged"
     keys = {finding.key_id for finding in pressing if finding.key_id is not None}
     if not keys:
         return "The data need a look"
     news = {finding.key_id for finding in pressing if finding.key_id is not None and finding.status.raised}
     need = f"{_number(len(keys))} {'key needs' if len(keys) == 1 else 'keys need'} a look"
     if not news:
-        return f"{need}, none of them new that day" if len(keys) > 1 else f"{need}, not new that day"
+        return f"{need}, none of them new" if len(keys) > 1 else f"{need}, not new"
     if len(news) < len(keys):
-        need += f", {_number(len(news)).lower()} of them new that day"
+        need += f", {_number(len(news)).lower()} of them new"
     return need if coverage.complete else f"{need}, and the data are incomplete"
 
 
@@ -199,7 +199,7 @@ def _subline(outcome: str, pressing: list[Finding], coverage: Coverage, muted: i
         )
     raised = _titles([finding for finding in pressing if finding.status.raised])
     ongoing = _titles([finding for finding in pressing if not finding.status.raised])
-    parts = [f"New that day: {raised}." if raised else "", f"Ongoing: {ongoing}." if ongoing else ""]
+    parts = [f"New: {raised}." if raised else "", f"Ongoing: {ongoing}." if ongoing else ""]
     return " ".join(part for part in parts if part)
 
 

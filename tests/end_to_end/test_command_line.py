@@ -235,7 +235,7 @@ def test_a_source_that_is_not_there_is_partial_and_says_so(organization: Path, d
     """Exit 4: a report was written, but nobody could be judged."""
     (organization / "usage.csv").unlink()
     output = detector("run", "--day", str(DAY), code=4)
-    assert output.startswith("We could not judge that day.")
+    assert output.startswith("The day could not be judged.")
     assert "usage.csv" in detector.error
 
 
@@ -267,4 +267,4 @@ def test_the_nightly_job_can_be_called_alone(organization: Path) -> None:
         timeout=120,
         check=True,
     )
-    assert done.stdout.endswith(": We could not judge that day\n")
+    assert done.stdout.endswith(": The day could not be judged\n")

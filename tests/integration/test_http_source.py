@@ -462,7 +462,7 @@ def test_a_run_over_an_endpoint_that_is_away_is_partial(
     output = capsys.readouterr()
     assert ended.value.code == 4
     assert "the token is not accepted" in output.err
-    assert output.out.startswith("We could not judge that day")
+    assert output.out.startswith("The day could not be judged")
 
 
 def test_check_says_what_an_endpoint_holds(

@@ -83,7 +83,7 @@ def test_an_ordinary_day_is_an_all_clear_that_says_what_it_looked_at(run) -> Non
     outcome = run(FakeSource(history_of(STEADY), REGISTER))
     assert outcome.exit_code == DONE
     assert outcome.report.summary.outcome == "clear"
-    assert outcome.report.summary.verdict == "Nothing to look at that day"
+    assert outcome.report.summary.verdict == "Nothing to look at"
     assert outcome.report.coverage.keys_judged == 5
 
 
@@ -127,7 +127,7 @@ def test_an_empty_day_is_an_alarm_and_not_an_all_clear(run) -> None:
             REGISTER,
         )
     )
-    assert outcome.report.summary.verdict == "We could not judge that day"
+    assert outcome.report.summary.verdict == "The day could not be judged"
     assert outcome.report.summary.outcome == "not_judged"
     assert types(outcome) == [("data_quality", None, "new")]
     assert outcome.report.coverage.withheld == ("silence", "dormancy", "resolution")
@@ -184,13 +184,13 @@ def test_a_format_that_fails_does_not_cost_the_others(run, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("usage", "register", "verdict"),
     [
-        ({}, [], "We could not judge that day"),
-        ({}, REGISTER, "We could not judge that day"),
-        ({DAY: groups(k0=5)}, [], "We could not judge that day"),
-        (history_of({"k0": [20] * 91}), [], "Nothing to look at that day"),
+        ({}, [], "The day could not be judged"),
+        ({}, REGISTER, "The day could not be judged"),
+        ({DAY: groups(k0=5)}, [], "The day could not be judged"),
+        (history_of({"k0": [20] * 91}), [], "Nothing to look at"),
         (history_of({"k0": [20] * 90 + [300]}), [], "One key needs a look"),
-        (history_of({"k0": [20] * 40 + [0] + [20] * 50}), [], "Nothing to look at that day"),
-        (history_of({"k0": [1] * 91}), [{"key_id": "k0"}, {"key_id": "zero"}], "Nothing to look at that day"),
+        (history_of({"k0": [20] * 40 + [0] + [20] * 50}), [], "Nothing to look at"),
+        (history_of({"k0": [1] * 91}), [{"key_id": "k0"}, {"key_id": "zero"}], "Nothing to look at"),
     ],
     ids=[
         "empty source",
@@ -256,7 +256,7 @@ def test_a_day_is_sent_after_it_was_recorded_and_only_once(run, channel: FakeCha
     job = job_of(run, FakeSource(history_of(STEADY), REGISTER))
     for _ in range(2):
         assert run_day(job, DAY).exit_code == DONE
-    assert [message.payload for message in channel.sent] == [b"Nothing to look at that day"]
+    assert [message.payload for message in channel.sent] == [b"Nothing to look at"]
     run_day(job, DAY, Sending.AGAIN)
     assert len(channel.sent) == 2
     run_day(job, DAY + timedelta(days=1), Sending.NEVER)

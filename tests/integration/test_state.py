@@ -88,7 +88,7 @@ def test_runs_are_logged(state: State) -> None:
     state.begin_run("r1", DAY, NOW)
     state.reach("r1", "pulled", NOW)
     state.reach("r1", "judged", NOW + timedelta(seconds=1))
-    state.end_run("r1", NOW, 0, "Nothing to look at that day")
+    state.end_run("r1", NOW, 0, "Nothing to look at")
     last = state.last_run()
     assert last is not None
     assert (last["day"], last["stage"], last["exit_code"]) == (DAY, "judged", 0)

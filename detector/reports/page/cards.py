@@ -198,9 +198,9 @@ def _said(finding: Finding) -> Iterator[str]:
 
 def _life(finding: Finding) -> str:
     words = {
-        Status.NEW: "new that day",
-        Status.REOPENED: f"back that day, episode {finding.episode}",
-        Status.ESCALATED: f"worse that day, day {finding.days}",
+        Status.NEW: "new",
+        Status.REOPENED: f"back, episode {finding.episode}",
+        Status.ESCALATED: f"worse, day {finding.days}",
         Status.ONGOING: f"ongoing, day {finding.days}",
     }
     return words.get(finding.status, str(finding.status))
