@@ -39,7 +39,7 @@ def pull(
 
     The last one and the ``settle_days`` before it are pulled again while late rows may still come, the last
     one also later where it is ``doubtful``. What changed is rewritten and noted as a revision. Raises
-    SourceError, also where the source cannot tell about the last whole_day; days already stored stay, and others
+    SourceError, also where the source cannot tell about the last day; days already stored stay, and others
     that it cannot tell about are left out.
     """
     wanted = to_pull(config, history, first, last, now, doubtful=doubtful)
@@ -69,8 +69,8 @@ def pull(
         if told and told[-1] >= start:
             history.refreeze(end)
     if last not in told and history.missing(last, last):
-        reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the whole_day out"
-        raise SourceError(f"source {config.source.name} cannot tell about the whole_day {last}: {reasons}")
+        reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the day out"
+        raise SourceError(f"source {config.source.name} cannot tell about the day {last}: {reasons}")
     return told
 
 
