@@ -1,0 +1,54 @@
+"""The pages of the documentation hold together: links resolve, and the words are those of the glossary."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
+LINK = re.compile(r"\]\((?!https?://|mailto:)([^)\s]*)\)")
+
+
+def _title(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_title)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    """The file is there, and so is the heading that the link names."""
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in _anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    """A page that nobody finds is not read."""
+    links = {link.partition("#")[0] for link in LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
+    assert {f"docs/{page.name}" for page in DOCS} <= links
+
+
+@pytest.mark.parametrize("page", [page for page in DOCS if page.name != "glossary.md"], ids=_title)
+def test_every_page_leads_to_the_glossary(page: Path) -> None:
+    """A reader who does not know a word finds it."""
+    assert "glossary.md" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_title)
+def test_the_unit_is_called_a_day(page: Path) -> None:
+    """``nightly`` and ``midnight`` stay; the changelog alone has the former names."""
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"\b\w*night(?!ly)\w*\b", text.replace("midnight", ""), re.I)
