@@ -17,7 +17,7 @@ from detector.judging import triage
 from detector.judging.judging import Judged, judge
 from detector.judging.summary import assemble
 from detector.model.day import Day
-from detector.model.errors import NotReadyError, SourceError
+from detector.model.errors import DONE, PARTIAL, NotReadyError, SourceError
 from detector.model.finding import Finding, Status
 from detector.model.report import RunReport, SourceStatus
 from detector.reports import reporter
@@ -32,7 +32,6 @@ from detector.usage.history import History
 
 log = logging.getLogger("detector.run")
 
-DONE, PARTIAL = 0, 4
 DIGEST_HOLD = timedelta(hours=1)
 """How long messages wait for the digest that is to take their place; after a crash they go out by themselves."""
 

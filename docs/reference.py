@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -102,6 +103,8 @@ def _name(annotation: Any) -> str:  # noqa: PLR0911  one line a kind of type
         return "section"
     if annotation is type(None):
         return "none"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(f"`{member.value}`" for member in annotation)
     if get_origin(annotation) is None:
         return TYPES.get(annotation.__name__, annotation.__name__)
     arguments = get_args(annotation)

@@ -38,8 +38,8 @@ def chargeback(path: Path, overrides: Sequence[str], month: str | None, form: st
     from detector.boundary.disk import write_atomically
     from detector.chargeback.statement import Month
     from detector.cli.progress import watched
+    from detector.model.errors import DONE, PARTIAL
     from detector.operations.schedule.monthly import last_month, statement
-    from detector.pipeline import DONE, PARTIAL
     from detector.reports.statement import render
     from detector.reports.statement.words import remarks
 

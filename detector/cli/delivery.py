@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from detector.cli.options import Command, configured, load_config, safe
-from detector.model.errors import ConfigError
+from detector.model.errors import DONE, PARTIAL, ConfigError
 
 if TYPE_CHECKING:
     from detector.config.config import Config
     from detector.state.database import State
-
-PARTIAL = 4
 
 
 @click.command(
@@ -63,7 +61,7 @@ def _drain(config: Config, state: State, at_once: bool) -> int:
     if done.busy:
         click.echo("detector: another process is sending", err=True)
     click.echo(f"{done.sent:,} sent, {done.waiting:,} waiting.")
-    return PARTIAL if done.failures else 0
+    return PARTIAL if done.failures else DONE
 
 
 def _list(state: State) -> int:
@@ -82,7 +80,7 @@ def _list(state: State) -> int:
             click.echo(safe(f"            {item.error}"))
     if not stored:
         click.echo("Nothing waits, and nothing failed.")
-    return 0
+    return DONE
 
 
 def _try(config: Config) -> int:
@@ -90,7 +88,8 @@ def _try(config: Config) -> int:
     from detector.delivery import open_channels
     from detector.model.errors import DeliveryError
 
-    code, messages = 0, 0
+    code = DONE
+    messages = 0
     for channel in open_channels(config):
         for message in channel.trial(datetime.now(UTC)):
             messages += 1

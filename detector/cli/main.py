@@ -16,7 +16,8 @@ from detector.cli.options import DAY, Command, Group, configured, day_option, lo
 from detector.cli.serve import serve, token
 from detector.cli.triage import triage
 from detector.cli.upkeep import backup, doctor, prune, restore
-from detector.model.errors import ConfigError, DetectorError
+from detector.model.errors import FAILURE, FINDINGS, ConfigError, DetectorError
+from detector.model.finding import Severity
 
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     from detector.config.config import Config
     from detector.pipeline import Job
 
-
-FINDINGS = 3
-SEVERITIES = ("info", "low", "medium", "high", "critical")
+SEVERITIES = [severity.value for severity in Severity]
 FORMATS = ("html", "json", "ndjson", "csv", "ocsf", "ocsf-1.4")
 
 
@@ -113,7 +112,7 @@ def run(
 
         click.echo("\n\n".join(render(outcome.report, outcome.files) for outcome in outcomes))
     reached = fail_on and any(
-        finding.severity.rank >= SEVERITIES.index(fail_on)
+        finding.severity.rank >= Severity(fail_on).rank
         for outcome in outcomes
         for finding in outcome.report.findings
         if finding.status.value not in ("resolved", "muted")
@@ -392,7 +391,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.filename is None:
             raise
         click.echo(f"detector: {error.strerror}: {safe(str(error.filename))}", err=True)
-        sys.exit(DetectorError.exit_code)
+        sys.exit(FAILURE)
 
 
 def _job(path: Path, overrides: Sequence[str]) -> Job:

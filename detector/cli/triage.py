@@ -18,6 +18,7 @@ import click
 
 from detector.cli.options import DAY, Command, Group, configured, load_config, safe
 from detector.model.errors import ConfigError
+from detector.model.triage import Verdict
 
 if TYPE_CHECKING:
     from detector.config.config import Config
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 SHORTEST_ID = 6
 NEAR, NEAR_ENOUGH = 3, 0.5
-VERDICTS = ("true", "false", "benign", "planned")
 
 
 class Target(NamedTuple):
@@ -194,7 +194,7 @@ def unmute(path: Path, overrides: Sequence[str], target: Target | None, number: 
       python -m detector triage verdict --finding 3fa9c1d2 true
       python -m detector triage verdict --key key_7f3a --day 2026-11-22 --reason "load test" planned""",
 )
-@click.argument("verdict", type=click.Choice(VERDICTS))
+@click.argument("verdict", type=click.Choice([verdict.value for verdict in Verdict]))
 @_targeted
 @click.option("--day", type=DAY, help="The day whose findings are meant; their latest by default.")
 @click.option("--reason", metavar="TEXT", help="Why, in a few words.")

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from detector.cli.options import Command, configured, load_config, safe
+from detector.model.errors import DONE, FAILURE, PARTIAL
 
 if TYPE_CHECKING:
     from detector.operations.upkeep.examination import Problem
     from detector.pipeline import Job
-
-DAMAGED, PARTIAL = 1, 4
 
 
 @click.command(
@@ -77,7 +76,7 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
         elif not mend:
             click.echo(f"{_problems(len(problems))} in {days:,} days; --repair mends what can be mended.")
         left = _mend(job, problems) if mend and problems else len(problems)
-    sys.exit(DAMAGED if left else 0)
+    sys.exit(FAILURE if left else DONE)
 
 
 def _mend(job: Job, problems: Sequence[Problem]) -> int:
@@ -120,7 +119,7 @@ def backup(path: Path, overrides: Sequence[str], out: Path) -> None:
     for day in made.damaged:
         click.echo(f"detector: the day {day} is damaged, in the backup too; `doctor --repair` mends it", err=True)
     click.echo(f"{out}: the state and {made.days:,} days, {out.stat().st_size:,} bytes.")
-    sys.exit(PARTIAL if made.damaged else 0)
+    sys.exit(PARTIAL if made.damaged else DONE)
 
 
 @click.command(

@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from detector.config.section import Section
-
-Level = Literal["info", "low", "medium", "high", "critical"]
+from detector.model.finding import Severity
 
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 SENDER = re.compile(
@@ -100,7 +99,7 @@ class TeamMail(Section):
     """A team's own mail: its keys alone, on days on which there is something about them."""
 
     to: tuple[Address, ...] = Field(min_length=1, description="Recipients; each gets a mail of their own.")
-    minimum_severity: Level | None = Field(
+    minimum_severity: Severity | None = Field(
         None, description="Of what the team is told; that of the mail if unset."
     )
 
@@ -123,7 +122,7 @@ class MailDelivery(Section):
         default_factory=dict,
         description="Team to addresses, or to {to, minimum_severity}: the team's own keys alone.",
     )
-    minimum_severity: Level = Field("info", description="Findings below are left out, and counted.")
+    minimum_severity: Severity = Field(Severity.INFO, description="Findings below are left out, and counted.")
     attach: Literal["json"] | None = Field(
         None, description="Attach report.json to the mail to the security list."
     )
@@ -148,7 +147,7 @@ class Routed(Section):
     name: str = Field(
         "main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$", description="Tells channels of one kind apart."
     )
-    minimum_severity: Level = Field("info", description="Findings below are not sent.")
+    minimum_severity: Severity = Field(Severity.INFO, description="Findings below are not sent.")
     teams: tuple[str, ...] = Field((), description="Only findings on keys of these teams; empty for all findings.")
     timeout: float = Field(30, gt=0, le=600, description="Seconds to connect, and to wait for the next bytes.")
 
@@ -174,7 +173,7 @@ class PagerDutyDelivery(Routed):
         "https://events.pagerduty.com/v2/enqueue",
         description="The Events API; https://events.eu.pagerduty.com/v2/enqueue for EU accounts.",
     )
-    minimum_severity: Level = Field("high", description="Findings below open no incident.")
+    minimum_severity: Severity = Field(Severity.HIGH, description="Findings below open no incident.")
 
 
 class SplunkDelivery(Routed):

@@ -10,16 +10,15 @@ from detector.model.report import RunReport
 NOT_OPEN = (Status.RESOLVED, Status.MUTED)
 
 
-def routed(report: RunReport, minimum: str, teams: Collection[str] = ()) -> list[Finding]:
+def routed(report: RunReport, minimum: Severity, teams: Collection[str] = ()) -> list[Finding]:
     """The open findings of at least a severity, most severe first; with ``teams`` only those on their keys.
 
     Findings on the whole fleet and on keys that nobody owns belong to no team.
     """
-    lowest = Severity(minimum).rank
     return [
         finding
         for finding in report.findings
-        if finding.status not in NOT_OPEN and finding.severity.rank >= lowest and concerns(finding, teams)
+        if finding.status not in NOT_OPEN and finding.severity.rank >= minimum.rank and concerns(finding, teams)
     ]
 
 

@@ -15,12 +15,10 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from detector.model.finding import Finding, Status
-from detector.model.triage import MuteInForce, Precision, TriageEntry
+from detector.model.triage import MuteInForce, Precision, TriageEntry, Verdict
 
 ACK, MUTE, VERDICT = "ack", "mute", "verdict"
 FINDING, KEY, TEAM, PATTERN = "finding", "key", "team", "pattern"
-TRUE, PLANNED = "true", "planned"
-VERDICTS = (TRUE, "false", "benign", PLANNED)
 SHOWN_ID = 12
 """Characters of a finding id that are shown to people; any unique beginning names a finding."""
 
@@ -114,9 +112,9 @@ def precision(entries: Iterable[TriageEntry], day: date) -> dict[str, Precision]
         for entry in entries
         if entry.action == VERDICT and in_force(entry, day)
     }
-    counted = [entry for entry in last.values() if entry.type is not None and entry.verdict != PLANNED]
+    counted = [entry for entry in last.values() if entry.type is not None and entry.verdict != Verdict.PLANNED]
     judged = Counter(entry.type for entry in counted if entry.type is not None)
-    true = Counter(entry.type for entry in counted if entry.verdict == TRUE)
+    true = Counter(entry.type for entry in counted if entry.verdict == Verdict.TRUE)
     return {kind: Precision(judged[kind], true[kind]) for kind in sorted(judged)}
 
 

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a finding was in truth, in the word of the person who looked into it."""
+
+    TRUE = "true"
+    FALSE = "false"
+    BENIGN = "benign"
+    PLANNED = "planned"
 
 
 @dataclass(frozen=True)
@@ -13,7 +23,7 @@ class TriageEntry:
     ``action`` is ack, mute or verdict; ``target_kind`` is finding, key, team or pattern, narrowed to one
     ``type`` of finding where that is set. ``until_day`` is included. ``episode`` binds an entry to one
     episode of its finding. ``ended_at`` is when somebody took the entry back; nothing is ever deleted.
-    ``id`` is given by the log.
+    ``verdict`` is the word of a ``Verdict``. ``id`` is given by the log.
     """
 
     action: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from detector.model.report import Summary
-from detector.model.triage import Precision
+from detector.model.triage import Precision, Verdict
 
 KINDS = {
     "usage_spike": ("usage spike", "usage spikes"),
@@ -23,7 +23,12 @@ KINDS = {
 }
 """Type to what one and what several are called within a sentence."""
 
-WORDS = {"true": "real", "false": "a false alarm", "benign": "real but harmless", "planned": "planned"}
+WORDS: dict[str, str] = {
+    Verdict.TRUE: "real",
+    Verdict.FALSE: "a false alarm",
+    Verdict.BENIGN: "real but harmless",
+    Verdict.PLANNED: "planned",
+}
 """Verdict to how a person would say it."""
 
 

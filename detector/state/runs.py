@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from structlog.contextvars import bound_contextvars
 
-from detector.model.errors import DetectorError, StateError
+from detector.model.errors import FAILURE, DetectorError, StateError
 from detector.state.database import State
 
 log = logging.getLogger("detector.run")
@@ -69,5 +69,5 @@ def logged_run(state: State, day: date, started_at: datetime) -> Iterator[Run]:
             expected = isinstance(error, DetectorError)
             message = str(error) if expected else f"{type(error).__name__}, a fault of the program"
             with suppress(StateError):  # the database may be what failed
-                run.end(error.exit_code if isinstance(error, DetectorError) else 1, message)
+                run.end(error.exit_code if isinstance(error, DetectorError) else FAILURE, message)
             raise

@@ -15,10 +15,8 @@ import pytest
 
 from detector import detectors, reports
 from detector.config.load import load
-from detector.model.errors import DeliveryError
+from detector.model.errors import DONE, PARTIAL, DeliveryError
 from detector.pipeline import (
-    DONE,
-    PARTIAL,
     Job,
     Outcome,
     Sending,

@@ -17,6 +17,7 @@ from detector.delivery import Origin
 from detector.delivery.mail.page import Audience, MailPage, latest, page
 from detector.delivery.mail.rendering import Bodies, Envelope, bodies, compose, header_text, plain
 from detector.model.errors import DeliveryError
+from detector.model.finding import Severity
 from detector.model.report import RunReport
 from detector.reports.exports.json import JsonReporter
 from detector.reports.page import charts
@@ -78,17 +79,17 @@ class MailChannel:
         settings = self._settings
         if settings.to:
             yield Audience(settings.minimum_severity), list(dict.fromkeys(settings.to))
-        people: dict[str, dict[str, str]] = {}
+        people: dict[str, dict[str, Severity]] = {}
         for team, mail in settings.teams.items():
             for recipient in mail.to:
                 minimum = mail.minimum_severity or settings.minimum_severity
                 people.setdefault(recipient, {})[team] = minimum
-        groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        groups: dict[tuple[tuple[str, Severity], ...], list[str]] = {}
         for recipient, teams in people.items():
             if recipient not in settings.to:
                 groups.setdefault(tuple(teams.items()), []).append(recipient)
         for group, recipients in groups.items():
-            audience = Audience("info", dict(group))
+            audience = Audience(Severity.INFO, dict(group))
             if latest(reports, audience):
                 yield audience, recipients
 

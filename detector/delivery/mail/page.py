@@ -95,8 +95,8 @@ class Audience:
     ``teams`` maps a team to the severity from which its people are told.
     """
 
-    minimum: str
-    teams: Mapping[str, str] = field(default_factory=dict)
+    minimum: Severity
+    teams: Mapping[str, Severity] = field(default_factory=dict)
 
     def findings(self, report: RunReport) -> list[Finding]:
         """The open findings that they are told, most severe first."""
@@ -104,7 +104,7 @@ class Audience:
             return routed(report, self.minimum)
         of_teams = [each for team, minimum in self.teams.items() for each in routed(report, minimum, (team,))]
         chosen = {finding.finding_id for finding in of_teams}
-        return [finding for finding in routed(report, "info") if finding.finding_id in chosen]
+        return [finding for finding in routed(report, Severity.INFO) if finding.finding_id in chosen]
 
 
 def page(
@@ -114,7 +114,7 @@ def page(
     report, team = reports[-1], bool(audience.teams)
     findings = latest(reports, audience)
     shown = findings[:most]
-    everything = latest(reports, Audience("info", dict.fromkeys(audience.teams, "info")))
+    everything = latest(reports, Audience(Severity.INFO, dict.fromkeys(audience.teams, Severity.INFO)))
     return MailPage(
         tone=tone(reports, audience, findings),
         verdict=verdict(reports, audience, findings),

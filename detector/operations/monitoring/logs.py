@@ -19,7 +19,7 @@ from structlog.typing import EventDict, Processor
 
 from detector.boundary.text import visible
 from detector.config.monitoring import LogFormat
-from detector.model.errors import DetectorError
+from detector.model.errors import FAILURE, DetectorError
 
 MOST_LINES = 200
 """Of the text of an exception, from its end: what is said last is what went wrong."""
@@ -56,7 +56,7 @@ def logging_to_stderr(form: LogFormat, level: int) -> Iterator[None]:
         sys.exit(error.exit_code)
     except Exception:  # the outermost place: its text is made safe like any other
         log.exception("a fault of the program")
-        sys.exit(1)
+        sys.exit(FAILURE)
     finally:
         logging.captureWarnings(False)
         log.setLevel(before)

@@ -20,9 +20,8 @@ import stamina.instrumentation
 from detector.boundary.http import FOR_NOW, is_untrusted
 from detector.boundary.masking import host_of
 from detector.config.monitoring import Monitoring
+from detector.model.errors import TRY_LATER
 
-TRY_LATER = 75
-"""The exit code of a run that did nothing yet: neither a success nor a failure."""
 ATTEMPTS = 3
 """For the end of a run. Its start is told once: a run is not held up for it."""
 FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError)
@@ -59,6 +58,7 @@ class Pings:
         """A run has ended; ``text`` goes along where the style has room for it."""
         if self._plain and exit_code != 0:
             return
+        # a run that did nothing yet is neither a success nor a failure
         step = "log" if exit_code == TRY_LATER else str(exit_code or "")
         self._tell(step, b"" if self._plain else text.encode(), attempts=ATTEMPTS)
 

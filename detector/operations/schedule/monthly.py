@@ -18,9 +18,9 @@ from detector.config.chargeback import Chargeback
 from detector.config.config import Config
 from detector.config.load import load
 from detector.model.day import Day
-from detector.model.errors import ConfigError, DetectorError, HistoryError, SourceError
+from detector.model.errors import DONE, PARTIAL, ConfigError, DetectorError, HistoryError, SourceError
 from detector.operations.monitoring.logs import logging_to_stderr
-from detector.pipeline import DONE, PARTIAL, Job
+from detector.pipeline import Job
 from detector.reports.page import index
 from detector.reports.statement import FILES, render
 from detector.sources.pull import Progress, pull, unwatched

@@ -26,7 +26,7 @@ from detector.config.config import Config
 from detector.delivery import open_channels
 from detector.delivery.outbox import Outbox
 from detector.model.day import Day
-from detector.model.errors import ConfigError, DetectorError
+from detector.model.errors import TRY_LATER, ConfigError, DetectorError
 from detector.operations.schedule.monthly import Written, last_month, monthly, written
 from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.retention import prune
@@ -201,7 +201,7 @@ def serve(read: Callable[[], Config]) -> None:
 def _leave(reason: str) -> NoReturn:
     """End now. What a run wrote is whole at any time, and the lock goes with the process."""
     log.warning("%s: the running day is left, and the next start makes up for it", reason)
-    os._exit(os.EX_TEMPFAIL)
+    os._exit(TRY_LATER)
 
 
 def nightly_trigger(config: Config) -> CronTrigger:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from detector.config.config import Config
 from detector.config.monitoring import Monitoring
-from detector.model.errors import DetectorError
+from detector.model.errors import DONE, FAILURE, TRY_LATER, DetectorError
 from detector.operations.monitoring import metrics
-from detector.operations.monitoring.pings import TRY_LATER, Pings
-from detector.pipeline import DONE, Outcome
+from detector.operations.monitoring.pings import Pings
+from detector.pipeline import Outcome
 
 
 class Watch:
@@ -67,7 +67,7 @@ def watched_run(config: Config, settings: Monitoring, now: datetime) -> Iterator
     try:
         yield watch
     except Exception as error:
-        watch.end(error.exit_code if isinstance(error, DetectorError) else 1)
+        watch.end(error.exit_code if isinstance(error, DetectorError) else FAILURE)
         raise
     watch.end(max((outcome.exit_code for outcome in watch.outcomes), default=DONE))
 
