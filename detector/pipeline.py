@@ -103,15 +103,15 @@ def run_day(job: Job, day: date, sending: Sending = Sending.NOW, patient_until: 
         run.reach(Stage.PULLED, days=len(pulled))
         judged = judge_day(job, day)
         warn(*judged.failures)
-        if not judged.complete and patient_until is not None and job.now < patient_until:
+        if not judged.extent.complete and patient_until is not None and job.now < patient_until:
             raise not_ready(job, judged)
         report = build_report(job, judged, run.run_id)
         run.reach(Stage.JUDGED, **facts_of(report))
         files = write_reports(job, report)
         run.reach(Stage.REPORTED, files=len(files))
-        amended = judged.complete and job.state.judged().get(day) is False
+        amended = judged.extent.complete and job.state.judged().get(day) is False
         outgoing = prepare_messages(job, [report], sending, undelivered, again=amended)
-        job.state.record(day, judged.complete, open_findings(judged), outgoing)
+        job.state.record(day, judged.extent, open_findings(judged), outgoing)
         run.reach(Stage.RECORDED, messages=len(list(outgoing.messages)) if outgoing else 0)
         if sending in (Sending.NOW, Sending.AGAIN):
             delivered = send_waiting(job)

@@ -9,10 +9,14 @@ import pandas as pd
 
 from detector.model.day import each_day
 from detector.model.errors import SourceError
+from detector.model.extent import Extent
 from detector.model.report import RunReport
 from detector.model.usage import DAY, INSTANT, MEASURED, REGISTER, TEXT, Fault
 from detector.state.messages import Message, identity
 from detector.usage.aggregation import by_key, clean_register, empty
+
+WHOLE = Extent(complete=True)
+"""A day with complete data, on which every detector ran."""
 
 
 class FakeSource:

@@ -122,7 +122,7 @@ def not_judged_day() -> RunReport:
         problems=(problem,),
         keys_judged=0,
         not_judged=(NotJudged("usage_spike", "no data for the day", len(keys), ids(keys)),),
-        withheld=("silence", "dormancy", "resolution"),
+        withheld=("resolution",),
         failures=("source main: connection refused after 3 attempts",),
     )
     summary = replace(report.summary, subline="No usage reached us, so silence here does not mean all is well.")

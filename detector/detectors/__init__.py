@@ -64,7 +64,8 @@ class Detector(Protocol):
     ``judge`` returns a frame indexed by key id with ``JUDGEMENT_COLUMNS``: score (float, higher is
     stranger, NaN where the key cannot be judged, with the reason in ``not_judged``), observed, expected,
     low and high in the units of what was observed, and ``eligible``, False where no score however high
-    should raise a finding. A rule raises where the score is above zero.
+    should raise a finding. A rule raises where the score is above zero. A column ``type`` gives the type of
+    finding by key where that is not ``kind``; then ``types`` lists all of them.
     """
 
     kind: ClassVar[str]
@@ -94,6 +95,11 @@ def all_detectors(settings: Detection) -> list[Detector]:
         module, name = place.split(":")
         detectors.append(getattr(import_module(module), name)(settings))
     return detectors
+
+
+def types_of(detector: Detector) -> frozenset[str]:
+    """The types of finding that a detector names: its kind, unless it says otherwise."""
+    return getattr(detector, "types", frozenset({detector.kind}))
 
 
 def judgement(

@@ -30,6 +30,7 @@ class EnvironmentBehaviour:
     """
 
     kind: ClassVar[str] = "environment_behaviour"
+    types: ClassVar[frozenset[str]] = frozenset({"environment_mismatch"})
 
     def __init__(self, settings: Detection) -> None:
         self.settings = settings

@@ -77,6 +77,7 @@ class UnusualPattern:
     """
 
     kind: ClassVar[str] = "unusual_pattern"
+    types: ClassVar[frozenset[str]] = frozenset({"unusual_pattern", "usage_spike"})
 
     def __init__(self, settings: Detection) -> None:
         self.settings = settings

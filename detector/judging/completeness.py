@@ -37,7 +37,7 @@ def assess(panel: Panel) -> list[Problem]:
 
 
 def is_complete(problems: list[Problem]) -> bool:
-    """Whether nothing withholds silence, dormancy and resolution."""
+    """Whether the day's data are complete, so that what they do not show did not happen."""
     return not any(problem.withholding for problem in problems)
 
 

@@ -11,31 +11,43 @@ import pandas as pd
 
 from detector.config.config import Config
 from detector.config.sections import Detection
-from detector.detectors import METHODS, Description, Detector, StatisticalDetector, all_detectors, terms_of
+from detector.detectors import (
+    METHODS,
+    Description,
+    Detector,
+    StatisticalDetector,
+    all_detectors,
+    terms_of,
+    types_of,
+)
 from detector.judging import fleet, policy
 from detector.judging.completeness import Problem, assess, is_complete
 from detector.judging.explanation import changes
 from detector.judging.policy import Threshold
+from detector.model.extent import Extent
 from detector.model.finding import Finding, Sighting
 from detector.model.panel import Panel, row_of
 from detector.model.triage import Precision
 
+SILENCE = "silence"
+RESOLUTION = "resolution"
+
 
 @dataclass(frozen=True)
 class Judged:
-    """Everything known of a judged day; ``judgements`` and ``thresholds`` are by type of finding."""
+    """Everything known of a judged day; ``judgements`` and ``thresholds`` are by type of finding.
+
+    ``withheld`` names what the day would have shown, had it been judged further: ``SILENCE``, ``RESOLUTION``.
+    """
 
     panel: Panel
     problems: list[Problem]
     judgements: Mapping[str, pd.DataFrame]
     thresholds: Mapping[str, Threshold]
     findings: list[Finding]
+    extent: Extent
+    withheld: tuple[str, ...] = ()
     failures: list[str] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the day's data are all there."""
-        return is_complete(self.problems)
 
 
 def judge(
@@ -51,29 +63,54 @@ def judge(
     go on.
     """
     problems = assess(panel)
+    complete = is_complete(problems)
     judgements: dict[str, pd.DataFrame] = {}
     thresholds: dict[str, Threshold] = {}
     findings = _data_quality(panel, problems, config, earlier) + _fleet_shift(panel, config, earlier)
     failures: list[str] = []
+    unjudged: set[str] = set()
+    held_back: list[Finding] = []
     detectors = all_detectors(config.detection)
     budgets = _budgets(detectors, config.detection, verdicts)
     for detector in detectors:
         try:
             judged = detector.judge(panel)
-            if getattr(detector, "needs_complete_data", False) and not is_complete(problems):
-                judged["eligible"] = False
             judgements[detector.kind] = judged
             if isinstance(detector, StatisticalDetector):
                 thresholds[detector.kind] = policy.calibrate(detector.past_scores(panel), budgets[detector.kind])
             found = _findings(detector, panel, judged, thresholds, config, earlier)
+            if getattr(detector, "needs_complete_data", False) and not complete:
+                judged["eligible"] = False
+                held_back += found
+                continue
             already = {finding.finding_id for finding in findings}
             findings += [finding for finding in found if finding.finding_id not in already]
         except Exception as error:  # one failing detector must not silence the others
             failures.append(f"{detector.kind} failed: {type(error).__name__}: {error}")
-    present = {finding.finding_id for finding in findings}
-    complete = is_complete(problems) and not failures
-    findings += policy.resolved(earlier, present, panel, complete)
-    return Judged(panel, problems, judgements, thresholds, policy.order(findings), failures)
+            unjudged |= types_of(detector)
+    extent = Extent(complete, frozenset(unjudged))
+    gone = policy.absent(earlier, {finding.finding_id for finding in (*findings, *held_back)})
+    findings += policy.resolved(gone, panel, extent)
+    return Judged(
+        panel=panel,
+        problems=problems,
+        judgements=judgements,
+        thresholds=thresholds,
+        findings=policy.order(findings),
+        extent=extent,
+        withheld=_withheld(held_back, gone, extent),
+        failures=failures,
+    )
+
+
+def _withheld(held_back: Sequence[Finding], gone: Sequence[Sighting], extent: Extent) -> tuple[str, ...]:
+    """What the day would have shown, had it been judged further."""
+    withheld = []
+    if held_back:
+        withheld.append(SILENCE)
+    if not all(extent.ends(sighting.type) for sighting in gone):
+        withheld.append(RESOLUTION)
+    return tuple(withheld)
 
 
 def _budgets(

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.detectors import Description
+from detector.model.extent import Extent
 from detector.model.finding import Finding, Severity, Sighting, Status
 from detector.model.panel import Panel
 from detector.model.triage import Precision
@@ -124,12 +125,15 @@ def life(prior: Sighting | None, severity: Severity, day: date) -> tuple[Status,
     return status, prior.episode, prior.first_seen, prior.days + 1
 
 
-def resolved(earlier: Mapping[str, Sighting], present: set[str], panel: Panel, complete: bool) -> list[Finding]:
-    """The open findings of earlier days that that day no longer holds; none while data are incomplete."""
-    if not complete:
-        return []
+def absent(earlier: Mapping[str, Sighting], present: set[str]) -> list[Sighting]:
+    """The open findings of earlier days that the judged day does not show, by id."""
     gone = [sighting for sighting in earlier.values() if sighting.open and sighting.finding_id not in present]
-    return [_resolved(sighting, panel) for sighting in sorted(gone, key=lambda sighting: sighting.finding_id)]
+    return sorted(gone, key=lambda sighting: sighting.finding_id)
+
+
+def resolved(gone: Sequence[Sighting], panel: Panel, extent: Extent) -> list[Finding]:
+    """Those of the absent findings that end with the judged day, because it was judged far enough."""
+    return [_resolved(sighting, panel) for sighting in gone if extent.ends(sighting.type)]
 
 
 def order(findings: Sequence[Finding]) -> list[Finding]:

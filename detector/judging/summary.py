@@ -23,7 +23,6 @@ from detector.usage.aggregation import in_answer_order
 
 VOLUME = ("usage_spike", "unusual_pattern")
 """The judgements that say whether a key was judged at all, the first that there is."""
-WITHHELD = ("silence", "dormancy", "resolution")
 FLEET_BAND = 2.0
 FEWEST_SAME_WEEKDAY = 4
 _WORDS = (
@@ -83,7 +82,7 @@ def _coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Cove
     unregistered = records[~records["registered"] & (records["request_count"] > 0) & has_register]
     revoked = records[~records["active"] & (records["request_count"] > 0)]
     return Coverage(
-        complete=judged.complete,
+        complete=judged.extent.complete,
         problems=tuple(problem.text for problem in judged.problems),
         keys_active=int(records["active"].sum()),
         keys_judged=_keys_judged(judged),
@@ -92,7 +91,7 @@ def _coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Cove
         missing_days=tuple(day.item() for day in _gaps(panel, window)),
         unregistered_keys=tuple(unregistered["key_id"]),
         revoked_keys_in_use=tuple(revoked["key_id"]),
-        withheld=() if judged.complete else WITHHELD,
+        withheld=judged.withheld,
         failures=failures,
         revisions=panel.revisions,
     )

@@ -96,7 +96,7 @@ class Finding:
 class Sighting:
     """The latest day on which a finding's condition held, before some other day.
 
-    ``open`` is False once a complete day without it has been judged since.
+    ``open`` is False once a day without it has been judged since whose extent ends findings of its type.
     """
 
     finding_id: str

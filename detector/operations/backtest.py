@@ -48,7 +48,7 @@ class Tally:
         self.by_type.update(finding.type for finding in raised)
         self.by_day[day] += len(raised)
         self.failures.update(judged.failures)
-        if not judged.complete:
+        if not judged.extent.complete:
             self.incomplete.append(day)
         volume = volume_judgement(judged)
         self.key_days += 0 if volume is None else int(volume["score"].notna().sum())
@@ -105,7 +105,7 @@ def _replay(config: Config, history: History, first: date, last: date, progress:
     with closing(State("sqlite://")) as state:
         for done, day in enumerate(each_day(first, last), start=1):
             judged = judge(history.panel(day, panel_depth(config)), config, state.earlier(day))
-            state.record(day, judged.complete, open_findings(judged))
+            state.record(day, judged.extent, open_findings(judged))
             progress(day, done, total)
             yield judged
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from detector.model.errors import LockedError, StateError
+from detector.model.extent import Extent
 from detector.model.finding import Finding, Severity, Sighting
 from detector.model.triage import TriageEntry
 from detector.state import outbox as outbox_table
 from detector.state.locks import Lock, exclusively
 from detector.state.messages import Outgoing
-from detector.state.tables import api_tokens, entries, judged_days, run_stages, runs, sightings
+from detector.state.tables import (
+    api_tokens,
+    entries,
+    judged_days,
+    run_stages,
+    runs,
+    sightings,
+    unjudged_types,
+)
 from detector.state.tokens import ApiToken
 from detector.state.upgrade import migrate
 
@@ -70,7 +80,7 @@ class State:
         self._write(update(runs).where(runs.c.run_id == run_id).values(done))
 
     def record(
-        self, day: date, complete: bool, findings: Iterable[Finding], outgoing: Outgoing | None = None
+        self, day: date, extent: Extent, findings: Iterable[Finding], outgoing: Outgoing | None = None
     ) -> None:
         """Store what was found on a day, replacing what an earlier judgement of it found.
 
@@ -81,7 +91,12 @@ class State:
         with self.transaction() as connection:
             connection.execute(delete(sightings).where(sightings.c.day == day))
             connection.execute(delete(judged_days).where(judged_days.c.day == day))
-            connection.execute(insert(judged_days).values(day=day, complete=complete))
+            connection.execute(delete(unjudged_types).where(unjudged_types.c.day == day))
+            connection.execute(insert(judged_days).values(day=day, complete=extent.complete))
+            if extent.unjudged:
+                connection.execute(
+                    insert(unjudged_types), [{"day": day, "type": kind} for kind in extent.unjudged]
+                )
             if rows:
                 connection.execute(insert(sightings), rows)
             if outgoing is not None:
@@ -100,11 +115,10 @@ class State:
         joined = sightings.join(
             newest, (sightings.c.finding_id == newest.c.finding_id) & (sightings.c.day == newest.c.day)
         )
-        last_complete = select(func.max(judged_days.c.day)).where(judged_days.c.day < day, judged_days.c.complete)
         with self._reading() as connection:
-            closed_by = connection.execute(last_complete).scalar()
             rows = connection.execute(select(sightings).select_from(joined)).mappings().all()
-        return {row["finding_id"]: _sighting(row, closed_by) for row in rows}
+            extents = _extents(connection, day)
+        return {row["finding_id"]: _sighting(row, extents) for row in rows}
 
     def judged(self) -> dict[date, bool]:
         """Every day that was ever judged, and whether its data were complete."""
@@ -205,9 +219,21 @@ def _row(finding: Finding) -> dict[str, Any]:
     return {name: getattr(finding, name) for name in names} | {"severity": finding.severity.value}
 
 
-def _sighting(row: Any, closed_by: date | None) -> Sighting:
+def _extents(connection: Connection, before: date) -> dict[date, Extent]:
+    """How far each day before a day was judged, the latest day first."""
+    unjudged: dict[date, set[str]] = {}
+    for day, kind in connection.execute(select(unjudged_types).where(unjudged_types.c.day < before)):
+        unjudged.setdefault(day, set()).add(kind)
+    days = select(judged_days).where(judged_days.c.day < before).order_by(judged_days.c.day.desc())
+    return {
+        day: Extent(bool(complete), frozenset(unjudged.get(day, ()))) for day, complete in connection.execute(days)
+    }
+
+
+def _sighting(row: Any, extents: Mapping[date, Extent]) -> Sighting:
     fields = {name: row[name] for name in Sighting.__dataclass_fields__ if name != "open"}
-    is_open = closed_by is None or closed_by <= row["day"]
+    since = takewhile(lambda day: day > row["day"], extents)
+    is_open = not any(extents[day].ends(row["type"]) for day in since)
     return Sighting(**{**fields, "severity": Severity(row["severity"]), "open": is_open})
 
 

@@ -120,6 +120,12 @@ outbox = Table(
     Column("told", Boolean, nullable=False),
     UniqueConstraint("night", "channel", "recipient", "part", name="detector_outbox_once"),
 )
+unjudged_types = Table(
+    "detector_unjudged_types",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("type", String(64), primary_key=True),
+)
 
 
 def _create_first_tables(connection: Connection) -> None:
@@ -172,6 +178,10 @@ def _call_nights_days(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX ix_detector_runs_day ON detector_runs (day)")
 
 
+def _create_unjudged_types(connection: Connection) -> None:
+    unjudged_types.create(connection, checkfirst=True)
+
+
 MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0001_runs_and_sightings": _create_first_tables,
     "0002_triage": _create_triage,
@@ -180,5 +190,6 @@ MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0005_run_stages": _create_run_stages,
     "0006_stored_nights": _create_stored_nights,
     "0007_days": _call_nights_days,
+    "0008_unjudged_types": _create_unjudged_types,
 }
 """In order; a name once released never changes."""

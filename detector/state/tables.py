@@ -49,6 +49,13 @@ judged_days = Table(
     Column("day", Date, primary_key=True),
     Column("complete", Boolean, nullable=False),
 )
+unjudged_types = Table(
+    "detector_unjudged_types",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("type", String(64), primary_key=True),
+)
+"""Types of finding about which a judged day says nothing, because a detector that names them failed."""
 sightings = Table(
     "detector_sightings",
     metadata,
@@ -108,6 +115,7 @@ TABLES: dict[str, Table] = {
         runs,
         run_stages,
         judged_days,
+        unjudged_types,
         sightings,
         entries,
         api_tokens,

@@ -17,6 +17,7 @@ import pytest
 
 from detector.boundary.text import UNSEEN
 from detector.state.database import State
+from tests.fakes import WHOLE
 from tests.installation import installation
 from tests.receiver import Receiver, receiver
 
@@ -133,7 +134,7 @@ def test_schedule_logs_json_until_its_end(tmp_path: Path, switch: Receiver) -> N
     """From the first line to the last, and its run tells the switch."""
     path = installation(tmp_path, yesterday(), f"{monitored()}\n{AT_ANY_HOUR}")
     with closing(State(f"sqlite:///{tmp_path}/var/state.db")) as state:
-        state.record(yesterday() - timedelta(days=1), True, [])
+        state.record(yesterday() - timedelta(days=1), WHOLE, [])
     command = [sys.executable, "-m", "detector", "schedule", "--config", str(path)]
     command += ["--set", "schedule.nightly=0 0 * * *"]
     environment = os.environ | {"PING": f"{switch.url}/{SECRET}"}

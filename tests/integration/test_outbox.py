@@ -16,7 +16,7 @@ from detector.state.database import State
 from detector.state.messages import COVERED, FAILED, SENT, WAITING, Outgoing
 from detector.state.migrations import MIGRATIONS
 from detector.state.upgrade import prepare
-from tests.fakes import FakeChannel, message
+from tests.fakes import WHOLE, FakeChannel, message
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -190,7 +190,7 @@ def test_a_permanent_error_is_told_once_and_kept(state: State) -> None:
         "mail to a@example.com for 2026-03-17 was not delivered: 550 no such user",
     )
     (failed,) = untold(state)
-    state.record(DAY + timedelta(days=1), True, [], Outgoing([], NOW, told=[failed.id]))
+    state.record(DAY + timedelta(days=1), WHOLE, [], Outgoing([], NOW, told=[failed.id]))
     assert untold(state) == []
     assert [stored.status for stored in kept(state)] == [FAILED]
 
@@ -240,7 +240,7 @@ def test_two_at_once_do_not_send_twice(state: State) -> None:
 def test_findings_and_messages_are_stored_together_or_not_at_all(state: State) -> None:
     """A message that cannot be stored takes the judged day with it."""
     with pytest.raises(StateError):
-        state.record(DAY, True, [], Outgoing([message(), message()], NOW))
+        state.record(DAY, WHOLE, [], Outgoing([message(), message()], NOW))
     assert state.judged() == {}
     assert counts(state) == {}
 
@@ -248,7 +248,7 @@ def test_findings_and_messages_are_stored_together_or_not_at_all(state: State) -
 def test_a_run_that_does_not_deliver_queues_nothing(state: State) -> None:
     """And leaves what waits from before as it is."""
     queue(state, message())
-    state.record(DAY, True, [])
+    state.record(DAY, WHOLE, [])
     assert counts(state) == {WAITING: 1}
 
 

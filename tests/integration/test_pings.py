@@ -26,6 +26,7 @@ from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.scheduler import Service
 from detector.operations.schedule.watching import watched_run
 from detector.state.database import State
+from tests.fakes import WHOLE
 from tests.installation import KEYS, configured, cut_off
 from tests.receiver import Receiver, receiver
 
@@ -172,7 +173,7 @@ def test_the_scheduler_tells_that_nothing_is_left_to_do(tmp_path: Path, switch: 
     """As at an hour that the clocks repeat."""
     config = config_of(tmp_path, switch)
     with closing(State(config.state.url)) as state:
-        state.record(LAST, True, [])
+        state.record(LAST, WHOLE, [])
     Service(lambda: config, BackgroundScheduler(timezone=config.zone), lambda: MORNING).run()
     assert told(switch) == [""]
 

@@ -128,7 +128,7 @@ def test_an_empty_day_is_an_alarm_and_not_an_all_clear(run) -> None:
     assert outcome.report.summary.verdict == "The day could not be judged"
     assert outcome.report.summary.outcome == "not_judged"
     assert types(outcome) == [("data_quality", None, "new")]
-    assert outcome.report.coverage.withheld == ("silence", "dormancy", "resolution")
+    assert outcome.report.coverage.withheld == ()
 
 
 def test_a_source_that_fails_still_gives_a_report(run) -> None:
@@ -155,6 +155,12 @@ class Broken:
         raise ZeroDivisionError("spread of zero")
 
 
+class FailingNames(Broken):
+    """The detector of names, with a fault in it."""
+
+    kind = "name_mismatch"
+
+
 def test_a_detector_that_fails_does_not_silence_the_others(run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is named in the report, and the run is partial."""
     monkeypatch.setitem(detectors.DETECTORS, "broken", f"{__name__}:Broken")
@@ -162,6 +168,30 @@ def test_a_detector_that_fails_does_not_silence_the_others(run, monkeypatch: pyt
     assert outcome.exit_code == PARTIAL
     assert ("usage_spike", "k0", "new") in types(outcome)
     assert outcome.report.coverage.failures == ("broken failed: ZeroDivisionError: spread of zero",)
+
+
+def test_a_detector_that_fails_for_a_day_ends_no_finding_of_its_type(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day after goes on in the same episode; a run of the day again finds the same."""
+    register = [{**REGISTER[0], "name": "checkout-staging"}, *REGISTER[1:]]
+    counts = {key: [*values, 41, 41] for key, values in STEADY.items()}
+    days = [DAY + timedelta(days=offset) for offset in range(3)]
+    source = FakeSource(history_of(counts, last=days[-1]), register)
+    lives = []
+
+    def lived(day: date) -> None:
+        outcome = run(source, day, NOW + (day - DAY))
+        found = [item for item in document(outcome)["findings"] if item["type"] == "name_mismatch"]
+        lives.extend((item["status"], item["episode"], item["days"]) for item in found)
+
+    lived(days[0])
+    with monkeypatch.context() as patch:
+        patch.setitem(detectors.DETECTORS, "name_mismatch", f"{__name__}:FailingNames")
+        outcome = run(source, days[1], NOW + timedelta(days=1))
+    assert outcome.report.coverage.complete
+    assert outcome.report.coverage.withheld == ("resolution",)
+    lived(days[2])
+    lived(days[2])
+    assert lives == [("new", 1, 1), ("ongoing", 1, 2), ("ongoing", 1, 2)]
 
 
 class FullDisk:

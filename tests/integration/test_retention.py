@@ -18,7 +18,7 @@ from detector.state.messages import Message, Outgoing
 from detector.state.outbox import failed, mark_failed, mark_sent, waiting
 from detector.state.pruning import PrunedState
 from detector.usage.history import History, Stored
-from tests.fakes import FakeSource, groups
+from tests.fakes import WHOLE, FakeSource, groups
 from tests.integration.test_state import finding
 
 NOW = datetime(2026, 3, 18, 3, tzinfo=UTC)
@@ -99,7 +99,7 @@ def live(state: State, day: date, ago: int) -> None:
     seen += [finding(day, finding_id="returns", episode=150 - ago)] if ago in (199, 140, 100, 20) else []
     told = ("sent", "failed", "named", "waits")
     messages = [Message(f"{ago}{part}", day, "mail", "a@example.com", "s", b"x", part) for part in told]
-    state.record(day, True, seen, Outgoing(messages, at))
+    state.record(day, WHOLE, seen, Outgoing(messages, at))
     with state.transaction() as connection:
         numbers = {stored.message.part: stored.id for stored in waiting(connection) if stored.message.day == day}
         mark_sent(connection, numbers["sent"], at)

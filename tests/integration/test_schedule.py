@@ -19,7 +19,7 @@ from detector.operations.schedule.nightly import due_days, nightly
 from detector.operations.schedule.scheduler import Service, has_work, is_behind, nightly_trigger
 from detector.state.database import State
 from detector.usage.history import History
-from tests.fakes import FakeChannel, FakeScheduler
+from tests.fakes import WHOLE, FakeChannel, FakeScheduler
 
 LAST = date(2026, 3, 17)
 MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -91,7 +91,7 @@ def test_missed_days_are_judged_one_after_the_other(config: Config) -> None:
 
 
 def test_an_incomplete_day_waits_until_the_deadline(config: Config) -> None:
-    """Before it exit code 75 and nothing judged; from then on it is judged, with what is withheld said."""
+    """Before it exit code 75 and nothing judged; from then on it is judged, and the report says so."""
     nightly(config, now=MORNING - timedelta(days=1))
     cut_off(config, "15")
     with pytest.raises(NotReadyError, match="2026-03-17 is not ready") as caught:
@@ -100,7 +100,6 @@ def test_an_incomplete_day_waits_until_the_deadline(config: Config) -> None:
     assert judged(config) == LAST - timedelta(days=1)
     (outcome,) = nightly(config, now=datetime(2026, 3, 18, 9, 0, tzinfo=UTC))
     assert not outcome.report.coverage.complete
-    assert outcome.report.coverage.withheld
     assert judged(config) == LAST
 
 
@@ -139,7 +138,7 @@ def test_every_day_around_a_clock_change_is_judged_once(config: Config, zone: st
             now = trigger.get_next_fire_time(None, now + timedelta(seconds=1)).astimezone(UTC)
             if has_work(config, now):
                 for day in due_days(config, state.judged(), now):
-                    state.record(day, True, [])
+                    state.record(day, WHOLE, [])
                     runs.append(day)
     assert runs == [first + timedelta(days=number) for number in range(7)]
 
@@ -148,7 +147,7 @@ def test_a_day_whose_hour_has_passed_is_overdue(config: Config) -> None:
     """Before its hour it is not; on a new installation nothing is."""
     assert not is_behind(config, MORNING)
     with closing(State(config.state.url)) as state:
-        state.record(LAST - timedelta(days=1), True, [])
+        state.record(LAST - timedelta(days=1), WHOLE, [])
     assert not is_behind(config, MORNING - timedelta(minutes=1))
     assert is_behind(config, MORNING)
 
@@ -241,7 +240,7 @@ def test_a_clock_that_ran_ahead_does_not_hide_the_days_that_follow(config: Confi
 def test_a_run_that_fails_is_tried_again_soon(config: Config, tmp_path: Path) -> None:
     """Whatever was in the way may be gone before the next day."""
     with closing(State(config.state.url)) as state:
-        state.record(LAST - timedelta(days=1), True, [])
+        state.record(LAST - timedelta(days=1), WHOLE, [])
     (tmp_path / "var" / "history").write_text("in the way")
     scheduler = FakeScheduler()
     service = Service(lambda: config, scheduler, lambda: MORNING)
@@ -309,7 +308,7 @@ def serving(config: Config) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     move(config, yesterday)
     with closing(State(config.state.url)) as state:
-        state.record(yesterday - timedelta(days=1), True, [])
+        state.record(yesterday - timedelta(days=1), WHOLE, [])
     path = Path(config.history.path).parent.parent / "config.yaml"
     changes = ["schedule.nightly=0 0 * * *", "history.first_pull_days=20"]
     processes: list[subprocess.Popen[str]] = []

@@ -11,11 +11,13 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from detector.model.errors import StateError
+from detector.model.extent import Extent
 from detector.model.finding import Finding, Severity, Status
 from detector.model.triage import TriageEntry
 from detector.state.database import State
 from detector.state.migrations import MIGRATIONS
 from detector.state.upgrade import prepare
+from tests.fakes import WHOLE
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, tzinfo=UTC)
@@ -58,17 +60,27 @@ def state(state_url: str) -> State:
 
 def test_an_earlier_sighting_is_open_until_a_complete_day_without_it(state: State) -> None:
     """Incomplete days close nothing."""
-    state.record(DAY, True, [finding()])
-    state.record(DAY + timedelta(days=1), False, [])
+    state.record(DAY, WHOLE, [finding()])
+    state.record(DAY + timedelta(days=1), Extent(complete=False), [])
     assert state.earlier(DAY + timedelta(days=2))["f1"].open
-    state.record(DAY + timedelta(days=2), True, [])
+    state.record(DAY + timedelta(days=2), WHOLE, [])
     assert not state.earlier(DAY + timedelta(days=3))["f1"].open
+
+
+def test_a_day_closes_no_finding_of_a_type_that_was_not_judged_on_it(state: State) -> None:
+    """A detector that failed says nothing about its own types; the others of the day are closed."""
+    state.record(DAY, WHOLE, [finding(), finding(finding_id="f2", type="error_surge")])
+    state.record(DAY + timedelta(days=1), Extent(complete=True, unjudged=frozenset({"usage_spike"})), [])
+    earlier = state.earlier(DAY + timedelta(days=2))
+    assert (earlier["f1"].open, earlier["f2"].open) == (True, False)
+    state.record(DAY + timedelta(days=1), WHOLE, [])
+    assert not state.earlier(DAY + timedelta(days=2))["f1"].open
 
 
 def test_a_day_sees_only_days_before_it(state: State) -> None:
     """So that an old day can be judged again."""
     for offset in range(3):
-        state.record(DAY + timedelta(days=offset), True, [finding(DAY + timedelta(days=offset), days=offset + 1)])
+        state.record(DAY + timedelta(days=offset), WHOLE, [finding(DAY + timedelta(days=offset), days=offset + 1)])
     assert state.earlier(DAY) == {}
     assert state.earlier(DAY + timedelta(days=1))["f1"].days == 1
     assert state.earlier(DAY + timedelta(days=9))["f1"].days == 3
@@ -76,8 +88,8 @@ def test_a_day_sees_only_days_before_it(state: State) -> None:
 
 def test_judging_a_day_again_replaces_what_it_found(state: State) -> None:
     """Nothing is counted twice."""
-    state.record(DAY, True, [finding(), finding(finding_id="f2")])
-    state.record(DAY, True, [finding(severity=Severity.LOW)])
+    state.record(DAY, WHOLE, [finding(), finding(finding_id="f2")])
+    state.record(DAY, WHOLE, [finding(severity=Severity.LOW)])
     (only,) = state.earlier(DAY + timedelta(days=1)).values()
     assert only.severity is Severity.LOW
 
@@ -156,9 +168,9 @@ def test_judged_days_are_known(state: State) -> None:
     """Each with whether its data were complete, as it was judged last."""
     assert state.judged() == {}
     earlier = DAY - timedelta(days=3)
-    state.record(DAY, True, [])
-    state.record(earlier, True, [])
-    state.record(earlier, False, [])
+    state.record(DAY, WHOLE, [])
+    state.record(earlier, WHOLE, [])
+    state.record(earlier, Extent(complete=False), [])
     assert state.judged() == {DAY: True, earlier: False}
 
 

@@ -65,6 +65,22 @@ def test_tables_are_copied_within_the_migration_of_a_server(empty_postgres: str)
     State(empty_postgres)
 
 
+def test_days_judged_before_an_upgrade_close_what_they_closed(state_url: str) -> None:
+    """No type was noted as not judged on them."""
+    engine = create_engine(state_url, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        Path(str(engine.url.database)).parent.mkdir()
+    seen = "'f1', 'usage_spike', 'Usage spike', 'k1', 'high', 9.5, 1, '2026-03-17', 1"
+    with engine.begin() as connection:
+        prepare(connection, [name for name in MIGRATIONS if name < "0008"])
+        connection.execute(text(f"INSERT INTO detector_sightings VALUES ('2026-03-17', {seen})"))
+        connection.execute(text("INSERT INTO detector_judged_days VALUES ('2026-03-17', true)"))
+        connection.execute(text("INSERT INTO detector_judged_days VALUES ('2026-03-18', true)"))
+    state = State(state_url)
+    assert state.earlier(date(2026, 3, 18))["f1"].open
+    assert not state.earlier(date(2026, 3, 19))["f1"].open
+
+
 def test_a_migration_that_fails_leaves_a_server_as_it_was(
     empty_postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,7 +191,7 @@ def _alarms(reports: Sequence[RunReport], team: bool) -> list[str]:
         lines += [f"{about}{problem}" for problem in (() if coverage.complete else coverage.problems)]
         lines += [f"{about}{failure}" for failure in coverage.failures]
         if coverage.withheld:
-            lines.append(f"{about}Not said on such data: {', '.join(coverage.withheld)}.")
+            lines.append(f"{about}Held back for this day: {', '.join(coverage.withheld)}.")
     return _capped(dict.fromkeys(lines), 2 * MOST_LINES)
 
 
