@@ -1,4 +1,4 @@
 """A month's usage as amounts of money, exact to the cent.
 
-Here belongs the calculation of a statement. Its renderings belong to ``reports.statement``.
+This package calculates statements. ``reports.statement`` renders them.
 """

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from detector.config.chargeback import Price, Shared
 from detector.reports.statement import render
 from tests.end_to_end.conftest import Visit
-from tests.unit.test_chargeback import HOSTILE, day, statement
+from tests.unit.chargeback.test_statement import HOSTILE, day, statement
 
 LONG = "a team with a very long name " * 8
 

@@ -1,4 +1,4 @@
-"""Chargeback: what a month costs, by team and key, and that every format says the same."""
+"""Chargeback: the charges of a month by team and key; every format gives the same amounts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.chargeback.apportionment import nearest, round_in_groups, round_shares
 from detector.chargeback.statement import NO_TEAM, Month, Statement, Usage, charge, days_of, measure, totals
 from detector.cli import chargeback as chargeback_commands
 from detector.config.chargeback import Chargeback, Price, Shared
@@ -39,7 +38,7 @@ NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 
 
 def day(*keys: Mapping[str, Any]) -> pd.DataFrame:
-    """The records of a day: of each key its id, and what differs from an active live key without requests."""
+    """The records of a day. Each key gives its id, and what differs from an active live key without requests."""
     rows = []
     for key in keys:
         paths = dict(key.get("paths", {}))
@@ -58,7 +57,7 @@ def statement(
     before: Sequence[pd.DataFrame] | None = None,
     now: datetime = AFTER,
 ) -> Statement:
-    """February's statement of these days, the first of the month first."""
+    """February's statement; ``days`` has the records of its first days, in order."""
     usage = measure(iter(days), prices)
     lines = charge(usage, prices, shared, currency)
     lines_before = None if before is None else charge(measure(iter(before), prices), prices, (), currency)
@@ -80,54 +79,25 @@ def statement(
     )
 
 
-def amounts(made: Statement) -> dict[str, Decimal]:
-    """What each team pays."""
-    return {team.team: made.money(team.total) for team in made.teams}
+def amounts(result: Statement) -> dict[str, Decimal]:
+    """The total of each team."""
+    return {team.team: result.money(team.total) for team in result.teams}
 
 
-def charges(made: Statement) -> set[tuple[str, str, str, int]]:
+def charges(result: Statement) -> set[tuple[str, str, str, int]]:
     """The lines as (team, key, charge, minor units)."""
-    columns = (made.lines[name].tolist() for name in ("team", "key_id", "charge", "amount"))
+    columns = (result.lines[name].tolist() for name in ("team", "key_id", "charge", "amount"))
     return set(zip(*columns, strict=True))
 
 
-@given(st.integers(-10_000, 10_000), st.lists(st.integers(0, 1000), min_size=1, max_size=12).filter(any))
-def test_parts_add_up_and_each_is_just_below_or_above_its_share(total: int, weights: list[int]) -> None:
-    """Who weighs nothing gets nothing, and who weighs more never gets less."""
-    whole = sum(weights)
-    parts = round_shares(total, [total * weight for weight in weights], whole)
-    assert sum(parts) == total
-    assert all(abs(part * whole - total * weight) < whole for part, weight in zip(parts, weights, strict=True))
-    by_weight = sorted(zip(weights, (abs(part) for part in parts), strict=True))
-    assert [part for _, part in by_weight] == sorted(part for _, part in by_weight)
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 10**6)), min_size=1, max_size=20),
-    st.integers(1, 10**4),
-)
-def test_shares_in_groups_add_up_in_each(members: list[tuple[str, int]], denominator: int) -> None:
-    """Members and groups alike are just below or above their exact shares, and the whole is rounded as usual."""
-    groups, numerators = [group for group, _ in members], [numerator for _, numerator in members]
-    total = nearest(sum(numerators), denominator)
-    assert abs(2 * (total * denominator - sum(numerators))) <= denominator
-    parts = round_in_groups(total, groups, numerators, denominator)
-    assert sum(parts) == total
-    pairs = [*zip(parts, numerators, strict=True)]
-    for group in set(groups):
-        own = [pair for pair, name in zip(pairs, groups, strict=False) if name == group]
-        pairs.append((sum(part for part, _ in own), sum(numerator for _, numerator in own)))
-    assert all(abs(part * denominator - numerator) < denominator for part, numerator in pairs)
-
-
-def test_the_first_price_that_fits_is_the_price() -> None:
-    """By endpoint, environment, team and application; what fits none costs nothing and is told."""
+def test_the_first_price_that_matches_is_the_price() -> None:
+    """A price matches by endpoint, environment, team and application; the statement counts unpriced requests."""
     prices = [
         Price(name="Test", price=0, environment="test"),
         Price(name="Search", price="0.10", endpoint="GET /search*"),
         Price(name="Own", price="0.01", team="a", application="shop"),
     ]
-    made = statement(
+    result = statement(
         [
             day(
                 {"key_id": "k1", "team": "a", "application": "shop", "paths": {"GET /search/x": 3, "GET /y": 5}},
@@ -137,42 +107,44 @@ def test_the_first_price_that_fits_is_the_price() -> None:
         ],
         prices,
     )
-    assert charges(made) == {
+    assert charges(result) == {
         ("a", "k1", "Search", 30),
         ("a", "k1", "Own", 5),
         ("b", "k2", "Search", 20),
         ("b", "k2", "", 0),
         ("b", "k3", "Test", 0),
     }
-    assert made.unpriced == 7
-    assert made.requests == 26
+    assert result.unpriced == 7
+    assert result.requests == 26
 
 
 def test_a_key_that_moves_is_paid_by_each_team_for_its_days() -> None:
-    """The team that had the key on that day."""
+    """A day's requests belong to the team that owns the key on that day."""
     price = Price(name="All", price=1)
-    made = statement(
+    result = statement(
         [day({"key_id": "k", "team": team, "paths": {"GET /": 2}}) for team in ("a", "a", "b")], [price]
     )
-    assert amounts(made) == {"a": Decimal("4.00"), "b": Decimal("2.00")}
+    assert amounts(result) == {"a": Decimal("4.00"), "b": Decimal("2.00")}
 
 
 def test_a_tiny_price_is_written_out() -> None:
-    """Without exponent, wherever it stands."""
-    made = statement([day({"key_id": "k", "paths": {"GET /": 10**6}})], [Price(name="All", price="1e-7")])
-    assert made.total == 10
-    assert json.loads(render(made, "json"))["prices"][0]["price"] == "0.0000001"
-    for form in ("json", "csv", "html"):
-        assert "0.0000001" in render(made, form)
-    assert "E-" not in render(made, "focus")
+    """No format writes a price with an exponent."""
+    result = statement([day({"key_id": "k", "paths": {"GET /": 10**6}})], [Price(name="All", price="1e-7")])
+    assert result.total == 10
+    assert json.loads(render(result, "json"))["prices"][0]["price"] == "0.0000001"
+    for format_name in ("json", "csv", "html"):
+        assert "0.0000001" in render(result, format_name)
+    assert "E-" not in render(result, "focus")
 
 
 def test_a_sum_is_rounded_once_not_per_key() -> None:
-    """Ten keys of a third of a cent each come to three cents."""
+    """Ten keys with a third of a cent each cost three cents together."""
     price = Price(name="All", price="0.01", per=3)
-    made = statement([day(*({"key_id": f"k{n}", "team": "a", "paths": {"GET /": 1}} for n in range(10)))], [price])
-    assert made.total == 3
-    assert sorted(made.lines["amount"]) == [0] * 7 + [1] * 3
+    result = statement(
+        [day(*({"key_id": f"k{n}", "team": "a", "paths": {"GET /": 1}} for n in range(10)))], [price]
+    )
+    assert result.total == 3
+    assert sorted(result.lines["amount"]) == [0] * 7 + [1] * 3
 
 
 @pytest.mark.parametrize(
@@ -186,7 +158,7 @@ def test_a_sum_is_rounded_once_not_per_key() -> None:
     ],
 )
 def test_a_shared_cost_is_split_as_it_says(split: Any, expected: dict[str, int]) -> None:
-    """By requests, by what they cost, by active keys, evenly, or as agreed; a team without keys pays too."""
+    """A split follows requests, usage costs, active keys, teams or given shares; a team without keys pays too."""
     prices = [Price(name="A", price="0.02", team="a"), Price(name="B", price="0.04", team="b")]
     keys = [
         {"key_id": "k1", "team": "a", "paths": {"GET /": 30}},
@@ -194,56 +166,57 @@ def test_a_shared_cost_is_split_as_it_says(split: Any, expected: dict[str, int])
         {"key_id": "k3", "team": "c"},
         {"key_id": "k4", "team": "c"},
     ]
-    made = statement([day(*keys)], prices, [Shared(name="Gateway", amount=1, split=split)])
-    assert {team.team: team.shared for team in made.teams} == expected
-    assert ("d", "", "Gateway", 75) in charges(made) or "d" not in expected
+    result = statement([day(*keys)], prices, [Shared(name="Gateway", amount=1, split=split)])
+    assert {team.team: team.shared for team in result.teams} == expected
+    assert ("d", "", "Gateway", 75) in charges(result) or "d" not in expected
 
 
 def test_a_credit_is_split_like_a_cost() -> None:
-    """With the other sign."""
+    """A negative amount is rounded and split by the same rule."""
     keys = [{"key_id": f"k{n}", "team": f"t{n}", "paths": {"GET /": 1}} for n in range(3)]
-    made = statement([day(*keys)], (), [Shared(name="Credit", amount=-1)])
-    assert sorted(team.shared for team in made.teams) == [-34, -33, -33]
+    result = statement([day(*keys)], (), [Shared(name="Credit", amount=-1)])
+    assert sorted(team.shared for team in result.teams) == [-34, -33, -33]
 
 
 def test_a_shared_cost_of_nobody_is_not_lost() -> None:
-    """In a month without a single request or key it stands with no team."""
-    made = statement([day({"key_id": "k", "active": False})], (), [Shared(name="Gateway", amount="9.99")])
-    assert charges(made) == {(NO_TEAM, "", "Gateway", 999)}
+    """In a month without a request or an active key, the cost goes to no team."""
+    result = statement([day({"key_id": "k", "active": False})], (), [Shared(name="Gateway", amount="9.99")])
+    assert charges(result) == {(NO_TEAM, "", "Gateway", 999)}
 
 
 def test_keys_that_are_revoked_and_unused_do_not_count() -> None:
-    """Neither as keys of their team nor in a split by keys; one revoked this month that was used does."""
+    """A team does not count such keys. It counts a key that was used and revoked within the month."""
     used = {"key_id": "used", "team": "a", "paths": {"GET /": 1}}
-    made = statement(
+    result = statement(
         [day(used, {"key_id": "idle", "team": "a"}), day({**used, "paths": {}, "active": False})],
         (),
         [Shared(name="Gateway", amount=1)],
     )
-    assert [(team.team, team.keys) for team in made.teams] == [("a", 1)]
+    assert [(team.team, team.keys) for team in result.teams] == [("a", 1)]
 
 
 @pytest.mark.parametrize(("currency", "total"), [("JPY", "3"), ("KWD", "2.500"), ("EUR", "2.50")])
 def test_amounts_have_the_decimals_of_their_currency(currency: str, total: str) -> None:
-    """None in yen, three in dinars."""
+    """Amounts have no decimals in yen and three in dinars."""
     price = Price(name="All", price="0.5")
-    made = statement([day({"key_id": "k", "team": "a", "paths": {"GET /": 5}})], [price], currency=currency)
-    assert str(made.money(made.total)) == total
+    result = statement([day({"key_id": "k", "team": "a", "paths": {"GET /": 5}})], [price], currency=currency)
+    assert str(result.money(result.total)) == total
 
 
 def test_the_change_is_against_a_month_that_is_known() -> None:
-    """A team that was not there is new, and one that is gone still shows what it paid."""
+    """A team without earlier charges is new, and a team without current charges still shows its earlier amount."""
     price = Price(name="All", price=1)
-    now, then = ([day({"key_id": "k", "team": team, "paths": {"GET /": 4}})] for team in ("a", "b"))
-    made = statement(now, [price], before=then)
-    assert {team.team: team.before for team in made.teams} == {"a": 0, "b": 400}
-    assert "new" in render(made, "text")
-    assert "-100%" in render(made, "text")
-    assert statement(now, [price]).before is None
+    current = [day({"key_id": "k", "team": "a", "paths": {"GET /": 4}})]
+    previous = [day({"key_id": "k", "team": "b", "paths": {"GET /": 4}})]
+    result = statement(current, [price], before=previous)
+    assert {team.team: team.before for team in result.teams} == {"a": 0, "b": 400}
+    assert "new" in render(result, "text")
+    assert "-100%" in render(result, "text")
+    assert statement(current, [price]).before is None
 
 
-def test_what_a_statement_lacks_keeps_it_from_being_final() -> None:
-    """Days not stored, not over, pulled too early, or within reach of late rows."""
+def test_a_statement_with_incomplete_days_is_not_final() -> None:
+    """A day is incomplete if it is not stored, not over, pulled too early, or may still get late rows."""
     days = FEBRUARY.days()
     whole = dict.fromkeys(days, (AFTER, True))
 
@@ -258,23 +231,25 @@ def test_what_a_statement_lacks_keeps_it_from_being_final() -> None:
     assert of({**whole, days[5]: (AFTER, False)}).empty == (days[5],)
 
 
-def test_a_month_of_silence_is_not_final() -> None:
-    """Most likely nobody looked; with a single request in it, it is."""
+def test_a_month_without_requests_is_not_final() -> None:
+    """The source most likely delivered nothing. One day with requests makes the month final."""
     idle, used = day({"key_id": "k"}), day({"key_id": "k", "paths": {"GET /": 1}})
-    made = statement([idle] * 28)
-    silent = replace(made, days=replace(made.days, empty=made.days.stored))
-    assert made.final
+    result = statement([idle] * 28)
+    silent = replace(result, days=replace(result.days, empty=result.days.stored))
+    assert result.final
     assert not silent.final
     assert "No request at all was seen on 2026-02-01 to 2026-02-28" in render(silent, "text")
-    assert replace(statement([used, *[idle] * 27]), days=replace(made.days, empty=made.days.stored[1:])).final
+    assert replace(statement([used, *[idle] * 27]), days=replace(result.days, empty=result.days.stored[1:])).final
 
 
 def test_a_statement_says_what_it_lacks() -> None:
-    """In every format that people read, before the amounts."""
-    made = statement([day({"key_id": "k", "paths": {"GET /": 1}})] * 20, now=datetime(2026, 2, 25, 12, tzinfo=UTC))
-    assert not made.final
-    for form in ("text", "html", "json"):
-        text = render(made, form)
+    """Every format that people read names missing days, missing prices and missing teams before the amounts."""
+    result = statement(
+        [day({"key_id": "k", "paths": {"GET /": 1}})] * 20, now=datetime(2026, 2, 25, 12, tzinfo=UTC)
+    )
+    assert not result.final
+    for format_name in ("text", "html", "json"):
+        text = render(result, format_name)
         assert "4 of 28 days are missing and not charged: 2026-02-21 to 2026-02-24" in text
         assert "4 of 28 days are to come" in text
         assert "No prices are configured" in text
@@ -283,59 +258,59 @@ def test_a_statement_says_what_it_lacks() -> None:
 
 @pytest.fixture(scope="module")
 def hostile() -> Statement:
-    """Names that mean to run somewhere, in a month with everything in it."""
+    """A complete month whose names are formulas, markup or control characters."""
     keys = [
-        {"key_id": name, "name": name, "team": name, "application": name, "paths": {f"GET /{name}": place + 1}}
-        for place, name in enumerate(HOSTILE)
+        {"key_id": name, "name": name, "team": name, "application": name, "paths": {f"GET /{name}": position + 1}}
+        for position, name in enumerate(HOSTILE)
     ]
     prices = [Price(name="=1+1", price="0.07", endpoint="GET /=*"), Price(name="<b>all", price="0.013", per=3)]
     shared = [Shared(name="@SUM(A1)", amount="10.01"), Shared(name="<i>credit", amount="-3.33", split={"<x>": 1})]
     return statement([day(*keys)] * 28, prices, shared)
 
 
-@pytest.mark.parametrize("form", ["csv", "focus"])
-def test_no_cell_is_a_formula(hostile: Statement, form: str) -> None:
-    """Whatever teams and keys call themselves; and the names can be read back."""
-    rows = list(csv.DictReader(io.StringIO(render(hostile, form))))
+@pytest.mark.parametrize("format_name", ["csv", "focus"])
+def test_no_cell_is_a_formula(hostile: Statement, format_name: str) -> None:
+    """No name of a team or key becomes a formula, and ``text_of`` gives back the original name."""
+    rows = list(csv.DictReader(io.StringIO(render(hostile, format_name))))
     texts = [cell for row in rows for cell in row.values() if not re.fullmatch(r"-?[0-9.]*", cell)]
     assert texts
     assert not [text for text in texts if re.match(r"\s*[=+@\-|%]", text)]
-    team = "team" if form == "csv" else "SubAccountName"
+    team = "team" if format_name == "csv" else "SubAccountName"
     assert {text_of(row[team]) for row in rows} >= set(HOSTILE)
 
 
 def test_no_name_is_markup_or_control(hostile: Statement) -> None:
-    """In the page nothing a customer named is a tag, in the terminal nothing is an escape sequence."""
+    """No name becomes a tag on the page or an escape sequence on the terminal."""
     assert not re.search(r"<(script>alert|b>all|i>credit|x>)", render(hostile, "html"))
     assert "\x1b" not in render(hostile, "text")
     assert "\u202e" not in render(hostile, "text")
 
 
-def test_every_format_comes_to_the_same(hostile: Statement) -> None:
-    """Lines, teams and totals, to the cent."""
+def test_every_format_gives_the_same_total(hostile: Statement) -> None:
+    """Lines, teams and totals agree to the cent."""
     total = hostile.money(hostile.total)
     document = json.loads(render(hostile, "json"))
     assert Decimal(document["total"]) == total
     assert sum(Decimal(team["total"]) for team in document["teams"]) == total
     assert sum(Decimal(each["amount"]) for each in document["charges"]) == total
-    for form, column in (("csv", "amount"), ("focus", "BilledCost"), ("focus", "EffectiveCost")):
-        rows = csv.DictReader(io.StringIO(render(hostile, form)))
+    for format_name, column in (("csv", "amount"), ("focus", "BilledCost"), ("focus", "EffectiveCost")):
+        rows = csv.DictReader(io.StringIO(render(hostile, format_name)))
         assert sum(Decimal(row[column]) for row in rows) == total
-    for form in ("text", "html"):
-        assert f"{total:,}" in render(hostile, form)
+    for format_name in ("text", "html"):
+        assert f"{total:,}" in render(hostile, format_name)
     assert tuple(FORMATS) == chargeback_commands.FORMATS
 
 
-def test_the_json_is_as_its_schema_says(hostile: Statement) -> None:
-    """With and without anything in it; the schema is sound itself."""
+def test_the_json_follows_its_schema(hostile: Statement) -> None:
+    """A full and an empty statement are valid, and so is the schema itself."""
     schema = json.loads((Path(statement_formats.__file__).parents[1] / "schema/statement-2.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    for made in (hostile, statement([]), statement([day({"key_id": "k"})], before=[day({"key_id": "k"})])):
-        jsonschema.validate(json.loads(render(made, "json")), schema)
+    for result in (hostile, statement([]), statement([day({"key_id": "k"})], before=[day({"key_id": "k"})])):
+        jsonschema.validate(json.loads(render(result, "json")), schema)
 
 
-def test_focus_has_the_columns_that_version_1_2_asks_for(hostile: Statement) -> None:
-    """And what it demands of them: one currency, whole instants, known categories, costs that unit prices give."""
+def test_focus_has_the_columns_that_version_1_2_requires(hostile: Statement) -> None:
+    """The rows follow its rules: one currency, full instants, known categories, cost = unit price x quantity."""
     rows = list(csv.DictReader(io.StringIO(render(hostile, "focus"))))
     mandatory = {
         *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency"),
@@ -356,11 +331,13 @@ def test_focus_has_the_columns_that_version_1_2_asks_for(hostile: Statement) -> 
         assert abs(exact - Decimal(row["BilledCost"])) < Decimal("0.01")
 
 
-def test_a_statement_of_the_same_data_is_the_same(hostile: Statement) -> None:
-    """The order in which keys come does not matter."""
+def test_a_statement_does_not_depend_on_the_order_of_keys(hostile: Statement) -> None:
+    """Every format gives the same text for reversed rows."""
     again = statement([frame[::-1] for frame in [day({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})]])
     first = statement([day({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})])
-    assert [render(again, form) for form in FORMATS] == [render(first, form) for form in FORMATS]
+    assert [render(again, format_name) for format_name in FORMATS] == [
+        render(first, format_name) for format_name in FORMATS
+    ]
 
 
 @given(
@@ -371,35 +348,37 @@ def test_a_statement_of_the_same_data_is_the_same(hostile: Statement) -> None:
 def test_no_team_pays_a_cent_more_or_less_than_is_exact(
     keys: list[tuple[str, int]], price: Decimal, split: Any
 ) -> None:
-    """What requests cost, and every column adds up."""
+    """Each team's amount lies within one cent of the exact cost, and every column adds up."""
     frame = day(*({"key_id": name, "team": name, "paths": {"GET /": count}} for name, count in keys))
-    made = statement([frame], [Price(name="All", price=price, per=7)], [Shared(name="S", amount=100, split=split)])
-    assert made.total == sum(team.usage + team.shared for team in made.teams)
-    assert sum(team.shared for team in made.teams) == 10_000
-    for team in made.teams:
+    result = statement(
+        [frame], [Price(name="All", price=price, per=7)], [Shared(name="S", amount=100, split=split)]
+    )
+    assert result.total == sum(team.usage + team.shared for team in result.teams)
+    assert sum(team.shared for team in result.teams) == 10_000
+    for team in result.teams:
         exact = team.requests * price * 100 / 7
         assert abs(team.usage - exact) < 1
 
 
-def test_nothing_at_all_is_a_statement_too() -> None:
-    """Every format can say so."""
-    made = statement([])
+def test_a_month_without_days_is_a_statement_too() -> None:
+    """Every format renders it."""
+    result = statement([])
     assert isinstance(measure(iter([]), ()), Usage)
-    assert made.total == 0
-    assert all(render(made, form) for form in FORMATS)
+    assert result.total == 0
+    assert all(render(result, format_name) for format_name in FORMATS)
 
 
 @pytest.mark.parametrize(
     "text", ["2026-13", "2026-1", "26-01", "now", "2026-01-01", "0001-01", "1969-12", "", "２０２６-01"]
 )
-def test_what_is_no_month_is_refused(text: str) -> None:
-    """With how to write it."""
+def test_a_text_that_is_no_month_is_refused(text: str) -> None:
+    """The error shows how to write a month."""
     with pytest.raises(ConfigError, match="write it as YYYY-MM"):
         Month.parse(text)
 
 
 def test_months_know_their_days() -> None:
-    """Their ends, the month before, and leap years."""
+    """A month knows its first and last day, the previous month, and leap years."""
     assert Month.parse("2024-02").last == date(2024, 2, 29)
     assert Month.parse("2026-01").before == Month(2025, 12)
     assert len(FEBRUARY.days()) == 28
@@ -423,13 +402,13 @@ def test_months_know_their_days() -> None:
     ],
 )
 def test_a_section_that_makes_no_sense_is_refused(section: dict[str, Any], message: str) -> None:
-    """Each with what is wrong."""
+    """The error names what is wrong."""
     with pytest.raises(ValueError, match=message):
         Chargeback.model_validate(section)
 
 
 def test_a_price_may_follow_another_of_its_name() -> None:
-    """A new price from a month on; each month has one of them."""
+    """Two prices may share a name if no month has both."""
     section = Chargeback.model_validate(
         {"prices": [{"name": "A", "price": 1, "until": "2026-01"}, {"name": "A", "price": 2, "since": "2026-02"}]}
     )
