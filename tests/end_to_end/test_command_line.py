@@ -13,6 +13,7 @@ import pytest
 
 from detector.cli.main import cli, main
 
+JOBS = Path(__file__).parents[2] / "jobs"
 DAY = date(2026, 3, 17)
 FIRST = DAY - timedelta(days=60)
 
@@ -261,7 +262,7 @@ def test_the_nightly_job_can_be_called_alone(organization: Path) -> None:
     with (organization / "config.yaml").open("a") as config:
         config.write("\nschedule: {deadline: '00:00'}\n")  # at whatever time of day this runs
     done = subprocess.run(
-        [sys.executable, "-m", "detector.operations.schedule.nightly"],
+        [sys.executable, str(JOBS / "nightly.py")],
         capture_output=True,
         text=True,
         timeout=120,

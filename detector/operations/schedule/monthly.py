@@ -147,7 +147,3 @@ def main() -> None:
     for file in files:
         print(file)
     sys.exit(PARTIAL if made.days.missing else DONE)
-
-
-if __name__ == "__main__":
-    main()

@@ -128,7 +128,3 @@ def main() -> None:
     for outcome in outcomes:
         print(f"{outcome.report.day.date}: {outcome.report.summary.verdict}")
     sys.exit(max(outcome.exit_code for outcome in outcomes))
-
-
-if __name__ == "__main__":
-    main()
