@@ -260,7 +260,7 @@
       further.hidden = left <= 200;
       whole.hidden = left === 0;
       further.textContent = "Show 200 more rows";
-      whole.textContent = `Show all ${found.length.toLocaleString("en-GB")} rows`;
+      whole.textContent = `Show all ${plural(found.length, "row")}`;
       one("found").textContent = wanted ? `${plural(found.length, "key")} found` : "";
     }
     function compare(a, b) {

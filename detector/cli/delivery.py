@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from detector.boundary.words import counted
 from detector.cli.options import Command, configured, load_config, safe
 from detector.model.errors import DONE, PARTIAL, ConfigError
 
@@ -73,7 +74,7 @@ def _list(state: State) -> int:
     for item in stored:
         message, when = item.message, f"next attempt from {item.next_attempt_at:%Y-%m-%d %H:%M} UTC"
         state_of = when if item.status == WAITING else "failed for good"
-        tries = f"{item.attempts} {'attempt' if item.attempts == 1 else 'attempts'}"
+        tries = counted(item.attempts, "attempt")
         who = f"{message.channel} to {message.recipient}"
         click.echo(safe(f"{message.day}  {who}  {message.subject}  [{tries}, {state_of}]"))
         if item.error:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from detector.boundary.words import counted
 from detector.model.day import Day
 from detector.model.usage import Fault
 from detector.sources import Source
@@ -60,10 +61,8 @@ def lines(found: Inspection) -> Iterator[tuple[str, str]]:
     """The facts in words: what each is about, and what is true of it."""
     mapped = [name if name == theirs else f"{name} from {theirs}" for name, theirs in found.columns.items()]
     yield "columns", ", ".join(mapped)
-    register = (
-        f"{found.registered:,} in the register" if found.registered else "no register; the keys are those seen"
-    )
-    yield "keys", register
+    known = f"{found.registered:,} in the register"
+    yield "keys", known if found.registered else "no register; the keys are those seen"
     yield "first use", str(found.first or "nothing found")
     yield "data reach to", f"{found.watermark:%Y-%m-%d %H:%M:%S} UTC" if found.watermark else "nothing found"
     if found.ahead:
@@ -72,7 +71,7 @@ def lines(found: Inspection) -> Iterator[tuple[str, str]]:
             f"the data are {found.ahead} ahead of this machine's clock: check both clocks and the zone",
         )
     for day, (requests, keys) in found.days.items():
-        yield f"day {day}", f"{requests:,} requests of {keys:,} keys"
+        yield f"day {day}", f"{counted(requests, 'request')} of {counted(keys, 'key')}"
     if found.sample:
         yield "a record", ", ".join(f"{name} {value}" for name, value in found.sample.items())
     for fault in found.faults:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detector.boundary.words import counted
 from detector.cli.chargeback import chargeback
 from detector.cli.delivery import deliver
 from detector.cli.options import DAY, Command, Group, configured, day_option, load_config, safe
@@ -169,9 +170,10 @@ def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> N
     pulled, total = _pull(job, first, last), (last - first).days + 1
     lacking = len(job.history.missing(first, last))
     there = total - len(pulled) - lacking
-    click.echo(f"{len(pulled):,} of {total:,} days pulled, {there:,} were there already.")
+    already = counted(there, "was there already", "were there already")
+    click.echo(f"{len(pulled):,} of {counted(total, 'day')} pulled, {already}.")
     if lacking:
-        click.echo(f"detector: the source cannot tell about {lacking:,} of the days", err=True)
+        click.echo(f"detector: the source cannot tell about {lacking:,} of {counted(total, 'day')}", err=True)
 
 
 @cli.command(
@@ -279,7 +281,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     )
     for name, fact in lines(found):
         click.echo(f"{name:<14} {safe(fact)}")
-    click.echo(f"history        {len(days):,} days" + (f", {days[0]} to {days[-1]}" if days else ""))
+    click.echo(f"history        {counted(len(days), 'day')}" + (f", {days[0]} to {days[-1]}" if days else ""))
     click.echo(f"last run       {safe(_told(last))}")
     for channel in open_channels(job.config):
         click.echo(f"delivery       {safe(channel.name)}: {safe(channel.describe())}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 
+from detector.boundary.words import counted
 from detector.sources.pull import Progress
 
 LINES = 10
@@ -36,7 +37,7 @@ def _lines(title: str, say: Callable[[str], None]) -> Progress:
 
     def tell(day: date, done: int, total: int) -> None:
         if done == total or done % max(total // LINES, 1) == 0:
-            say(f"{title}: {done} of {total} days, {day}")
+            say(f"{title}: {done:,} of {counted(total, 'day')}, {day}")
 
     return tell
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from detector.boundary.words import counted
 from detector.cli.options import DAY, Command, Group, configured, load_config, safe
 from detector.model.errors import ConfigError
 from detector.model.triage import Verdict
@@ -365,7 +366,8 @@ class _Desk:
         if not found:
             raise ConfigError(f"no finding has an id that begins with {safe(start)!r}{self._near(start, ids)}")
         if len(found) > 1:
-            raise ConfigError(f"{len(found)} findings begin with {safe(start)!r}: {self._listed(found[:NEAR])}")
+            begin = counted(len(found), "finding begins", "findings begin")
+            raise ConfigError(f"{begin} with {safe(start)!r}: {self._listed(found[:NEAR])}")
         return found[0]
 
     def _near(self, start: str, ids: set[str]) -> str:
@@ -379,12 +381,10 @@ class _Desk:
 
     def _listed(self, ids: Sequence[str]) -> str:
         from detector.judging.triage import SHOWN_ID
+        from detector.model.finding import FLEET
 
         seen = {name: self.sightings.get(name) for name in ids}
-        words = {
-            name: f" ({one.type} on {one.key_id or 'the whole fleet'})" if one else ""
-            for name, one in seen.items()
-        }
+        words = {name: f" ({one.type} on {one.key_id or FLEET})" if one else "" for name, one in seen.items()}
         return ", ".join(f"{name[:SHOWN_ID]}{safe(words[name])}" for name in ids)
 
     def _require_type(self, kind: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from detector.boundary.words import counted
 from detector.cli.options import Command, configured, load_config, safe
 from detector.model.errors import DONE, FAILURE, PARTIAL
 
@@ -38,9 +39,10 @@ def prune(path: Path, overrides: Sequence[str], pretend: bool) -> None:
 
     old = take_away(load_config(path, overrides), datetime.now(UTC), pretend=pretend)
     verb, rows = "would be taken away" if pretend else "taken away", old.state
-    click.echo(f"{len(old.days):,} days and {len(old.reports):,} reports before {old.before} {verb}.")
-    told = f"{rows.runs:,} runs, {rows.messages:,} messages and {rows.sightings:,} sightings"
-    click.echo(f"Of the state, {told} {verb}.")
+    days, reports = counted(len(old.days), "day"), counted(len(old.reports), "report")
+    click.echo(f"{days} and {reports} before {old.before} {verb}.")
+    runs, messages = counted(rows.runs, "run"), counted(rows.messages, "message")
+    click.echo(f"Of the state, {runs}, {messages} and {counted(rows.sightings, 'sighting')} {verb}.")
 
 
 @click.command(
@@ -70,11 +72,11 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
             for problem in examine(job, progress):
                 click.echo(safe(problem.text))
                 problems.append(problem)
-        days = len(job.history.days())
+        days = counted(len(job.history.days()), "day")
         if not problems:
-            click.echo(f"Sound: the state, {days:,} days and their reports.")
+            click.echo(f"Sound: the state, {days} and their reports.")
         elif not mend:
-            click.echo(f"{_problems(len(problems))} in {days:,} days; --repair mends what can be mended.")
+            click.echo(f"{counted(len(problems), 'problem')} in {days}; --repair mends what can be mended.")
         left = _mend(job, problems) if mend and problems else len(problems)
     sys.exit(FAILURE if left else DONE)
 
@@ -89,10 +91,6 @@ def _mend(job: Job, problems: Sequence[Problem]) -> int:
         mended, left = mended + done.mended, left + (not done.mended)
     click.echo(f"{mended:,} mended, {left:,} not mended.")
     return left
-
-
-def _problems(count: int) -> str:
-    return f"{count:,} {'problem' if count == 1 else 'problems'}"
 
 
 @click.command(
@@ -118,7 +116,8 @@ def backup(path: Path, overrides: Sequence[str], out: Path) -> None:
         made = back_up(config, state, out, datetime.now(UTC), progress)
     for day in made.damaged:
         click.echo(f"detector: the day {day} is damaged, in the backup too; `doctor --repair` mends it", err=True)
-    click.echo(f"{out}: the state and {made.days:,} days, {out.stat().st_size:,} bytes.")
+    size = counted(out.stat().st_size, "byte")
+    click.echo(f"{out}: the state and {counted(made.days, 'day')}, {size}.")
     sys.exit(PARTIAL if made.damaged else DONE)
 
 

@@ -86,8 +86,7 @@ class ChatChannel:
 
 
 def _line(finding: Finding) -> str:
-    subject = finding.name or finding.key_id or "the whole fleet"
-    return f"{str(finding.severity).upper()} {finding.title}: {subject[:100]}: {finding.reason}"
+    return f"{str(finding.severity).upper()} {finding.title}: {finding.subject[:100]}: {finding.reason}"
 
 
 def inert(text: str) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from detector.boundary.masking import host_of, masked
+from detector.boundary.words import counted
 from detector.config.delivery import ElasticsearchDelivery
 from detector.delivery import Origin
 from detector.delivery.posting import post
@@ -76,9 +77,10 @@ class ElasticsearchChannel:
         if busy:
             rest = b"".join(pair for pair, _, _ in bad)
             raise DeliveryError(
-                f"{where}: {len(busy):,} documents not taken yet: {says}", permanent=False, rest=rest
+                f"{where}: {counted(len(busy), 'document')} not taken yet: {says}", permanent=False, rest=rest
             )
-        raise DeliveryError(f"{where}: {len(bad):,} of {len(pairs):,} documents refused: {says}", permanent=True)
+        refused = f"{len(bad):,} of {counted(len(pairs), 'document')} refused"
+        raise DeliveryError(f"{where}: {refused}: {says}", permanent=True)
 
     def _of(self, report: RunReport) -> list[Message]:
         day = {**day_of(report, self._origin), "summary": summary_of(report)}
@@ -97,7 +99,7 @@ class ElasticsearchChannel:
     def _message(self, report: RunReport, pairs: Sequence[bytes], part: str) -> Message:
         day = report.day.date
         number = identity(self.name, day.isoformat(), part, self._origin.edition)
-        subject = f"{len(pairs):,} documents"
+        subject = counted(len(pairs), "document")
         return Message(number, day, self.name, self._settings.name, subject, b"".join(pairs), part)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from detector.boundary.text import visible
+from detector.boundary.words import counted
 from detector.delivery import Channel
 from detector.model.errors import DeliveryError
 from detector.state import outbox as outbox_table
@@ -88,7 +89,7 @@ class Outbox:
         """Keep a message for later, or for good; a sentence about it."""
         attempts, text = stored.attempts + 1, visible(str(error))
         if not error.permanent and attempts >= MOST_ATTEMPTS:
-            text = f"given up after {attempts} attempts; the last: {text}"
+            text = f"given up after {counted(attempts, 'attempt')}; the last: {text}"
         with self._state.transaction() as connection:
             if error.permanent or attempts >= MOST_ATTEMPTS:
                 outbox_table.mark_failed(connection, stored.id, now, text)

@@ -78,7 +78,6 @@ class PagerDutyChannel:
 
     def _trigger(self, report: RunReport, finding: Finding) -> dict[str, Any]:
         day = day_of(report, self._origin)
-        subject = finding.name or finding.key_id or "the whole fleet"
         facts = ("type", "key_id", "name", "environment", "team", "reason", "changes", "actions", "confidence")
         details = {name: _short(plain(getattr(finding, name))) for name in facts}
         event = {
@@ -86,7 +85,7 @@ class PagerDutyChannel:
             "dedup_key": finding.finding_id,
             "client": "detector",
             "payload": {
-                "summary": header_text(f"{finding.title}: {subject}. {finding.reason}", LONGEST_SUMMARY),
+                "summary": header_text(f"{finding.title}: {finding.subject}. {finding.reason}", LONGEST_SUMMARY),
                 "source": self._origin.source,
                 "severity": SEVERITIES[finding.severity],
                 "timestamp": plain(report.generated_at),

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from detector.boundary.masking import host_of
+from detector.boundary.words import counted
 from detector.config.delivery import SplunkDelivery
 from detector.delivery import Origin
 from detector.delivery.posting import Answer, post
@@ -63,7 +64,8 @@ class SplunkChannel:
             refused.append(lines[bad])
             lines = lines[bad + 1 :]
         if refused:
-            raise DeliveryError(f"{host_of(self._url)}: {len(refused):,} events were refused", permanent=True)
+            events = counted(len(refused), "event was", "events were")
+            raise DeliveryError(f"{host_of(self._url)}: {events} refused", permanent=True)
 
     def _post(self, lines: Sequence[bytes]) -> Answer:
         token = self._settings.token
@@ -89,7 +91,7 @@ class SplunkChannel:
     def _message(self, report: RunReport, lines: Sequence[bytes], part: str) -> Message:
         day = report.day.date
         number = identity(self.name, day.isoformat(), part, self._origin.edition)
-        subject = f"{len(lines):,} events"
+        subject = counted(len(lines), "event")
         return Message(number, day, self.name, self._settings.name, subject, b"\n".join(lines), part)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from importlib import import_module
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -140,8 +139,3 @@ def terms_of(judged: pd.Series[Any]) -> dict[str, float]:
 def owner_of(record: pd.Series[Any]) -> str:
     """Whom to ask about a key, as words in a sentence."""
     return "the key's owner" if pd.isna(record["team"]) else f"team {record['team']}"
-
-
-def day_in_words(day: date) -> str:
-    """A day as people write it: 4 November 2026."""
-    return f"{day.day} {day:%B %Y}"

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector.boundary.words import counted, long_day
 from detector.config.sections import Detection
-from detector.detectors import Description, day_in_words, judgement, owner_of, techniques
+from detector.detectors import Description, judgement, owner_of, techniques
 from detector.model.finding import Severity, Technique
 from detector.model.panel import Panel
 from detector.usage.aggregation import local_days
@@ -64,22 +65,23 @@ class DormantWake:
 
     def _excuses(self, panel: Panel, known: NDArray[np.bool_]) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[~known] = f"dormancy unknown: no use seen, and fewer than {self.settings.dormant_after_days} days"
+        least = counted(self.settings.dormant_after_days, "day")
+        excuses[~known] = f"dormancy unknown: no use seen, and fewer than {least}"
         if panel.missing[-1]:
             excuses[:] = "no data for the day"
         return excuses
 
     def _describe(self, panel: Panel, silent: int, record: pd.Series[Any]) -> Description:
-        requests = f"{record['request_count']:,} {'request' if record['request_count'] == 1 else 'requests'}"
+        requests = counted(record["request_count"], "request")
         first_use = pd.isna(record["last_seen"])
         if first_use:
-            reason = f"{requests}: the first use of this key; no use seen for at least {silent:,} days."
+            reason = f"{requests}: the first use of this key; no use seen for at least {counted(silent, 'day')}."
             changes = ("First use ever seen.",)
         else:
             last = record["last_seen"].astimezone(panel.timezone).date()
             longest = f"its longest silence before was {record['longest_silence']:,}"
-            reason = f"{requests} after {silent:,} silent days; {longest}."
-            changes = (f"First use since {day_in_words(last)}.",)
+            reason = f"{requests} after {counted(silent, 'silent day')}; {longest}."
+            changes = (f"First use since {long_day(last)}.",)
         live = record["environment"] == "live"
         severity, reasons = _severity(record, silent)
         return Description(
@@ -106,8 +108,8 @@ def _severity(record: pd.Series[Any], silent: int) -> tuple[Severity, tuple[str,
         return Severity.MEDIUM, (key, "never used before")
     if silent <= record["longest_silence"]:
         level = Severity.MEDIUM if live else Severity.LOW
-        return level, (key, f"silent for {silent:,} days, no longer than once before")
-    return Severity.HIGH if live else Severity.MEDIUM, (key, f"silent for {silent:,} days")
+        return level, (key, f"silent for {counted(silent, 'day')}, no longer than once before")
+    return Severity.HIGH if live else Severity.MEDIUM, (key, f"silent for {counted(silent, 'day')}")
 
 
 def _techniques(record: pd.Series[Any], silent: int) -> tuple[Technique, ...]:
@@ -115,7 +117,7 @@ def _techniques(record: pd.Series[Any], silent: int) -> tuple[Technique, ...]:
     accepted = record["request_count"] - record["error_count"]
     if not accepted:
         return ()
-    why = f"a live key nobody used for {silent:,} days made {accepted:,} accepted requests"
+    why = f"a live key nobody used for {counted(silent, 'day')} made {counted(accepted, 'accepted request')}"
     return (techniques.access_token(why),)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from detector.boundary.words import counted
 from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of, techniques
 from detector.detectors.statistics.baseline import Flags, Floats, day_view
@@ -120,7 +121,7 @@ class EndpointShift:
         unsaid = (current == 0) & (panel.requests[:, -1] > 0)
         excuses[unsaid | (not seen.requests.any())] = "the source does not say which endpoints were used"
         excuses[~self._old_enough(panel, seen)] = (
-            f"too young: fewer than {self.settings.minimum_days} observed days"
+            f"too young: fewer than {counted(self.settings.minimum_days, 'observed day')}"
         )
         excuses[~panel.records["active"].to_numpy()] = "revoked"
         if panel.missing[-1]:
@@ -160,13 +161,14 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) ->
     enumeration = len(new) >= ENUMERATION
     severity, reasons = _severity(len(new), share, moved, record["environment"])
     reason = (
-        f"{judged['observed']:,.0f} of {requests:,} requests ({moved:.0%}) went to other endpoints than usual; "
-        f"on an ordinary day that would be {judged['expected']:,.0f}"
+        f"{judged['observed']:,.0f} of {counted(requests, 'request')} ({moved:.0%}) went to other endpoints than "
+        f"usual; on an ordinary day that would be {judged['expected']:,.0f}"
     )
+    new_endpoints = counted(len(new), "endpoint")
     if enumeration:
-        reason += f". {len(new):,} endpoints it never used before took {share:.0%}, as if tried one by one"
+        reason += f". {new_endpoints} it never used before took {share:.0%}, as if tried one by one"
     elif new:
-        reason += f". {_endpoints(len(new))} it never used before took {share:.0%}"
+        reason += f". {new_endpoints} it never used before took {share:.0%}"
     return Description(
         title="Many new endpoints" if enumeration else "Endpoints shifted",
         reason=f"{reason}.",
@@ -178,7 +180,7 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) ->
             "Read this key's access log of the day: new addresses, refused requests on these endpoints.",
             "If nobody expected it, rotate the key; narrow what the new one may call. Find its callers first.",
         ),
-        changes=(f"Enumeration: {len(new):,} endpoints at once that it never used.",) if enumeration else (),
+        changes=(f"Enumeration: {new_endpoints} at once that it never used.",) if enumeration else (),
         techniques=_techniques(record, len(new)) if enumeration else (),
     )
 
@@ -188,7 +190,8 @@ def _techniques(record: pd.Series[Any], new: int) -> tuple[Technique, ...]:
     refused = record["error_count"] / max(record["request_count"], 1)
     if refused < MOSTLY_REFUSED:
         return ()
-    why = f"{new:,} endpoints it never used were tried at once, and {refused:.0%} of its requests failed"
+    tried = counted(new, "endpoint it never used was tried", "endpoints it never used were tried")
+    why = f"{tried} at once, and {refused:.0%} of its requests failed"
     return (techniques.wordlist_scanning(why),)
 
 
@@ -206,7 +209,3 @@ def _severity(new: int, share: float, moved: float, environment: str) -> tuple[S
     elif environment == "live":
         reasons.append("a live key")
     return (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[max(level, 0)], tuple(reasons)
-
-
-def _endpoints(count: int) -> str:
-    return "An endpoint" if count == 1 else f"{count:,} endpoints"

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector.boundary.words import counted, long_day
 from detector.config.sections import Detection
-from detector.detectors import Description, day_in_words, judgement, owner_of
+from detector.detectors import Description, judgement, owner_of
 from detector.detectors.statistics.baseline import anscombe
 from detector.model.finding import Severity
 from detector.model.panel import Panel, row_of
@@ -95,12 +96,12 @@ class EnvironmentMismatch:
         home = "staging" if environment == "test" else "production"
         return Description(
             title="Test key in production" if environment == "test" else "Live key outside production",
-            reason=f"{strays:,} of {total:,} requests came through {where}; this is a {environment} key.",
+            reason=f"{strays:,} of {counted(total, 'request')} came through {where}; this is a {environment} key.",
             severity=severity,
             severity_reasons=reasons,
             confidence="certain",
             changes=(
-                f"First seen in {where} on {day_in_words(seen[0])}." if seen else f"Never seen in {where} before.",
+                f"First seen in {where} on {long_day(seen[0])}." if seen else f"Never seen in {where} before.",
             ),
             actions=(
                 f"Ask {owner_of(record)} which service sends this key to {where}.",

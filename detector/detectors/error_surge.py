@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector.boundary.words import counted
 from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of
 from detector.detectors.statistics.baseline import Flags, Floats, day_view
@@ -100,7 +101,7 @@ class ErrorSurge:
     def _excuses(self, panel: Panel) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
         excuses[~self._old_enough(panel, len(panel.days) - 1)] = (
-            f"too young: fewer than {self.settings.minimum_days} observed days"
+            f"too young: fewer than {counted(self.settings.minimum_days, 'observed day')}"
         )
         excuses[~panel.records["active"].to_numpy()] = "revoked"
         if panel.missing[-1]:
@@ -121,8 +122,8 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
     return Description(
         title="Error surge",
         reason=(
-            f"{judged['observed']:,.0f} of {requests:,.0f} requests failed ({rate:.0%}); usually {usual:.1%} "
-            f"of this key's requests fail, which would be {judged['expected']:,.0f} "
+            f"{judged['observed']:,.0f} of {counted(requests, 'request')} failed ({rate:.0%}); usually "
+            f"{usual:.1%} of this key's requests fail, which would be {judged['expected']:,.0f} "
             f"(range {judged['low']:,.0f} to {judged['high']:,.0f})."
         ),
         severity=severity,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector.boundary.words import counted
 from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of, techniques
 from detector.detectors.statistics.baseline import Flags, Floats
@@ -93,13 +94,13 @@ def _usual(panel: Panel, rows: Flags) -> Floats:
 
 
 def _describe(judged: pd.Series[Any], record: pd.Series[Any], age: int, heavier: int) -> Description:
-    days = "on its first day" if age == 0 else f"after {age:,} {'day' if age == 1 else 'days'}"
-    rank = "no key made more" if heavier == 0 else f"{heavier:,} {'key' if heavier == 1 else 'keys'} made more"
+    days = f"after {counted(age, 'day')}" if age else "on its first day"
+    rank = f"{counted(heavier, 'key')} made more" if heavier else "no key made more"
     severity, reasons = _severity(judged["score"], record["environment"])
     return Description(
         title="New key among the heaviest",
         reason=(
-            f"{judged['observed']:,.0f} requests {days}, and {rank}; "
+            f"{counted(judged['observed'], 'request')} {days}, and {rank}; "
             f"19 of 20 keys with a history make at most {judged['high']:,.0f}."
         ),
         severity=severity,

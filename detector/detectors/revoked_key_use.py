@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from detector.boundary.words import counted, long_day, singular_or_plural
 from detector.config.sections import Detection
-from detector.detectors import Description, day_in_words, judgement, owner_of, techniques
+from detector.detectors import Description, judgement, owner_of, techniques
 from detector.detectors.statistics.baseline import Flags, anscombe
 from detector.model.finding import Severity, Technique
 from detector.model.panel import Panel
@@ -63,7 +64,7 @@ def _used_before_only(panel: Panel) -> Flags:
 
 def _describe(panel: Panel, key: str, record: pd.Series[Any]) -> Description:
     requests = int(panel.requests[panel.keys.get_loc(key), -1])
-    count = f"{requests:,} {'request' if requests == 1 else 'requests'}"
+    count = counted(requests, "request")
     revoked: datetime = record["revoked_at"].astimezone(panel.timezone)
     days = (panel.day.date - revoked.date()).days
     since, severity, confidence = _since(panel, record, days)
@@ -97,15 +98,17 @@ def _techniques(record: pd.Series[Any], requests: int) -> tuple[Technique, ...]:
     accepted = requests - int(record["error_count"])
     if not accepted:
         return ()
-    return (techniques.access_token(f"{accepted:,} of {requests:,} requests with a revoked key were accepted"),)
+    were = singular_or_plural(accepted, "was", "were")
+    why = f"{accepted:,} of {counted(requests, 'request')} with a revoked key {were} accepted"
+    return (techniques.access_token(why),)
 
 
 def _since(panel: Panel, record: pd.Series[Any], days: int) -> tuple[str, Severity, str]:
     """What is known of when the requests came, how severe that is, and how certain."""
     live = record["environment"] != "test"
     if days > 0:
-        day = day_in_words(record["revoked_at"].astimezone(panel.timezone).date())
-        ago = "the day before" if days == 1 else f"{days:,} days before"
+        day = long_day(record["revoked_at"].astimezone(panel.timezone).date())
+        ago = "the day before" if days == 1 else f"{counted(days, 'day')} before"
         return f"it was revoked on {day}, {ago}", Severity.CRITICAL if live else Severity.HIGH, "certain"
     if not pd.isna(record["last_used"]) and record["last_used"] > record["revoked_at"]:
         used, revoked = (record[name].astimezone(panel.timezone) for name in ("last_used", "revoked_at"))
@@ -121,4 +124,4 @@ def _changes(panel: Panel, key: str, revoked: datetime, days: int) -> tuple[str,
     after = panel.days > np.datetime64(revoked.date())
     seen = after & ~panel.missing
     used = int((panel.requests[panel.keys.get_loc(key), seen] > 0).sum())
-    return (f"Used on {used:,} of the {int(seen.sum()):,} days seen since its revocation.",)
+    return (f"Used on {used:,} of the {counted(int(seen.sum()), 'day')} seen since its revocation.",)

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from detector.boundary.words import counted
 from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of
 from detector.detectors.statistics.baseline import anscombe, day_view, expectation
@@ -175,7 +176,7 @@ class UnusualPattern:
 
     def _excuses(self, panel: Panel, enough: Any, past: int) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[~enough] = f"too young: fewer than {self.settings.minimum_days} observed days"
+        excuses[~enough] = f"too young: fewer than {counted(self.settings.minimum_days, 'observed day')}"
         excuses[~panel.records["active"].to_numpy()] = "revoked"
         if past < FEWEST_ROWS:
             excuses[:] = f"fewer than {FEWEST_ROWS} past key-days to learn from"
@@ -244,7 +245,7 @@ def _describe(record: pd.Series[Any], standing: NDArray[np.float64], kind: str) 
     live = record["environment"] == "live"
     return Description(
         title="Usage spike" if kind == "usage_spike" else "Unusual pattern",
-        reason=f"{record['request_count']:,} requests, unlike past days in {', '.join(named)}.",
+        reason=f"{counted(record['request_count'], 'request')}, unlike past days in {', '.join(named)}.",
         severity=Severity.MEDIUM if live else Severity.LOW,
         severity_reasons=("a live key" if live else "not a live key", "no single rule explains it"),
         confidence="medium" if standing.max() > 3 else "low",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector.boundary.words import counted
 from detector.config.sections import Detection
 from detector.detectors import Description, judgement, owner_of
 from detector.detectors.statistics.baseline import (
@@ -128,7 +129,7 @@ class UsageSpike:
     def _excuses(self, panel: Panel, usual: Expectation) -> NDArray[np.object_]:
         excuses = np.full(len(panel.keys), None, dtype=object)
         excuses[usual.days < self.settings.minimum_days] = (
-            f"too young: fewer than {self.settings.minimum_days} observed days"
+            f"too young: fewer than {counted(self.settings.minimum_days, 'observed day')}"
         )
         excuses[~panel.records["active"].to_numpy()] = "revoked"
         if panel.missing[-1]:
@@ -141,7 +142,7 @@ class UsageSpike:
         return Description(
             title="Usage spike",
             reason=(
-                f"{judged['observed']:,.0f} requests, {_times(times)} its usual {judged['expected']:,.0f} "
+                f"{counted(judged['observed'], 'request')}, {_times(times)} its usual {judged['expected']:,.0f} "
                 f"(range {judged['low']:,.0f} to {judged['high']:,.0f})."
             ),
             severity=severity,

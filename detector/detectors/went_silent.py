@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector.boundary.words import counted, long_day
 from detector.config.sections import Detection
-from detector.detectors import Description, day_in_words, judgement, owner_of
+from detector.detectors import Description, judgement, owner_of
 from detector.detectors.statistics.baseline import Flags
 from detector.model.finding import Severity
 from detector.model.panel import Panel, row_of
@@ -136,12 +137,13 @@ def _usual(panel: Panel) -> tuple[NDArray[np.float64], ...]:
 def _describe(panel: Panel, row: int, judged: pd.Series[Any], days: tuple[int, int, int]) -> Description:
     silent, used, before = days
     record = panel.records.iloc[row]
-    last = day_in_words(panel.days[int(_last_use(panel)[row]) - 1].item())
+    last = long_day(panel.days[int(_last_use(panel)[row]) - 1].item())
     return Description(
         title="Key went silent",
         reason=(
-            f"No request for {silent:,} days in a row; before, it was used on {used:,} of {before:,} days, "
-            f"usually {judged['expected']:,.0f} requests (range {judged['low']:,.0f} to {judged['high']:,.0f})."
+            f"No request for {counted(silent, 'day')} in a row; before, it was used on {used:,} of "
+            f"{counted(before, 'day')}, usually {counted(judged['expected'], 'request')} "
+            f"(range {judged['low']:,.0f} to {judged['high']:,.0f})."
         ),
         severity=Severity.LOW,
         severity_reasons=("silence harms nobody by itself, but a caller may be broken or gone",),

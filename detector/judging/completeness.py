@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detector.boundary.words import counted
 from detector.model.finding import Severity
 from detector.model.panel import Panel
 from detector.model.usage import MISSING_FILE, NO_KEY
@@ -66,7 +67,7 @@ def _late(panel: Panel) -> list[Problem]:
     if len(usual) < FEWEST_DAYS or gaps[-1] <= usual.max() + SLACK:
         return []
     hours = gaps[-1] / np.timedelta64(1, "h")
-    usual_days = f"any of the last {len(usual)} days"
+    usual_days = f"any of the last {counted(len(usual), 'day')}"
     text = f"The data end {hours:.1f} hours before the day does, earlier than on {usual_days}."
     return [Problem(text, Severity.MEDIUM)]
 
@@ -86,8 +87,9 @@ def _partial(panel: Panel) -> list[Problem]:
     if requests[-1] >= PARTIAL_SHARE * least_requests or keys[-1] >= PARTIAL_SHARE * least_keys:
         return []
     text = (
-        f"Only {requests[-1]:,} requests from {keys[-1]:,} keys; the lowest of {len(chosen)} comparable "
-        f"days had {least_requests:,} from {least_keys:,}. The data may be partial."
+        f"Only {counted(requests[-1], 'request')} from {counted(keys[-1], 'key')}; the lowest of "
+        f"{counted(len(chosen), 'comparable day')} had {least_requests:,} from {least_keys:,}. "
+        "The data may be partial."
     )
     return [Problem(text, Severity.MEDIUM)]
 
@@ -97,7 +99,7 @@ def _unregistered(panel: Panel) -> list[Problem]:
     unknown = records[~records["registered"] & (records["request_count"] > 0)]
     if unknown.empty or not records["registered"].any():
         return []
-    keys = "1 key that is" if len(unknown) == 1 else f"{len(unknown):,} keys that are"
+    keys = counted(len(unknown), "key that is", "keys that are")
     text = f"Requests came from {keys} not in the key register: {_some(unknown['key_id'].tolist())}."
     action = "Find out who issued these keys; add them to the register, or revoke them."
     return [Problem(text, Severity.MEDIUM, action, withholding=False)]
@@ -117,7 +119,7 @@ def _unreadable(panel: Panel) -> list[Problem]:
     action = "Look at the sampled rows below and mend their source."
     return [
         Problem(
-            f"{fault.count:,} {'row' if fault.count == 1 else 'rows'} left out: {fault.reason}.",
+            f"{counted(fault.count, 'row')} left out: {fault.reason}.",
             Severity.INFO if fault.reason.startswith(NO_KEY) else Severity.LOW,
             action,
             withholding=False,

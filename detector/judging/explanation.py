@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from detector.boundary.words import counted
 from detector.model.panel import Panel
 from detector.usage.aggregation import NO_ENDPOINT, OTHER, map_of
 
@@ -48,10 +49,9 @@ def _endpoint_sentences(usual: Counter[str], current: Mapping[str, int]) -> list
         return []
     if len(new) >= ENUMERATION:
         total = sum(current[name] for name in new)
-        return [f"{len(new)} endpoints never used before: {total:,} requests, most to {new[0]}."]
-    return [
-        f"{name} never used before: {current[name]:,} {_requests(current[name])}." for name in new[:MOST_NAMED]
-    ]
+        requests = counted(total, "request")
+        return [f"{counted(len(new), 'endpoint')} never used before: {requests}, most to {new[0]}."]
+    return [f"{name} never used before: {counted(current[name], 'request')}." for name in new[:MOST_NAMED]]
 
 
 def _error_sentences(panel: Panel, key: str, record: pd.Series) -> list[str]:
@@ -78,7 +78,3 @@ def _top(counts: Counter[str]) -> dict[str, int]:
     kept = dict(list(ordered.items())[:MOST_ENDPOINTS])
     rest = sum(ordered.values()) - sum(kept.values())
     return {**kept, OTHER: kept.get(OTHER, 0) + rest} if rest else kept
-
-
-def _requests(count: int) -> str:
-    return "request" if count == 1 else "requests"

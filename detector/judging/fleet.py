@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.boundary.words import counted
 from detector.config.sections import Detection
 from detector.detectors import Description
 from detector.detectors.statistics.baseline import anscombe, expectation
@@ -42,8 +43,8 @@ def fleet_shift(panel: Panel, settings: Detection) -> tuple[Description, float] 
     return Description(
         title="The fleet rose together" if rose else "The fleet fell together",
         reason=(
-            f"{share:.0%} of {len(z):,} judged keys lie far {'above' if rose else 'below'} their own history; "
-            f"{total:,} requests in all, usually {usual:,.0f}."
+            f"{share:.0%} of {counted(len(z), 'judged key')} lie far {'above' if rose else 'below'} their own "
+            f"history; {counted(total, 'request')} in all, usually {usual:,.0f}."
         ),
         severity=Severity.MEDIUM if share >= MOST_SHARE else Severity.LOW,
         severity_reasons=(f"{share:.0%} of the keys moved",),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.config.sections import Detection
 from detector.detectors import (
@@ -165,13 +166,13 @@ def _findings(
 
 
 def _prevalence(named: int, keys: int, threshold: Threshold | None, score: float) -> str:
-    others = "no other key" if named == 1 else f"{named:,} of {keys:,} keys"
+    others = "no other key" if named == 1 else f"{named:,} of {counted(keys, 'key')}"
     if threshold is None or not threshold.calibrated:
         return f"{others} that day"
     days = 1 / max(threshold.rate(score), 1 / threshold.past)
     rounded = round(days, 1 - int(np.floor(np.log10(days))))
     words = "rarer than once in" if days >= threshold.past else "about once in"
-    return f"{words} {rounded:,.0f} key-days; {others} that day"
+    return f"{words} {counted(rounded, 'key-day')}; {others} that day"
 
 
 def _data_quality(

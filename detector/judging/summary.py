@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from detector.boundary.words import counted, singular_or_plural
 from detector.config.config import Config
 from detector.detectors.statistics.baseline import baseline, counts_of
 from detector.judging import policy, triage
@@ -174,7 +175,7 @@ def _verdict(outcome: str, pressing: list[Finding], coverage: Coverage) -> str:
     if not keys:
         return "The data need a look"
     news = {finding.key_id for finding in pressing if finding.key_id is not None and finding.status.raised}
-    need = f"{_number(len(keys))} {'key needs' if len(keys) == 1 else 'keys need'} a look"
+    need = f"{_number(len(keys))} {singular_or_plural(len(keys), 'key needs', 'keys need')} a look"
     if not news:
         return f"{need}, none of them new" if len(keys) > 1 else f"{need}, not new"
     if len(news) < len(keys):
@@ -190,12 +191,12 @@ def _subline(outcome: str, pressing: list[Finding], coverage: Coverage, muted: i
             return coverage.failures[0]
         if coverage.keys_active == 0:
             return "There is no active key."
-        return f"None of {coverage.keys_active:,} active keys has enough history yet."
+        return f"None of {counted(coverage.keys_active, 'active key')} has enough history yet."
     if outcome == "clear":
-        return (
-            f"{coverage.keys_judged:,} of {coverage.keys_active:,} active keys were judged against "
-            f"{coverage.baseline_days:,} days, and {_standing_out(muted)}."
-        )
+        judged = f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')}"
+        were = singular_or_plural(coverage.keys_judged, "was", "were")
+        days = counted(coverage.baseline_days, "day")
+        return f"{judged} {were} judged against {days}, and {_standing_out(muted)}."
     raised = _titles([finding for finding in pressing if finding.status.raised])
     ongoing = _titles([finding for finding in pressing if not finding.status.raised])
     parts = [f"New: {raised}." if raised else "", f"Ongoing: {ongoing}." if ongoing else ""]
@@ -206,7 +207,7 @@ def _standing_out(muted: int) -> str:
     """An all-clear over muted findings says that they are there."""
     if not muted:
         return "none stands out"
-    return f"nothing stands out but {_number(muted).lower()} muted {'finding' if muted == 1 else 'findings'}"
+    return f"nothing stands out but {_number(muted).lower()} {singular_or_plural(muted, 'muted finding')}"
 
 
 def _titles(findings: list[Finding]) -> str:

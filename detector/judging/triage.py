@@ -14,6 +14,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from detector.boundary.words import counted, long_day
 from detector.model.finding import Finding, Status
 from detector.model.triage import MuteInForce, Precision, TriageEntry, Verdict
 
@@ -153,8 +154,8 @@ def target_words(entry: TriageEntry | MuteInForce) -> str:
 
 def mute_words(mute: MuteInForce) -> str:
     """A mute in force in one sentence, with what it hides that day."""
-    covered = "nothing" if not mute.findings else f"{mute.findings:,} finding{'' if mute.findings == 1 else 's'}"
-    until = f" until {_day(mute.until_day)}" if mute.until_day else ""
+    covered = counted(mute.findings, "finding") if mute.findings else "nothing"
+    until = f" until {long_day(mute.until_day)}" if mute.until_day else ""
     why = f": {mute.reason}" if mute.reason else ""
     return f"{target_words(mute)} (covers {covered} that day), by {mute.by}{until}{why}"
 
@@ -176,10 +177,6 @@ def _told(finding: Finding, marks: Sequence[TriageEntry], verdict: str | None) -
 
 def _sentence(done: str, entry: TriageEntry) -> str:
     """Who, since when, until when, why, and the number by which the entry can be ended."""
-    until = f" until {_day(entry.until_day)}" if entry.until_day else ""
+    until = f" until {long_day(entry.until_day)}" if entry.until_day else ""
     reason = f": {entry.reason}" if entry.reason else ""
-    return f"{done} by {entry.by} from {_day(entry.from_day)}{until} (entry {entry.id}){reason}"
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
+    return f"{done} by {entry.by} from {long_day(entry.from_day)}{until} (entry {entry.id}){reason}"

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+FLEET = "the whole fleet"
+"""What a finding without a key is about, in words."""
+
 
 class Severity(StrEnum):
     """How much a finding matters, least first."""
@@ -90,6 +93,16 @@ class Finding:
     acknowledged: str | None = None
     muted: str | None = None
     verdict: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """What it is about, as words within a sentence: the name of the key, its id, or the whole fleet."""
+        return self.name or self.key_id or FLEET
+
+    @property
+    def heading(self) -> str:
+        """The subject where it begins a line."""
+        return self.name or self.key_id or FLEET.capitalize()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from detector.boundary.words import counted
 from detector.model.report import Coverage
 from detector.model.usage import Revision
 
@@ -16,8 +17,8 @@ def lines(coverage: Coverage) -> Iterator[str]:
 
 def _line(revision: Revision) -> str:
     more = revision.requests_after - revision.requests_before
-    amount = f"{abs(more):,} {'request' if abs(more) == 1 else 'requests'} {'more' if more > 0 else 'fewer'}"
-    keys = f"{revision.keys:,} {'key' if revision.keys == 1 else 'keys'} changed"
+    amount = f"{counted(abs(more), 'request')} {'more' if more > 0 else 'fewer'}"
+    keys = f"{counted(revision.keys, 'key')} changed"
     what = f"{amount}, {keys}" if more else keys
     judged = "Its own report is as it was; run that day again to judge it anew."
     return f"{revision.day} was pulled again: {what}. {judged}"

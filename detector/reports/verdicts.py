@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from detector.boundary.words import counted
 from detector.model.report import Summary
 from detector.model.triage import Precision, Verdict
 
@@ -34,12 +35,11 @@ WORDS: dict[str, str] = {
 
 def lines(summary: Summary) -> Iterator[str]:
     """A sentence for every type of finding that people gave verdicts on."""
-    for kind, counted in sorted(summary.precision.items()):
-        yield _line(kind, counted)
+    for kind, precision in sorted(summary.precision.items()):
+        yield _line(kind, precision)
 
 
-def _line(kind: str, counted: Precision) -> str:
+def _line(kind: str, precision: Precision) -> str:
     one, several = KINDS.get(kind, (f"{kind} finding", f"{kind} findings"))
-    noun, verb = one if counted.judged == 1 else several, "was" if counted.true == 1 else "were"
-    true = f"{counted.true:,}" if counted.true else "none"
-    return f"Of {counted.judged:,} {noun} with a verdict, {true} {verb} real."
+    true = counted(precision.true, "was", "were") if precision.true else "none were"
+    return f"Of {counted(precision.judged, one, several)} with a verdict, {true} real."

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from cachetools import LRUCache
 
+from detector.boundary.words import counted
 from detector.config.sections import Serve
 from detector.serve.problems import ProblemError
 from detector.state.database import State
@@ -82,5 +83,5 @@ def _unknown(presented: bool) -> ProblemError:
 
 def _too_many(wait: float) -> ProblemError:
     seconds = math.ceil(wait)
-    detail = f"Come back in {seconds} {'second' if seconds == 1 else 'seconds'}."
+    detail = f"Come back in {counted(seconds, 'second')}."
     return ProblemError(429, "too-many-requests", "Too many requests", detail, {"Retry-After": str(seconds)})

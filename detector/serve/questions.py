@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from detector.boundary.words import counted
 from detector.model.day import Day
 from detector.serve.problems import ProblemError, invalid
 
@@ -27,7 +28,7 @@ def days(
     if first > last:
         raise invalid("from: lies after to")
     if (last - first).days >= most:
-        raise invalid(f"from, to: one answer spans at most {most:,} days")
+        raise invalid(f"from, to: one answer spans at most {counted(most, 'day')}")
     return first, last
 
 

@@ -232,7 +232,7 @@ def test_splunk_leaves_out_a_refused_event_and_sends_those_behind_it(server: Rec
     server.answer(400, b'{"text": "Invalid data format", "code": 6, "invalid-event-number": 2}')
     error = failure(splunk(server))
     assert error.permanent
-    assert "1 events were refused" in str(error)
+    assert "1 event was refused" in str(error)
     first, second = (request.body.splitlines() for request in server.requests)
     assert second == first[3:]
 

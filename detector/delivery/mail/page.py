@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from detector.boundary.words import counted, long_day, singular_or_plural
 from detector.delivery.routing import routed, settled
 from detector.judging.triage import SHOWN_ID, mute_words
 from detector.model.finding import Finding, Severity, Status
@@ -160,7 +161,7 @@ def verdict(reports: Sequence[RunReport], audience: Audience, findings: Sequence
     if audience.teams:
         keys = len({finding.key_id for finding in findings})
         who = " and ".join(audience.teams)
-        return f"{keys:,} {'key' if keys == 1 else 'keys'} of team {who} {'needs' if keys == 1 else 'need'} a look"
+        return f"{counted(keys, 'key')} of team {who} {singular_or_plural(keys, 'needs', 'need')} a look"
     if len(reports) == 1:
         return reports[0].summary.verdict
     judged = {report.day.date: report.summary.outcome for report in reports}
@@ -169,13 +170,13 @@ def verdict(reports: Sequence[RunReport], audience: Audience, findings: Sequence
         for outcome, words in (("findings", "with findings"), ("not_judged", "not judged"), ("clear", "clear"))
         if (amount := sum(each == outcome for each in judged.values()))
     ]
-    return f"{len(reports):,} days caught up: {', '.join(parts)}"
+    return f"{counted(len(reports), 'day')} caught up: {', '.join(parts)}"
 
 
 def _about(reports: Sequence[RunReport]) -> str:
     first, last = reports[0].day, reports[-1].day
-    day = f"{last.date:%A} {charts.long_day(last.date)}, {last.timezone.key}"
-    days = f"Day of {day}" if first == last else f"Days from {charts.long_day(first.date)} to {day}"
+    day = f"{last.date:%A} {long_day(last.date)}, {last.timezone.key}"
+    days = f"Day of {day}" if first == last else f"Days from {long_day(first.date)} to {day}"
     return f"{reports[-1].organization} · {days}" if reports[-1].organization else days
 
 
@@ -202,7 +203,7 @@ def _day_line(report: RunReport) -> str:
 def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
     coverage, budget, fleet = report.coverage, report.summary.budget, report.summary.fleet
     yield "Data", "complete" if coverage.complete else "incomplete"
-    yield "Judged", f"{coverage.keys_judged:,} of {coverage.keys_active:,} active keys"
+    yield "Judged", f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')}"
     yield "Alarms", f"{budget.raised:,} raised, about {charts.number(budget.expected)} expected by chance"
     usual = "" if fleet.low is None else f", usually {charts.number(fleet.low)} to {charts.number(fleet.high)}"
     yield "Requests", f"{fleet.requests:,} over all keys{usual}"
@@ -215,7 +216,7 @@ def _card(reports: Sequence[RunReport], finding: Finding, index: int) -> Card:
         colour=COLOURS[finding.severity],
         title=finding.title,
         life=_life(finding, several=len(reports) > 1),
-        name=finding.name or finding.key_id or "The whole fleet",
+        name=finding.heading,
         key_id=finding.key_id if finding.key_id and finding.name else "",
         reason=finding.reason,
         changes=_capped(finding.changes),
@@ -278,9 +279,9 @@ def _chart(report: RunReport, finding: Finding, index: int) -> Chart | None:
 def _more(hidden: int, below: int) -> Iterator[str]:
     """What there is beyond the findings of the mail: nothing is left out in silence."""
     if hidden:
-        yield f"{hidden:,} more {'finding is' if hidden == 1 else 'findings are'} in the report."
+        yield f"{counted(hidden, 'more finding is', 'more findings are')} in the report."
     if below:
-        yield f"{below:,} less severe {'finding is' if below == 1 else 'findings are'} not shown here."
+        yield f"{counted(below, 'less severe finding is', 'less severe findings are')} not shown here."
 
 
 def _resolved_line(finding: Finding) -> str:
@@ -294,12 +295,15 @@ def _muted_line(finding: Finding) -> str:
 def _subject(finding: Finding) -> str:
     if finding.name and finding.key_id and finding.name != finding.key_id:
         return f"{finding.name} ({finding.key_id})"
-    return finding.name or finding.key_id or "the whole fleet"
+    return finding.subject
 
 
 def _notes(report: RunReport) -> list[str]:
     coverage = report.coverage
-    groups = [f"{group.count:,} keys not judged by {group.type}: {group.reason}" for group in coverage.not_judged]
+    groups = [
+        f"{counted(group.count, 'key')} not judged by {group.type}: {group.reason}"
+        for group in coverage.not_judged
+    ]
     mutes = [f"Mute {mute.id}: {mute_words(mute)}" for mute in report.mutes]
     return [
         *_capped(revisions.lines(coverage)),
@@ -312,7 +316,7 @@ def _notes(report: RunReport) -> list[str]:
 def _closing(report: RunReport, audience: Audience) -> str:
     who = f"team {' and '.join(audience.teams)}, about its keys alone" if audience.teams else "the security list"
     made = report.generated_at.astimezone(report.day.timezone)
-    return f"Sent to {who}. Judged on {charts.long_day(made.date())} at {made:%H:%M}."
+    return f"Sent to {who}. Judged on {long_day(made.date())} at {made:%H:%M}."
 
 
 def _capped(lines: Iterable[str], most: int = MOST_LINES) -> list[str]:

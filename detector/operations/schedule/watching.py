@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.config.monitoring import Monitoring
 from detector.model.errors import DONE, FAILURE, TRY_LATER, DetectorError
@@ -50,9 +51,10 @@ class Watch:
         lines = [f"exit code {exit_code}"]
         for outcome in self.outcomes:
             coverage, summary = outcome.report.coverage, outcome.report.summary
+            judged = f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'key')} judged"
             lines.append(
                 f"day {outcome.report.day.date}: exit code {outcome.exit_code}, "
-                f"{coverage.keys_judged} of {coverage.keys_active} keys judged, {summary.open} findings"
+                f"{judged}, {counted(summary.open, 'finding')}"
             )
         return "\n".join(lines)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, select
 
 from detector.boundary.disk import checksum
+from detector.boundary.words import counted
 from detector.model.errors import HistoryError, NewerHistoryError, StateError
 from detector.operations.upkeep.scraps import scraps
 from detector.pipeline import Job, kept_from
@@ -110,10 +111,9 @@ def of_day(job: Job, day: date, entry: Entry | None) -> Problem | None:
 def _miscounted(day: date, found: Stored, noted: Stored) -> Problem | None:
     if found == noted:
         return None
-    counts = (
-        f"{found.keys:,} keys and {found.requests:,} requests, noted were {noted.keys:,} and {noted.requests:,}"
-    )
-    return Problem(Kind.DAMAGED, f"day {day}: holds {counts}", day)
+    counts = f"{counted(found.keys, 'key')} and {counted(found.requests, 'request')}"
+    notes = f"noted were {noted.keys:,} and {noted.requests:,}"
+    return Problem(Kind.DAMAGED, f"day {day}: holds {counts}, {notes}", day)
 
 
 def _of_reports(job: Job) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from detector.boundary.disk import scratch_folder
+from detector.boundary.words import counted
 from detector.model.errors import DetectorError, SourceError
 from detector.operations.upkeep.examination import Kind, Problem
 from detector.operations.upkeep.scraps import remove
@@ -43,7 +44,9 @@ def _adopt(job: Job, problem: Problem) -> Repair:
     assert day is not None
     stored = job.history.examine(day)
     StateLedger(job.state).note(day, stored, None)
-    return Repair(True, f"day {day}: noted, {stored.keys:,} keys and {stored.requests:,} requests")
+    return Repair(
+        True, f"day {day}: noted, {counted(stored.keys, 'key')} and {counted(stored.requests, 'request')}"
+    )
 
 
 def _pull_anew(job: Job, damaged: list[Problem], gone: list[Problem]) -> Iterator[Repair]:
@@ -68,7 +71,8 @@ def _pull_day(job: Job, day: date, entry: Entry | None, aside: Path | None) -> R
     try:
         told = _told_now(job, day)
         if entry is not None and told < entry.stored.requests:
-            noted = f"{entry.stored.requests:,} requests were stored, the source tells {told:,} now"
+            stored = counted(entry.stored.requests, "request was stored", "requests were stored")
+            noted = f"{stored}, the source tells {told:,} now"
             return Repair(False, f"day {day}: {noted}: not taken, the day stays a gap{kept}")
         pull(job.config, job.source, job.history, day, day, now=job.now)
     except SourceError as error:
@@ -76,7 +80,7 @@ def _pull_day(job: Job, day: date, entry: Entry | None, aside: Path | None) -> R
     if aside is not None and entry is not None and told == entry.stored.requests:
         aside.unlink()
         kept = ""
-    return Repair(True, f"day {day}: pulled anew, {told:,} requests{kept}")
+    return Repair(True, f"day {day}: pulled anew, {counted(told, 'request')}{kept}")
 
 
 def _told_now(job: Job, day: date) -> int:

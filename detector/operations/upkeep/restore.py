@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from detector.boundary.disk import SCRAP
+from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.model.errors import BackupError, ConfigError
 from detector.operations.upkeep.archive import Archive, describe
@@ -32,7 +33,8 @@ class Contents:
     rows: int
 
     def __str__(self) -> str:
-        return f"{self.days:,} days, {self.snapshots:,} snapshots and {self.rows:,} rows of the state"
+        files = f"{counted(self.days, 'day')}, {counted(self.snapshots, 'snapshot')}"
+        return f"{files} and {counted(self.rows, 'row')} of the state"
 
 
 def restore(config: Config, state: State, archive: Archive, *, replace: bool) -> Contents:
@@ -46,7 +48,7 @@ def restore(config: Config, state: State, archive: Archive, *, replace: bool) ->
     with state.only_run():
         former = contents(config, state)
         if former != Contents(0, 0, 0) and not replace:
-            raise ConfigError(f"there are {former} already; --replace puts the backup in their place")
+            raise ConfigError(f"{former} are there already; --replace puts the backup in their place")
         try:
             _put_in_place(config, state, archive)
         except OSError as error:

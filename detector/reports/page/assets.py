@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from detector.boundary.text import visible
+from detector.boundary.words import counted, long_day
 from detector.reports import verdicts
 from detector.reports.kinds import title
 from detector.reports.page import charts
@@ -33,7 +34,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "number": charts.number,
-        "day": charts.long_day,
+        "day": long_day,
         "short_day": charts.short_day,
         "kind": title,
         "counted": counted,
@@ -51,11 +52,6 @@ def assets(*scripts: str) -> dict[str, Markup]:
     policy = f"default-src 'none'; style-src {_hash(style)}; {allowed}base-uri 'none'; form-action 'none'"
     parts = {"style": style, "script": script, "csp": policy}
     return {name: Markup(text) for name, text in parts.items()}  # noqa: S704  our own files
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 key``, ``2,300 keys``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _text(name: str) -> str:

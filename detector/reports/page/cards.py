@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from detector.boundary.text import LONGEST_TEXT
+from detector.boundary.words import long_day
 from detector.model.finding import Finding, Status
 from detector.model.report import RunReport
 from detector.reports import verdicts
@@ -146,7 +147,8 @@ def _card(
     lead, *others = [_entry(finding, marks) for finding in group]
     shares = charts.shares(*_mixes(group)) if number < MIXED_CARDS else []
     series = _card_series(report, group, positions)
-    name, drawing = _name(group[0]), charts.days_chart if number < OPEN_CARDS else sketches.sketch
+    name = group[0].heading
+    drawing = charts.days_chart if number < OPEN_CARDS else sketches.sketch
     return Card(
         lead=lead,
         others=others,
@@ -179,8 +181,8 @@ def _mixes(group: Sequence[Finding]) -> tuple[Mapping[str, int], Mapping[str, in
 
 def _heat_row(report: RunReport, worst: Finding, position: int) -> HeatRow:
     series = key_series(report, position).last(56)
-    cells = sketches.heat(series, f"Requests of {_name(worst)} per day")
-    return HeatRow(_name(worst), worst.finding_id, str(worst.severity), cells)
+    cells = sketches.heat(series, f"Requests of {worst.heading} per day")
+    return HeatRow(worst.heading, worst.finding_id, str(worst.severity), cells)
 
 
 def _entry(finding: Finding, marks: Mapping[tuple[str, str], str]) -> Entry:
@@ -213,13 +215,9 @@ def _numbers(finding: Finding) -> Iterator[tuple[str, str]]:
     yield "Usual range", f"{charts.number(finding.low)} to {charts.number(finding.high)}"
     parts = " ".join(f"{value:+.1f} {name}," for name, value in finding.terms.items()).rstrip(",")
     yield "Score", charts.number(finding.score) + (f" = {parts}" if parts else "")
-    yield "First seen", charts.long_day(finding.first_seen)
+    yield "First seen", long_day(finding.first_seen)
     yield "Episode", str(finding.episode)
     yield "Finding id", finding.finding_id
-
-
-def _name(finding: Finding) -> str:
-    return finding.name or finding.key_id or "The whole fleet"
 
 
 def _facet_values(finding: Finding) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from datetime import date
 from markupsafe import Markup
 
 from detector.boundary.text import visible
+from detector.boundary.words import counted, long_day
 
 OTHER = "(other)"
 _Scale = Callable[[float], float]
@@ -93,14 +94,14 @@ def days_chart(series: Series, label: str, chart_id: str) -> Markup:
 def summary(series: Series) -> str:
     """What the chart shows, in words, for whoever cannot see it."""
     current = series.counts[-1]
-    count = "no data" if series.missing[-1] or current is None else f"{current:,} requests"
-    parts = [f"{_days(len(series.days))} to {long_day(series.days[-1])}. The judged day: {count}."]
+    count = "no data" if series.missing[-1] or current is None else counted(current, "request")
+    parts = [f"{counted(len(series.days), 'day')} to {long_day(series.days[-1])}. The judged day: {count}."]
     if series.low is not None and series.high is not None:
         parts.append(f"Expected between {number(series.low)} and {number(series.high)}.")
     if earlier := (series.seen if count == "no data" else series.seen[:-1]):
         parts.append(f"Days before: {min(earlier):,} to {max(earlier):,}.")
     if gone := sum(series.missing):
-        parts.append(f"No data for {_days(gone)}.")
+        parts.append(f"No data for {counted(gone, 'day')}.")
     return " ".join(parts)
 
 
@@ -153,11 +154,6 @@ def mix_chart(parts: Sequence[Share], label: str, chart_id: str) -> Markup:
         '<text x="-8" y="13" text-anchor="end">usual</text>'
         '<text x="-8" y="35" text-anchor="end">that day</text>{3}</svg>'
     ).format(chart_id, visible(label), visible(words), _drawn(rows))
-
-
-def long_day(day: date) -> str:
-    """22 November 2026."""
-    return f"{day.day} {day:%B %Y}"
 
 
 def short_day(day: date) -> str:
@@ -312,7 +308,3 @@ def _percent(position: float, series: Series) -> float:
 
 def _drawn(text: str) -> Markup:
     return Markup(text)  # noqa: S704  numbers and words of this file, nothing from outside
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count:,} days"

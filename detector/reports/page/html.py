@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from detector.boundary.words import counted, singular_or_plural
 from detector.judging.triage import mute_words
 from detector.model.day import Day
 from detector.model.finding import Status
@@ -21,7 +22,7 @@ from detector.reports import Reporter, counts, revisions, verdicts
 from detector.reports.exports.json import plain, tool_version
 from detector.reports.kinds import title
 from detector.reports.page import charts
-from detector.reports.page.assets import assets, counted, environment
+from detector.reports.page.assets import assets, environment
 from detector.reports.page.cards import cards, facets, heat_map, records
 from detector.reports.page.moments import moment
 from detector.reports.page.tables import day_was_seen, deployments, unused_keys, usage_table
@@ -89,7 +90,8 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
     yield ("Complete" if report.coverage.complete else "Incomplete", _reach(report))
     yield _judged(report)
     yield _budget(report)
-    yield (f"{report.summary.fleet.requests:,}", f"requests over all keys, {_mood(report)}")
+    requests = report.summary.fleet.requests
+    yield f"{requests:,}", f"{singular_or_plural(requests, 'request')} over all keys, {_mood(report)}"
 
 
 def _reach(report: RunReport) -> str:
@@ -112,7 +114,8 @@ def _until(watermark: datetime, day: Day) -> str:
 def _judged(report: RunReport) -> tuple[str, str]:
     coverage = report.coverage
     gap = coverage.keys_active - coverage.keys_judged
-    note = f"keys judged, {gap:,} could not be" if gap else "keys judged, all of them"
+    keys = singular_or_plural(coverage.keys_active, "key")
+    note = f"{keys} judged, {gap:,} could not be" if gap else f"{keys} judged, all of them"
     return f"{coverage.keys_judged:,} of {coverage.keys_active:,}", note
 
 
@@ -169,7 +172,8 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
         yield f"Late data {number}", line
     allowed = charts.number(budget.alerts_per_1000_keys)
     yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary day"
-    yield "Other budgets", f"half would have named {budget.at_half} keys, double {budget.at_double}"
+    half = counted(budget.at_half, "key")
+    yield "Other budgets", f"half would have named {half}, double {budget.at_double:,}"
     for name, limit in sorted(budget.thresholds.items()):
         yield f"Limit, {title(name).lower()}", f"score {limit:.3g} and above"
     for mute in report.mutes:

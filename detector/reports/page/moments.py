@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pandas as pd
 
+from detector.boundary.words import counted
 from detector.model.day import Day
 from detector.reports.page import charts
-from detector.reports.page.assets import counted
 
 
 def text_in(value: object) -> str:

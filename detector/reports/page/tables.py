@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from detector.boundary.text import visible
+from detector.boundary.words import long_day
 from detector.model.day import Day
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
@@ -191,7 +192,7 @@ def _unused_row(record: Mapping[Any, Any], day: Day) -> dict[str, str]:
 
 
 def _day(instant: datetime | None, day: Day) -> str:
-    return charts.long_day(instant.astimezone(day.timezone).date()) if instant else "–"
+    return long_day(instant.astimezone(day.timezone).date()) if instant else "–"
 
 
 def _ages(instants: pd.Series, day: Day) -> list[tuple[str, int]]:

@@ -7,8 +7,9 @@ from datetime import date, timedelta
 
 from markupsafe import Markup
 
+from detector.boundary.words import counted, long_day
 from detector.model.finding import Severity
-from detector.reports.page.charts import HEADROOM, long_day, short_day, ticks
+from detector.reports.page.charts import HEADROOM, short_day, ticks
 
 Day = tuple[date, str, Mapping[str, int]]
 """A day, its outcome and its open findings by severity."""
@@ -45,7 +46,8 @@ def _words(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, in
     """What the chart shows, for whoever cannot see it; the table below has every number."""
     counts = [sum(known[day][1].values()) for day in days if day in known]
     blind = sum(known[day][0] == "not_judged" for day in days if day in known)
-    words = f"{len(days)} days to {long_day(days[-1])}: {min(counts)} to {max(counts)} open findings a day."
+    period = f"{counted(len(days), 'day')} to {long_day(days[-1])}"
+    words = f"{period}: {min(counts)} to {counted(max(counts), 'open finding')} a day."
     return words + (f" Not judged: {blind}." if blind else "")
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from detector.boundary.words import counted
 from detector.chargeback.statement import SHARED, Statement, minor_digits
 from detector.config.chargeback import PRICE_DECIMALS
 from detector.reports.exports.json import plain, tool_version
-from detector.reports.page.assets import assets, counted, environment
+from detector.reports.page.assets import assets, environment
 from detector.reports.statement.words import change, described, gaps, money, remarks, team_name
 
 MOST_KEYS = 100
@@ -131,7 +132,7 @@ def _prices(statement: Statement) -> Iterator[dict[str, Any]]:
     requests = lines.groupby("charge")["requests"].sum().to_dict()
     for price in statement.prices:
         own = int(requests.get(price.name, 0))
-        per = "a request" if price.per == 1 else f"per {price.per:,} requests"
+        per = "a request" if price.per == 1 else f"per {counted(price.per, 'request')}"
         yield {
             "name": price.name,
             "applies": described(price),

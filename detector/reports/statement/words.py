@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from detector.boundary.words import counted, singular_or_plural
 from detector.chargeback.statement import NO_TEAM, Statement
 from detector.config.chargeback import Price
 
@@ -52,11 +53,12 @@ def gaps(statement: Statement) -> list[str]:
         lines.append("No prices are configured (chargeback.prices), so requests are told and cost nothing.")
     elif statement.unpriced:
         lines.append(
-            f"No price fits {statement.unpriced:,} of {statement.requests:,} requests; they cost nothing here."
+            f"No price fits {statement.unpriced:,} of {counted(statement.requests, 'request')}; "
+            f"{singular_or_plural(statement.unpriced, 'it costs', 'they cost')} nothing here."
         )
     own = next((team for team in statement.teams if team.team == NO_TEAM), None)
     if own is not None and own.keys:
-        have = "1 key has" if own.keys == 1 else f"{own.keys:,} keys have"
+        have = counted(own.keys, "key has", "keys have")
         lines.append(f"{have} no team in the register: see “{team_name(NO_TEAM)}”.")
     return lines
 
@@ -74,7 +76,7 @@ def described(price: Price) -> str:
 
 
 def _some(days: tuple[date, ...], every: int) -> str:
-    return f"{len(days)} of {every} days {'is' if len(days) == 1 else 'are'}"
+    return f"{len(days)} of {counted(every, 'day')} {singular_or_plural(len(days), 'is', 'are')}"
 
 
 def _named(days: tuple[date, ...]) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from detector.boundary.text import visible
+from detector.boundary.words import counted
 from detector.detectors import terms_of
 from detector.judging.judging import Judged
 from detector.model.finding import Status
@@ -34,8 +35,8 @@ def _known(panel: Panel, record: pd.Series) -> list[str]:
         f"  name {text('name')}, environment {record['environment']}, team {text('team')}, "
         f"{'active' if record['active'] else 'revoked'}",
         f"  first seen {text('first_seen')}, last seen before {text('last_seen')}, "
-        f"longest silence {record['longest_silence']:,} days",
-        f"  {record['request_count']:,} requests, {record['error_count']:,} errors",
+        f"longest silence {counted(record['longest_silence'], 'day')}",
+        f"  {counted(record['request_count'], 'request')}, {counted(record['error_count'], 'error')}",
     ]
 
 
@@ -45,7 +46,7 @@ def _chart(panel: Panel, row: int) -> list[str]:
     steps = np.ceil(counts / top * (len(BARS) - 1)).astype(int)
     bars = "".join(BARS[step] if seen else "·" for step, seen in zip(steps, observed, strict=True))
     first = panel.days[-len(counts)].item()
-    return [f"  {bars}", f"  {first} to {panel.day.date}, up to {top:,} requests a day; · not observed"]
+    return [f"  {bars}", f"  {first} to {panel.day.date}, up to {counted(top, 'request')} a day; · not observed"]
 
 
 def _detector(judged: Judged, kind: str, row: pd.Series, key: str) -> list[str]:

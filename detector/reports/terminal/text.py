@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detector.boundary.text import visible
+from detector.boundary.words import counted, singular_or_plural
 from detector.judging.triage import mute_words
-from detector.model.finding import Finding, Severity, Status
+from detector.model.finding import FLEET, Finding, Severity, Status
 from detector.model.report import RunReport
 from detector.reports import counts, revisions, verdicts
 
@@ -48,7 +49,7 @@ def _triage(report: RunReport) -> list[str]:
 
 
 def _subject(finding: Finding) -> str:
-    subject = finding.key_id or "the whole fleet"
+    subject = finding.key_id or FLEET
     name = f" ({finding.name})" if finding.name and finding.name != finding.key_id else ""
     return f"{finding.title}: {subject}{name}"
 
@@ -56,16 +57,20 @@ def _subject(finding: Finding) -> str:
 def _receipt(report: RunReport) -> list[str]:
     coverage, budget = report.coverage, report.summary.budget
     state = "complete" if coverage.complete else "incomplete: " + " ".join(coverage.problems[:1])
+    allowed = budget.alerts_per_1000_keys
     lines = [
         f"Findings    {counts.sentence(report.summary)}",
-        f"Day       {report.day.date} ({report.day.timezone})",
+        f"Day         {report.day.date} ({report.day.timezone})",
         f"Data        {state}",
-        f"Judged      {coverage.keys_judged:,} of {coverage.keys_active:,} active keys against "
-        f"{coverage.baseline_days} days",
-        f"Budget      {budget.alerts_per_1000_keys:g} alarms per 1,000 keys by chance; "
+        f"Judged      {coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')} against "
+        f"{counted(coverage.baseline_days, 'day')}",
+        f"Budget      {allowed:g} {singular_or_plural(allowed, 'alarm')} per 1,000 keys by chance; "
         f"expected {budget.expected:g}, raised {budget.raised} "
         f"(half the budget {budget.at_half}, double {budget.at_double})",
     ]
     lines += [f"Late data   {line}" for line in revisions.lines(coverage)]
-    lines += [f"Not judged  {group.count:,} keys by {group.type}: {group.reason}" for group in coverage.not_judged]
+    lines += [
+        f"Not judged  {counted(group.count, 'key')} by {group.type}: {group.reason}"
+        for group in coverage.not_judged
+    ]
     return lines

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from detector.boundary.text import visible
+from detector.boundary.words import counted
 from detector.reports.exports.csv import table
 from detector.usage.aggregation import by_key_answer
 
@@ -51,7 +52,7 @@ def as_table(records: pd.DataFrame) -> str:
     buffer = io.StringIO()
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
     Console(file=buffer, width=width, no_color=True, highlight=False).print(listing)
-    return buffer.getvalue() + f"{answer['total_keys']:,} active keys\n"
+    return buffer.getvalue() + f"{counted(answer['total_keys'], 'active key')}\n"
 
 
 RENDERINGS: dict[str, Callable[[pd.DataFrame], str]] = {"table": as_table, "json": as_json, "csv": as_csv}

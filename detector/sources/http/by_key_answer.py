@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from detector.boundary.words import counted
 from detector.model.day import Day
 from detector.model.usage import GROUP_COLUMNS, INSTANT, MEASURED, REGISTER, Fault
 from detector.sources.faults import BAD_ACTIVITY, TOO_MANY_ERRORS, Observation, sample
@@ -144,7 +145,7 @@ def _nothing_usable(endpoint: Endpoint, observations: Sequence[Observation]) -> 
         return NotHeldError("an answer without any key")
     first = observations[0]
     return endpoint.error(
-        f"none of its {len(observations):,} keys can be used; the first: {first.reason} ({first.sample})",
+        f"none of its {counted(len(observations), 'key')} can be used; the first: {first.reason} ({first.sample})",
         "compare its answer with docs/sources.md",
     )
 

@@ -19,6 +19,7 @@ import stamina.instrumentation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector.boundary.http import FOR_NOW, AnsweredError, BrokenOffError, is_untrusted, waiting
+from detector.boundary.words import counted
 from detector.config.source import HttpSource
 from detector.model.errors import SourceError
 from detector.sources.faults import mask
@@ -96,7 +97,8 @@ class Endpoint:
             if str(url) in seen:
                 raise self.error(f"page {len(seen) + 1} leads back to a page that was read already")
             if len(seen) == self.config.most_pages:
-                raise self.error(f"more than {len(seen):,} pages", "if it is so large, raise source.most_pages")
+                pages = counted(len(seen), "page")
+                raise self.error(f"more than {pages}", "if it is so large, raise source.most_pages")
             seen.add(str(url))
             body = self._body(url, left, first=len(seen) == 1)
             left -= len(body)
@@ -204,7 +206,7 @@ class Endpoint:
         if error.status in ADVICE:
             return self.error(str(error), ADVICE[error.status])
         if error.status in FOR_NOW:
-            return self.error(f"{error}, {self.config.attempts} times", "run again later")
+            return self.error(f"{error}, {counted(self.config.attempts, 'time')}", "run again later")
         advice = "check source.from_parameter, to_parameter, range and parameters"
         return self.error(str(error), f"{advice}, and history.first_pull_days where it does not reach back so far")
 
