@@ -29,6 +29,7 @@ from detector.state.ledger import StateLedger
 from detector.state.messages import Outgoing, Stored
 from detector.state.runs import Stage, logged_run
 from detector.usage.history import History
+from detector.usage.panel import load_panel
 
 log = logging.getLogger("detector.run")
 
@@ -157,7 +158,7 @@ def pull_what_is_needed(job: Job, day: date) -> list[date]:
 
 def judge_day(job: Job, day: date) -> Judged:
     """Judge a day from the history alone, and from what people found earlier findings to be."""
-    panel = job.history.panel(day, panel_depth(job.config))
+    panel = load_panel(job.history, day, panel_depth(job.config))
     verdicts = triage.precision(job.state.triage(), day - timedelta(days=1))
     return judge(panel, job.config, job.state.earlier(day), verdicts)
 

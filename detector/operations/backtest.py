@@ -25,6 +25,7 @@ from detector.reports.exports.json import finding_record
 from detector.sources.pull import Progress, unwatched
 from detector.state.database import State
 from detector.usage.history import History
+from detector.usage.panel import load_panel
 
 BUDGET_FACTORS = (0.5, 1.0, 2.0)
 
@@ -104,7 +105,7 @@ def _replay(config: Config, history: History, first: date, last: date, progress:
     total = (last - first).days + 1
     with closing(State("sqlite://")) as state:
         for done, day in enumerate(each_day(first, last), start=1):
-            judged = judge(history.panel(day, panel_depth(config)), config, state.earlier(day))
+            judged = judge(load_panel(history, day, panel_depth(config)), config, state.earlier(day))
             state.record(day, judged.extent, open_findings(judged))
             progress(day, done, total)
             yield judged

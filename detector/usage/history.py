@@ -14,28 +14,23 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from cachetools import LRUCache
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from detector.boundary.disk import checksum, write_atomically
 from detector.model.day import Day, each_day
 from detector.model.errors import HistoryError, NewerHistoryError
-from detector.model.panel import Mixes, Panel
-from detector.model.usage import KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Fault, Revision
+from detector.model.usage import KNOWN, RECORD_COLUMNS, REGISTER, TEXT, Fault, Revision
 from detector.usage.aggregation import complete_day, conform, empty, known_after
-from detector.usage.gaps import unseen_days
 
 VERSION = 2
 FORMER_COLUMNS = {"source_count": "client_count"}
@@ -200,115 +195,8 @@ class History:
                 return
             self.write(day, frozen, self.notes(day))
 
-    def panel(self, day: date, depth: int) -> Panel:
-        """The judged day and the ``depth`` days before it, for the keys that are active or have requests."""
-        records, notes = self._judged(day)
-        records = records[records["active"] | (records["request_count"] > 0)].reset_index(drop=True)
-        days = list(each_day(day - timedelta(days=depth), day))
-        keys = pd.Index(records["key_id"].to_numpy(dtype=object), name="key_id")
-        shape = (len(keys), len(days))
-        requests, errors = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        known, stored = np.zeros(shape, np.bool_), np.zeros(len(days), np.bool_)
-        last_uses = np.full(len(days), np.datetime64("NaT"), dtype="datetime64[us]")
-        available = set(self.days())
-        for column, past in enumerate(days):
-            if past not in available:
-                continue
-            stored[column] = True
-            last_uses[column] = _utc(self.notes(past).last_use)
-            places, rows = self._places(past, records["key_id"])
-            requests[places, column] = self._column(past, "request_count").to_numpy()[rows]
-            errors[places, column] = self._column(past, "error_count").to_numpy()[rows]
-            known[places, column] = True
-        missing = unseen_days(requests.sum(axis=0), stored)
-        return Panel(
-            keys=keys,
-            days=np.array(days, dtype="datetime64[D]"),
-            requests=requests,
-            errors=errors,
-            known=known,
-            missing=missing,
-            records=records.set_index(keys),
-            last_uses=last_uses,
-            timezone=self.timezone,
-            watermark=notes.watermark if notes else None,
-            pulled_at=notes.pulled_at if notes else None,
-            faults=notes.faults if notes else (),
-            revisions=self._revisions([day for day in days if day in available]),
-            maps=lambda name, wanted: self._maps(days[:-1], stored[:-1], name, wanted),
-            mixes=lambda count: self._mixes(days[-count:], records["key_id"], "endpoint_distribution"),
-            places=lambda count: self._mixes(days[-count:], records["key_id"], "deployments"),
-        )
-
-    def _judged(self, day: date) -> tuple[pd.DataFrame, Notes | None]:
-        """The records of a day and its notes; for one that is not stored, the keys known before, without use."""
-        earlier = [stored for stored in self.days() if stored <= day]
-        if earlier and earlier[-1] == day:
-            return self.read(day), self.notes(day)
-        if not earlier:
-            return empty(RECORD_COLUMNS), None
-        before, known = self.read(earlier[-1]), self.known_before(day)
-        assert known is not None  # an earlier day is stored
-        register = before.loc[before["registered"], [*REGISTER]]
-        return complete_day(empty(MEASURED), register, known, Day(day, self.timezone)), None
-
-    def _revisions(self, days: Sequence[date]) -> tuple[Revision, ...]:
-        """What the pull of the last of these days changed of them."""
-        noted = (revision for day in days for revision in self.notes(day).revisions)
-        return tuple(revision for revision in noted if revision.pulled_with == days[-1])
-
-    def _places(self, day: date, keys: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Where among ``keys`` the rows of a stored day belong, and which of its rows do."""
-        wanted = pa.array(keys.astype(TEXT), type=pa.string())
-        places = pc.index_in(self._column(day, "key_id"), value_set=wanted).fill_null(-1).to_numpy()
-        rows = places >= 0
-        return places[rows], rows
-
-    def _maps(
-        self, days: Sequence[date], stored: NDArray[np.bool_], name: str, wanted: Sequence[str]
-    ) -> list[dict[str, dict[str, int]]]:
-        keys = pa.array(list(wanted), type=pa.string())
-        answers: list[dict[str, dict[str, int]]] = []
-        for day, is_stored in zip(days, stored, strict=True):
-            if not is_stored:
-                answers.append({})
-                continue
-            owners = self._column(day, "key_id")
-            rows = pc.indices_nonzero(pc.is_in(owners, keys))
-            cells = zip(owners.take(rows).to_pylist(), self._column(day, name).take(rows).to_pylist(), strict=True)
-            answers.append({key: dict(pairs) for key, pairs in cells if pairs})
-        return answers
-
-    def _mixes(self, days: Sequence[date], keys: pd.Series[str], column: str) -> Mixes:
-        """A map column of every key, day by day, over one vocabulary of its entries."""
-        wanted, available = pa.array(keys.astype(TEXT), type=pa.string()), set(self.days())
-        cells = [self._cells(day, wanted, column) if day in available else None for day in days]
-        names = [endpoints for _, endpoints, _ in filter(None, cells)]
-        vocabulary = pa.chunked_array(names or [pa.array([], pa.string())]).unique()
-        shape = (len(keys), len(vocabulary))
-        matrices = []
-        for cell in cells:
-            owners, endpoints, counts = cell or (
-                np.empty(0, np.int64),
-                pa.array([], pa.string()),
-                np.empty(0, np.int64),
-            )
-            columns = pc.index_in(endpoints, value_set=vocabulary).to_numpy(zero_copy_only=False)
-            matrices.append(csr_array((counts, (owners, columns)), shape=shape))
-        return Mixes(pd.Index(vocabulary.to_pylist(), dtype=object), matrices)
-
-    def _cells(
-        self, day: date, keys: pa.Array, column: str
-    ) -> tuple[NDArray[np.int64], pa.Array, NDArray[np.int64]]:
-        """A day's maps as rows: place of the key among ``keys``, entry, requests."""
-        maps = self._column(day, column)
-        offsets = maps.offsets.to_numpy()
-        places = pc.index_in(self._column(day, "key_id"), value_set=keys).fill_null(-1).to_numpy()
-        owners = np.repeat(places, np.diff(offsets))
-        inside, kept = slice(offsets[0], offsets[-1]), owners >= 0
-        return owners[kept], maps.keys[inside].filter(pa.array(kept)), maps.items[inside].to_numpy()[kept]
-
-    def _column(self, day: date, name: str) -> pa.Array:
+    def column(self, day: date, name: str) -> pa.Array:
+        """One column of a stored day, in the order of its rows; cached, as a panel reads it once a day judged."""
         entry = (day, name)
         if entry not in self._cache:
             table = self._read(day, [name])
@@ -365,7 +253,3 @@ def _revision(stored: dict[str, Any]) -> Revision:
     named = {former.get(name, name): value for name, value in stored.items()}
     days = {name: date.fromisoformat(named[name]) for name in ("day", "pulled_with")}
     return Revision(**{**named, **days})
-
-
-def _utc(instant: datetime | None) -> np.datetime64:
-    return np.datetime64(instant.replace(tzinfo=None) if instant else "NaT", "us")

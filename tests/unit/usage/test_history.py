@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,6 +16,7 @@ from detector.model.errors import ConfigError, HistoryError, SourceError
 from detector.model.usage import Fault, Revision
 from detector.sources import pull as pulling
 from detector.usage.history import History
+from detector.usage.panel import load_panel
 from tests.fakes import FakeSource, groups
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -159,32 +159,6 @@ def test_an_organization_needs_a_register_that_names_it(tmp_path: Path, history:
         pull(load(tmp_path / "config.yaml"), FakeSource({}), history, 0, 0)
 
 
-def test_a_panel_has_every_day_and_says_which_are_missing(config: Config, history: History) -> None:
-    """A day that is not stored is a gap, whatever its place."""
-    source = FakeSource({day(number): groups(a=number + 1) for number in range(9)})
-    pull(config, source, history, 0, 3)
-    pull(config, source, history, 5, 8)
-    panel = history.panel(day(8), depth=9)
-    assert panel.requests[0].tolist() == [0, 1, 2, 3, 4, 0, 6, 7, 8, 9]
-    assert np.flatnonzero(panel.missing).tolist() == [0, 5]
-
-
-def test_a_panel_of_a_day_that_was_never_pulled_knows_the_keys(config: Config, history: History) -> None:
-    """The report must be able to say that nobody could be judged."""
-    pull(config, FakeSource({day(0): groups(a=1)}, [{"key_id": "a", "environment": "live"}]), history, 0, 0)
-    panel = history.panel(day(2), depth=5)
-    assert panel.keys.tolist() == ["a"]
-    assert panel.missing[-1]
-    assert panel.records["environment"].tolist() == ["live"]
-
-
-def test_a_panel_of_an_empty_history_is_empty(history: History) -> None:
-    """Nothing known, nothing claimed."""
-    panel = history.panel(day(0), depth=5)
-    assert len(panel.keys) == 0
-    assert panel.missing.all()
-
-
 def test_a_damaged_day_is_named(config: Config, history: History) -> None:
     """The message says which file and what to do."""
     pull(config, FakeSource({day(0): groups(a=1)}), history, 0, 0)
@@ -213,8 +187,8 @@ def test_late_rows_are_fetched_and_what_they_changed_is_noted(config: Config, hi
     pull(config, source, history, 0, 5, now=Day(day(6), UTC_ZONE).start)
     assert history.read(day(3))["request_count"].tolist() == [5, 2]
     assert history.read(day(1))["request_count"].tolist() == [5]
-    assert history.panel(day(5), 5).revisions == (Revision(day(3), day(5), 5, 7, 1),)
-    assert history.panel(day(4), 4).revisions == ()
+    assert load_panel(history, day(5), 5).revisions == (Revision(day(3), day(5), 5, 7, 1),)
+    assert load_panel(history, day(4), 4).revisions == ()
 
 
 def test_looking_again_at_unchanged_days_writes_nothing(config: Config, history: History) -> None:
@@ -224,7 +198,7 @@ def test_looking_again_at_unchanged_days_writes_nothing(config: Config, history:
     before = {path: path.stat().st_mtime_ns for path in history.root.rglob("*.parquet")}
     pull(config, source, history, 0, 5, now=Day(day(6), UTC_ZONE).start)
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert history.panel(day(5), 5).revisions == ()
+    assert load_panel(history, day(5), 5).revisions == ()
 
 
 def test_a_run_again_tells_the_same_revisions(config: Config, history: History) -> None:
@@ -234,7 +208,7 @@ def test_a_run_again_tells_the_same_revisions(config: Config, history: History) 
     source.days[day(1)] = groups(a=6)
     for hour in (1, 9):
         pull(config, source, history, 0, 2, now=Day(day(3), UTC_ZONE).start + timedelta(hours=hour))
-        assert history.panel(day(2), 2).revisions == (Revision(day(1), day(2), 5, 6, 1),)
+        assert load_panel(history, day(2), 2).revisions == (Revision(day(1), day(2), 5, 6, 1),)
 
 
 def test_a_source_that_no_longer_holds_a_day_takes_nothing_away(config: Config, history: History) -> None:

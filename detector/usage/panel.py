@@ -1,0 +1,191 @@
+"""A panel read from the history: the judged day and the days before it, as arrays of keys x days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from detector.model.day import Day, each_day
+from detector.model.panel import Mixes, Panel
+from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Revision
+from detector.usage.aggregation import complete_day, empty
+from detector.usage.gaps import unseen_days
+from detector.usage.history import History, Notes
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The days of a panel, oldest first, and whether each is stored; ``key_ids`` are the panel's keys as text."""
+
+    history: History
+    days: list[date]
+    stored: NDArray[np.bool_]
+    key_ids: pa.Array
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Keys x days; ``last_uses`` by day, in UTC without a zone."""
+
+    requests: NDArray[np.int64]
+    errors: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    last_uses: NDArray[np.datetime64]
+
+
+def load_panel(history: History, day: date, depth: int) -> Panel:
+    """The judged day and the ``depth`` days before it, for the keys that are active or have requests."""
+    records, notes = _judged(history, day)
+    records = records[records["active"] | (records["request_count"] > 0)].reset_index(drop=True)
+    days = list(each_day(day - timedelta(days=depth), day))
+    available = set(history.days())
+    stored = np.array([past in available for past in days], dtype=np.bool_)
+    window = _Window(history, days, stored, _as_text(records["key_id"]))
+    counts = _counts(window)
+    keys = pd.Index(records["key_id"].to_numpy(dtype=object), name="key_id")
+    panel = Panel(
+        keys=keys,
+        days=np.array(days, dtype="datetime64[D]"),
+        requests=counts.requests,
+        errors=counts.errors,
+        known=counts.known,
+        missing=unseen_days(counts.requests.sum(axis=0), stored),
+        records=records.set_index(keys),
+        last_uses=counts.last_uses,
+        timezone=history.timezone,
+        revisions=_revisions(window),
+        maps=lambda column, wanted: _maps(window, column, wanted),
+        mixes=lambda count: _mixes(window, count, "endpoint_distribution"),
+        places=lambda count: _mixes(window, count, "deployments"),
+    )
+    if notes is None:
+        return panel
+    return replace(panel, watermark=notes.watermark, pulled_at=notes.pulled_at, faults=notes.faults)
+
+
+def _judged(history: History, day: date) -> tuple[pd.DataFrame, Notes | None]:
+    """The records of a day and its notes; for one that is not stored, the keys known before, without use."""
+    earlier = [stored for stored in history.days() if stored <= day]
+    if earlier and earlier[-1] == day:
+        return history.read(day), history.notes(day)
+    if not earlier:
+        return empty(RECORD_COLUMNS), None
+    before = history.read(earlier[-1])
+    known = history.known_before(day)
+    assert known is not None  # an earlier day is stored
+    register = before.loc[before["registered"], [*REGISTER]]
+    return complete_day(empty(MEASURED), register, known, Day(day, history.timezone)), None
+
+
+def _counts(window: _Window) -> _Counts:
+    """What the stored days counted; zero, and not known, on the others."""
+    shape = (len(window.key_ids), len(window.days))
+    counts = _Counts(
+        requests=np.zeros(shape, np.int64),
+        errors=np.zeros(shape, np.int64),
+        known=np.zeros(shape, np.bool_),
+        last_uses=np.full(len(window.days), np.datetime64("NaT"), dtype="datetime64[us]"),
+    )
+    for column in np.flatnonzero(window.stored).tolist():
+        day = window.days[column]
+        positions = _positions(window, day)
+        rows = positions >= 0
+        positions = positions[rows]
+        counts.requests[positions, column] = window.history.column(day, "request_count").to_numpy()[rows]
+        counts.errors[positions, column] = window.history.column(day, "error_count").to_numpy()[rows]
+        counts.known[positions, column] = True
+        counts.last_uses[column] = _utc(window.history.notes(day).last_use)
+    return counts
+
+
+def _revisions(window: _Window) -> tuple[Revision, ...]:
+    """What the pull of the judged day changed of the days of the panel."""
+    changed = []
+    for day, stored in zip(window.days, window.stored, strict=True):
+        if stored:
+            changed += [
+                revision
+                for revision in window.history.notes(day).revisions
+                if revision.pulled_with == window.days[-1]
+            ]
+    return tuple(changed)
+
+
+def _maps(window: _Window, column: str, wanted: Sequence[str]) -> list[dict[str, dict[str, int]]]:
+    """The maps of some keys on each day before the judged one; nothing for a day that is not stored."""
+    keys = pa.array(list(wanted), type=pa.string())
+    answers: list[dict[str, dict[str, int]]] = []
+    for day, stored in zip(window.days[:-1], window.stored[:-1], strict=True):
+        if not stored:
+            answers.append({})
+            continue
+        owners = window.history.column(day, "key_id")
+        rows = pc.indices_nonzero(pc.is_in(owners, keys))
+        maps = window.history.column(day, column).take(rows)
+        by_key = zip(owners.take(rows).to_pylist(), maps.to_pylist(), strict=True)
+        answers.append({key: dict(pairs) for key, pairs in by_key if pairs})
+    return answers
+
+
+def _mixes(window: _Window, count: int, column: str) -> Mixes:
+    """A map column of every key on the last ``count`` days, over one vocabulary of its entries."""
+    by_day = [
+        _entries(window, day, column) if stored else None
+        for day, stored in zip(window.days[-count:], window.stored[-count:], strict=True)
+    ]
+    names = [entries.names for entries in by_day if entries is not None]
+    vocabulary = pa.chunked_array(names or [pa.array([], pa.string())]).unique()
+    shape = (len(window.key_ids), len(vocabulary))
+    matrices = []
+    for entries in by_day:
+        if entries is None:
+            matrices.append(csr_array(shape, dtype=np.int64))
+            continue
+        columns = pc.index_in(entries.names, value_set=vocabulary).to_numpy(zero_copy_only=False)
+        matrices.append(csr_array((entries.requests, (entries.owners, columns)), shape=shape))
+    return Mixes(pd.Index(vocabulary.to_pylist(), dtype=object), matrices)
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """A day's maps as rows: the position of the key in the panel, the name of the entry, its requests."""
+
+    owners: NDArray[np.int64]
+    names: pa.Array
+    requests: NDArray[np.int64]
+
+
+def _entries(window: _Window, day: date, column: str) -> _Entries:
+    maps = window.history.column(day, column)
+    offsets = maps.offsets.to_numpy()
+    owners = np.repeat(_positions(window, day), np.diff(offsets))
+    inside = slice(offsets[0], offsets[-1])
+    kept = owners >= 0
+    return _Entries(
+        owners=owners[kept],
+        names=maps.keys[inside].filter(pa.array(kept)),
+        requests=maps.items[inside].to_numpy()[kept],
+    )
+
+
+def _positions(window: _Window, day: date) -> NDArray[np.int64]:
+    """For each row of a stored day the position of its key in the panel, -1 where the panel does not have it."""
+    owners = window.history.column(day, "key_id")
+    positions: NDArray[np.int64] = pc.index_in(owners, value_set=window.key_ids).fill_null(-1).to_numpy()
+    return positions
+
+
+def _as_text(keys: pd.Series[str]) -> pa.Array:
+    return pa.array(keys.astype(TEXT), type=pa.string())
+
+
+def _utc(instant: datetime | None) -> np.datetime64:
+    return np.datetime64(instant.replace(tzinfo=None) if instant else "NaT", "us")
