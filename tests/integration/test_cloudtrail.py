@@ -1,4 +1,4 @@
-"""CloudTrail deliveries, as AWS writes them."""
+"""CloudTrail deliveries in the form in which AWS writes them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,10 @@ DAY = date(2026, 1, 2)
 
 
 def event(identity: str, key: str | None = "AKIDEXAMPLE", **changes: Any) -> dict[str, Any]:
-    """One record, as the service writes it."""
-    user = (
-        {"type": "IAMUser", "accessKeyId": key}
-        if key
-        else {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}
-    )
+    """One record in the form in which the service writes it."""
+    user = {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}
+    if key:
+        user = {"type": "IAMUser", "accessKeyId": key}
     return {
         "eventVersion": "1.08",
         "userIdentity": user,
@@ -39,18 +37,18 @@ def event(identity: str, key: str | None = "AKIDEXAMPLE", **changes: Any) -> dic
 
 
 def deliver(folder: Path, name: str, *events: dict[str, Any]) -> None:
-    """One delivered file."""
+    """Write one delivered file."""
     (folder / name).write_bytes(gzip.compress(json.dumps({"Records": events}).encode()))
 
 
 def trail(folder: Path, **options: Any) -> FilesReader:
-    """A source over everything delivered to the folder."""
+    """A source over all deliveries in the folder."""
     usage = f"{folder}/*.json*"
     return FilesReader(FilesSource(usage=usage, preset="cloudtrail", **options), ZoneInfo("UTC"))
 
 
 def test_an_event_becomes_a_request_of_its_access_key(tmp_path: Path) -> None:
-    """Operation, error, client and time come from the fields that AWS documents."""
+    """Endpoint, error, client and time come from the fields that AWS documents."""
     failed = event("2", eventName="PutObject", errorCode="AccessDenied", eventTime="2026-01-02T11:00:00Z")
     deliver(tmp_path, "a.json.gz", event("1"), failed, event("3", key="AKIDOTHER", sourceIPAddress="10.0.0.2"))
     source = trail(tmp_path)
@@ -66,15 +64,15 @@ def test_an_event_becomes_a_request_of_its_access_key(tmp_path: Path) -> None:
 
 
 def test_an_event_delivered_twice_counts_once(tmp_path: Path) -> None:
-    """Deliveries overlap; the event id tells."""
+    """Deliveries overlap, and copies of an event have the same id."""
     deliver(tmp_path, "a.json.gz", event("1"), event("2"))
     deliver(tmp_path, "b.json.gz", event("2"), event("3"))
     ((_, frame),) = trail(tmp_path).usage(DAY, DAY)
     assert frame["request_count"].tolist() == [3]
 
 
-def test_events_of_services_are_counted_apart_and_say_what_they_were(tmp_path: Path) -> None:
-    """They carry no access key, so nobody can be blamed for them."""
+def test_events_of_services_are_a_fault_whose_sample_names_the_service(tmp_path: Path) -> None:
+    """These events carry no access key, so they belong to no key."""
     deliver(tmp_path, "a.json.gz", event("1"), event("2", key=None), event("3", key=None))
     source = trail(tmp_path)
     list(source.usage(DAY, DAY))
@@ -83,7 +81,7 @@ def test_events_of_services_are_counted_apart_and_say_what_they_were(tmp_path: P
     assert fault.samples == ("a.json.gz: s3.amazonaws.com:GetObject by ec2.amazonaws.com",)
 
 
-def test_files_that_are_no_delivery_are_counted_and_the_others_read(tmp_path: Path) -> None:
+def test_other_files_among_the_deliveries_are_counted_as_faults(tmp_path: Path) -> None:
     """Broken JSON, digests without records and text that is not UTF-8 do not stop the day."""
     deliver(tmp_path, "a.json.gz", event("1"))
     (tmp_path / "b.json").write_text('{"Records": [{"eventID"')
@@ -97,7 +95,7 @@ def test_files_that_are_no_delivery_are_counted_and_the_others_read(tmp_path: Pa
     assert found == {"file is not valid JSON": 2, "file has no list of records": 1}
 
 
-def test_records_that_are_no_events_are_counted(tmp_path: Path) -> None:
+def test_records_without_a_time_are_counted_as_faults(tmp_path: Path) -> None:
     """A record without a time belongs to no day."""
     deliver(tmp_path, "a.json.gz", event("1"), {"eventID": "2"}, event("3", eventTime="soon"))
     source = trail(tmp_path)
@@ -107,7 +105,7 @@ def test_records_that_are_no_events_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_delivery_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
-    """An unfinished copy must not look like a quiet day."""
+    """A copy that is not finished must not look like a quiet day."""
     deliver(tmp_path, "a.json.gz", event("1"))
     (tmp_path / "b.json.gz").write_bytes((tmp_path / "a.json.gz").read_bytes()[:-10])
     with pytest.raises(SourceError, match=r"b\.json\.gz"):
@@ -115,14 +113,14 @@ def test_a_delivery_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
 
 
 def test_plain_columns_beside_a_preset_are_an_error(tmp_path: Path) -> None:
-    """The preset brings them all; the name of a column cannot say where in its records a value stands."""
+    """With a preset a column is a template: a plain name cannot say where in a record the value stands."""
     deliver(tmp_path, "a.json.gz", event("1"))
     with pytest.raises(SourceError, match=r"columns\.timestamp"):
         trail(tmp_path, columns={"timestamp": "when"}).watermark()
 
 
 def test_an_unknown_preset_names_the_known_ones(tmp_path: Path) -> None:
-    """The error lists what there is."""
+    """The error lists the known presets."""
     deliver(tmp_path, "a.json.gz", event("1"))
     source = FilesReader(FilesSource(usage=f"{tmp_path}/a*", preset="cloudtrial"), ZoneInfo("UTC"))
     with pytest.raises(SourceError, match=r"no preset 'cloudtrial'; known: .*cloudtrail"):

@@ -1,4 +1,4 @@
-"""Files: formats, columns, shapes and, above all, what is wrong in them."""
+"""The files source: formats, columns, shapes and, above all, the faults of files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def reader(usage: Any, zone: ZoneInfo = UTC_ZONE, **options: Any) -> FilesReader
 
 
 def written(folder: Path, name: str, content: str | bytes) -> str:
-    """The path of a new file with this content, gzipped where its name says so."""
+    """Write a file, gzipped where its suffix says so; its path."""
     raw = content.encode() if isinstance(content, str) else content
     path = folder / name
     path.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
@@ -67,7 +67,7 @@ def samples(source: FilesReader) -> Sequence[str]:
     "name", ["e.csv", "e.csv.gz", "e.tsv", "e.jsonl", "e.ndjson.gz", "e.json", "e.log", "e.parquet"]
 )
 def test_every_format_is_read_by_its_name(tmp_path: Path, name: str) -> None:
-    """The extension decides how a file is read, gzipped or not."""
+    """The suffix gives the format; .gz may follow."""
     rows = [("2026-01-02T10:00:00Z", "a", "/x", 200), ("2026-01-02T11:00:00Z", "a", "/x", 500)]
     frame = pd.DataFrame(rows, columns=HEADER.split(","))
     path = tmp_path / name
@@ -83,7 +83,7 @@ def test_every_format_is_read_by_its_name(tmp_path: Path, name: str) -> None:
 
 
 def test_files_of_several_formats_and_column_orders_are_one_source(tmp_path: Path) -> None:
-    """A list of globs is read as one, whatever the files look like, each file once."""
+    """A list of patterns is one source. A file that two patterns match counts once."""
     written(tmp_path, "a.csv", lines("2026-01-02T10:00:00Z,a,/x,200"))
     written(tmp_path, "b.csv.gz", "status;key_id;timestamp\n500;a;2026-01-02T10:00:00Z\n")
     written(tmp_path, "c.jsonl", '{"key_id": "b", "timestamp": 1767348000}\n')
@@ -105,7 +105,7 @@ def test_files_of_several_formats_and_column_orders_are_one_source(tmp_path: Pat
         "1767396600000",
     ],
 )
-def test_times_in_every_iso_form_and_in_epochs_are_understood(tmp_path: Path, text: str) -> None:
+def test_times_in_every_iso_format_and_in_epochs_are_read(tmp_path: Path, text: str) -> None:
     """Text without a zone is UTC; numbers are seconds or milliseconds by their size."""
     source = reader(written(tmp_path, "e.csv", lines(f"{text},a,/x,200")))
     assert source.watermark() == datetime(2026, 1, 2, 23, 30, tzinfo=UTC)
@@ -114,8 +114,8 @@ def test_times_in_every_iso_form_and_in_epochs_are_understood(tmp_path: Path, te
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "0", "-1", "nan", "infinity", "9999-12-31", "20260102", "12:00"]
 )
-def test_a_time_that_cannot_be_meant_is_a_fault_of_no_day(tmp_path: Path, text: str) -> None:
-    """It is counted and shown on every day of the pull, and never a crash."""
+def test_a_time_that_is_not_plausible_is_a_fault_of_every_day(tmp_path: Path, text: str) -> None:
+    """The row belongs to no day, so every day of the pull counts and shows the fault."""
     source = reader(written(tmp_path, "e.csv", lines(f"{text},a,/x,200", "2026-01-02T10:00:00Z,b,/x,200")))
     pulled = dict(source.usage(date(2026, 1, 1), DAY))
     assert [len(frame) for frame in pulled.values()] == [0, 1]
@@ -126,7 +126,7 @@ def test_a_time_that_cannot_be_meant_is_a_fault_of_no_day(tmp_path: Path, text: 
 
 
 def test_every_day_comes_in_order_also_without_rows(tmp_path: Path) -> None:
-    """Windows are not seen from outside: the days are consecutive."""
+    """The days are consecutive, also where one window ends and the next begins."""
     source = reader(written(tmp_path, "e.csv", lines("2026-03-01T10:00:00Z,a,/x,200")))
     days = [(day, len(frame)) for day, frame in source.usage(date(2026, 1, 1), date(2026, 3, 2))]
     assert days == [
@@ -134,8 +134,8 @@ def test_every_day_comes_in_order_also_without_rows(tmp_path: Path) -> None:
     ]
 
 
-def test_broken_lines_cost_themselves_and_are_counted(tmp_path: Path) -> None:
-    """Wrong width, an open quote and invalid UTF-8 lose one line each, never their neighbours."""
+def test_broken_lines_are_counted_and_the_other_lines_are_read(tmp_path: Path) -> None:
+    """Wrong width, an open quote and invalid UTF-8 each break one line and no other line."""
     good = [f"2026-01-02T10:00:00Z,a,/x/{number},200" for number in range(3000)]
     bad = ["2026-01-02T10:00:00Z,a", "2026-01-02T10:00:00Z,a,/x,200,more", '2026-01-02T10:00:00Z,"a,/x,200']
     text = lines(*good[:1500], *bad, *good[1500:]).encode() + b"2026-01-02T10:00:00Z,a,/\xff\xfe,200\n"
@@ -150,7 +150,7 @@ def test_broken_lines_cost_themselves_and_are_counted(tmp_path: Path) -> None:
 
 
 def test_more_broken_lines_than_any_limit_are_all_counted(tmp_path: Path) -> None:
-    """There is no limit after which broken lines go uncounted, and only three samples are kept."""
+    """The count has no limit, and a fault keeps three samples."""
     text = HEADER.encode() + b"\n" + b"".join(b"%d,\xff,x\n" % number for number in range(5000))
     source = reader(written(tmp_path, "e.csv.gz", text))
     list(source.usage(DAY, DAY))
@@ -159,7 +159,7 @@ def test_more_broken_lines_than_any_limit_are_all_counted(tmp_path: Path) -> Non
 
 
 def test_quotes_hold_delimiters_and_quotes(tmp_path: Path) -> None:
-    """A quoted value may hold the delimiter and doubled quotes; one within a value is itself."""
+    """A quoted value may hold the delimiter and doubled quotes. A quote within a plain value is a character."""
     source = reader(written(tmp_path, "e.csv", lines('2026-01-02T10:00:00Z,"a,""b""",x"y,200')))
     ((_, frame),) = source.usage(DAY, DAY)
     assert frame["key_id"].tolist() == ['a,"b"']
@@ -175,7 +175,7 @@ def test_windows_line_ends_and_a_byte_order_mark_are_harmless(tmp_path: Path) ->
 
 
 def test_broken_json_lines_are_counted(tmp_path: Path) -> None:
-    """What is not a JSON object on its line is a fault; blank lines are not."""
+    """A line without a JSON object is a fault; a blank line is not."""
     good = '{"timestamp": "2026-01-02T10:00:00Z", "key_id": "a", "status": 500}'
     text = f'{good}\n\n{{"timestamp":\n[1]\n"x"\n  {good}  \n'.encode() + b'{"key_id": "\xff"}\n'
     source = reader(written(tmp_path, "e.jsonl", text))
@@ -184,7 +184,7 @@ def test_broken_json_lines_are_counted(tmp_path: Path) -> None:
 
 
 def test_requests_without_a_key_are_counted_on_their_day(tmp_path: Path) -> None:
-    """They belong to nobody, so they are told apart from usage, with the day they were seen."""
+    """A request without a key is no usage. It is a fault of its day."""
     source = reader(
         written(tmp_path, "e.csv", lines("2026-01-02T10:00:00Z,  ,/x,200", "2026-01-03T10:00:00Z,,/y,200"))
     )
@@ -195,7 +195,7 @@ def test_requests_without_a_key_are_counted_on_their_day(tmp_path: Path) -> None
 
 
 def test_samples_hold_no_secret(tmp_path: Path) -> None:
-    """Whatever looks like a token is cut to four characters, in at most 80 characters of one line."""
+    """A text that looks like a token is cut to four characters. A sample is one line of at most 80 characters."""
     secret = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
     rows = [f"2026-01-02T10:00:00Z,{secret}", f"{secret},a,/x,200", f"2026-01-02T10:00:00Z,,/{secret},200"]
     found = samples(reader(written(tmp_path, "e.csv", lines(*rows))))
@@ -206,8 +206,8 @@ def test_samples_hold_no_secret(tmp_path: Path) -> None:
         assert len(sample) <= 80
 
 
-def test_errors_are_told_by_status_and_by_error_column(tmp_path: Path) -> None:
-    """From 400 up, or an error column that says anything but no."""
+def test_errors_come_from_the_status_and_the_error_column(tmp_path: Path) -> None:
+    """A status of 400 or above is an error, and so is a text in the error column that does not mean no."""
     marks = ["", "false", "0", "no", "True", "1", "AccessDenied", "null"]
     rows = [{"timestamp": 1767348000, "key_id": f"k{n}", "error": mark} for n, mark in enumerate(marks)]
     rows += [
@@ -218,8 +218,8 @@ def test_errors_are_told_by_status_and_by_error_column(tmp_path: Path) -> None:
     assert {key for key, (_, errors) in day(source).items() if errors} == {"k4", "k5", "k6", "j0", "j1"}
 
 
-def test_a_status_that_is_no_number_is_counted_and_its_request_kept(tmp_path: Path) -> None:
-    """A dash for a status is not an error, but it is said."""
+def test_a_request_whose_status_is_no_number_counts(tmp_path: Path) -> None:
+    """A dash as a status is no error of the key, but a fault of the data."""
     source = reader(written(tmp_path, "e.csv", lines("2026-01-02T10:00:00Z,a,/x,-")))
     assert day(source) == {"a": (1, 0)}
     assert faults(source) == {"status is not a number, taken as no error": 1}
@@ -248,8 +248,8 @@ def test_clients_are_counted_once_per_key_and_day(tmp_path: Path) -> None:
     assert frame["client_count"].fillna(-1).tolist() == [2, -1]
 
 
-def test_a_constant_deployment_stands_where_the_source_does_not_say(tmp_path: Path) -> None:
-    """source.deployment fills in for a missing column and for missing values."""
+def test_a_constant_deployment_replaces_a_missing_one(tmp_path: Path) -> None:
+    """source.deployment replaces a missing column and missing values."""
     path = written(tmp_path, "e.csv", lines("2026-01-02T10:00:00Z,a,/x,200"))
     ((_, frame),) = reader(path, deployment="it's production").usage(DAY, DAY)
     assert map_of(frame["deployments"][0]) == {"it's production": 1}
@@ -269,7 +269,7 @@ def test_hostile_column_names_are_only_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["e.csv", "e.jsonl", "e.parquet"])
 def test_a_mapped_column_that_is_missing_names_the_nearest(tmp_path: Path, name: str) -> None:
-    """The error says which file has which columns, and which one may be meant."""
+    """The error names the file, its columns and the nearest one."""
     frame = pd.DataFrame([{"timestamp": "2026-01-02T10:00:00Z", "api_key": "a"}])
     path = tmp_path / name
     {"e.csv": frame.to_csv, "e.parquet": frame.to_parquet}.get(name, frame.to_json)(
@@ -282,7 +282,7 @@ def test_a_mapped_column_that_is_missing_names_the_nearest(tmp_path: Path, name:
 
 
 def test_a_json_member_that_first_appears_late_is_found(tmp_path: Path) -> None:
-    """JSON lines need not all have the same members: all are looked through before one is called missing."""
+    """JSON lines need not have the same members, so a member is searched in all lines."""
     plain = '{"timestamp": 1767348000, "key_id": "a"}\n'
     late = '{"timestamp": 1767348000, "key_id": "b", "where": "production"}\n'
     source = reader(written(tmp_path, "e.jsonl", plain * 500 + late), columns={"deployment": "where"})
@@ -290,19 +290,19 @@ def test_a_json_member_that_first_appears_late_is_found(tmp_path: Path) -> None:
 
 
 def test_a_glob_without_files_is_an_error(tmp_path: Path) -> None:
-    """Silence of a misspelt path would look like silence of the fleet."""
+    """A misspelt path must not look like a day without requests."""
     with pytest.raises(SourceError, match=r"no file matches .*nothing-\*\.csv"):
         day(reader(f"{tmp_path}/nothing-*.csv"))
 
 
 def test_an_unknown_format_is_an_error(tmp_path: Path) -> None:
-    """The formats known are listed."""
-    with pytest.raises(SourceError, match=r"format of .*e\.xlsx.*\.parquet"):
+    """The error lists the known suffixes."""
+    with pytest.raises(SourceError, match=r"name of .*e\.xlsx does not show its format.*\.parquet"):
         day(reader(written(tmp_path, "e.xlsx", "x")))
 
 
 def test_damaged_files_are_errors_that_name_them(tmp_path: Path) -> None:
-    """A gzip file that is cut off, altered or none at all, and a Parquet file that is none."""
+    """A gzip file may be cut off, altered or no gzip file at all; a Parquet file may be none."""
     whole = gzip.compress(
         lines(*(f"2026-01-02T10:00:00Z,key{n},/x/{n * 7919},200" for n in range(50_000))).encode()
     )
@@ -319,8 +319,8 @@ def test_damaged_files_are_errors_that_name_them(tmp_path: Path) -> None:
             day(reader(f"{tmp_path}/{name}"))
 
 
-def test_empty_files_hold_nothing(tmp_path: Path) -> None:
-    """A rotated log may be empty, with or without its header."""
+def test_empty_files_have_no_usage(tmp_path: Path) -> None:
+    """A rotated log may be empty, with or without a header."""
     paths = [
         written(tmp_path, "a.csv", ""),
         written(tmp_path, "b.csv", HEADER),
@@ -333,7 +333,7 @@ def test_empty_files_hold_nothing(tmp_path: Path) -> None:
 
 
 def test_local_days_are_those_of_the_zone(tmp_path: Path) -> None:
-    """In Lord Howe the clocks go back half an hour; midnight there decides."""
+    """In Lord Howe the clocks go back half an hour. The local midnight bounds the day."""
     zone = ZoneInfo("Australia/Lord_Howe")
     rows = ["2026-04-04T12:59:59Z,a,/x,200", "2026-04-04T13:00:00Z,b,/x,200", "2026-04-05T13:29:59Z,c,/x,200"]
     source = reader(written(tmp_path, "e.csv", lines(*rows, "2026-04-05T13:30:00Z,d,/x,200")), zone)
@@ -345,7 +345,7 @@ DAILY = "day,key_id,endpoint,deployment,request_count,error_count,last_activity"
 
 
 def test_daily_rows_are_already_local_and_counted(tmp_path: Path) -> None:
-    """The day stands as written; without a last activity the last use is the start of that local day."""
+    """The day is the local day as written. Without a last activity the last use is the start of that day."""
     rows = [
         "2026-01-02,a,/x,production,7,2,2026-01-02T08:00:00Z",
         "2026-01-02,a,/y,,3,,",
@@ -365,8 +365,8 @@ def test_daily_rows_are_already_local_and_counted(tmp_path: Path) -> None:
     assert source.watermark() == datetime(2026, 1, 2, 8, tzinfo=UTC)
 
 
-def test_daily_counts_that_are_none_are_faults(tmp_path: Path) -> None:
-    """Negative, broken, endless and missing counts are told, and errors beyond the requests clipped."""
+def test_daily_values_that_are_no_counts_are_faults(tmp_path: Path) -> None:
+    """Negative, broken, infinite and missing counts are faults. More errors than requests are cut."""
     counts = ["-1,0", "x,0", "nan,0", "inf,0", "1.5,0", ",0", "1e99,0", "5,9", "5,-1", "5,x", "0,0", "6.0,1"]
     rows = [f"2026-01-02,k{number:02},/x,,{count}," for number, count in enumerate(counts)]
     source = reader(written(tmp_path, "d.csv", "\n".join([DAILY, *rows])), shape="daily")
@@ -379,13 +379,13 @@ def test_daily_counts_that_are_none_are_faults(tmp_path: Path) -> None:
 
 
 def test_a_daily_row_without_a_day_belongs_to_no_day(tmp_path: Path) -> None:
-    """It is repeated with every day of the pull."""
+    """Its fault is repeated with every day of the pull."""
     source = reader(written(tmp_path, "d.csv", f"{DAILY}\nsoon,a,/x,,1,0,\n"), shape="daily")
     assert faults(source) == {"missing or unreadable day": 1}
 
 
-def test_the_past_of_a_rollup_includes_what_it_states_of_silent_keys(tmp_path: Path) -> None:
-    """A row of zero requests may still know an older use; what lies after the day is not known yet."""
+def test_the_past_of_a_rollup_includes_the_last_activity_of_silent_keys(tmp_path: Path) -> None:
+    """A row of zero requests may state an older use. Rows of later days do not count."""
     rows = [
         "2026-01-02,a,,,3,0,",
         "2026-01-03,a,,,2,0,2026-01-03T09:00:00Z",
@@ -402,8 +402,8 @@ def test_the_past_of_a_rollup_includes_what_it_states_of_silent_keys(tmp_path: P
     ]
 
 
-def test_the_past_is_what_lies_before_the_local_midnight(tmp_path: Path) -> None:
-    """First use as a local day, last use as an instant."""
+def test_the_past_ends_at_the_local_midnight(tmp_path: Path) -> None:
+    """First use is a local day, last use is an instant."""
     rows = ["2026-01-01T23:30:00Z,a,/x,200", "2026-01-02T22:59:59Z,a,/x,200", "2026-01-02T23:00:00Z,a,/x,200"]
     source = reader(written(tmp_path, "e.csv", lines(*rows)), ZoneInfo("Europe/Berlin"))
     past = source.activity_before(date(2026, 1, 3))
@@ -412,7 +412,7 @@ def test_the_past_is_what_lies_before_the_local_midnight(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["keys.csv", "keys.jsonl", "keys.parquet"])
 def test_the_register_may_be_in_any_format(tmp_path: Path, name: str) -> None:
-    """Its key id may be named as in the usage or plainly; times are read as in the usage."""
+    """Its key id has the name that it has in the usage, or key_id. Times are read as in the usage."""
     frame = pd.DataFrame(
         [{"key_id": "a", "label": "shop", "environment": "Live", "created_at": "2026-01-02 10:00:00+01:00"}]
     )
@@ -432,7 +432,7 @@ def test_the_register_may_be_in_any_format(tmp_path: Path, name: str) -> None:
 
 
 def test_faults_of_the_register_come_with_every_day(tmp_path: Path) -> None:
-    """Broken lines, unknown environments and times that are none are told, and the rest is used."""
+    """Broken lines, unknown environments and wrong times are faults; the other values are used."""
     text = "key_id,environment,created_at\na,live,soon\nb,prod,2026-01-02\nc,live\n,live,\na,test,\n"
     usage = written(tmp_path, "e.csv", lines("2026-01-02T10:00:00Z,a,/x,200"))
     source = reader(usage, keys=written(tmp_path, "keys.csv", text))
@@ -446,13 +446,13 @@ def test_faults_of_the_register_come_with_every_day(tmp_path: Path) -> None:
     }
 
 
-def test_without_a_register_there_are_no_keys(tmp_path: Path) -> None:
-    """The keys are those seen then."""
+def test_without_a_register_the_source_has_no_keys(tmp_path: Path) -> None:
+    """The register is empty; keys come from the usage alone."""
     assert len(reader(written(tmp_path, "e.csv", HEADER)).keys()) == 0
 
 
 def test_a_mapped_register_column_that_is_missing_is_an_error(tmp_path: Path) -> None:
-    """Silently unknown teams would be worse."""
+    """Without the error all teams would be unknown."""
     source = reader(
         str(tmp_path),
         keys=written(tmp_path, "keys.csv", "key_id,team_name\na,x\n"),
@@ -464,28 +464,28 @@ def test_a_mapped_register_column_that_is_missing_is_an_error(tmp_path: Path) ->
         source.keys()
 
 
-def test_what_does_not_fit_into_memory_is_counted_in_parts(
+def test_days_that_do_not_fit_into_memory_are_counted_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With far too little memory for all days at once, each is still given once and whole."""
+    """With too little memory for all days at once, each day is still read once and whole."""
     path = tmp_path / "events.parquet"
     duckdb.execute(
         f"""COPY (SELECT TIMESTAMP '2026-01-01' + to_hours(i % 192) AS timestamp, 'key_' || (i // 192) AS key_id,
             'GET /x' || (i % 7) AS endpoint FROM range(400000) AS numbers(i)) TO '{path}' (FORMAT parquet)"""
     )
     monkeypatch.setattr(files, "MEMORY_LIMIT", "20MB")
-    asked: list[int] = []
+    window_lengths: list[int] = []
     scan = FilesReader._scan
 
     def counting(reader: FilesReader, window: Window) -> Iterator[tuple[Day, pd.DataFrame]]:
-        asked.append(len(window.days))
+        window_lengths.append(len(window.days))
         return scan(reader, window)
 
     monkeypatch.setattr(FilesReader, "_scan", counting)
     source = FilesReader(FilesSource(usage=str(path)), ZoneInfo("UTC"))
     days = source.usage(date(2026, 1, 1), date(2026, 1, 8))
-    given = [(day, int(frame["request_count"].sum())) for day, frame in days]
-    assert [day for day, _ in given] == [date(2026, 1, day) for day in range(1, 9)]
-    assert sum(requests for _, requests in given) == 400_000
-    assert asked[0] == 8
-    assert len(asked) > 1
+    requests = {day: int(frame["request_count"].sum()) for day, frame in days}
+    assert list(requests) == [date(2026, 1, day) for day in range(1, 9)]
+    assert sum(requests.values()) == 400_000
+    assert window_lengths[0] == 8
+    assert len(window_lengths) > 1

@@ -23,7 +23,7 @@ ROW = b'{"timestamp": "2026-03-%02dT10:00:00Z", "key_id": "a"}\n'
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """The address of an S3 server of its own."""
+    """The address of an S3 server that these tests start."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -35,7 +35,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def options(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket ``logs`` with files of several days and a register; how a URL names its server."""
+    """The URL options of a server whose bucket ``logs`` holds files of several days and a register."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -49,7 +49,7 @@ def options(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def put(store: pafs.FileSystem, path: str, content: bytes) -> None:
-    """An object."""
+    """Store an object."""
     with store.open_output_stream(path, compression=None) as stream:
         stream.write(content)
 
@@ -70,12 +70,12 @@ def count(source: FilesReader) -> int:
     ["api/2026/03/1*/*.gz", "api/**/*.jsonl.gz", "api/2026/03/10/part.jsonl.gz", "api/{year}/{month}/{day}/*"],
 )
 def test_usage_is_read_from_a_bucket(options: str, pattern: str) -> None:
-    """By wildcards, by name, and by day."""
+    """The pattern may hold wildcards, a full name, or a day."""
     assert count(reader(f"s3://logs/{pattern}?{options}")) == 2
 
 
 def test_register_watermark_and_activity_come_from_a_bucket(options: str) -> None:
-    """Everything that a source answers."""
+    """All methods of a source work over a bucket."""
     usage = f"s3://logs/api/{{year}}/{{month}}/{{day}}/*?{options}"
     source = reader(usage, keys=f"s3://logs/keys.csv?{options}")
     assert source.keys()["name"].tolist() == ["shop"]
@@ -83,16 +83,16 @@ def test_register_watermark_and_activity_come_from_a_bucket(options: str) -> Non
     assert source.activity_before(DAY)["key_id"].tolist() == ["a"]
 
 
-def test_activity_is_gathered_a_portion_of_files_at_a_time(options: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Copies of all days need not find room at once."""
-    monkeypatch.setattr("detector.sources.files.locations.PORTION", 1)
+def test_activity_is_read_in_batches_of_files(options: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk need not hold the copies of all days at once."""
+    monkeypatch.setattr("detector.sources.files.locations.DOWNLOAD_BATCH", 1)
     activity = reader(f"s3://logs/api/{{year}}/{{month}}/{{day}}/*?{options}").activity_before(date(2026, 3, 12))
     (row,) = activity.to_dict("records")
     assert (row["first_seen"], row["last_seen"].date()) == (date(2026, 3, 8), date(2026, 3, 11))
 
 
 def test_a_missing_day_in_a_bucket_is_a_fault_of_its_day(options: str) -> None:
-    """As on disk."""
+    """The same as on disk."""
     source = reader(f"s3://logs/api/{{year}}/{{month}}/{{day}}/*?{options}")
     ((_, frame),) = source.usage(date(2026, 3, 13), date(2026, 3, 13))
     assert len(frame) == 0
@@ -103,14 +103,14 @@ def test_a_missing_day_in_a_bucket_is_a_fault_of_its_day(options: str) -> None:
 def test_the_endpoint_may_come_from_the_environment(
     options: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As other tools take it."""
+    """AWS_ENDPOINT_URL works as in other tools."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{endpoint}")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     assert count(reader("s3://logs/api/**/*.gz?region=us-east-1")) == 2
 
 
 def test_copies_do_not_outlive_the_answer(options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They lie in a private folder that goes with the database."""
+    """Copies lie in a private folder, which is removed with the database."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     source = reader(f"s3://logs/api/**/*.gz?{options}")
     days = source.usage(DAY, DAY)
@@ -122,8 +122,8 @@ def test_copies_do_not_outlive_the_answer(options: str, tmp_path: Path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_not_there_is_an_error(options: str) -> None:
-    """Neither a bucket nor files are made up, and no secret is told."""
+def test_a_missing_bucket_or_file_is_an_error(options: str) -> None:
+    """The error holds no secret."""
     with pytest.raises(SourceError, match=r"no file matches logs/nothing/"):
         count(reader(f"s3://logs/nothing/*.gz?{options}"))
     with pytest.raises(SourceError, match=r"no file matches|s3://other cannot be read") as error:
@@ -132,7 +132,7 @@ def test_what_is_not_there_is_an_error(options: str) -> None:
 
 
 def test_a_server_that_refuses_is_an_error(options: str) -> None:
-    """It says which bucket and what to check."""
+    """The error names the bucket and what to check."""
     refused = f"endpoint_override=127.0.0.1:1&{options.partition('&')[2]}"
     with pytest.raises(SourceError, match=r"s3://logs cannot be read: .*; check the bucket's name"):
         count(reader(f"s3://logs/api/*.gz?{refused}"))

@@ -1,4 +1,4 @@
-"""The log formats of vendors, each from a line as its documentation gives it to records by key."""
+"""Every preset turns a line from the vendor's documentation into records by key."""
 
 from __future__ import annotations
 
@@ -210,9 +210,11 @@ SAMPLES: list[tuple[str, Any, str, str, str | None, datetime]] = [
 SALT = "a salt for tests alone"
 
 
-def known(preset: str, key: str) -> str:
-    """The id by which a key of the preset is known."""
-    return ProtectedKeys(SALT).protected(key) if preset_named(preset).secret else key
+def key_id(preset: str, key: str) -> str:
+    """The id of a key of the preset."""
+    if preset_named(preset).secret:
+        return ProtectedKeys(SALT).protected(key)
+    return key
 
 
 def logged(folder: Path, preset: str, records: Sequence[Any], name: str = "a.log", **options: Any) -> FilesReader:
@@ -247,11 +249,11 @@ def faults(source: FilesReader, day: date) -> dict[str, int]:
 def test_a_line_of_the_vendor_becomes_a_request_of_its_key(
     tmp_path: Path, preset: str, record: Any, key: str, endpoint: str, deployment: str | None, time: datetime
 ) -> None:
-    """Key, method and path, deployment, time and client come from the documented fields, the query never."""
+    """Key, endpoint, deployment, time and client come from the documented fields; the query string is removed."""
     source = logged(tmp_path, preset, [record])
     ((_, frame),) = source.usage(time.date(), time.date())
     (row,) = frame.to_dict("records")
-    assert row["key_id"] == known(preset, key)
+    assert row["key_id"] == key_id(preset, key)
     assert (row["request_count"], row["client_count"]) == (1, 1)
     assert map_of(row["endpoint_distribution"]) == {endpoint: 1}
     assert map_of(row["deployments"]) == ({deployment: 1} if deployment else {})
@@ -264,10 +266,10 @@ def test_a_line_of_the_vendor_becomes_a_request_of_its_key(
     [(row[0], row[1], row[5]) for row in SAMPLES],
     ids=[row[0] for row in SAMPLES],
 )
-def test_damaged_lines_are_counted_and_their_neighbours_read(
+def test_damaged_lines_are_counted_and_the_other_lines_are_read(
     tmp_path: Path, preset: str, record: Any, time: datetime
 ) -> None:
-    """A line cut in the middle, as the last one of a growing file may be, a foreign one and one of no text."""
+    """A line of another format, a line that is not UTF-8, and a last line that is still being written."""
     line = record if isinstance(record, str) else json.dumps(record)
     text = f"{line}\nnot of this format\n\n".encode() + b"\xff\n" + line[: len(line) // 3].encode()
     (tmp_path / "a.log").write_bytes(text)
@@ -288,20 +290,20 @@ def test_damaged_lines_are_counted_and_their_neighbours_read(
 def test_a_request_read_twice_counts_once_where_the_vendor_has_an_id(
     tmp_path: Path, preset: str, record: Any, time: datetime
 ) -> None:
-    """A rotated file and its copy, or deliveries that overlap."""
+    """Rotation copies files, and deliveries overlap."""
     logged(tmp_path, preset, [record], name="a.log.1.gz")
     assert [count for count, _ in found(logged(tmp_path, preset, [record]), time.date()).values()] == [1]
 
 
-def test_the_id_that_a_caller_may_choose_does_not_hide_requests(tmp_path: Path) -> None:
-    """API Gateway lets callers set the request id, but not the extended one."""
+def test_an_id_that_callers_choose_does_not_hide_requests(tmp_path: Path) -> None:
+    """API Gateway lets callers set the request id, but not the extended request id."""
     records = [{**AWS, "extendedRequestId": str(number)} for number in range(3)]
     source = logged(tmp_path, "aws_api_gateway", records)
     assert found(source, date(2026, 8, 9)) == {"a1b2c3d4e5": (3, 3)}
 
 
 def test_a_dash_is_a_missing_key(tmp_path: Path) -> None:
-    """Requests without a key are counted apart, not given to a key named dash."""
+    """Requests without a key are a fault; a dash is the id of no key."""
     source = logged(tmp_path, "aws_api_gateway", [{**AWS, "apiKeyId": "-"}, {**AWS, "extendedRequestId": "2"}])
     assert found(source, date(2026, 8, 9)) == {"a1b2c3d4e5": (1, 1)}
     assert faults(source, date(2026, 8, 9)) == {"no key id: not attributable to a key": 1}
@@ -315,7 +317,7 @@ def test_without_the_epoch_the_written_time_is_read(tmp_path: Path) -> None:
 
 
 def test_kong_without_a_credential_names_the_consumer(tmp_path: Path) -> None:
-    """Some authentication plugins leave no credential."""
+    """Some authentication plugins log no credential."""
     record = {name: value for name, value in KONG.items() if name != "authenticated_entity"}
     assert list(found(logged(tmp_path, "kong", [record]), date(2024, 9, 19))) == [
         "80f74eef-31b8-45d5-c525-ae532297ea8e"
@@ -335,35 +337,35 @@ def test_kong_without_a_credential_names_the_consumer(tmp_path: Path) -> None:
     ],
 )
 def test_the_key_may_stand_in_a_query_parameter(tmp_path: Path, request_line: str, key: str | None) -> None:
-    """One template says which; whatever else callers send is a request without a key."""
+    """A template names the parameter. A request without it is a request without a key."""
     line = COMBINED.replace("GET /apache_pb.gif?size=2 HTTP/1.0", request_line)
     source = logged(tmp_path, "nginx", [line], columns={"key_id": "{/path?api-key}"})
-    assert list(found(source, date(2000, 10, 10))) == ([known("nginx", key)] if key else [])
+    assert list(found(source, date(2000, 10, 10))) == ([key_id("nginx", key)] if key else [])
     assert sum(faults(source, date(2000, 10, 10)).values()) == int(key is None)
 
 
 def test_the_key_field_is_the_last_of_the_line(tmp_path: Path) -> None:
-    """Many sites log the forwarded addresses before it, and an escaped quote ends no value."""
+    """Many sites log the forwarded addresses before the key, and an escaped quote does not end a value."""
     line = COMBINED.replace("Nav", r"N\"av") + ' "10.0.0.1, 10.0.0.2" rt=0.003 "Bearer sk-1"'
-    assert list(found(logged(tmp_path, "apache", [line]), date(2000, 10, 10))) == [known("apache", "sk-1")]
+    assert list(found(logged(tmp_path, "apache", [line]), date(2000, 10, 10))) == [key_id("apache", "sk-1")]
 
 
-def test_a_line_cut_within_its_key_is_a_fault_and_no_other_key(tmp_path: Path) -> None:
-    """While a server is still writing it, the last line says nothing about a key."""
+def test_a_line_cut_within_its_key_is_a_fault(tmp_path: Path) -> None:
+    """The part of the key that is written already must not count as another key."""
     (tmp_path / "access.log").write_text(f"{WITH_KEY}\n{WITH_KEY[:-4]}")
     source = reader(tmp_path, "nginx")
-    assert found(source, date(2000, 10, 10)) == {known("nginx", "sk-web-4711-abcdefgh"): (1, 0)}
+    assert found(source, date(2000, 10, 10)) == {key_id("nginx", "sk-web-4711-abcdefgh"): (1, 0)}
     assert faults(source, date(2000, 10, 10)) == {"line is not in the format of the preset": 1}
     (tmp_path / "access.log").write_text(f"{WITH_KEY}\n{WITH_KEY}\n")
-    assert found(source, date(2000, 10, 10)) == {known("nginx", "sk-web-4711-abcdefgh"): (2, 0)}
+    assert found(source, date(2000, 10, 10)) == {key_id("nginx", "sk-web-4711-abcdefgh"): (2, 0)}
 
 
 def test_any_column_of_a_preset_may_come_from_elsewhere(tmp_path: Path) -> None:
-    """The key from JWT metadata, the deployment from a field that the log format adds."""
+    """Here the key comes from JWT metadata and the deployment from a field of the site's own log format."""
     record = {**ENVOY, "jwt": {"client_id": "shop"}, "cluster": "eu"}
     columns = {"key_id": "{/jwt/client_id}", "deployment": "prod-{/cluster}"}
     ((_, frame),) = logged(tmp_path, "envoy", [record], columns=columns).usage(date(2025, 4, 9), date(2025, 4, 9))
-    assert frame["key_id"].tolist() == [known("envoy", "shop")]
+    assert frame["key_id"].tolist() == [key_id("envoy", "shop")]
     assert map_of(frame["deployments"][0]) == {"prod-eu": 1}
 
 
@@ -378,22 +380,22 @@ def test_any_column_of_a_preset_may_come_from_elsewhere(tmp_path: Path) -> None:
     ],
 )
 def test_ids_in_paths_are_folded(tmp_path: Path, path: str, endpoint: str) -> None:
-    """Early by the database or later by the aggregation, it makes no difference."""
+    """The database folds common ids, and the aggregation folds all others."""
     line = WITH_KEY.replace("/apache_pb.gif?size=2", path)
     ((_, frame),) = logged(tmp_path, "nginx", [line]).usage(date(2000, 10, 10), date(2000, 10, 10))
     assert map_of(frame["endpoint_distribution"][0]) == {endpoint: 1}
 
 
 @pytest.mark.parametrize("template", ["key", "{key}", "{/a", "{}", "{/a|b}", "{/a?}", "{/header}"])
-def test_a_template_that_is_none_is_an_error(tmp_path: Path, template: str) -> None:
-    """It names the column, or the members that there are."""
+def test_a_wrong_template_is_an_error(tmp_path: Path, template: str) -> None:
+    """The error names the column, or the known members."""
     source = logged(tmp_path, "nginx", [WITH_KEY], columns={"client": template})
     with pytest.raises(SourceError, match=r"columns\.client|it has: /client, /user, /time"):
         source.watermark()
 
 
 def test_a_preset_reads_events(tmp_path: Path) -> None:
-    """No log is a daily rollup."""
+    """A log holds events, never counts by day."""
     source = logged(tmp_path, "kong", [KONG], shape="daily")
     with pytest.raises(SourceError, match="shape: daily"):
         source.watermark()

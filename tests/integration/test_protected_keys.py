@@ -1,4 +1,4 @@
-"""Keys in clear through the files source: what it answers and what it says is wrong."""
+"""The files source protects keys in clear in its records, its register and its faults."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DAY = date(2026, 3, 10)
 KEYS = st.text("abcdefghijkmnpqrstuvwy12345678./+=-%&<>'\"", min_size=9, max_size=40)
 
 
-def told(source: FilesReader) -> Iterator[str]:
-    """Everything that a source tells about a day."""
+def output_of(source: FilesReader) -> Iterator[str]:
+    """All output of a source about a day, as text."""
     yield repr(source.keys().to_dict("records"))
     for day, frame in source.usage(DAY, DAY):
         yield repr(frame.to_dict("records"))
@@ -39,8 +39,8 @@ def protected(folder: Path, **options: object) -> FilesReader:
 
 @settings(max_examples=20, deadline=None)
 @given(KEYS, st.integers(0, 200), st.sampled_from(["timestamp", "status", "endpoint", "deployment", "client"]))
-def test_no_key_is_told_wherever_it_stands(key: str, cut: int, member: str) -> None:
-    """In its own column, in others, in lines cut anywhere and in the register, broken or not."""
+def test_no_output_holds_a_key_in_clear(key: str, cut: int, member: str) -> None:
+    """The key stands in its own column, in others, in lines cut anywhere and in a damaged register."""
     record = {"timestamp": "2026-03-10T10:00:00Z", "key_id": key, "endpoint": f"/a/{key}?k={key}", "status": 200}
     whole = json.dumps(record)
     lines = [whole, json.dumps({**record, member: key}), whole[:cut], f"{key} {whole}", json.dumps([key])]
@@ -49,15 +49,15 @@ def test_no_key_is_told_wherever_it_stands(key: str, cut: int, member: str) -> N
         (folder / "a.jsonl").write_text("\n".join(lines) + "\n")
         register = [{"key_id": key, "name": "shop", "environment": key}, {"key_id": key, "created_at": key}]
         (folder / "keys.ndjson").write_text("\n".join(map(json.dumps, register)) + f"\n{key}\n")
-        told_text = "".join(told(protected(folder, keys=f"{folder}/keys.ndjson")))
+        output = "".join(output_of(protected(folder, keys=f"{folder}/keys.ndjson")))
     shown = ProtectedKeys(SALT).protected(key)
-    assert shown in told_text or repr(shown)[1:-1] in told_text
-    assert key not in told_text
-    assert repr(key)[1:-1] not in told_text
+    assert shown in output or repr(shown)[1:-1] in output
+    assert key not in output
+    assert repr(key)[1:-1] not in output
 
 
 def test_usage_joins_a_register_in_clear_and_one_of_ids(tmp_path: Path) -> None:
-    """Keys are known alike, and a key in a path of its own is no endpoint."""
+    """Both registers give the same ids, and a key in its own path becomes {key}."""
     row = {"timestamp": "2026-03-10T10:00:00Z", "key_id": "hunter2hunter2", "endpoint": "/bot/hunter2hunter2/send"}
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
     shown = ProtectedKeys(SALT).protected("hunter2hunter2")
@@ -71,7 +71,7 @@ def test_usage_joins_a_register_in_clear_and_one_of_ids(tmp_path: Path) -> None:
 
 
 def test_a_caller_cannot_pass_for_another_key(tmp_path: Path) -> None:
-    """Whoever sends the id of a report as a key is another key."""
+    """A caller who sends the id of another key as a key is a different key."""
     shown = ProtectedKeys(SALT).protected("hunter2hunter2")
     keys = ["hunter2hunter2", shown]
     rows = [json.dumps({"timestamp": "2026-03-10T10:00:00Z", "key_id": key}) + "\n" for key in keys]

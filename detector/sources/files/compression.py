@@ -1,4 +1,4 @@
-"""Compressed files: which they are, how they are opened, and whether they are whole."""
+"""Compressed files: how they are recognized, opened and checked for damage."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import IO, cast
 import pyarrow as pa
 
 SUFFIXES = (".gz", ".zst")
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _ROTATION = re.compile(r"([.-]\d+)+$")
 
 
-def opened(file: str) -> IO[bytes]:
-    """The content of a file, unpacked where its name says that it is compressed."""
+def open_decompressed(file: str) -> IO[bytes]:
+    """Open a file for reading. A file whose name ends in .gz or .zst is decompressed while it is read."""
     name = file.lower()
     if name.endswith(".gz"):
         return cast(IO[bytes], gzip.open(file, "rb"))
@@ -26,12 +26,14 @@ def opened(file: str) -> IO[bytes]:
     return open(file, "rb")
 
 
-def damage(file: str) -> str | None:
-    """What keeps a file from being read, compressed ones to their end; None where nothing does."""
+def read_error(file: str) -> str | None:
+    """The text of the error that reading a file raises, or None. A compressed file is read to its end."""
+    is_compressed = file.lower().endswith(SUFFIXES)
     try:
-        with opened(file) as stream:
+        with open_decompressed(file) as stream:
             stream.read(1)
-            while file.lower().endswith(SUFFIXES) and stream.read(_CHUNK):
+            # Only the end of a compressed file holds its checksum.
+            while is_compressed and stream.read(_CHUNK_BYTES):
                 pass
     except (OSError, EOFError, zlib.error) as error:
         return str(error)
@@ -39,7 +41,7 @@ def damage(file: str) -> str | None:
 
 
 def format_suffix(file: str) -> str:
-    """The suffix that tells the format: ``.log`` of access.log, access.log.1 and access.log-20260102.gz."""
+    """The suffix that names the format: ``.log`` of access.log, access.log.1 and access.log-20260102.gz."""
     name = Path(file).name.lower()
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)

@@ -1,9 +1,10 @@
-"""File formats: what files are there, what columns they have, and how DuckDB reads their rows.
+"""File formats: the columns of CSV, JSON lines and Parquet files, and the SQL by which DuckDB reads their rows.
 
-Text is read line by line, one record a line: a stray quote then costs its own line and not the rest of
-the file, and every line lost has a number. A ``Table`` is a set of files that read alike; its relation
-gives, besides the columns asked for, ``file``, ``broken`` (why the row cannot be read, or null) and
-``shown`` (what it was, where it cannot be read).
+A ``Table`` is a set of files with the same format and columns. Its relation gives the wanted columns and
+``file``, ``broken`` (why the row cannot be read, or null) and ``raw_text`` (a broken row's own text, else null).
+
+Text is read line by line, and one line is one record. So a stray quote breaks its own line and not the rest of
+the file, and every broken line has a number.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import duckdb
 
 from detector.config.source import REGISTER_FIELDS
 from detector.model.errors import SourceError
-from detector.sources.files.compression import SUFFIXES, format_suffix, opened
+from detector.sources.files.compression import SUFFIXES, format_suffix, open_decompressed
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json", ".log")
@@ -32,7 +33,7 @@ WRONG_WIDTH = "wrong number of columns"
 OPEN_QUOTE = "quoted value not closed on its line"
 NOT_JSON = "not a JSON object"
 
-OFTEN_LEFT_OUT = {
+OPTIONAL_MEMBERS = {
     *REGISTER_FIELDS,
     "endpoint",
     "status",
@@ -41,37 +42,38 @@ OFTEN_LEFT_OUT = {
     "error_count",
     "last_activity",
 } - {"key_id"}
-"""Members that a line of JSON may lack where there is nothing to say."""
+"""Members that may be in no line of JSON at all: loggers omit a member that has no value."""
 
-_SAMPLED_FILES, _SAMPLED_LINES = 20, 200
-_LONGEST_HEADER = 1 << 20
+_SAMPLED_FILES = 20
+_SAMPLED_LINES = 200
+_HEADER_BYTES = 1 << 20
 
 
 class Table(Protocol):
-    """Files that read alike."""
+    """Files with the same format and columns."""
 
     @property
     def by_line(self) -> bool:
-        """Whether lines may be rejected before they are rows."""
+        """Whether DuckDB reads the files line by line and may reject a line before it becomes a row."""
 
     @property
     def files(self) -> Sequence[str]:
-        """The files, by full path."""
+        """The full paths of the files."""
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """Their name of every column that is known to be there: its SQL type."""
+        """SQL types by the files' names of the columns; JSON lines may have more columns."""
 
     def relation(self, wanted: Mapping[str, str]) -> str:
-        """A SELECT of file, broken, shown and, by our names, the wanted columns."""
+        """A SELECT of file, broken, raw_text and the wanted columns (our name: the files' name)."""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make ready what the relation reads; to be called before every statement."""
+        """Register with the connection what the relation reads. Call it before every statement."""
 
 
 @dataclass(frozen=True)
 class CsvTable:
-    """Delimited text with one header."""
+    """Delimited text. The first line of every file is the same header."""
 
     by_line: ClassVar[bool] = True
     files: tuple[str, ...]
@@ -80,18 +82,22 @@ class CsvTable:
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """All text."""
+        """Every column is text."""
         return dict.fromkeys(self.names, "VARCHAR")
 
     def relation(self, wanted: Mapping[str, str]) -> str:
-        """The line split at its delimiters; only lines with a quote pay for a regular expression."""
+        """The values of every line."""
         delimiter = literal(self.delimiter)
+        # A quoted value, a value without quotes, or an empty value, each behind its delimiter.
         pattern = '{0}("(?:[^"]|"")*"|[^"{0}][^{0}]*|)'.format(re.escape(self.delimiter))
-        values = "".join(
-            f", {_unquoted(self.names.index(theirs) + 1)} AS {name}" for name, theirs in wanted.items()
-        )
+        values = ""
+        for name, theirs in wanted.items():
+            position = self.names.index(theirs) + 1
+            values += f", {_unquoted(position)} AS {name}"
+        # Splitting is much faster than the regular expression, so only lines with a quote use the latter.
+        # Where its matches do not join up to the line, a quoted value is not closed.
         return f"""
-            SELECT file, broken, CASE WHEN broken IS NOT NULL THEN line END AS shown{values}
+            SELECT file, broken, CASE WHEN broken IS NOT NULL THEN line END AS raw_text{values}
             FROM (SELECT file, line, broken, CASE WHEN broken IS NULL THEN parts END AS parts FROM (
                 SELECT *, CASE
                     WHEN quoted AND {delimiter} || array_to_string(parts, {delimiter}) <> {delimiter} || line
@@ -103,12 +109,12 @@ class CsvTable:
                     FROM (SELECT *, contains(line, '"') AS quoted FROM {text_lines(self.files, skip=1)}))))"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """DuckDB reads the files by itself."""
+        """Nothing to register: the relation names the files."""
 
 
 @dataclass(frozen=True)
 class JsonTable:
-    """JSON lines: one object a line. ``names`` are the members that its first lines have."""
+    """JSON lines: one object a line. ``names`` are the members of the first lines."""
 
     by_line: ClassVar[bool] = True
     files: tuple[str, ...]
@@ -116,29 +122,30 @@ class JsonTable:
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """All text."""
+        """Every column is text."""
         return dict.fromkeys(self.names, "VARCHAR")
 
     def relation(self, wanted: Mapping[str, str]) -> str:
-        """Each line parsed once, for all members together."""
+        """The members of every line."""
+        # One json_extract_string for all members parses each line once.
         pointers = ", ".join(literal(pointer(theirs)) for theirs in wanted.values())
-        values = "".join(f", members[{place}] AS {name}" for place, name in enumerate(wanted, start=1))
+        values = "".join(f", members[{position}] AS {name}" for position, name in enumerate(wanted, start=1))
         return f"""
-            SELECT file, broken, CASE WHEN broken IS NOT NULL THEN line END AS shown{values}
+            SELECT file, broken, CASE WHEN broken IS NOT NULL THEN line END AS raw_text{values}
             FROM (SELECT file, line, CASE WHEN document IS NULL THEN {literal(NOT_JSON)} END AS broken,
                          json_extract_string(document, [{pointers}]) AS members
                   FROM {objects(self.files)})"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """DuckDB reads the files by itself."""
+        """Nothing to register: the relation names the files."""
 
-    def holds(self, name: str, connection: duckdb.DuckDBPyConnection) -> bool:
-        """Whether any line has this member, or no line could."""
-        found = f"json_exists(document, {literal(pointer(name))})"
+    def has_member(self, name: str, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Whether any line has this member; also true where no line is an object."""
+        has_member = f"json_exists(document, {literal(pointer(name))})"
         rows = f"FROM {objects(self.files)} WHERE document IS NOT NULL"
-        statement = f"SELECT EXISTS (SELECT 1 {rows} AND {found}) OR NOT EXISTS (SELECT 1 {rows})"
-        ((found_or_empty,),) = connection.execute(statement).fetchall()
-        return bool(found_or_empty)
+        statement = f"SELECT EXISTS (SELECT 1 {rows} AND {has_member}) OR NOT EXISTS (SELECT 1 {rows})"
+        ((found,),) = connection.execute(statement).fetchall()
+        return bool(found)
 
 
 @dataclass(frozen=True)
@@ -152,57 +159,70 @@ class ParquetTable:
     def relation(self, wanted: Mapping[str, str]) -> str:
         """The columns in their own types; a row of Parquet is never broken."""
         values = "".join(f", {identifier(theirs)} AS {name}" for name, theirs in wanted.items())
+        # DuckDB adds the file's name as a column. The control character keeps it apart from the file's columns.
         return f"""
-            SELECT "\x01file" AS file, NULL::VARCHAR AS broken, NULL::VARCHAR AS shown{values}
+            SELECT "\x01file" AS file, NULL::VARCHAR AS broken, NULL::VARCHAR AS raw_text{values}
             FROM read_parquet({_paths(self.files)}, filename='\x01file')"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """DuckDB reads the files by itself."""
+        """Nothing to register: the relation names the files."""
 
 
 def tables(files: Sequence[str], source: str, connection: duckdb.DuckDBPyConnection) -> list[Table]:
-    """The files, by format and columns."""
-    headers: dict[tuple[tuple[str, ...], str], list[str]] = {}
-    schemas: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    lines: list[str] = []
+    """The files grouped by format and columns. Raises SourceError for a file whose format is not known."""
+    csv_files: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    parquet_files: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    json_files: list[str] = []
     for file in files:
         suffix = format_suffix(file)
         if suffix in DELIMITERS:
             header = _header(file, DELIMITERS[suffix], source)
             if header:
-                headers.setdefault(header, []).append(file)
+                csv_files.setdefault(header, []).append(file)
         elif suffix in JSON_LINES:
-            lines.append(file)
+            json_files.append(file)
         elif suffix in PARQUET:
-            schemas.setdefault(_schema(file, source, connection), []).append(file)
+            parquet_files.setdefault(_schema(file, source, connection), []).append(file)
         else:
             known = ", ".join([*DELIMITERS, *JSON_LINES, *PARQUET])
             raise SourceError(
-                f"source {source}: cannot tell the format of {file} by its name; known: {known}, "
-                f"compressed as {' or '.join(SUFFIXES)}, rotated or not"
+                f"source {source}: the name of {file} does not show its format; give it one of the suffixes "
+                f"{known}; {' or '.join(SUFFIXES)} and what a rotation appends may follow"
             )
-    found: list[Table] = [CsvTable(tuple(group), names, mark) for (names, mark), group in headers.items()]
-    found += [JsonTable(tuple(lines), _members(lines))] if lines else []
-    return found + [ParquetTable(tuple(group), dict(schema)) for schema, group in schemas.items()]
+    found: list[Table] = []
+    for (names, delimiter), group in csv_files.items():
+        found.append(CsvTable(tuple(group), names, delimiter))
+    if json_files:
+        found.append(JsonTable(tuple(json_files), _members(json_files)))
+    for schema, group in parquet_files.items():
+        found.append(ParquetTable(tuple(group), dict(schema)))
+    return found
 
 
 def available(
     table: Table, mapped: Mapping[str, str], optional: Sequence[str], connection: duckdb.DuckDBPyConnection
 ) -> set[str]:
-    """The columns of a table. JSON lines need not all have the same members, so what its first lines lack
-    is looked for in all of them, and what loggers leave out where there is nothing to say may be absent."""
+    """The names of a table's columns.
+
+    ``mapped`` are the configured columns (our name: the table's name), ``optional`` the names of all columns
+    that this project reads.
+    """
     names = set(table.columns)
     if isinstance(table, JsonTable):
-        wanted = {*mapped.values(), "timestamp", "day", "key_id"} - names
-        names |= {name for name in sorted(wanted) if table.holds(name, connection)}
-        names |= {name for name in optional if name in OFTEN_LEFT_OUT}
+        # Lines need not have the same members, and only the first lines were sampled. A member that is needed
+        # and was not in the sample is searched in all lines.
+        needed = {*mapped.values(), "timestamp", "day", "key_id"} - names
+        names |= {name for name in sorted(needed) if table.has_member(name, connection)}
+        names |= {name for name in optional if name in OPTIONAL_MEMBERS}
     return names
 
 
-def place(table: Table) -> str:
-    """Where a table is, for errors."""
-    more = len(table.files) - 1
-    return table.files[0] + (f" (and {more} more like it)" if more else "")
+def table_name(table: Table) -> str:
+    """The table as an error names it: its first file and the number of the others."""
+    others = len(table.files) - 1
+    if others:
+        return f"{table.files[0]} (and {others} more like it)"
+    return table.files[0]
 
 
 def literal(text: str) -> str:
@@ -225,7 +245,9 @@ def _paths(files: Sequence[str]) -> str:
 
 
 def text_lines(files: Sequence[str], skip: int) -> str:
-    """Every line that is not blank. The delimiter is one that no text holds, so a line is one value."""
+    """The SQL of every line that is not blank, with its file."""
+    # No text holds this delimiter, so read_csv gives each line as one value. It rejects lines that are not
+    # UTF-8 or too long, and keeps them in its table of rejects, where ``counts.rejected`` reads them.
     return f"""(SELECT filename AS file, line FROM read_csv({_paths(files)}, columns={{'line': 'VARCHAR'}},
         header=false, skip={skip}, auto_detect=false, strict_mode=false, delim=E'\\x01\\x02\\x03\\x04',
         quote='', escape='', filename=true, ignore_errors=true, store_rejects=true, rejects_limit=0)
@@ -233,30 +255,37 @@ def text_lines(files: Sequence[str], skip: int) -> str:
 
 
 def objects(files: Sequence[str]) -> str:
-    """Every line with the JSON object it is, null where it is none."""
+    """The SQL of every line and its JSON object; the object is null where the line holds none."""
     return f"""(SELECT file, line,
             CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN line END AS document
         FROM {text_lines(files, skip=0)})"""
 
 
-def _unquoted(place: int) -> str:
-    part = f"parts[{place}]"
+def _unquoted(position: int) -> str:
+    part = f"parts[{position}]"
     return f"""CASE WHEN starts_with({part}, '"') THEN replace({part}[2:-2], '""', '"') ELSE {part} END"""
 
 
 def _header(file: str, delimiters: str, source: str) -> tuple[tuple[str, ...], str] | None:
-    """The names in the first line and the delimiter that finds most of them; None where the file is empty."""
-    with opened(file) as stream:
-        raw = stream.readline(_LONGEST_HEADER)
+    """The names in the first line and the delimiter that gives most names; None where the file is empty."""
+    with open_decompressed(file) as stream:
+        raw = stream.readline(_HEADER_BYTES)
     try:
         line = raw.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise SourceError(f"source {source}: the header of {file} is not UTF-8 text; convert the file") from None
+        raise SourceError(
+            f"source {source}: the header of {file} is not UTF-8 text; convert the file to UTF-8"
+        ) from None
     if not line.strip():
         return None
-    rows = [(next(csv.reader(io.StringIO(line), delimiter=mark)), mark) for mark in delimiters]
-    names, mark = max(rows, key=lambda row: len(row[0]))
-    return tuple(name.strip() for name in names), mark
+    most_names: list[str] = []
+    best_delimiter = ""
+    for delimiter in delimiters:
+        names = next(csv.reader(io.StringIO(line), delimiter=delimiter))
+        if len(names) > len(most_names):
+            most_names = names
+            best_delimiter = delimiter
+    return tuple(name.strip() for name in most_names), best_delimiter
 
 
 def _schema(file: str, source: str, connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, str], ...]:
@@ -264,21 +293,23 @@ def _schema(file: str, source: str, connection: duckdb.DuckDBPyConnection) -> tu
         rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_paths([file])})").fetchall()
     except duckdb.Error as error:
         problem = str(error).splitlines()[0]
-        raise SourceError(f"source {source}: cannot read {file}: {problem}; restore it or take it out") from None
+        raise SourceError(
+            f"source {source}: cannot read {file}: {problem}; restore the file or remove it"
+        ) from None
     return tuple((str(row[0]), str(row[1])) for row in rows)
 
 
 def _members(files: Sequence[str]) -> tuple[str, ...]:
-    """The members that the first objects of the first files have, in order of appearance."""
+    """The members of the first objects of the first files, in order of appearance."""
     names: dict[str, None] = {}
     for file in files[:_SAMPLED_FILES]:
-        with opened(file) as stream:
+        with open_decompressed(file) as stream:
             for line in islice(stream, _SAMPLED_LINES):
-                names |= dict.fromkeys(_names(line))
+                names |= dict.fromkeys(_member_names(line))
     return tuple(names)
 
 
-def _names(line: bytes) -> Collection[str]:
+def _member_names(line: bytes) -> Collection[str]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):

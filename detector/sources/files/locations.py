@@ -1,8 +1,7 @@
-"""Locations: which files hold a source's usage, and which of them hold that of some days.
+"""Locations: the files that hold a source's usage, and those that hold the usage of given days.
 
-A pattern may hold ``{year}``, ``{month}`` and ``{day}``. Then only the files of the days asked for are
-opened, and of one day before and after them: names are mostly in UTC and days are local, and a rotated
-file often carries the date on which it was closed.
+A pattern may hold ``{year}``, ``{month}`` and ``{day}``. Then the reader opens only the files of the days
+that are read, and those of one day before and one day after.
 """
 
 from __future__ import annotations
@@ -14,20 +13,25 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from detector.model.errors import SourceError
-from detector.sources.files.compression import damage
+from detector.sources.files.compression import read_error
 from detector.sources.files.storage import Storage, as_expression, storage_of
 
-NEIGHBOURS = timedelta(days=1)
+# Names of files are mostly in UTC and days are local; and a rotated file often has the date of its rotation.
+# So the rows of a day may lie in a file that is named after the day before or after it.
+MARGIN = timedelta(days=1)
+
 _DIGITS = {"year": 4, "month": 2, "day": 2}
 _PLACEHOLDER = re.compile(r"\{(year|month|day)\}")
-_NEWEST_DAYS = 2
 
-PORTION = 1000
-"""Files from an object store that are copied at once where all days are asked for."""
+# The files of the latest day may still be empty, so the watermark is searched in two days at a time.
+_DAYS_AT_ONCE = 2
+
+DOWNLOAD_BATCH = 1000
+"""The number of files that are downloaded at once where the files of all days are read."""
 
 
 @dataclass(frozen=True)
-class Located:
+class SourceFile:
     """A file: its path within a storage."""
 
     path: str
@@ -35,94 +39,118 @@ class Located:
 
 
 @dataclass(frozen=True)
-class Missing:
-    """A day without a file of its own: the day, and what its files would be called."""
+class MissingDay:
+    """A day without a file of its own: the day, and the name that its files have."""
 
     day: date
     pattern: str
 
 
 class Locations:
-    """The files that some patterns name. A pattern without any file is an error."""
+    """The files that some patterns name. Every method raises SourceError for a pattern that matches no file."""
 
     def __init__(self, patterns: str | Iterable[str], source: str) -> None:
         self._source = source
         texts = [patterns] if isinstance(patterns, str) else patterns
         self._patterns = [_pattern(text, source) for text in texts]
 
-    def everything(self) -> list[Located]:
-        """All files, whatever their day."""
-        return _sorted(located for pattern in self._patterns for located in self._all(pattern))
-
-    def until(self, last: date) -> list[Located]:
-        """The files of all days up to this one, and of the day after it, and those of no certain day."""
-        days = [self._days(pattern) for pattern in self._patterns]
-        return _sorted(
-            one for found in days for one, day in found.items() if day is None or day <= last + NEIGHBOURS
-        )
-
-    def between(self, first: date, last: date) -> tuple[list[Located], list[Missing]]:
-        """The files of the days from first to last and their neighbours, and the days that have none."""
-        found: list[Located] = []
-        missing: list[Missing] = []
+    def all_files(self) -> list[SourceFile]:
+        """All files of all days."""
+        found: list[SourceFile] = []
         for pattern in self._patterns:
-            if not pattern.dated:
-                found += self._all(pattern)
+            found += self._files(pattern)
+        return _sorted(found)
+
+    def until(self, last: date) -> list[SourceFile]:
+        """The files of all days up to one, of the day after it, and the files whose names hold no day."""
+        wanted = []
+        for pattern in self._patterns:
+            for file, day in self._first_days(pattern).items():
+                if day is None or day <= last + MARGIN:
+                    wanted.append(file)
+        return _sorted(wanted)
+
+    def between(self, first: date, last: date) -> tuple[list[SourceFile], list[MissingDay]]:
+        """The files of the days from first to last, with one day's margin, and the days that have no file."""
+        found: list[SourceFile] = []
+        missing: list[MissingDay] = []
+        for pattern in self._patterns:
+            if not pattern.is_dated:
+                found += self._files(pattern)
                 continue
-            names = dict.fromkeys(pattern.on(day) for day in _days(first - NEIGHBOURS, last + NEIGHBOURS))
-            files = {name: pattern.located(name) for name in names}
+            # A pattern without {day} has the same name for all days of a month.
+            names = dict.fromkeys(pattern.on(day) for day in _days(first - MARGIN, last + MARGIN))
+            files = {name: pattern.find(name) for name in names}
             if not any(files.values()):
-                self._all(pattern)
-            found += [one for there in files.values() for one in there]
-            missing += [Missing(day, pattern.on(day)) for day in _days(first, last) if not files[pattern.on(day)]]
+                # These days may have no files. A pattern that no file at all matches is misspelt: an error.
+                self._files(pattern)
+            for matches in files.values():
+                found += matches
+            for day in _days(first, last):
+                if not files[pattern.on(day)]:
+                    missing.append(MissingDay(day, pattern.on(day)))
         return _sorted(found), missing
 
-    def newest_first(self) -> Iterator[list[Located]]:
-        """The files of the latest two days with those of no certain day, then those of the two days before."""
-        days = {one: day for pattern in self._patterns for one, day in self._days(pattern).items()}
-        dated = sorted({day for day in days.values() if day is not None}, reverse=True)
-        undated = [one for one, day in days.items() if day is None]
-        for start in range(0, max(len(dated), 1), _NEWEST_DAYS):
-            newest = dated[start : start + _NEWEST_DAYS]
-            yield _sorted([one for one, day in days.items() if day in newest] + (undated if start == 0 else []))
+    def newest_first(self) -> Iterator[list[SourceFile]]:
+        """The files of the latest two days and those without a day, then the files of the two days before, ..."""
+        first_days: dict[SourceFile, date | None] = {}
+        for pattern in self._patterns:
+            first_days |= self._first_days(pattern)
+        days = sorted({day for day in first_days.values() if day is not None}, reverse=True)
+        undated = [file for file, day in first_days.items() if day is None]
+        for start in range(0, max(len(days), 1), _DAYS_AT_ONCE):
+            newest = days[start : start + _DAYS_AT_ONCE]
+            files = [file for file, day in first_days.items() if day in newest]
+            if start == 0:
+                files += undated
+            yield _sorted(files)
 
-    def _all(self, pattern: _Pattern) -> list[Located]:
-        found = pattern.located(pattern.any_day)
+    def _files(self, pattern: _Pattern) -> list[SourceFile]:
+        found = pattern.find(pattern.any_day)
         if not found:
             raise SourceError(f"source {self._source}: no file matches {pattern.text}; check the path")
         return found
 
-    def _days(self, pattern: _Pattern) -> dict[Located, date | None]:
-        """Every file with the first day that its name says; names of days that are none are left out."""
-        found = self._all(pattern)
-        if not pattern.dated:
+    def _first_days(self, pattern: _Pattern) -> dict[SourceFile, date | None]:
+        """Every file and the first day that its name means; a name with an impossible day is left out."""
+        found = self._files(pattern)
+        if not pattern.is_dated:
             return dict.fromkeys(found)
-        days = {one: pattern.day_in(one.path) for one in found}
-        return {one: day for one, day in days.items() if day is not None}
+        days: dict[SourceFile, date | None] = {}
+        for file in found:
+            day = pattern.day_in(file.path)
+            if day is not None:
+                days[file] = day
+        return days
 
 
-def portions(files: Sequence[Located]) -> Iterator[list[Located]]:
-    """The files on disk all at once, those from elsewhere so many at a time that their copies find room."""
-    here = [one for one in files if one.storage.on_disk]
-    elsewhere = [one for one in files if not one.storage.on_disk]
-    if here or not elsewhere:
-        yield here
-    for start in range(0, len(elsewhere), PORTION):
-        yield elsewhere[start : start + PORTION]
+def download_batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
+    """All local files at once, then the others in batches whose copies fit on the disk."""
+    local = [file for file in files if file.storage.is_local]
+    remote = [file for file in files if not file.storage.is_local]
+    if local or not remote:
+        yield local
+    for start in range(0, len(remote), DOWNLOAD_BATCH):
+        yield remote[start : start + DOWNLOAD_BATCH]
 
 
-def brought(files: Sequence[Located], folder: str, source: str) -> tuple[str, ...]:
-    """The files on disk, known to be whole. DuckDB does not verify checksums of compressed files, and would
-    stop short in silence."""
-    places: dict[Located, str] = {}
-    for storage in dict.fromkeys(one.storage for one in files):
-        there = [one for one in files if one.storage == storage]
-        places |= zip(there, storage.bring([one.path for one in there], folder), strict=True)
+def local_paths(files: Sequence[SourceFile], folder: str, source: str) -> tuple[str, ...]:
+    """The paths of the files on disk; remote files are downloaded to the folder.
+
+    Raises SourceError for a file that is damaged or cut off.
+    """
+    paths: dict[SourceFile, str] = {}
+    for storage in dict.fromkeys(file.storage for file in files):
+        group = [file for file in files if file.storage == storage]
+        paths |= zip(group, storage.download([file.path for file in group], folder), strict=True)
+    # DuckDB does not verify the checksums of compressed files and would end such a file early without an error.
     with ThreadPoolExecutor() as pool:
-        for one, problem in zip(places, pool.map(damage, places.values()), strict=True):
+        for file, problem in zip(paths, pool.map(read_error, paths.values()), strict=True):
             if problem:
-                raise SourceError(f"source {source}: cannot read {one.path}: {problem}; restore it or take it out")
-    return tuple(places.values())
+                raise SourceError(
+                    f"source {source}: cannot read {file.path}: {problem}; restore the file or remove it"
+                )
+    return tuple(paths.values())
 
 
 @dataclass(frozen=True)
@@ -133,26 +161,28 @@ class _Pattern:
     text: str
 
     @property
-    def dated(self) -> bool:
+    def is_dated(self) -> bool:
         return _PLACEHOLDER.search(self.text) is not None
 
     @property
     def any_day(self) -> str:
-        """With digits for every placeholder."""
+        """The pattern that matches the files of all days."""
         return _PLACEHOLDER.sub(lambda match: "[0-9]" * _DIGITS[match.group(1)], self.text)
 
     def on(self, day: date) -> str:
-        """With the placeholders of a day."""
+        """The pattern that matches the files of one day."""
         values = {"year": f"{day:%Y}", "month": f"{day:%m}", "day": f"{day:%d}"}
         return _PLACEHOLDER.sub(lambda match: values[match.group(1)], self.text)
 
-    def located(self, pattern: str) -> list[Located]:
-        return [Located(path, self.storage) for path in self.storage.matches(pattern)]
+    def find(self, pattern: str) -> list[SourceFile]:
+        return [SourceFile(path, self.storage) for path in self.storage.find(pattern)]
 
     def day_in(self, path: str) -> date | None:
-        """The day in a path, the first one where it says a month or a year."""
-        found = self._expression.fullmatch(path)
-        values = {name: int(value) for name, value in (found.groupdict() if found else {}).items()}
+        """The first day of the day, month or year in a path; None where the path holds no possible day."""
+        match = self._expression.fullmatch(path)
+        if match is None:
+            return None
+        values = {name: int(value) for name, value in match.groupdict().items()}
         try:
             return date(values["year"], values.get("month", 1), values.get("day", 1))
         except (KeyError, ValueError):
@@ -160,24 +190,28 @@ class _Pattern:
 
     @property
     def _expression(self) -> re.Pattern[str]:
-        """The pattern with a group for each kind of placeholder; one that stands twice must agree."""
+        """The pattern as a regular expression with one group for each kind of placeholder."""
+        # Split at its placeholders, the pattern is text, placeholder, text, placeholder, ...
         pieces = _PLACEHOLDER.split(self.text)
-        seen: set[str] = set()
+        named: set[str] = set()
         expression = ""
-        for place, piece in enumerate(pieces):
-            if place % 2 == 0:
+        for position, piece in enumerate(pieces):
+            if position % 2 == 0:
                 expression += as_expression(piece).pattern
+            elif piece in named:
+                # The same placeholder again must have the same value.
+                expression += f"(?P={piece})"
             else:
-                expression += f"(?P={piece})" if piece in seen else rf"(?P<{piece}>\d{{{_DIGITS[piece]}}})"
-                seen.add(piece)
+                expression += rf"(?P<{piece}>\d{{{_DIGITS[piece]}}})"
+                named.add(piece)
         return re.compile(expression)
 
 
 def _pattern(text: str, source: str) -> _Pattern:
-    named = _PLACEHOLDER.findall(text)
+    placeholders = _PLACEHOLDER.findall(text)
     for name, needed in (("month", "year"), ("day", "month")):
-        if name in named and needed not in named:
-            raise SourceError(f"source {source}: {text} says {{{name}}} without {{{needed}}}; name both")
+        if name in placeholders and needed not in placeholders:
+            raise SourceError(f"source {source}: {text} has {{{name}}} without {{{needed}}}; write both")
     return _Pattern(*storage_of(text))
 
 
@@ -185,6 +219,6 @@ def _days(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _sorted(files: Iterable[Located]) -> list[Located]:
+def _sorted(files: Iterable[SourceFile]) -> list[SourceFile]:
     """Each file once, in order."""
-    return sorted(set(files), key=lambda one: (repr(one.storage), one.path))
+    return sorted(set(files), key=lambda file: (repr(file.storage), file.path))

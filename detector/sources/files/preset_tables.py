@@ -1,9 +1,13 @@
-"""Files in the format of a preset, and its template language as SQL."""
+"""Files in the format of a preset, and the SQL of its templates.
+
+A preset is data (``detector.sources.presets``). This module alone knows the three ways in which records lie in a
+file: one JSON object a line, one line of text that a regular expression matches, a JSON document with a list.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -11,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from detector.model.errors import SourceError
-from detector.sources.files.compression import opened
+from detector.sources.files.compression import open_decompressed
 from detector.sources.files.formats import NOT_JSON, Table, identifier, literal, objects, pointer, text_lines
 from detector.sources.presets import Preset
 
@@ -20,40 +24,46 @@ NO_RECORDS = "file has no list of records"
 NO_MATCH = "line is not in the format of the preset"
 
 _BATCH_BYTES = 32 << 20
-_PIECES = re.compile(r"(\{[^}]*\})")
-_MEMBERS = re.compile(r"\{/[^|{}?]+(\?[^|{}?]+)?(\|/[^|{}?]+(\?[^|{}?]+)?)*\}")
+_PLACEHOLDER = re.compile(r"(\{[^}]*\})")
+_ALTERNATIVES = re.compile(r"\{/[^|{}?]+(\?[^|{}?]+)?(\|/[^|{}?]+(\?[^|{}?]+)?)*\}")
 _UUID = "-".join(f"[0-9a-fA-F]{{{length}}}" for length in (8, 4, 4, 4, 12))
 _IDENTIFIERS = rf"/(?:\d+|{_UUID})(/|$)"
-_SCHEME = r"^(?i:bearer|apikey|token)\s+"
+_AUTHORIZATION_SCHEME = r"^(?i:bearer|apikey|token)\s+"
 
 
 def preset_table(preset: Preset, files: tuple[str, ...]) -> Table:
-    """The files, read as the preset says."""
+    """The files as a table in the format of the preset."""
     if preset.records is not None:
         return DocumentTable(files, preset)
-    return JsonRecords(files, preset) if preset.line is None else TextRecords(files, preset)
+    if preset.line is not None:
+        return TextRecords(files, preset)
+    return JsonRecords(files, preset)
 
 
 def with_columns(preset: Preset, columns: Mapping[str, str], source: str) -> Preset:
-    """The preset with some of its columns taken from elsewhere; SourceError where a template is none."""
+    """The preset with the templates of some columns replaced. Raises SourceError for a wrong template."""
     for name, template in columns.items():
-        pieces = [piece for piece in _PIECES.split(template) if piece.startswith("{")]
-        if not pieces or not all(_MEMBERS.fullmatch(piece) for piece in pieces):
+        placeholders = _PLACEHOLDER.findall(template)
+        if not placeholders or not all(_ALTERNATIVES.fullmatch(placeholder) for placeholder in placeholders):
             raise SourceError(
-                f"source {source}: columns.{name} beside a preset is a template such as {{/member}} or "
-                f"{{/url?parameter}}, not '{template}'; write one, or take it out for what the preset brings"
+                f"source {source}: source.columns.{name} is '{template}', but with a preset it must be a template "
+                f"such as {{/member}} or {{/url?parameter}}; write one, or remove it to use the preset's own"
             )
     changed = replace(preset, columns={**preset.columns, **columns})
-    unknown = [path for path in _paths(changed, changed.columns) if path[1:] not in _groups(changed)]
-    if changed.line is not None and unknown:
-        known = ", ".join(f"/{name}" for name in _groups(changed))
-        raise SourceError(f"source {source}: the preset has no member {unknown[0]}; it has: {known}")
+    if changed.line is not None:
+        groups = _groups(changed)
+        unknown = [path for path in _paths(changed, changed.columns) if path[1:] not in groups]
+        if unknown:
+            known = ", ".join(f"/{name}" for name in groups)
+            raise SourceError(
+                f"source {source}: the preset has no member {unknown[0]} for source.columns; it has: {known}"
+            )
     return changed
 
 
 @dataclass(frozen=True)
 class JsonRecords:
-    """JSON lines, whose members may be nested."""
+    """JSON lines. Members may be nested."""
 
     by_line: ClassVar[bool] = True
     files: tuple[str, ...]
@@ -61,23 +71,24 @@ class JsonRecords:
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """What the preset brings, by our own names."""
+        """The columns of the preset, by our own names."""
         return dict.fromkeys(self.preset.columns, "VARCHAR")
 
     def relation(self, wanted: Mapping[str, str]) -> str:
-        """Each line parsed once, for all members together."""
+        """The values of every line."""
+        # One json_extract_string for all members parses each line once.
         paths = list(_paths(self.preset, wanted))
-        members = {path: f"members[{place}]" for place, path in enumerate(paths, start=1)}
+        members = {path: f"members[{position}]" for position, path in enumerate(paths, start=1)}
         pointers = ", ".join(map(literal, paths))
         return f"""
-            SELECT file, broken, CASE WHEN broken IS NOT NULL THEN line END AS shown
+            SELECT file, broken, CASE WHEN broken IS NOT NULL THEN line END AS raw_text
                    {_values(self.preset, wanted, members.__getitem__)}
             FROM (SELECT file, line, CASE WHEN document IS NULL THEN {literal(NOT_JSON)} END AS broken,
                          json_extract_string(document, [{pointers}]) AS members
                   FROM {objects(self.files)})"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """DuckDB reads the files by itself."""
+        """Nothing to register: the relation names the files."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +101,17 @@ class TextRecords:
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """What the preset brings, by our own names."""
+        """The columns of the preset, by our own names."""
         return dict.fromkeys(self.preset.columns, "VARCHAR")
 
     def relation(self, wanted: Mapping[str, str]) -> str:
-        """Each line matched once, for all groups together; where it does not match, all of them are empty."""
+        """The values of every line."""
+        # One regexp_extract for all groups matches each line once. Where a line does not match, all groups are
+        # empty; the first group of a matching line never is.
         groups = _groups(self.preset)
         listed = ", ".join(map(literal, groups))
         return f"""
-            SELECT file, broken, CASE WHEN broken IS NOT NULL THEN line END AS shown
+            SELECT file, broken, CASE WHEN broken IS NOT NULL THEN line END AS raw_text
                    {_values(self.preset, wanted, lambda path: f"members.{identifier(path[1:])}")}
             FROM (SELECT *, CASE WHEN members.{identifier(groups[0])} = '' THEN {literal(NO_MATCH)} END AS broken
                   FROM (SELECT file, line,
@@ -106,7 +119,7 @@ class TextRecords:
                         FROM {text_lines(self.files, skip=0)}))"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """DuckDB reads the files by itself."""
+        """Nothing to register: the relation names the files."""
 
 
 @dataclass(frozen=True)
@@ -119,14 +132,14 @@ class DocumentTable:
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """What the preset brings, by our own names."""
+        """The columns of the preset, by our own names."""
         return dict.fromkeys(self.preset.columns, "VARCHAR")
 
     def relation(self, wanted: Mapping[str, str]) -> str:
-        """One row a record, and one for every document that has no list of them."""
+        """One row for each record, and one for each document without a list of records."""
         records = literal(pointer(str(self.preset.records)))
         return f"""
-            SELECT file, broken, {_filled(self.preset.description, _of_record)} AS shown
+            SELECT file, broken, {_template_sql(self.preset.description, _of_record)} AS raw_text
                    {_values(self.preset, wanted, _of_record)}
             FROM (SELECT file, broken, unnest(CASE
                     WHEN broken IS NULL THEN CAST(json_extract(document, {records}) AS JSON[])
@@ -137,26 +150,29 @@ class DocumentTable:
                               THEN {literal(NO_RECORDS)} END AS broken FROM documents))"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Hand over the documents as a stream of bounded batches: DuckDB has no reader for gzipped text."""
+        """Register the documents as a stream of batches of bounded size."""
+        # DuckDB has no reader for whole gzipped documents, so Python decompresses them.
         schema = pa.schema({"file": pa.string(), "document": pa.string()})
         connection.register("documents", pa.RecordBatchReader.from_batches(schema, self._batches(schema)))
 
     def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        held: list[tuple[str, str | None]] = []
+        batch: list[tuple[str, str | None]] = []
         size = 0
         for file in self.files:
-            text = _document(file)
-            held.append((file, text))
-            size += len(text or "")
+            document = _document(file)
+            batch.append((file, document))
+            size += len(document or "")
             if size > _BATCH_BYTES:
-                yield pa.record_batch(list(zip(*held, strict=True)), schema=schema)
-                held, size = [], 0
-        if held:
-            yield pa.record_batch(list(zip(*held, strict=True)), schema=schema)
+                yield pa.record_batch(list(zip(*batch, strict=True)), schema=schema)
+                batch = []
+                size = 0
+        if batch:
+            yield pa.record_batch(list(zip(*batch, strict=True)), schema=schema)
 
 
 def _document(file: str) -> str | None:
-    with opened(file) as stream:
+    """The text of a file; None where it is not UTF-8."""
+    with open_decompressed(file) as stream:
         try:
             return stream.read().decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -164,57 +180,67 @@ def _document(file: str) -> str | None:
 
 
 def _groups(preset: Preset) -> Sequence[str]:
-    """The members of a line of text, in order."""
+    """The named groups of the regular expression of a line of text, in order."""
     return list(re.compile(preset.line or "").groupindex)
 
 
-def _paths(preset: Preset, wanted: Mapping[str, str]) -> dict[str, None]:
-    """The pointers that the templates of the wanted columns name, each once."""
-    pieces = [piece for theirs in wanted for piece in _PIECES.findall(preset.columns[theirs])]
-    return dict.fromkeys(path.partition("?")[0] for piece in pieces for path in piece[1:-1].split("|"))
+def _paths(preset: Preset, columns: Iterable[str]) -> dict[str, None]:
+    """The JSON pointers in the templates of these columns of the preset, each once."""
+    paths: dict[str, None] = {}
+    for name in columns:
+        for placeholder in _PLACEHOLDER.findall(preset.columns[name]):
+            for alternative in placeholder[1:-1].split("|"):
+                paths[alternative.partition("?")[0]] = None
+    return paths
 
 
 def _values(preset: Preset, wanted: Mapping[str, str], member: Callable[[str], str]) -> str:
-    """The wanted columns as SQL. No query becomes part of an endpoint, no scheme part of a key.
-
-    The commonest ids in paths are folded here, twice since neighbours share a slash: the aggregation folds
-    all of them, but counting must not see each id as an endpoint of its own.
-    """
-    values = {name: _filled(preset.columns[theirs], member) for name, theirs in wanted.items()}
+    """The SQL of the wanted columns. An endpoint has no query string, a key no authorization scheme."""
+    values = {name: _template_sql(preset.columns[theirs], member) for name, theirs in wanted.items()}
     if "endpoint" in values:
         path = f"split_part(split_part({values['endpoint']}, '?', 1), '#', 1)"
+        # The aggregation folds all ids in paths. The commonest ones are folded here already: otherwise DuckDB
+        # would count each id as an endpoint of its own. Two rounds, since neighbouring ids share a slash.
         for _ in range(2):
             path = rf"regexp_replace({path}, {literal(_IDENTIFIERS)}, '/{{id}}\1', 'g')"
         values["endpoint"] = path
     if "key_id" in values:
-        values["key_id"] = f"regexp_replace({values['key_id']}, {literal(_SCHEME)}, '')"
+        values["key_id"] = f"regexp_replace({values['key_id']}, {literal(_AUTHORIZATION_SCHEME)}, '')"
     return "".join(f", {value} AS {name}" for name, value in values.items())
 
 
-def _filled(template: str, member: Callable[[str], str]) -> str:
-    """A template as SQL; ``member`` gives the SQL of the text at a pointer."""
-    pieces = [piece for piece in _PIECES.split(template) if piece]
-    found = {piece: _first(piece, member) for piece in pieces if piece.startswith("{")}
+def _template_sql(template: str, member: Callable[[str], str]) -> str:
+    """The SQL of a template's value; ``member`` gives the SQL of the text at a JSON pointer.
+
+    A value is null where all its placeholders are missing; a single missing placeholder becomes ``?``.
+    """
+    pieces = [piece for piece in _PLACEHOLDER.split(template) if piece]
+    placeholders = {piece: _first_alternative(piece, member) for piece in pieces if piece.startswith("{")}
     if len(pieces) == 1:
-        return found[template]
-    joined = " || ".join(
-        f"coalesce({found[piece]}, '?')" if piece in found else literal(piece) for piece in pieces
-    )
-    return f"CASE WHEN coalesce({', '.join(found.values())}) IS NOT NULL THEN {joined} END"
+        return placeholders[template]
+    parts = []
+    for piece in pieces:
+        if piece in placeholders:
+            parts.append(f"coalesce({placeholders[piece]}, '?')")
+        else:
+            parts.append(literal(piece))
+    joined = " || ".join(parts)
+    return f"CASE WHEN coalesce({', '.join(placeholders.values())}) IS NOT NULL THEN {joined} END"
 
 
-def _first(piece: str, member: Callable[[str], str]) -> str:
-    """The first alternative of a ``{...}`` that is there."""
-    values = [_value(alternative, member) for alternative in piece[1:-1].split("|")]
+def _first_alternative(placeholder: str, member: Callable[[str], str]) -> str:
+    """The SQL of the first alternative in ``{...}`` that has a value."""
+    values = [_alternative(alternative, member) for alternative in placeholder[1:-1].split("|")]
     return f"coalesce({', '.join(values)})"
 
 
-def _value(alternative: str, member: Callable[[str], str]) -> str:
-    path, question, parameter = alternative.partition("?")
+def _alternative(alternative: str, member: Callable[[str], str]) -> str:
+    path, question_mark, parameter = alternative.partition("?")
     text = member(path)
-    if question:
+    if question_mark:
         pattern = rf"[?&]{re.escape(parameter)}=([^&#\s]*)"
         text = f"decoded(regexp_extract({text}, {literal(pattern)}, 1))"
+    # Most logs write a dash for a missing value.
     return f"nullif(nullif({text}, ''), '-')"
 
 

@@ -1,8 +1,11 @@
-"""Keys in clear: what stands for them in everything that is stored, shown or written into an error.
+"""Protection: an id replaces every key in clear before it is stored, shown or written into an error.
 
-A key becomes ``key_`` with 16 hexadecimal digits of its HMAC-SHA256 under the installation's salt, and its
-last characters, by which its owner knows it. Equal keys stay equal, so usage and register join; without the
-salt nobody can try out keys against it.
+The id is ``key_`` with 16 hexadecimal digits of the key's HMAC-SHA256 under the installation's salt, and the last
+characters of the key, by which its owner recognizes it. Equal keys have equal ids, so usage and register join.
+Without the salt nobody can test whether an id belongs to a guessed key.
+
+DuckDB counts by the key in clear, in memory and in its private folder. Records, activity, register, samples and
+errors pass through this module before they leave the source.
 """
 
 from __future__ import annotations
@@ -26,72 +29,72 @@ from detector.sources.presets import Preset
 SHORTEST_SALT = 16
 DIGITS = 16
 LAST_SHOWN = ((12, 4), (8, 2), (0, 0))
-"""Keys of at least so many characters: so many of the last ones are shown, never more than a third."""
+"""(length of the key, number of its last characters that its id shows), longest first: at most a third."""
 
 SHORTEST_HIDDEN = 8
-"""Shorter keys are not looked for in endpoints and deployments: they are words that occur there anyway."""
+"""Shorter keys are not removed from endpoints and deployments: short words occur there anyway."""
 
 _PROTECTED = re.compile(rf"key_[0-9a-f]{{{DIGITS}}}(_.{{2,4}})?")
 _SHAPES = ((re.compile(r"[^\W\d_]+"), "x"), (re.compile(r"\d+"), "0"))
 
 
 class Keys(Protocol):
-    """How the keys of a source are told to the rest of the program."""
+    """The form in which the keys and the texts of a source leave it."""
 
     hidden: ClassVar[bool]
-    """Whether input may hold keys in clear, so that none of it is shown as it is."""
+    """Whether the input may hold keys in clear, so that no text of it is shown unchanged."""
 
     def of_usage(self, keys: pd.Series) -> pd.Series:
-        """Key ids as they stand in the usage, as they are to be known."""
+        """The ids of keys that the usage holds."""
 
     def of_register(self, keys: pd.Series) -> pd.Series:
-        """Key ids as they stand in the register; ids that were told before stay as they are."""
+        """The ids of keys that the register holds."""
 
     def in_text(self, column: str) -> str:
-        """A column as SQL, without the row's ``key_id`` in it."""
+        """The SQL of a text column without the row's ``key_id``."""
 
-    def sample(self, text: str, place: str = "") -> str:
-        """One line that shows input which could not be used."""
+    def sample(self, text: str, origin: str = "") -> str:
+        """One line that shows a text that could not be used, and its origin."""
 
     def faults(self, faults: Sequence[Fault]) -> tuple[Fault, ...]:
-        """Faults whose samples were made elsewhere."""
+        """Faults of other modules with samples that may be shown."""
 
     def problem(self, error: duckdb.Error) -> str:
-        """What an error of the database says."""
+        """The text of an error of the database that may be shown."""
 
 
 class PlainKeys:
-    """Keys are known by ids that are no secrets; only what looks like one is masked in samples."""
+    """The source names keys by ids that are no secrets. Samples are masked where they look like a secret."""
 
     hidden: ClassVar[bool] = False
 
     def of_usage(self, keys: pd.Series) -> pd.Series:
-        """As they are."""
+        """The same ids."""
         return keys
 
     def of_register(self, keys: pd.Series) -> pd.Series:
-        """As they are."""
+        """The same ids."""
         return keys
 
     def in_text(self, column: str) -> str:
-        """As it is."""
+        """The column."""
         return column
 
-    def sample(self, text: str, place: str = "") -> str:
-        """The text, masked."""
-        return sample(text, place)
+    def sample(self, text: str, origin: str = "") -> str:
+        """The masked text."""
+        return sample(text, origin)
 
     def faults(self, faults: Sequence[Fault]) -> tuple[Fault, ...]:
-        """As they are."""
+        """The same faults."""
         return tuple(faults)
 
     def problem(self, error: duckdb.Error) -> str:
-        """Its first paragraph, masked."""
+        """The first paragraph of the error, masked."""
         return mask(str(error).split("\n\n")[0])[:300]
 
 
 class ProtectedKeys:
-    """Keys in clear, each known by what ``protected`` makes of it; samples show the shape of a text alone."""
+    """The source names keys in clear. ``protected`` makes their ids; samples show only the shape of a text."""
 
     hidden: ClassVar[bool] = True
 
@@ -99,65 +102,74 @@ class ProtectedKeys:
         self._salt = salt
 
     def of_usage(self, keys: pd.Series) -> pd.Series:
-        """Every key protected, also one that looks as if it were: callers write what they like."""
-        return _each(keys, self.protected)
+        """The id of every key."""
+        # A text that looks like an id gets an id too. Callers choose what they send as a key, and could
+        # otherwise pass for another key by sending its id.
+        return _map_distinct(keys, self.protected)
 
     def of_register(self, keys: pd.Series) -> pd.Series:
-        """Keys in clear protected; protected ones, as reports show them, as they are."""
-        return _each(keys, lambda key: key if _PROTECTED.fullmatch(key) else self.protected(key))
+        """The id of every key in clear. A key that is an id, copied from a report, stays."""
+        return _map_distinct(keys, lambda key: key if _PROTECTED.fullmatch(key) else self.protected(key))
 
     def in_text(self, column: str) -> str:
-        """Without a query or fragment, and with ``{key}`` where the key itself stands."""
-        bare = f"split_part(split_part({column}, '?', 1), '#', 1)"
-        hidden = f"replace({bare}, key_id, '{{key}}')"
-        return f"CASE WHEN length(key_id) >= {SHORTEST_HIDDEN} THEN {hidden} ELSE {bare} END"
+        """The SQL of the column without query and fragment, with ``{key}`` in place of the row's key."""
+        path = f"split_part(split_part({column}, '?', 1), '#', 1)"
+        without_key = f"replace({path}, key_id, '{{key}}')"
+        return f"CASE WHEN length(key_id) >= {SHORTEST_HIDDEN} THEN {without_key} ELSE {path} END"
 
-    def sample(self, text: str, place: str = "") -> str:
-        """The text with its words as ``x`` and its numbers as ``0``: a key may stand anywhere in it."""
-        return sample(_shape(text), place)
+    def sample(self, text: str, origin: str = "") -> str:
+        """The text with its words as ``x`` and its numbers as ``0``."""
+        # A damaged text may hold a key anywhere.
+        return sample(_shape(text), origin)
 
     def faults(self, faults: Sequence[Fault]) -> tuple[Fault, ...]:
-        """With samples of the same kind."""
+        """The faults with the shapes of their samples."""
         return tuple(replace(fault, samples=tuple(map(_shape, fault.samples))) for fault in faults)
 
     def problem(self, error: duckdb.Error) -> str:
-        """Its kind alone: the message may quote the input."""
+        """The kind of the error."""
+        # The message may quote the input.
         return type(error).__name__
 
     def protected(self, key: str) -> str:
-        """The id that stands for a key."""
+        """The id of a key in clear."""
         digits = hmac.digest(self._salt.encode(), key.encode(), "sha256").hex()[:DIGITS]
         shown = next(last for length, last in LAST_SHOWN if len(key) >= length)
-        return f"key_{digits}_{key[-shown:]}" if shown else f"key_{digits}"
+        if shown == 0:
+            return f"key_{digits}"
+        return f"key_{digits}_{key[-shown:]}"
 
 
 def keys_of(config: FilesSource, preset: Preset | None, key_template: bool) -> Keys:
-    """How the configuration wants keys told. A preset whose log holds keys in clear always protects them, and
-    so does a key that is taken from elsewhere in a preset's record. ConfigError where the salt is missing."""
-    secret = preset is not None and (preset.secret or key_template)
-    if not (config.protect_keys or secret):
+    """The protection that the configuration asks for; ``key_template`` says that it takes the key from a template.
+
+    A preset whose log holds keys in clear always protects them, and so does a template for the key. Raises
+    ConfigError where the salt is missing or too short.
+    """
+    is_secret = preset is not None and (preset.secret or key_template)
+    if not (config.protect_keys or is_secret):
         return PlainKeys()
-    reason = f"the preset {config.preset} reads keys in clear" if secret else "source.protect_keys is on"
+    reason = f"the preset {config.preset} reads keys in clear" if is_secret else "source.protect_keys is on"
     return ProtectedKeys(_salt(config.key_salt, reason))
 
 
 def _salt(salt: SecretStr | None, reason: str) -> str:
     text = salt.get_secret_value() if salt else ""
     if len(text) < SHORTEST_SALT:
-        found = "too short" if text else "missing"
+        fault = "too short" if text else "missing"
         raise ConfigError(
-            f"source.key_salt is {found}, and {reason}: make one of at least {SHORTEST_SALT} characters, for "
-            "example with `openssl rand -hex 32`, keep it for good, put it into the environment as "
-            "DETECTOR_KEY_SALT and write key_salt: ${DETECTOR_KEY_SALT}"
+            f"source.key_salt is {fault}, and {reason}: make a salt of at least {SHORTEST_SALT} characters, for "
+            "example with `openssl rand -hex 32`, set it in the environment as DETECTOR_KEY_SALT and write "
+            "key_salt: ${DETECTOR_KEY_SALT}; never change it: with another salt every key is a new key"
         )
     return text
 
 
-def _each(keys: pd.Series, change: Callable[[str], str]) -> pd.Series:
-    """The change of every distinct key; missing ones stay missing."""
+def _map_distinct(keys: pd.Series, change: Callable[[str], str]) -> pd.Series:
+    """The changed keys; each distinct key is changed once, and missing keys stay missing."""
     texts = keys.astype(TEXT)
-    names = {key: change(key) for key in texts.dropna().unique()}
-    return texts.map(names, na_action="ignore").astype(TEXT)
+    changed = {key: change(key) for key in texts.dropna().unique()}
+    return texts.map(changed, na_action="ignore").astype(TEXT)
 
 
 def _shape(text: str) -> str:

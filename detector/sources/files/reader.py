@@ -1,7 +1,7 @@
 """Usage from log and export files: CSV, JSON lines, Parquet, and the log formats of the presets.
 
-DuckDB reads and counts, in bounded memory and spilling to a private folder; Python sees one row per
-day, key, endpoint and deployment.
+DuckDB parses and counts the rows in bounded memory; what does not fit spills to a private folder. Python gets one
+row per day, key, endpoint, deployment and client.
 """
 
 from __future__ import annotations
@@ -22,20 +22,28 @@ from detector.model.errors import SourceError
 from detector.model.usage import REGISTER, Fault
 from detector.sources.columns import usage_columns
 from detector.sources.faults import NO_FILE, FaultLog, Observation, tail, undated
-from detector.sources.files.cells import Connection, Rows, cells, frame, observed, records, rejected
-from detector.sources.files.formats import Table, available, place, tables
-from detector.sources.files.locations import Located, Locations, Missing, brought, portions
+from detector.sources.files.counts import (
+    Connection,
+    UsageRows,
+    counting_statement,
+    frame,
+    observed,
+    records,
+    rejected,
+)
+from detector.sources.files.formats import Table, available, table_name, tables
+from detector.sources.files.locations import Locations, MissingDay, SourceFile, download_batches, local_paths
+from detector.sources.files.parsed_rows import (
+    MACROS,
+    NO_ROWS,
+    can_be_grouped,
+    daily_rows,
+    event_rows,
+    grouped_requests,
+    timestamp_literal,
+)
 from detector.sources.files.preset_tables import preset_table, with_columns
 from detector.sources.files.protection import Keys, keys_of
-from detector.sources.files.readings import (
-    MACROS,
-    NO_READINGS,
-    alike_requests,
-    can_be_counted,
-    daily_readings,
-    event_readings,
-    moment,
-)
 from detector.sources.files.registers import register_rows
 from detector.sources.presets import Preset, preset_named
 from detector.sources.windows import Window, activity_of_days, activity_of_events, reach_of_days, windows
@@ -45,11 +53,11 @@ MEMORY_LIMIT = "1200MB"
 
 
 class OutOfMemoryError(SourceError):
-    """The files need more memory at once than a source may have."""
+    """A statement over the files needs more memory than ``MEMORY_LIMIT``."""
 
 
 class FilesReader:
-    """The ``files`` source. Every call reads the files anew; what it may not use is in ``faults``."""
+    """The ``files`` source. Every call reads the files anew; ``faults`` returns the input that was not used."""
 
     def __init__(self, config: FilesSource, timezone: ZoneInfo) -> None:
         self._config = config
@@ -57,60 +65,79 @@ class FilesReader:
         self._faults = FaultLog()
 
     def columns(self) -> dict[str, str]:
-        """The columns of the newest files; of a preset, the templates that they are filled from."""
+        """Our name and the files' name of every column of the newest files; with a preset, its templates."""
         if self._preset is not None:
             return dict(self._preset.columns)
-        with self._opened(next(self._usage.newest_first())) as (connection, paths):
-            found = [self._columns(table, connection) for table in self._tables(connection, paths)]
-        return {name: theirs for columns in reversed(found) for name, theirs in columns.items()}
+        names: dict[str, str] = {}
+        with self._database(next(self._usage.newest_first())) as (connection, paths):
+            for table in self._tables(connection, paths):
+                # The names of the first table win.
+                names = self._columns(table, connection) | names
+        return names
 
     def keys(self) -> pd.DataFrame:
-        """The register, from a file in any of the formats."""
+        """The register, from files of any format."""
         keys = self._keys
         if self._config.keys is None:
             return empty(REGISTER)
-        files = Locations(self._config.keys, self._config.name).everything()
-        with self._opened(files) as (connection, paths):
+        files = Locations(self._config.keys, self._config.name).all_files()
+        frames: list[pd.DataFrame] = []
+        observations: list[Observation] = []
+        with self._database(files) as (connection, paths):
             found = tables(paths, self._config.name, connection)
-            parts = [register_rows(self._config, table, connection, keys) for table in found]
-            broken = [*(seen for part in parts for seen in part[1]), *rejected(connection, found, keys.sample)]
-        rows = pd.concat([part[0] for part in parts], ignore_index=True) if parts else empty(REGISTER)
-        register, faults = clean_register(rows)
-        self._faults.register = tuple(undated(broken, "register: ")) + keys.faults(faults)
+            for table in found:
+                rows, broken = register_rows(self._config, table, connection, keys)
+                frames.append(rows)
+                observations += broken
+            observations += rejected(connection, found, keys.sample)
+        all_rows = pd.concat(frames, ignore_index=True) if frames else empty(REGISTER)
+        register, faults = clean_register(all_rows)
+        self._faults.register = tuple(undated(observations, "register: ")) + keys.faults(faults)
         return register
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
-        """Records of every day, by one scan of the files per window of days."""
+        """The records of every day. Each window of days is one scan of the files."""
         for window in windows(first, last, self._timezone):
             yield from self._window(window)
 
     def faults(self, day: date) -> tuple[Fault, ...]:
-        """What could not be used of the day, of the files as a whole, and of the register."""
+        """The faults of the day, of the files as a whole, and of the register."""
         return self._faults.of(day)
 
     def watermark(self) -> datetime | None:
-        """The latest instant that a usable row states; a daily row without one states its day's start."""
-        found = (self._latest(files) for files in self._usage.newest_first())
-        day, at = next((latest for latest in found if latest != (None, None)), (None, None))
-        reached = at and at.replace(tzinfo=UTC)
-        return reached if self._config.shape == "events" else reach_of_days(day, reached, self._timezone)
+        """The latest instant of a usable row. A daily row without a last activity counts as its day's start."""
+        day, instant = None, None
+        for files in self._usage.newest_first():
+            day, instant = self._latest(files)
+            if (day, instant) != (None, None):
+                break
+        reached = instant and instant.replace(tzinfo=UTC)
+        if self._config.shape == "events":
+            return reached
+        return reach_of_days(day, reached, self._timezone)
 
     def activity_before(self, day: date) -> pd.DataFrame:
-        """First and last use of every key before the day, from all the files."""
+        """First and last use of every key before the day, from the files of all days before it."""
         bound = Day(day, self._timezone)
-        parts = [self._activity(files, bound) for files in portions(self._usage.until(day))]
+        batches = download_batches(self._usage.until(day))
+        parts = [self._activity(files, bound) for files in batches]
         rows = pd.concat(parts, ignore_index=True)
         if len(parts) > 1:
             extremes = {"first_day": "min", "last_day": "max", "first_used": "min", "last_used": "max"}
             rows = rows.groupby("key_id", sort=True).agg(extremes).reset_index()
         rows = rows.assign(key_id=self._keys.of_usage(rows["key_id"]))
-        return activity_of_events(rows, bound) if self._config.shape == "events" else activity_of_days(rows, bound)
+        if self._config.shape == "events":
+            return activity_of_events(rows, bound)
+        return activity_of_days(rows, bound)
 
-    def _activity(self, files: Sequence[Located], bound: Day) -> pd.DataFrame:
+    def _activity(self, files: Sequence[SourceFile], bound: Day) -> pd.DataFrame:
         """Per key of some files: first and last day with requests, first and last instant of use."""
-        before = f"used_at < {moment(bound.start)}"
-        daily = f"day < DATE '{bound.date}' AND (requests > 0 OR {before})"
-        with self._opened(files) as (connection, paths):
+        before = f"used_at < {timestamp_literal(bound.start)}"
+        if self._config.shape == "events":
+            wanted = before
+        else:
+            wanted = f"day < DATE '{bound.date}' AND (requests > 0 OR {before})"
+        with self._database(files) as (connection, paths):
             return frame(
                 connection,
                 f"""SELECT key_id,
@@ -118,78 +145,83 @@ class FilesReader:
                     max(day) FILTER (WHERE requests > 0) AS last_day,
                     min(used_at::TIMESTAMPTZ) FILTER (WHERE {before}) AS first_used,
                     max(used_at::TIMESTAMPTZ) FILTER (WHERE {before}) AS last_used
-                FROM ({self._rows(connection, paths).sql}) WHERE problem IS NULL
-                    AND {before if self._config.shape == "events" else daily} GROUP BY key_id""",
+                FROM ({self._rows(connection, paths).sql}) WHERE problem IS NULL AND {wanted} GROUP BY key_id""",
             )
 
     def _window(self, window: Window) -> Iterator[tuple[date, pd.DataFrame]]:
-        """Where its counts need more memory than they may have, the days not yet given are halved."""
-        left = list(window.days)
+        """The records of a window. Where its counts do not fit into memory, its remaining days are halved."""
+        remaining = list(window.days)
         try:
-            for day, answer in self._scan(window):
-                left.pop(0)
-                yield day.date, answer
+            for day, measured in self._scan(window):
+                remaining.pop(0)
+                yield day.date, measured
         except OutOfMemoryError:
             if len(window.days) == 1:
                 raise
-            middle = len(left) // 2
-            for half in filter(None, (left[:middle], left[middle:])):
-                yield from self._window(Window(tuple(half)))
+            middle = len(remaining) // 2
+            for half in (remaining[:middle], remaining[middle:]):
+                if half:
+                    yield from self._window(Window(tuple(half)))
 
     def _scan(self, window: Window) -> Iterator[tuple[Day, pd.DataFrame]]:
         keys = self._keys
         files, missing = self._usage.between(window.days[0].date, window.days[-1].date)
-        with self._opened(files) as (connection, paths):
+        with self._database(files) as (connection, paths):
             rows = self._rows(connection, paths, window)
-            connection.execute(f"CREATE TEMP TABLE cells AS {cells(rows, self._config.shape, window, keys)}")
-            lost = rejected(connection, rows.tables, keys.sample)
-            self._faults.record(window, [*observed(connection, keys.sample), *lost, *map(_absent, missing)])
+            statement = counting_statement(rows, self._config.shape, window, keys)
+            connection.execute(f"CREATE TEMP TABLE counts AS {statement}")
+            observations = [*observed(connection, keys.sample), *rejected(connection, rows.tables, keys.sample)]
+            observations += map(_missing_file, missing)
+            self._faults.record(window, observations)
             for day in window.days:
                 yield day, records(connection, day, rows.has_clients, keys)
 
-    def _latest(self, files: Sequence[Located]) -> tuple[date | None, datetime | None]:
-        """The latest day with usable rows, which events do not state, and its latest instant."""
-        with self._opened(files) as (connection, paths):
+    def _latest(self, files: Sequence[SourceFile]) -> tuple[date | None, datetime | None]:
+        """The latest day of usable rows, which is None for events, and its latest instant."""
+        with self._database(files) as (connection, paths):
             latest = connection.execute(
                 f"""SELECT day, max(used_at)::TIMESTAMP FROM ({self._rows(connection, paths).sql})
                 WHERE problem IS NULL GROUP BY day ORDER BY day DESC NULLS LAST LIMIT 1"""
             ).fetchone()
         return latest or (None, None)
 
-    def _rows(self, connection: Connection, paths: tuple[str, ...], window: Window | None = None) -> Rows:
+    def _rows(self, connection: Connection, paths: tuple[str, ...], window: Window | None = None) -> UsageRows:
         found = self._tables(connection, paths)
-        columns = [self._columns(table, connection) for table in found]
-        parts = [
-            self._readings(connection, table, names, number, window)
-            for number, (table, names) in enumerate(zip(found, columns, strict=True))
-        ]
-        return Rows(
-            sql=" UNION ALL BY NAME ".join(parts) or NO_READINGS,
+        names: set[str] = set()
+        parts = []
+        for number, table in enumerate(found):
+            columns = self._columns(table, connection)
+            names |= columns.keys()
+            parts.append(self._rows_of_table(connection, table, columns, number, window))
+        return UsageRows(
+            sql=" UNION ALL BY NAME ".join(parts) or NO_ROWS,
             tables=found,
-            has_clients=any("client" in names for names in columns),
-            has_ids=any("event_id" in names for names in columns),
+            has_clients="client" in names,
+            has_ids="event_id" in names,
         )
 
-    def _readings(
+    def _rows_of_table(
         self, connection: Connection, table: Table, columns: Mapping[str, str], number: int, window: Window | None
     ) -> str:
-        """The readings of a table. Like requests of a window are counted into a table of their own first: in
-        one statement with all the reading, the two groupings would share the memory and spill."""
+        """The SQL of a table's parsed rows."""
         if self._config.shape == "daily":
-            return daily_readings(table, columns, self._config.deployment)
-        if window is None or not can_be_counted(table, columns):
-            return event_readings(table, columns, self._config.deployment)
-        counted = f"counted_{number}"
-        connection.execute(f"CREATE TEMP TABLE {counted} AS {alike_requests(table, columns, window)}")
-        return event_readings(table, columns, self._config.deployment, counted)
+            return daily_rows(table, columns, self._config.deployment)
+        if window is None or not can_be_grouped(table, columns):
+            return event_rows(table, columns, self._config.deployment)
+        # Requests are grouped into a table of its own first. In one statement with the parsing, the two groupings
+        # would share the memory and spill to disk.
+        grouped_table = f"grouped_{number}"
+        connection.execute(f"CREATE TEMP TABLE {grouped_table} AS {grouped_requests(table, columns, window)}")
+        return event_rows(table, columns, self._config.deployment, grouped_table)
 
     def _tables(self, connection: Connection, paths: tuple[str, ...]) -> list[Table]:
         if self._preset is None:
             return tables(paths, self._config.name, connection)
-        found = [preset_table(self._preset, paths)] if paths else []
-        for table in found:
-            table.attach(connection)
-        return found
+        if not paths:
+            return []
+        table = preset_table(self._preset, paths)
+        table.attach(connection)
+        return [table]
 
     @cached_property
     def _usage(self) -> Locations:
@@ -197,48 +229,55 @@ class FilesReader:
 
     @cached_property
     def _preset(self) -> Preset | None:
-        """The preset, with what the configuration takes from elsewhere in it."""
+        """The preset, with the templates of the configuration in place of its own."""
         if self._config.preset is None:
             return None
         if self._config.shape != "events":
-            raise SourceError(f"source {self._config.name}: a preset reads events; take out shape: daily")
+            raise SourceError(f"source {self._config.name}: a preset reads events; remove shape: daily")
         return with_columns(preset_named(self._config.preset), self._templates, self._config.name)
 
     @cached_property
     def _templates(self) -> dict[str, str]:
-        """The columns of the usage that are named beside a preset; a plain key_id names the register's column."""
-        named = {name: theirs for name, theirs in self._config.columns.items() if name in USAGE_FIELDS["events"]}
-        return {name: theirs for name, theirs in named.items() if name != "key_id" or "{" in theirs}
+        """The configured usage columns, which are templates beside a preset."""
+        templates = {}
+        for name, theirs in self._config.columns.items():
+            # A key_id without a placeholder names the column of the register, not a template.
+            is_register_column = name == "key_id" and "{" not in theirs
+            if name in USAGE_FIELDS["events"] and not is_register_column:
+                templates[name] = theirs
+        return templates
 
     @cached_property
     def _keys(self) -> Keys:
         return keys_of(self._config, self._preset, "key_id" in self._templates)
 
     def _columns(self, table: Table, connection: Connection) -> dict[str, str]:
-        """Our name of each usage column: theirs."""
+        """Our name and the table's name of each usage column."""
         if self._preset is not None:
             return {name: name for name in table.columns}
         fields = USAGE_FIELDS[self._config.shape]
         mapped = {name: theirs for name, theirs in self._config.columns.items() if name in fields}
-        there = available(table, mapped, fields, connection)
-        return usage_columns(self._config, there, place(table), listed=not self._keys.hidden)
+        found = available(table, mapped, fields, connection)
+        return usage_columns(self._config, found, table_name(table), listed=not self._keys.hidden)
 
     @contextmanager
-    def _opened(self, files: Sequence[Located]) -> Iterator[tuple[Connection, tuple[str, ...]]]:
-        """A database of its own, in memory, and the files on disk; what it spills and what was copied from
-        elsewhere lies in a private folder that goes with it."""
+    def _database(self, files: Sequence[SourceFile]) -> Iterator[tuple[Connection, tuple[str, ...]]]:
+        """A new DuckDB database in memory, and the paths of the files on disk.
+
+        A private folder holds what DuckDB spills and what was downloaded. It is removed at the end.
+        """
         with scratch_folder() as folder, _connect(folder) as connection:
             try:
-                yield connection, brought(files, folder, self._config.name)
+                yield connection, local_paths(files, folder, self._config.name)
             except duckdb.Error as error:
                 problem = self._keys.problem(error)
                 kind = OutOfMemoryError if isinstance(error, duckdb.OutOfMemoryException) else SourceError
                 raise kind(
-                    f"source {self._config.name}: the files could not be read: {problem}; check them and rerun"
+                    f"source {self._config.name}: the files could not be read: {problem}; check them and run again"
                 ) from None
 
 
-def _absent(missing: Missing) -> Observation:
+def _missing_file(missing: MissingDay) -> Observation:
     return Observation(missing.day, NO_FILE, 1, tail(missing.pattern))
 
 
@@ -247,10 +286,13 @@ def _connect(folder: str) -> Connection:
         config={
             "memory_limit": MEMORY_LIMIT,
             "temp_directory": folder,
+            # The order of the rows does not matter to counts, and keeping it costs memory.
             "preserve_insertion_order": False,
+            # The job must not download code.
             "autoinstall_known_extensions": False,
         }
     )
+    # Casts of text without a zone use the zone of the session.
     connection.execute("SET TimeZone = 'UTC'")
     for macro in MACROS:
         connection.execute(macro)

@@ -7,32 +7,36 @@ import pandas as pd
 from detector.config.source import REGISTER_FIELDS, FilesSource
 from detector.sources.columns import register_columns
 from detector.sources.faults import Observation
-from detector.sources.files.cells import Connection, frame, shown
-from detector.sources.files.formats import Table, available, place
+from detector.sources.files.counts import Connection, frame, sample_line
+from detector.sources.files.formats import Table, available, table_name
+from detector.sources.files.parsed_rows import instant
 from detector.sources.files.protection import Keys
-from detector.sources.files.readings import instant
 
 
 def register_rows(
     config: FilesSource, table: Table, connection: Connection, keys: Keys
 ) -> tuple[pd.DataFrame, tuple[Observation, ...]]:
-    """The rows of a register as text, times in one form, and the rows that cannot be read."""
-    there = available(table, config.columns, REGISTER_FIELDS, connection)
-    columns = register_columns(config, there, place(table), listed=not keys.hidden)
-    values = [
-        f"{_value(name, table.columns.get(theirs, 'VARCHAR'))} AS {name}" for name, theirs in columns.items()
-    ]
+    """The readable rows of a register as text, and the faults of the other rows."""
+    found = available(table, config.columns, REGISTER_FIELDS, connection)
+    columns = register_columns(config, found, table_name(table), listed=not keys.hidden)
+    values = []
+    for name, theirs in columns.items():
+        sql_type = table.columns.get(theirs, "VARCHAR")
+        values.append(f"{_value(name, sql_type)} AS {name}")
     relation = table.relation(columns)
     rows = frame(connection, f"SELECT {', '.join(values)} FROM ({relation}) WHERE broken IS NULL")
     broken = connection.execute(
-        f"""SELECT broken, count(*), min([parse_filename(file), left(shown, 1000)]) FROM ({relation})
-        WHERE broken IS NOT NULL GROUP BY broken, hash(shown) % 3"""
+        f"""SELECT broken, count(*), min([parse_filename(file), left(raw_text, 1000)]) FROM ({relation})
+        WHERE broken IS NOT NULL GROUP BY broken, hash(raw_text) % 3"""
     ).fetchall()
-    faults = (Observation(None, reason, count, shown(found, keys.sample)) for reason, count, found in broken)
-    return rows.assign(key_id=keys.of_register(rows["key_id"])), tuple(faults)
+    observations = []
+    for reason, count, sample in broken:
+        observations.append(Observation(None, reason, count, sample_line(sample, keys.sample)))
+    return rows.assign(key_id=keys.of_register(rows["key_id"])), tuple(observations)
 
 
-def _value(name: str, kind: str) -> str:
+def _value(name: str, sql_type: str) -> str:
     if name not in ("created_at", "revoked_at"):
         return f"text_of({name})"
-    return f"coalesce(CAST({instant(name, kind)} AS VARCHAR), text_of({name}))"
+    # A time that cannot be read stays as text. ``clean_register`` counts it as a fault.
+    return f"coalesce(CAST({instant(name, sql_type)} AS VARCHAR), text_of({name}))"

@@ -1,4 +1,4 @@
-"""Storage: where files lie, on disk or in an object store, how they are listed and brought here."""
+"""Storage: the disk and the object stores that hold files, how files are listed and downloaded."""
 
 from __future__ import annotations
 
@@ -19,94 +19,108 @@ from detector.model.errors import SourceError
 from detector.sources.faults import mask
 
 SCHEMES = ("s3", "gs")
-_PATIENCE = {"gs": "retry_limit_seconds=60"}
-"""Options for URLs that do not set them: Google's client would try again for a quarter of an hour."""
 
-_DOWNLOADS = 8
-_CHUNK = 1 << 20
-_MAGIC = re.compile(r"[*?\[]")
+# Google's client retries for a quarter of an hour unless it is told a limit.
+_DEFAULT_OPTIONS = {"gs": "retry_limit_seconds=60"}
+
+_DOWNLOADS_AT_ONCE = 8
+_CHUNK_BYTES = 1 << 20
+_WILDCARD = re.compile(r"[*?\[]")
 _GLOB = re.compile(r"(\*\*/|\*\*|\*|\?|\[[^\]/]+\])")
 _GLOB_AS_EXPRESSION = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 class Storage(Protocol):
-    """A place with files, each known by its path."""
+    """A place that holds files. A path names each file."""
 
-    on_disk: ClassVar[bool]
-    """Whether they are here, so that nothing is copied."""
+    is_local: ClassVar[bool]
+    """Whether the files are on this machine's disk, so that nothing is downloaded."""
 
-    def matches(self, pattern: str) -> list[str]:
-        """The files that match a shell pattern; ``**`` goes through folders."""
+    def find(self, pattern: str) -> list[str]:
+        """The paths of the files that match a shell pattern; ``**`` matches any number of folders."""
 
-    def bring(self, paths: Sequence[str], folder: str) -> list[str]:
-        """Where the files lie on disk, in the same order, those from elsewhere copied into the folder."""
+    def download(self, paths: Sequence[str], folder: str) -> list[str]:
+        """The local path of every file, in the same order. Files of an object store are copied to the folder."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """This machine's file system."""
+    """The file system of this machine."""
 
-    on_disk: ClassVar[bool] = True
+    is_local: ClassVar[bool] = True
 
-    def matches(self, pattern: str) -> list[str]:
-        """By the file system itself. A file whose name looks like a pattern is that file."""
+    def find(self, pattern: str) -> list[str]:
+        """The files that match the pattern."""
+        # A file's own name may hold wildcards, as in "a[1].csv". Then the pattern means that file.
         found = [pattern] if Path(pattern).is_file() else glob.glob(pattern, recursive=True)
         return [path for path in found if Path(path).is_file()]
 
-    def bring(self, paths: Sequence[str], folder: str) -> list[str]:
-        """They are here."""
+    def download(self, paths: Sequence[str], folder: str) -> list[str]:
+        """The same paths: nothing is copied."""
         return list(paths)
 
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """A bucket of S3, of anything that speaks its protocol, or of Google Cloud Storage.
+    """A bucket of S3, of a server that speaks the S3 protocol, or of Google Cloud Storage.
 
-    Credentials come from the environment, as the vendors' own tools take them. ``options`` are those of
-    Arrow's file system URLs: region, endpoint_override, scheme.
+    The vendors' usual environment variables give the credentials. ``options`` are those of Arrow's file
+    system URLs: region, endpoint_override, scheme.
+
+    DuckDB's own extension for object stores is not used: it is downloaded when it is first needed, and the
+    machine of the job may have no access to that server. pyarrow, which this project needs anyway, lists the
+    bucket and downloads the files.
     """
 
-    on_disk: ClassVar[bool] = False
+    is_local: ClassVar[bool] = False
     scheme: str
     bucket: str
     options: str = ""
 
-    def matches(self, pattern: str) -> list[str]:
-        """By listing the folder above the first wildcard."""
+    def find(self, pattern: str) -> list[str]:
+        """The files that match the pattern, from a listing of the folder above its first wildcard."""
         parts = pattern.split("/")
-        fixed = next((place for place, part in enumerate(parts) if _MAGIC.search(part)), None)
-        if fixed is None:
-            found = self._call(lambda: [self._files.get_file_info(pattern)])
+        first_wildcard = None
+        for position, part in enumerate(parts):
+            if _WILDCARD.search(part):
+                first_wildcard = position
+                break
+        if first_wildcard is None:
+            found = self._request(lambda: [self._files.get_file_info(pattern)])
         else:
             selector = pafs.FileSelector(
-                "/".join(parts[:fixed]), allow_not_found=True, recursive=fixed + 1 < len(parts)
+                "/".join(parts[:first_wildcard]), allow_not_found=True, recursive=first_wildcard + 1 < len(parts)
             )
-            found = self._call(lambda: self._files.get_file_info(selector))
+            found = self._request(lambda: self._files.get_file_info(selector))
         expression = as_expression(pattern)
         return [info.path for info in found if info.is_file and expression.fullmatch(info.path)]
 
-    def bring(self, paths: Sequence[str], folder: str) -> list[str]:
-        """Copies under the same names, several at a time."""
-        targets = [Path(folder, self.bucket, str(place), Path(path).name) for place, path in enumerate(paths)]
-        with ThreadPoolExecutor(_DOWNLOADS) as pool:
-            list(pool.map(self._copy, paths, targets))
+    def download(self, paths: Sequence[str], folder: str) -> list[str]:
+        """The paths of the copies. Several files are downloaded at a time."""
+        targets = []
+        for number, path in enumerate(paths):
+            # A numbered folder for each file: files of different folders may have the same name.
+            targets.append(Path(folder, self.bucket, str(number), Path(path).name))
+        with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
+            list(pool.map(self._download_one, paths, targets))
         return [str(target) for target in targets]
 
     @cached_property
     def _files(self) -> Any:
-        options = "&".join(filter(None, (self.options, _PATIENCE.get(self.scheme))))
-        files, _ = self._call(lambda: pafs.FileSystem.from_uri(f"{self.scheme}://{self.bucket}?{options}"))
+        options = "&".join(filter(None, (self.options, _DEFAULT_OPTIONS.get(self.scheme))))
+        files, _ = self._request(lambda: pafs.FileSystem.from_uri(f"{self.scheme}://{self.bucket}?{options}"))
         return files
 
-    def _copy(self, path: str, target: Path) -> None:
+    def _download_one(self, path: str, target: Path) -> None:
         def copy() -> None:
+            # compression=None: the copy has the same bytes, whatever the file's suffix says.
             with self._files.open_input_stream(path, compression=None) as stream, target.open("wb") as file:
-                shutil.copyfileobj(stream, file, _CHUNK)
+                shutil.copyfileobj(stream, file, _CHUNK_BYTES)
 
         target.parent.mkdir(parents=True)
-        self._call(copy)
+        self._request(copy)
 
-    def _call(self, action: Any) -> Any:
+    def _request(self, action: Any) -> Any:
         try:
             return action()
         except (OSError, pa.ArrowException) as error:
@@ -117,29 +131,32 @@ class ObjectStore:
 
 
 def storage_of(pattern: str) -> tuple[Storage, str]:
-    """The storage that a path or URL names, and the pattern within it."""
+    """The storage that a path or URL names, and the pattern within it. Raises SourceError for a wrong URL."""
     scheme, separator, rest = pattern.partition("://")
     if not separator:
         return Disk(), pattern
     path, _, options = rest.partition("?")
     bucket, _, key = path.partition("/")
     if scheme not in SCHEMES:
-        raise SourceError(f"files cannot be read from {scheme}://; known: {', '.join(SCHEMES)}, and paths")
+        raise SourceError(
+            f"files cannot be read from {scheme}:// URLs; use a path, or a URL that begins with "
+            f"{' or '.join(f'{known}://' for known in SCHEMES)}"
+        )
     if "@" in bucket:
         raise SourceError(
-            f"a {scheme}:// URL holds no credentials; take them out and put them into the environment"
+            f"a {scheme}:// URL must not hold credentials; remove them and set them in the environment"
         )
-    if not key or not bucket or _MAGIC.search(bucket):
-        raise SourceError(f"{scheme}:// URLs name a bucket and files in it, as in {scheme}://bucket/logs/*.gz")
+    if not key or not bucket or _WILDCARD.search(bucket):
+        raise SourceError(f"a {scheme}:// URL must name a bucket and files in it: {scheme}://bucket/logs/*.gz")
     return ObjectStore(scheme, bucket, options), path
 
 
 def as_expression(pattern: str) -> re.Pattern[str]:
-    """A shell pattern as a regular expression for whole paths."""
-    return re.compile("".join(_piece(piece) for piece in _GLOB.split(pattern)))
+    """The regular expression that matches the same whole paths as a shell pattern."""
+    return re.compile("".join(_piece_as_expression(piece) for piece in _GLOB.split(pattern)))
 
 
-def _piece(piece: str) -> str:
+def _piece_as_expression(piece: str) -> str:
     if piece.startswith("[") and piece.endswith("]"):
         return "[" + re.sub(r"^!", "^", piece[1:-1]).replace("\\", r"\\") + "]"
     return _GLOB_AS_EXPRESSION.get(piece) or re.escape(piece)

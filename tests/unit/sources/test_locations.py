@@ -1,4 +1,4 @@
-"""Which files patterns name, and which of them hold which days."""
+"""The files that patterns match, and the files of given days."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def filled(folder: Path, *names: str) -> Path:
     return folder
 
 
-def names(folder: Path, located: list) -> list[str]:
-    """The files found, relative to the folder."""
-    return [str(Path(one.path).relative_to(folder)) for one in located]
+def names(folder: Path, files: list) -> list[str]:
+    """The paths of the files, relative to the folder."""
+    return [str(Path(file.path).relative_to(folder)) for file in files]
 
 
 def test_only_the_days_asked_for_and_their_neighbours_are_found(tmp_path: Path) -> None:
-    """Also across the end of a month; other days stay closed."""
+    """Also across the end of a month. Files of other days are not opened."""
     days = ["2026/02/26", "2026/02/27", "2026/02/28", "2026/03/01", "2026/03/02", "2026/03/03"]
     filled(tmp_path, *(f"{day}/a.log" for day in days))
     found, missing = Locations(f"{tmp_path}/{{year}}/{{month}}/{{day}}/*.log", "main").between(DAY, DAY)
@@ -41,33 +41,36 @@ def test_only_the_days_asked_for_and_their_neighbours_are_found(tmp_path: Path) 
 
 
 def test_a_day_without_a_file_of_its_own_is_missing(tmp_path: Path) -> None:
-    """Its neighbours need none, and a day that is missing does not stop the others."""
+    """The days before and after it need no file, and a missing day does not stop the others."""
     filled(tmp_path, "a-2026-03-01.log", "a-2026-03-03.log")
     found, missing = Locations(f"{tmp_path}/a-{{year}}-{{month}}-{{day}}.log", "main").between(
         DAY, date(2026, 3, 3)
     )
     assert len(found) == 2
-    assert [(one.day, Path(one.pattern).name) for one in missing] == [(date(2026, 3, 2), "a-2026-03-02.log")]
+    assert [(absent.day, Path(absent.pattern).name) for absent in missing] == [
+        (date(2026, 3, 2), "a-2026-03-02.log")
+    ]
 
 
 def test_a_pattern_without_any_file_is_an_error(tmp_path: Path) -> None:
-    """But not one whose files are of other days."""
+    """A pattern whose files are all of other days is not."""
     locations = Locations(f"{tmp_path}/{{year}}-{{month}}-{{day}}.log", "main")
     for ask in (
         lambda: locations.between(DAY, DAY),
         lambda: locations.until(DAY),
         lambda: list(locations.newest_first()),
-        locations.everything,
+        locations.all_files,
     ):
         with pytest.raises(SourceError, match="source main: no file matches"):
             ask()
     filled(tmp_path, "2025-01-01.log", "2026-99-99.log")
     found, missing = locations.between(DAY, DAY)
-    assert (found, [one.day for one in missing]) == ([], [DAY])
+    assert found == []
+    assert [absent.day for absent in missing] == [DAY]
 
 
 def test_files_of_a_month_serve_all_its_days(tmp_path: Path) -> None:
-    """A name need not say the day."""
+    """A name need not hold the day."""
     filled(tmp_path, "2026-01.csv", "2026-02.csv", "2026-03.csv", "2026-04.csv")
     locations = Locations(f"{tmp_path}/{{year}}-{{month}}.csv", "main")
     assert names(tmp_path, locations.between(DAY, DAY)[0]) == ["2026-02.csv", "2026-03.csv"]
@@ -75,18 +78,18 @@ def test_files_of_a_month_serve_all_its_days(tmp_path: Path) -> None:
     assert names(tmp_path, locations.until(date(2026, 2, 27))) == ["2026-01.csv", "2026-02.csv"]
 
 
-def test_files_of_no_certain_day_belong_to_all(tmp_path: Path) -> None:
-    """Patterns with and without days may stand side by side, each file once."""
+def test_files_without_a_day_in_their_name_belong_to_all_days(tmp_path: Path) -> None:
+    """A list may hold patterns with and without days. A file that two patterns match is found once."""
     filled(tmp_path, "current.log", "2026-01-01.log", "2026-03-01.log")
     dated = f"{tmp_path}/{{year}}-{{month}}-{{day}}.log"
     locations = Locations([dated, f"{tmp_path}/cur*.log", f"{tmp_path}/current.log"], "main")
     assert names(tmp_path, locations.between(DAY, DAY)[0]) == ["2026-03-01.log", "current.log"]
     assert names(tmp_path, locations.until(date(2026, 2, 1))) == ["2026-01-01.log", "current.log"]
-    assert len(locations.everything()) == 3
+    assert len(locations.all_files()) == 3
 
 
 def test_the_newest_files_come_first(tmp_path: Path) -> None:
-    """Two days at a time, since the latest may still be empty."""
+    """Two days at a time, since the files of the latest day may still be empty."""
     filled(tmp_path, "x.log", *(f"2026-03-0{day}.log" for day in range(1, 6)))
     locations = Locations([f"{tmp_path}/{{year}}-{{month}}-{{day}}.log", f"{tmp_path}/x.log"], "main")
     assert [names(tmp_path, found) for found in locations.newest_first()] == [
@@ -96,8 +99,8 @@ def test_the_newest_files_come_first(tmp_path: Path) -> None:
     ]
 
 
-def test_a_day_that_stands_twice_in_a_path_must_agree(tmp_path: Path) -> None:
-    """Folders by day with files named by day."""
+def test_a_day_that_stands_twice_in_a_path_must_be_the_same_day(tmp_path: Path) -> None:
+    """Folders may be named by month and their files by day."""
     filled(tmp_path, "2026/03/a-20260301.log", "2026/03/a-20260401.log")
     locations = Locations(f"{tmp_path}/{{year}}/{{month}}/a-{{year}}{{month}}{{day}}.log", "main")
     assert names(tmp_path, locations.until(date(2026, 12, 31))) == ["2026/03/a-20260301.log"]
@@ -105,8 +108,8 @@ def test_a_day_that_stands_twice_in_a_path_must_agree(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pattern", ["{day}.log", "{year}-{day}.log", "{month}.log"])
 def test_a_day_without_its_year_is_an_error(pattern: str) -> None:
-    """It would be a day of every year."""
-    with pytest.raises(SourceError, match="name both"):
+    """It would be a day of every year. The error asks for both placeholders."""
+    with pytest.raises(SourceError, match="write both"):
         Locations(pattern, "main")
 
 
@@ -124,13 +127,13 @@ def test_a_day_without_its_year_is_an_error(pattern: str) -> None:
     ],
 )
 def test_shell_patterns_match_as_they_do_on_disk(pattern: str, path: str, matches: bool) -> None:
-    """Object stores know no patterns of their own."""
+    """An object store has no patterns of its own."""
     assert (as_expression(pattern).fullmatch(path) is not None) is matches
 
 
 @given(st.text(st.characters(exclude_characters="*?[", exclude_categories=("Cs",))))
 def test_a_name_without_wildcards_matches_itself(name: str) -> None:
-    """Whatever else stands in it."""
+    """Other characters have no special meaning."""
     assert re.fullmatch(as_expression(name), name)
 
 
@@ -149,13 +152,13 @@ def test_a_name_without_wildcards_matches_itself(name: str) -> None:
     ],
 )
 def test_a_url_names_a_store_and_a_pattern_in_it(url: str, storage: object, pattern: str) -> None:
-    """The bucket is part of the paths, as in Arrow; options of the connection follow a question mark."""
+    """The bucket is part of the paths, as in Arrow. The options of the connection follow a question mark."""
     assert storage_of(url) == (storage, pattern)
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 def test_a_url_holds_no_credentials(scheme: str) -> None:
-    """They belong into the environment, and the error does not repeat them."""
+    """Credentials belong in the environment, and the error does not repeat them."""
     with pytest.raises(SourceError, match="environment") as error:
         storage_of(f"{scheme}://AKIAEXAMPLE:secret@bucket/a.log")
     assert "secret" not in str(error.value)
@@ -163,12 +166,12 @@ def test_a_url_holds_no_credentials(scheme: str) -> None:
 
 @pytest.mark.parametrize("url", ["s3://bucket", "s3://bucket/", "s3:///a.log", "gs://buck*/a.log"])
 def test_a_url_names_a_bucket_and_files(url: str) -> None:
-    """Neither is guessed."""
-    with pytest.raises(SourceError, match="name a bucket and files"):
+    """A URL without one of them is an error."""
+    with pytest.raises(SourceError, match="must name a bucket and files"):
         storage_of(url)
 
 
-def test_other_stores_are_not_known() -> None:
-    """The error names those that are."""
-    with pytest.raises(SourceError, match="known: s3, gs"):
+def test_a_url_of_another_store_is_an_error() -> None:
+    """The error names the stores that can be read."""
+    with pytest.raises(SourceError, match="begins with s3:// or gs://"):
         storage_of("ftp://host/a.log")

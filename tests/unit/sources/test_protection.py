@@ -1,4 +1,4 @@
-"""What stands for keys in clear."""
+"""The ids that replace keys in clear."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ KEYS = ProtectedKeys(SALT)
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=60)
 
 
-def test_a_key_is_known_by_its_hmac_and_its_end() -> None:
-    """Sixteen digits of HMAC-SHA256 under the salt, and the last four characters."""
+def test_the_id_of_a_key_is_its_hmac_and_its_end() -> None:
+    """Sixteen digits of HMAC-SHA256 under the salt, and the last four characters of the key."""
     key = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
     digits = hmac.new(SALT.encode(), key.encode(), hashlib.sha256).hexdigest()[:16]
     assert KEYS.protected(key) == f"key_{digits}_p7dc"
@@ -32,25 +32,26 @@ def test_a_key_is_known_by_its_hmac_and_its_end() -> None:
 @pytest.mark.parametrize(("length", "shown"), [(1, 0), (7, 0), (8, 2), (11, 2), (12, 4), (40, 4)])
 def test_short_keys_show_less_of_their_end(length: int, shown: int) -> None:
     """Four of eight characters would be half of the secret."""
-    end = KEYS.protected("abcdefghij" * 4 if length == 40 else "abcdefghijkl"[:length])[4 + 16 :]
+    key = ("abcdefghij" * 4)[:length]
+    end = KEYS.protected(key)[4 + 16 :]
     assert len(end) == (shown + 1 if shown else 0)
 
 
 @given(TEXTS, TEXTS)
-def test_keys_are_equal_exactly_where_their_ids_are(one: str, other: str) -> None:
-    """So that usage joins the register, and no two keys are taken for one."""
+def test_ids_are_equal_exactly_where_keys_are_equal(one: str, other: str) -> None:
+    """So usage joins the register, and two keys never count as one."""
     assert (KEYS.protected(one) == KEYS.protected(other)) == (one == other)
 
 
 @given(TEXTS)
 def test_another_salt_gives_another_id(key: str) -> None:
-    """Nobody can try keys out without the salt."""
+    """Without the salt nobody can test a guessed key."""
     assert KEYS.protected(key)[:20] != ProtectedKeys("another salt for tests").protected(key)[:20]
 
 
 @given(st.lists(st.one_of(st.none(), TEXTS)))
 def test_a_register_may_hold_clear_and_protected_keys(keys: list[str | None]) -> None:
-    """Both join the usage; what callers send is protected, even where it looks as if it were."""
+    """Both join the usage. A key of the usage that looks like an id gets another id."""
     clear = pd.Series(keys, dtype="str")
     once = KEYS.of_usage(clear)
     assert KEYS.of_register(clear).equals(once)
@@ -68,7 +69,7 @@ def test_samples_show_neither_words_nor_numbers(text: str) -> None:
 
 
 def test_the_shape_of_a_damaged_line_stays() -> None:
-    """Enough to see what is wrong with it."""
+    """The sample is enough to see the fault of the line."""
     shown = KEYS.sample("2026-01-02T10:00:00Z,sk_live_4eC39,/x/7", "a.csv:3")
     assert shown == "a.csv:3: 0-0-0x0:0:0x,x_x_0x0,/x/0"
     (fault,) = KEYS.faults([Fault("register: key listed twice", 1, ("sk_live_4eC39",), dated=False)])
@@ -76,7 +77,7 @@ def test_the_shape_of_a_damaged_line_stays() -> None:
 
 
 def test_errors_of_the_database_do_not_quote_the_input() -> None:
-    """Their messages may hold the value that could not be read."""
+    """A message may hold the value that could not be read."""
     error = duckdb.ConversionException("Could not convert string 'sk_live_4eC39' to INT64")
     assert KEYS.problem(error) == "ConversionException"
     assert "Could not convert" in PlainKeys().problem(error)
@@ -85,20 +86,20 @@ def test_errors_of_the_database_do_not_quote_the_input() -> None:
 @pytest.mark.parametrize("salt", [None, "", "short"])
 @pytest.mark.parametrize("options", [{"preset": "nginx"}, {"protect_keys": True}])
 def test_without_a_salt_keys_in_clear_are_not_read(salt: str | None, options: dict[str, object]) -> None:
-    """The error says what is missing, how to make one and where to put it."""
+    """The error names the missing salt, how to make it and where to set it."""
     config = FilesSource.model_validate({"usage": "x", "key_salt": salt, **options})
     preset = preset_named(config.preset) if config.preset else None
     with pytest.raises(ConfigError, match=r"source\.key_salt is (missing|too short).*\$\{DETECTOR_KEY_SALT\}"):
         keys_of(config, preset, key_template=False)
 
 
-def test_a_key_taken_from_elsewhere_in_a_record_is_protected() -> None:
-    """Whoever names a header beside a preset names the key in clear."""
+def test_a_key_from_a_configured_template_is_protected() -> None:
+    """A template that names a header names the key in clear."""
     config = FilesSource(usage="x", preset="kong", key_salt=SALT)
     assert keys_of(config, preset_named("kong"), key_template=True).hidden
     assert not keys_of(config, preset_named("kong"), key_template=False).hidden
 
 
 def test_the_salt_is_in_no_rendering_of_the_configuration() -> None:
-    """It is a secret like any other."""
+    """The salt is a secret."""
     assert SALT not in repr(FilesSource(usage="x", key_salt=SALT))

@@ -21,7 +21,7 @@ RECIPES = re.findall(r"```yaml\n(source:\n.*?)```", LOG_FILES.group(1) if LOG_FI
 
 
 def test_there_is_a_recipe_for_every_preset() -> None:
-    """A preset that nobody can find does not exist."""
+    """Users find presets on this page."""
     shown = {yaml.safe_load(recipe)["source"].get("preset") for recipe in RECIPES}
     assert shown >= set(PRESETS) - {"apache"}
     assert all(re.search(rf"^#### .*`{name}`", PAGE.read_text(encoding="utf-8"), re.M) for name in PRESETS)
@@ -29,7 +29,7 @@ def test_there_is_a_recipe_for_every_preset() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_is_a_valid_configuration(recipe: str, tmp_path: Path) -> None:
-    """It asks for its files, and for nothing else."""
+    """The configuration loads, and the source fails only because the files do not exist."""
     (tmp_path / "config.yaml").write_text(recipe, encoding="utf-8")
     config = load(tmp_path / "config.yaml", environment={"DETECTOR_KEY_SALT": "a salt for tests alone"})
     assert isinstance(config.source, FilesSource)
