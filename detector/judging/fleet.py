@@ -1,4 +1,4 @@
-"""Days on which the fleet moves together: one finding on the fleet, not one per key."""
+"""The fleet as a whole: its total, and days on which it moves together, as one finding and not one per key."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from detector.boundary.words import counted
 from detector.config.sections import Detection
 from detector.detectors import Description
-from detector.detectors.statistics.baseline import anscombe, expectation
+from detector.detectors.statistics.baseline import anscombe, baseline, counts_of, expectation
 from detector.model.finding import Severity
 from detector.model.panel import Panel
+from detector.model.report import Fleet
 
 KIND = "fleet_shift"
 FAR = 2.0
@@ -20,6 +21,9 @@ FAR = 2.0
 LEAST_SHARE, MOST_SHARE = 0.2, 0.5
 LEAST_KEYS = 10
 SAMPLE = 20_000
+TOTAL_BAND = 2.0
+"""The usual range of the total, in SD on either side of its mean."""
+FEWEST_SAME_WEEKDAY = 4
 
 
 def fleet_shift(panel: Panel, settings: Detection) -> tuple[Description, float] | None:
@@ -68,3 +72,29 @@ def _distances(panel: Panel, settings: Detection) -> NDArray[np.float64]:
     enough = in_use & (usual.days >= settings.minimum_days)
     distances: NDArray[Any] = (anscombe(panel.requests[step, -1]) - usual.mean) / usual.spread
     return distances[enough]
+
+
+def fleet_total(panel: Panel) -> Fleet:
+    """The requests of all active keys against the same weekday of the days before.
+
+    While fewer than ``FEWEST_SAME_WEEKDAY`` of those were seen, against all days before.
+    """
+    active = panel.records["active"].to_numpy()
+    requests = panel.requests[active].sum(axis=0)
+    errors = panel.errors[active].sum(axis=0)
+    seen = ~panel.missing[:-1]
+    same_weekday = seen & ((panel.days[-1] - panel.days[:-1]).astype(int) % 7 == 0)
+    chosen = same_weekday if same_weekday.sum() >= FEWEST_SAME_WEEKDAY else seen
+    usual = baseline(requests[None, :-1], chosen[None, :])
+    return Fleet(
+        requests=int(requests[-1]),
+        errors=int(errors[-1]),
+        expected=_count(usual.mean),
+        low=_count(usual.mean - TOTAL_BAND * usual.spread),
+        high=_count(usual.mean + TOTAL_BAND * usual.spread),
+    )
+
+
+def _count(value: NDArray[np.float64]) -> float | None:
+    """Requests from a value on the scale of the baseline; None where there is no history."""
+    return None if np.isnan(value[0]) else round(float(counts_of(value)[0]), 1)

@@ -11,9 +11,7 @@ import pandas as pd
 
 from detector.boundary.words import counted
 from detector.config.config import Config
-from detector.config.sections import Detection
 from detector.detectors import (
-    METHODS,
     Description,
     Detector,
     StatisticalDetector,
@@ -22,6 +20,7 @@ from detector.detectors import (
     types_of,
 )
 from detector.judging import fleet, policy
+from detector.judging.budget import shares
 from detector.judging.completeness import Problem, assess, is_complete
 from detector.judging.explanation import changes
 from detector.judging.policy import Threshold
@@ -72,7 +71,7 @@ def judge(
     unjudged: set[str] = set()
     held_back: list[Finding] = []
     detectors = all_detectors(config.detection)
-    budgets = _budgets(detectors, config.detection, verdicts)
+    budgets = shares(detectors, config.detection, verdicts)
     for detector in detectors:
         try:
             judged = detector.judge(panel)
@@ -112,20 +111,6 @@ def _withheld(held_back: Sequence[Finding], gone: Sequence[Sighting], extent: Ex
     if not all(extent.ends(sighting.type) for sighting in gone):
         withheld.append(RESOLUTION)
     return tuple(withheld)
-
-
-def _budgets(
-    detectors: Sequence[Detector], settings: Detection, verdicts: Mapping[str, Precision]
-) -> dict[str, float]:
-    """The alert budget divided: half for volume, which most alarms are about, the rest shared by the others;
-    then moved towards the types whose findings people found real."""
-    statistical = [item.kind for item in detectors if isinstance(item, StatisticalDetector)]
-    volume = [kind for kind in statistical if kind in METHODS[settings.method]]
-    others = [kind for kind in statistical if kind not in volume]
-    total = settings.alerts_per_1000_keys
-    half = total / 2 if volume and others else total
-    shares = {kind: half / len(group) for group in (volume, others) for kind in group}
-    return policy.weighed(shares, verdicts)
 
 
 def _findings(

@@ -16,7 +16,6 @@ from detector.detectors import Description
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Severity, Sighting, Status
 from detector.model.panel import Panel
-from detector.model.triage import Precision
 
 DEFAULT_THRESHOLD = 4.0
 """While the fleet's own past is too short: on five real fleets 0 to 2.3 false alarms per 1,000 key-days."""
@@ -24,7 +23,6 @@ LOWEST_THRESHOLD = 3.0
 FEWEST_SCORES = 500
 TAIL_FROM, TAIL_TO = 0.85, 0.95
 SMALLEST_SLOPE = 0.1
-PRIOR_REAL, LEAST_WEIGHT = 2, 0.25
 
 
 @dataclass(frozen=True)
@@ -73,23 +71,6 @@ def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Thresho
         np.nan, float(high), 1 - TAIL_TO, slope, calibrated=True, budget=alerts_per_1000_keys, past=len(past)
     )
     return replace(tail, score=tail.at(1))
-
-
-def weighed(shares: Mapping[str, float], verdicts: Mapping[str, Precision]) -> dict[str, float]:
-    """Alarms per 1,000 keys by type, moved from types people found wrong to those found right; the sum stays.
-
-    A type weighs twice the share of its judged findings that were real, as if four more had been judged and
-    two of them real, and at least a quarter: no verdict silences a type.
-    """
-    weights = {kind: share * _weight(verdicts.get(kind)) for kind, share in shares.items()}
-    scale = sum(shares.values()) / max(sum(weights.values()), 1e-9)
-    return {kind: weight * scale for kind, weight in weights.items()}
-
-
-def _weight(verdicts: Precision | None) -> float:
-    if verdicts is None:
-        return 1.0
-    return max(2 * (verdicts.true + PRIOR_REAL) / (verdicts.judged + 2 * PRIOR_REAL), LEAST_WEIGHT)
 
 
 def named(judged: pd.DataFrame, threshold: float) -> list[str]:

@@ -16,8 +16,8 @@ import pandas as pd
 from detector.boundary.disk import whole_file, write_atomically
 from detector.config.config import Config
 from detector.judging import policy
+from detector.judging.coverage import volume_judgement
 from detector.judging.judging import Judged, judge
-from detector.judging.summary import volume_judgement
 from detector.model.day import each_day
 from detector.model.finding import Finding, Severity
 from detector.pipeline import open_findings, panel_depth

@@ -1,9 +1,11 @@
-"""Days on which the fleet moves together."""
+"""The fleet as a whole: its total, and days on which it moves together."""
 
 from __future__ import annotations
 
+import pytest
+
 from detector.config.sections import Detection
-from detector.judging.fleet import fleet_shift
+from detector.judging.fleet import fleet_shift, fleet_total
 from tests.cases.usage_spike import fleet
 from tests.panels import panel
 
@@ -50,3 +52,27 @@ def test_a_small_fleet_has_no_common_movement() -> None:
 def test_a_day_that_nobody_saw_is_no_fall() -> None:
     """It is missing data."""
     assert fleet_shift(panel(moved(0, 1), missing=[99]), SETTINGS) is None
+
+
+def test_the_total_is_held_against_the_same_weekday() -> None:
+    """A Tuesday of 900 is as usual where Tuesdays have 900 and other days 100."""
+    week = [100, 900, 100, 100, 100, 100, 100]  # 17 March 2026 is a Tuesday, the last day of the panel
+    total = fleet_total(panel({"key": (week * 8)[: 7 * 7 + 2]}))
+    assert total.requests == 900
+    assert total.expected == pytest.approx(900, rel=0.01)
+    assert total.low is not None
+    assert total.high is not None
+    assert total.low < 900 < total.high
+
+
+def test_the_total_of_a_young_fleet_is_held_against_all_days() -> None:
+    """Three same weekdays say too little; without any day nothing is expected."""
+    assert fleet_total(panel({"key": [100] * 15 + [300]})).expected == pytest.approx(100, rel=0.01)
+    assert fleet_total(panel({"key": [300]})).expected is None
+
+
+def test_missing_days_do_not_lower_the_usual_total() -> None:
+    """Their zeros mean nothing."""
+    counts = [100] * 29
+    counts[-8] = 0
+    assert fleet_total(panel({"key": counts}, missing=[-8])).expected == pytest.approx(100, rel=0.01)

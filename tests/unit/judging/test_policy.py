@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from detector.judging import policy
 from detector.model.finding import Severity, Sighting, Status
-from detector.model.triage import Precision
 
 DAY = date(2026, 3, 17)
 NORMAL = np.random.default_rng(3).normal(size=20_000)
@@ -50,25 +49,6 @@ def test_a_larger_budget_never_raises_the_threshold(one: float, other: float) ->
     """More alarms allowed, lower threshold."""
     small, large = sorted((one, other))
     assert policy.calibrate(NORMAL, large).score <= policy.calibrate(NORMAL, small).score
-
-
-SHARES = {"usage_spike": 0.5, "error_surge": 0.25, "endpoint_shift": 0.25}
-COUNTS = st.tuples(st.integers(0, 200), st.integers(0, 200)).map(lambda pair: Precision(max(pair), min(pair)))
-
-
-@given(st.dictionaries(st.sampled_from(sorted(SHARES)), COUNTS))
-def test_verdicts_move_the_budget_between_types_and_keep_its_sum(verdicts: dict[str, Precision]) -> None:
-    """Whatever people say, the alarms of an ordinary day stay what the budget says, and no type falls silent."""
-    weighed = policy.weighed(SHARES, verdicts)
-    assert sum(weighed.values()) == pytest.approx(1)
-    assert all(weighed[kind] > share / 8 for kind, share in SHARES.items())
-
-
-def test_a_type_that_people_found_wrong_gives_budget_to_one_they_found_right() -> None:
-    """Twenty false error surges and twenty true shifts change places with nobody else's loss."""
-    weighed = policy.weighed(SHARES, {"error_surge": Precision(20, 0), "endpoint_shift": Precision(20, 20)})
-    assert weighed["error_surge"] < 0.1 < 0.3 < weighed["endpoint_shift"]
-    assert policy.weighed(SHARES, {}) == SHARES
 
 
 def test_an_identity_depends_on_type_source_key_and_organization_alone() -> None:

@@ -1,0 +1,78 @@
+"""The alert budget: how it is divided among the statistical detectors, and what a day made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from detector.config.sections import Detection
+from detector.detectors import METHODS, Detector, StatisticalDetector
+from detector.judging import policy
+from detector.judging.policy import Threshold
+from detector.model.finding import Finding
+from detector.model.report import Budget
+from detector.model.triage import Precision
+
+PRIOR_REAL = 2
+LEAST_WEIGHT = 0.25
+
+
+def shares(
+    detectors: Sequence[Detector], settings: Detection, verdicts: Mapping[str, Precision]
+) -> dict[str, float]:
+    """The alert budget of each statistical detector, in alarms per 1,000 keys.
+
+    Half is for volume, which most alarms are about, and the other detectors share the rest. Then it moves
+    towards the types whose findings people found real.
+    """
+    statistical = [item.kind for item in detectors if isinstance(item, StatisticalDetector)]
+    volume = [kind for kind in statistical if kind in METHODS[settings.method]]
+    others = [kind for kind in statistical if kind not in volume]
+    total = settings.alerts_per_1000_keys
+    half = total / 2 if volume and others else total
+    even = {kind: half / len(group) for group in (volume, others) for kind in group}
+    return weighed(even, verdicts)
+
+
+def weighed(even: Mapping[str, float], verdicts: Mapping[str, Precision]) -> dict[str, float]:
+    """Alarms per 1,000 keys by type, moved from types people found wrong to those found right; the sum stays.
+
+    A type weighs twice the share of its judged findings that were real, as if four more had been judged and
+    two of them real, and at least a quarter: no verdict silences a type.
+    """
+    weights = {kind: share * _weight(verdicts.get(kind)) for kind, share in even.items()}
+    scale = sum(even.values()) / max(sum(weights.values()), 1e-9)
+    return {kind: weight * scale for kind, weight in weights.items()}
+
+
+def _weight(verdicts: Precision | None) -> float:
+    if verdicts is None:
+        return 1.0
+    return max(2 * (verdicts.true + PRIOR_REAL) / (verdicts.judged + 2 * PRIOR_REAL), LEAST_WEIGHT)
+
+
+def spent(
+    judgements: Mapping[str, pd.DataFrame],
+    thresholds: Mapping[str, Threshold],
+    findings: Sequence[Finding],
+    alerts_per_1000_keys: float,
+) -> Budget:
+    """What a day made of its budget; ``judgements`` and ``thresholds`` are by statistical detector."""
+    expected = 0.0
+    at_half = 0
+    at_double = 0
+    for kind, threshold in thresholds.items():
+        frame = judgements[kind]
+        expected += int(frame["score"].notna().sum()) * threshold.rate(threshold.score)
+        at_half += len(policy.named(frame, threshold.at(0.5)))
+        at_double += len(policy.named(frame, threshold.at(2)))
+    return Budget(
+        alerts_per_1000_keys=alerts_per_1000_keys,
+        expected=round(expected, 2),
+        raised=sum(finding.type in thresholds and finding.status.raised for finding in findings),
+        at_half=at_half,
+        at_double=at_double,
+        thresholds={kind: round(threshold.score, 2) for kind, threshold in thresholds.items()},
+        calibrated=bool(thresholds) and all(threshold.calibrated for threshold in thresholds.values()),
+    )

@@ -1,0 +1,71 @@
+"""What of a judged day was looked at, and what was not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from detector.config.config import Config
+from detector.judging.judging import Judged
+from detector.model.panel import Panel
+from detector.model.report import Coverage, NotJudged
+
+VOLUME = ("usage_spike", "unusual_pattern")
+"""The judgements that say whether a key was judged at all, the first that there is."""
+
+
+def coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Coverage:
+    """What was looked at; ``failures`` are all parts of the run that failed, detectors included."""
+    panel, records = judged.panel, judged.panel.records
+    window = slice(-1 - config.detection.baseline_days, -1)
+    has_register = bool(records["registered"].any())
+    unregistered = records[~records["registered"] & (records["request_count"] > 0) & has_register]
+    revoked = records[~records["active"] & (records["request_count"] > 0)]
+    return Coverage(
+        complete=judged.extent.complete,
+        problems=tuple(problem.text for problem in judged.problems),
+        keys_active=int(records["active"].sum()),
+        keys_judged=_keys_judged(judged),
+        not_judged=tuple(_not_judged(judged)),
+        baseline_days=int((~panel.missing[window]).sum()),
+        missing_days=tuple(day.item() for day in _gaps(panel, window)),
+        unregistered_keys=tuple(unregistered["key_id"]),
+        revoked_keys_in_use=tuple(revoked["key_id"]),
+        withheld=judged.withheld,
+        failures=failures,
+        revisions=panel.revisions,
+    )
+
+
+def _gaps(panel: Panel, window: slice) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    """The days nobody saw in the middle of the baseline; those before the first seen one are no gap."""
+    seen_from = int(np.argmin(panel.missing)) if not panel.missing.all() else len(panel.missing)
+    gaps = panel.missing & (np.arange(len(panel.missing)) >= seen_from)
+    days: np.ndarray[Any, np.dtype[np.datetime64]] = panel.days[window][gaps[window]]
+    return days
+
+
+def volume_judgement(judged: Judged) -> pd.DataFrame | None:
+    """How the day's volume was judged by the configured method; None where that failed."""
+    return next((judged.judgements[kind] for kind in VOLUME if kind in judged.judgements), None)
+
+
+def _keys_judged(judged: Judged) -> int:
+    volume = volume_judgement(judged)
+    if volume is None:
+        return 0
+    scored = volume["score"].notna()
+    return int((scored & judged.panel.records["active"].to_numpy()).sum())
+
+
+def _not_judged(judged: Judged) -> list[NotJudged]:
+    """Active keys without a score, by detector and reason."""
+    active = judged.panel.records["active"].to_numpy()
+    groups = []
+    for kind, frame in judged.judgements.items():
+        unscored = frame[frame["score"].isna() & active]
+        for reason, rows in unscored.groupby("not_judged", sort=True, dropna=False):
+            groups.append(NotJudged(kind, str(reason), len(rows), tuple(rows.index)))
+    return groups

@@ -1,0 +1,121 @@
+"""The verdict on a day, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from detector.judging.verdict import headline, outcome_of, subline
+from detector.model.finding import Finding, Severity, Status
+from detector.model.report import Coverage
+from tests.panels import DAY
+
+SEEN = Coverage(
+    complete=True,
+    problems=(),
+    keys_active=40,
+    keys_judged=38,
+    not_judged=(),
+    baseline_days=56,
+    missing_days=(),
+    unregistered_keys=(),
+    revoked_keys_in_use=(),
+    withheld=(),
+)
+PARTIAL = replace(SEEN, complete=False, problems=("The data end 9.0 hours before the day does.",))
+
+
+def finding(key_id: str | None, status: Status = Status.NEW, title: str = "Usage spike") -> Finding:
+    """A finding on a key, or on the fleet."""
+    return Finding(
+        finding_id=f"{title} of {key_id}",
+        episode=1,
+        type="usage_spike",
+        title=title,
+        status=status,
+        severity=Severity.HIGH,
+        confidence="high",
+        key_id=key_id,
+        name=None,
+        environment="live",
+        team=None,
+        application=None,
+        day=DAY,
+        score=9.0,
+        observed=100.0,
+        expected=10.0,
+        low=5.0,
+        high=15.0,
+        reason="Many.",
+        first_seen=DAY,
+        last_seen=DAY,
+        days=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("pressing", "coverage", "expected"),
+    [
+        ([], SEEN, "clear"),
+        ([], PARTIAL, "not_judged"),
+        ([], replace(SEEN, keys_judged=0), "not_judged"),
+        ([finding(None)], SEEN, "findings"),
+        ([finding(None)], PARTIAL, "not_judged"),
+        ([finding("k")], PARTIAL, "findings"),
+    ],
+)
+def test_a_day_is_clear_only_where_it_was_looked_at(
+    pressing: list[Finding], coverage: Coverage, expected: str
+) -> None:
+    """A finding on a key is said on incomplete data too."""
+    assert outcome_of(pressing, coverage) == expected
+
+
+@pytest.mark.parametrize(
+    ("pressing", "expected"),
+    [
+        ([finding("a")], "One key needs a look"),
+        ([finding("a"), finding("a", title="Error surge")], "One key needs a look"),
+        ([finding("a"), finding("b", Status.ONGOING)], "Two keys need a look, one of them new"),
+        ([finding("a", Status.ONGOING)], "One key needs a look, not new"),
+        ([finding("a", Status.ONGOING), finding("b", Status.ONGOING)], "Two keys need a look, none of them new"),
+        ([finding(None)], "The data need a look"),
+        ([finding(f"k{number}") for number in range(13)], "13 keys need a look"),
+    ],
+)
+def test_the_headline_counts_keys_and_not_findings(pressing: list[Finding], expected: str) -> None:
+    """And says how many of them are new."""
+    assert headline("findings", pressing, SEEN) == expected
+
+
+def test_the_headline_over_incomplete_data_says_so() -> None:
+    """What was found is no more than what was seen."""
+    assert headline("findings", [finding("a")], PARTIAL) == "One key needs a look, and the data are incomplete"
+
+
+@pytest.mark.parametrize(
+    ("coverage", "expected"),
+    [
+        (PARTIAL, "The data end 9.0 hours before the day does."),
+        (replace(SEEN, failures=("usage_spike failed: ValueError",)), "usage_spike failed: ValueError"),
+        (replace(SEEN, keys_active=0), "There is no active key."),
+        (replace(SEEN, keys_judged=0), "None of 40 active keys has enough history yet."),
+    ],
+)
+def test_a_day_that_was_not_judged_says_why(coverage: Coverage, expected: str) -> None:
+    """The first reason there is."""
+    assert subline("not_judged", [], coverage, muted=0) == expected
+
+
+def test_an_all_clear_says_what_it_rests_on() -> None:
+    """Muted findings are there, and are not nothing."""
+    start = "38 of 40 active keys were judged against 56 days, and"
+    assert subline("clear", [], SEEN, muted=0) == f"{start} none stands out."
+    assert subline("clear", [], SEEN, muted=2) == f"{start} nothing stands out but two muted findings."
+
+
+def test_the_line_below_the_headline_names_what_is_new_and_what_goes_on() -> None:
+    """By title, with its number."""
+    pressing = [finding("a"), finding("b"), finding("c", Status.ONGOING, "Error surge")]
+    assert subline("findings", pressing, SEEN, muted=0) == "New: usage spike (2). Ongoing: error surge."
