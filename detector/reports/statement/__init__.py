@@ -1,4 +1,4 @@
-"""A month's statement: every format is a rendering of one ``Statement``, so the amounts agree everywhere."""
+"""The formats of a month's statement. All formats render the same ``Statement``, so their amounts agree."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ FORMATS = {
     "focus": "detector.reports.statement.focus:render",
     "json": "detector.reports.statement.json:render",
 }
-"""Format name to ``module:function``; imported only when asked for."""
+"""Format name to ``module:function``. A module is imported only when its format is needed."""
 FILES = {"html": "statement.html", "csv": "statement.csv", "focus": "focus.csv", "json": "statement.json"}
-"""Format to the name of its file, in the order in which they are written."""
+"""Format name to file name, in the order in which the files are written."""
 
 
-def render(statement: Statement, form: str) -> str:
-    """A statement in a format; ``KeyError`` for a name that ``FORMATS`` does not have."""
-    text: str = load_plug_in(FORMATS, form)(statement)
+def render(statement: Statement, format_name: str) -> str:
+    """Render a statement in a format. A name that ``FORMATS`` does not have raises KeyError."""
+    text: str = load_plug_in(FORMATS, format_name)(statement)
     return text

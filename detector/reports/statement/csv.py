@@ -1,4 +1,4 @@
-"""A statement as CSV: one row a charge, by the rules of ``reports.csv``."""
+"""A statement as CSV: one row per charge, with the cell rules of ``reports.exports.csv``."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ COLUMNS = (
 
 
 def render(statement: Statement) -> str:
-    """A line of names and one line a charge; they add up to the statement's total."""
+    """Write the column names and one row per charge. The amounts add up to the statement's total."""
     return table(COLUMNS, rows(statement))

@@ -1,7 +1,7 @@
 """A statement in FOCUS, the FinOps Open Cost and Usage Specification, version 1.2 (focus.finops.org).
 
-One row a charge. Shared costs are recurring purchases, and credits where they are negative. The columns that
-version 1.0 asks for and that say nothing here stand empty at the end.
+Each charge is one row. A shared cost is a recurring purchase, or a credit if it is negative. The last columns are
+empty: version 1.0 requires them, and a statement has no data for them.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ EMPTY = (
     "AvailabilityZone", "CommitmentDiscountCategory", "CommitmentDiscountId", "CommitmentDiscountName",
     "CommitmentDiscountStatus", "CommitmentDiscountType", "RegionId", "RegionName",
 )  # fmt: skip
-"""Columns that 1.0 asks for and that say nothing here."""
+"""Columns that version 1.0 requires and for which a statement has no data."""
 
 
 def render(statement: Statement) -> str:
-    """A line of names and one line a charge."""
-    common = {**dict.fromkeys(EMPTY), **_common(statement)}
-    return table((*COLUMNS, *EMPTY), ({**common, **_own(statement, row)} for row in rows(statement)))
+    """Write the column names and one row per charge."""
+    common = {**dict.fromkeys(EMPTY), **_common_fields(statement)}
+    records = ({**common, **_charge_fields(statement, row)} for row in rows(statement))
+    return table((*COLUMNS, *EMPTY), records)
 
 
-def _common(statement: Statement) -> dict[str, Any]:
-    """What is the same of every charge."""
-    month, issuer = statement.month, statement.organization or statement.source
-    start, end = (
-        plain(Day(day, statement.timezone).start) for day in (month.first, month.last + timedelta(days=1))
-    )
+def _common_fields(statement: Statement) -> dict[str, Any]:
+    """The fields that are the same for every charge."""
+    issuer = statement.organization or statement.source
+    start = plain(Day(statement.month.first, statement.timezone).start)
+    # FOCUS periods exclude their end, so the period ends where the next month begins.
+    end = plain(Day(statement.month.last + timedelta(days=1), statement.timezone).start)
     return {
         "BillingAccountId": issuer,
         "BillingAccountName": issuer,
@@ -66,13 +67,14 @@ def _common(statement: Statement) -> dict[str, Any]:
     }
 
 
-def _own(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What is a charge's own."""
-    shared, amount = row["kind"] == SHARED, row["amount"]
-    unit_price, quantity, unit = _priced(row)
+def _charge_fields(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of one charge."""
+    shared = row["kind"] == SHARED
+    amount = row["amount"]
+    unit_price, quantity, unit = _pricing(row)
     return {
         "BilledCost": amount,
-        "ChargeCategory": "Usage" if not shared else "Credit" if amount < 0 else "Purchase",
+        "ChargeCategory": _category(row),
         "ChargeDescription": f"{row['charge']}, {statement.month.first:%B %Y}",
         "ChargeFrequency": "Recurring" if shared else "Usage-Based",
         "ConsumedQuantity": row["requests"],
@@ -96,13 +98,17 @@ def _own(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _priced(row: Mapping[str, Any]) -> tuple[Decimal, Decimal, str]:
-    """Unit price, how many units, and the unit; their product is the exact cost."""
+def _category(row: Mapping[str, Any]) -> str:
+    if row["kind"] != SHARED:
+        return "Usage"
+    return "Credit" if row["amount"] < 0 else "Purchase"
+
+
+def _pricing(row: Mapping[str, Any]) -> tuple[Decimal, Decimal, str]:
+    """Unit price, quantity and unit of a charge. Unit price times quantity is the exact cost."""
     if row["kind"] == SHARED:
         return row["amount"], Decimal(1), "Months"
     per = row["per"] or 1
-    return (
-        row["price"] or Decimal(0),
-        Decimal(row["requests"]) / per,
-        "Requests" if per == 1 else f"{per} Requests",
-    )
+    unit_price = row["price"] or Decimal(0)
+    quantity = Decimal(row["requests"]) / per
+    return unit_price, quantity, "Requests" if per == 1 else f"{per} Requests"

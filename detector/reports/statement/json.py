@@ -1,4 +1,4 @@
-"""A statement as JSON, for scripts and for whoever wants to check an amount."""
+"""A statement as JSON, for scripts and for people who check an amount."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ SCHEMA_ID = f"urn:detector:statement:{SCHEMA_VERSION}"
 
 
 def render(statement: Statement) -> str:
-    """The whole statement; amounts are texts, so that no reader rounds them. Only ``generated_at`` differs between
-    two statements of the same data."""
+    """Render the whole statement.
+
+    Amounts are texts, so that no reader rounds them. Two statements of the same data differ only in
+    ``generated_at``.
+    """
     days = statement.days
     document = {
         "$schema": SCHEMA_ID,
@@ -36,7 +39,7 @@ def render(statement: Statement) -> str:
             **{kind: plain(getattr(days, kind)) for kind in ("missing", "ahead", "empty", "unsettled")},
         },
         "total": _amount(statement, statement.total),
-        "total_before": None if statement.before is None else _amount(statement, statement.before),
+        "total_before": _amount_or_none(statement, statement.before),
         "requests": statement.requests,
         "requests_without_price": statement.unpriced,
         "prices": [_plain_amounts(price.model_dump()) for price in statement.prices],
@@ -49,20 +52,23 @@ def render(statement: Statement) -> str:
 
 def _team(statement: Statement, team: TeamTotal) -> dict[str, Any]:
     amounts = {kind: _amount(statement, getattr(team, kind)) for kind in ("usage", "shared", "total")}
-    before = None if team.before is None else _amount(statement, team.before)
+    before = _amount_or_none(statement, team.before)
     return {"team": team.team or None, "keys": team.keys, "requests": team.requests, **amounts, "before": before}
 
 
 def _charges(statement: Statement) -> Iterator[dict[str, Any]]:
-    """The rows as plain JSON types, without what stands at the top."""
+    """The rows as plain JSON types, without the fields that the document has once."""
     for row in rows(statement):
-        told = {name: value for name, value in row.items() if name not in ("month", "currency")}
-        yield _plain_amounts(told)
+        yield _plain_amounts({name: value for name, value in row.items() if name not in ("month", "currency")})
 
 
 def _plain_amounts(record: dict[str, Any]) -> dict[str, Any]:
-    """Exact numbers as texts without exponent."""
+    """Convert exact numbers to texts without exponent."""
     return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in record.items()}
+
+
+def _amount_or_none(statement: Statement, minor: int | None) -> str | None:
+    return None if minor is None else _amount(statement, minor)
 
 
 def _amount(statement: Statement, minor: int) -> str:

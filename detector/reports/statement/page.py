@@ -1,4 +1,4 @@
-"""A month's statement as one page: what it came to, who pays what, and for which keys."""
+"""A month's statement as one HTML page: the total, the amount of each team, and the amount of each key."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from detector.chargeback.statement import SHARED, Statement, minor_digits
 from detector.config.chargeback import PRICE_DECIMALS
 from detector.reports.exports.json import plain, tool_version
 from detector.reports.page.assets import assets, environment
-from detector.reports.statement.words import change, described, gaps, money, remarks, team_name
+from detector.reports.statement.words import change, describe_price, gaps, money, remarks, team_name
 
 MOST_KEYS = 100
-"""Keys of a team that the page names, the dearest ones; all of them are in the CSV and JSON files."""
+"""The page lists this many keys of a team, the most expensive ones. The CSV and JSON files have all keys."""
 
 
 @dataclass(frozen=True)
 class TeamRow:
-    """A team as the page shows it; the widths are percent of the dearest team's total."""
+    """A team as the page shows it; the widths are percent of the most expensive team's total."""
 
     name: str
     anchor: str
@@ -39,12 +39,12 @@ class TeamRow:
 
 
 def render(statement: Statement) -> str:
-    """The whole page as text."""
+    """Render the whole page."""
     return environment().get_template("chargeback.html.j2").render(page=page(statement))
 
 
 def page(statement: Statement) -> dict[str, Any]:
-    """Everything the template says."""
+    """All values that the template shows."""
     return {
         **assets(),
         "statement": statement,
@@ -67,18 +67,16 @@ def _subline(statement: Statement) -> str:
 
 
 def _facts(statement: Statement) -> Iterator[tuple[str, str]]:
-    usage, shared = (sum(getattr(team, kind) for team in statement.teams) for kind in ("usage", "shared"))
-    yield money(statement, usage), "for requests"
-    yield money(statement, shared), "shared costs"
+    yield money(statement, sum(team.usage for team in statement.teams)), "usage costs"
+    yield money(statement, sum(team.shared for team in statement.teams)), "shared costs"
     before = statement.before
-    yield (
-        change(statement.total, before),
-        "the month before is not known whole"
-        if before is None
-        else f"against {money(statement, before)} the month before",
-    )
+    if before is None:
+        comparison = "no complete data for the previous month"
+    else:
+        comparison = f"against {money(statement, before)} in the previous month"
+    yield change(statement.total, before), comparison
     days = len(statement.month.days())
-    yield f"{len(statement.days.stored)} of {days}", "days in it"
+    yield f"{len(statement.days.stored)} of {days}", "days with data"
 
 
 def _teams(statement: Statement) -> Iterator[TeamRow]:
@@ -103,16 +101,15 @@ def _teams(statement: Statement) -> Iterator[TeamRow]:
 
 
 def _by_key(statement: Statement) -> pd.DataFrame:
-    """Requests and amounts by team and key, the dearest first."""
+    """Requests and amounts by team and key, the most expensive first."""
     lines = statement.lines.assign(
         usage=statement.lines["amount"].where(statement.lines["kind"] != SHARED, 0),
         shared=statement.lines["amount"].where(statement.lines["kind"] == SHARED, 0),
     )
     sums = lines.groupby(["team", "key_id"], as_index=False)[["requests", "usage", "shared", "amount"]].sum()
-    told = sums.merge(
-        statement.owners[["team", "key_id", "name", "environment"]], on=["team", "key_id"], how="left"
-    )
-    return told.sort_values(["amount", "requests", "key_id"], ascending=[False, False, True])
+    owners = statement.owners[["team", "key_id", "name", "environment"]]
+    keys = sums.merge(owners, on=["team", "key_id"], how="left")
+    return keys.sort_values(["amount", "requests", "key_id"], ascending=[False, False, True])
 
 
 def _owners(statement: Statement, keys: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -131,22 +128,23 @@ def _prices(statement: Statement) -> Iterator[dict[str, Any]]:
     lines = statement.lines[statement.lines["kind"] != SHARED]
     requests = lines.groupby("charge")["requests"].sum().to_dict()
     for price in statement.prices:
-        own = int(requests.get(price.name, 0))
-        per = "a request" if price.per == 1 else f"per {counted(price.per, 'request')}"
+        count = int(requests.get(price.name, 0))
+        per = "per request" if price.per == 1 else f"per {counted(price.per, 'request')}"
         yield {
             "name": price.name,
-            "applies": described(price),
+            "applies": describe_price(price),
             "price": f"{_exact(statement, price.price)} {per}",
-            "requests": own,
-            "amount": _exact(statement, own * price.price / price.per),
+            "requests": count,
+            "amount": _exact(statement, count * price.price / price.per),
         }
 
 
 def _exact(statement: Statement, price: Decimal) -> str:
-    """A number with its decimals up to as many as a price may have, and at least those of an amount."""
+    """Format a number with all its decimals, at least those of the currency and at most ``PRICE_DECIMALS``."""
     exponent = price.normalize().as_tuple().exponent
     assert isinstance(exponent, int)
-    return f"{price:,.{min(max(minor_digits(statement.currency), -exponent), PRICE_DECIMALS)}f}"
+    decimals = min(max(minor_digits(statement.currency), -exponent), PRICE_DECIMALS)
+    return f"{price:,.{decimals}f}"
 
 
 def _shared(statement: Statement) -> Iterator[dict[str, Any]]:
@@ -154,9 +152,9 @@ def _shared(statement: Statement) -> Iterator[dict[str, Any]]:
     sums = lines.groupby("charge")["amount"].sum().to_dict()
     words = {
         "requests": "by requests",
-        "cost": "by what requests cost",
+        "cost": "by the cost of requests",
         "keys": "by active keys",
-        "evenly": "evenly between teams",
+        "evenly": "evenly among teams",
     }
     for cost in statement.shared:
         split = words[cost.split] if isinstance(cost.split, str) else _shares(cost.split)
@@ -164,16 +162,16 @@ def _shared(statement: Statement) -> Iterator[dict[str, Any]]:
 
 
 def _shares(split: dict[str, int]) -> str:
-    whole = sum(split.values())
-    return ", ".join(f"{team} {share / whole:.0%}" for team, share in split.items())
+    total = sum(split.values())
+    return ", ".join(f"{team} {share / total:.0%}" for team, share in split.items())
 
 
 def _receipt(statement: Statement) -> Iterator[tuple[str, str]]:
     month = statement.month
-    yield "Month", f"{month.first} to {month.last}, days of {statement.timezone.key}"
+    yield "Month", f"{month.first} to {month.last}, in {statement.timezone.key}"
     yield "Days", f"{len(statement.days.stored)} of {len(month.days())}"
-    yield "State", "final" if statement.final else "not final: another statement of this month may differ"
-    yield "Rounding", "the total as usual, shares up or down so that every column adds up"
-    yield "Owner of a request", "the team that had its key on that day"
+    yield "State", "final" if statement.final else "not final: a later statement of this month may differ"
+    yield "Rounding", "the total to the nearest unit; shares up or down, so that every column adds up"
+    yield "Owner of a request", "the team that owned its key on that day"
     yield "Generated", str(plain(statement.generated_at))
     yield "Version", f"detector {tool_version()}"

@@ -1,4 +1,4 @@
-"""The charges of a statement as flat records, which CSV, JSON and FOCUS share."""
+"""The charges of a statement as flat records. CSV, JSON and FOCUS use the same records."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from detector.chargeback.statement import LINE_COLUMNS, OWNER_COLUMNS, SHARED, S
 
 
 def rows(statement: Statement) -> Iterator[dict[str, Any]]:
-    """The charges with what is known of their keys; what does not apply is null."""
+    """One record per charge, with the name, environment and application of its key.
+
+    A field that does not apply to a charge is None.
+    """
     prices = {price.name: price for price in statement.prices}
-    owners = zip(*(statement.owners[name].tolist() for name in OWNER_COLUMNS), strict=True)
-    known = {(team, key): facts for team, key, *facts in owners}
-    lines = zip(*(statement.lines[name].tolist() for name in LINE_COLUMNS), strict=True)
+    owners = statement.owners[list(OWNER_COLUMNS)].itertuples(index=False, name=None)
+    details = {
+        (team, key): (name, environment, application) for team, key, name, environment, application in owners
+    }
+    lines = statement.lines[list(LINE_COLUMNS)].itertuples(index=False, name=None)
     for team, key, charge, kind, requests, amount in lines:
-        name, environment, application = known.get((team, key), ("", "", ""))
+        name, environment, application = details.get((team, key), ("", "", ""))
         price = prices.get(charge) if kind != SHARED else None
         yield {
             "month": str(statement.month),

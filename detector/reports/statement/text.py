@@ -19,9 +19,10 @@ PIPE_WIDTH = 160
 
 
 def render(statement: Statement) -> str:
-    """Teams in aligned columns, most first, with what must be known below."""
+    """Render one row per team, highest total first, and the remarks below the table."""
     listing = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
-    usage, shared = (sum(getattr(team, kind) for team in statement.teams) for kind in ("usage", "shared"))
+    usage = sum(team.usage for team in statement.teams)
+    shared = sum(team.shared for team in statement.teams)
     listing.add_column("team", "total")
     footers = {
         "keys": f"{sum(team.keys for team in statement.teams):,}",
@@ -39,9 +40,9 @@ def render(statement: Statement) -> str:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
     Console(file=buffer, width=width, no_color=True, highlight=False).print(listing)
     state = "" if statement.final else ", not final"
-    head = f"{statement.currency} {money(statement, statement.total)} for {statement.month.first:%B %Y}{state}\n"
-    below = [*remarks(statement), *gaps(statement)]
-    return head + buffer.getvalue() + "".join(f"{visible(line)}\n" for line in below)
+    title = f"{statement.currency} {money(statement, statement.total)} for {statement.month.first:%B %Y}{state}\n"
+    notes = [*remarks(statement), *gaps(statement)]
+    return title + buffer.getvalue() + "".join(f"{visible(line)}\n" for line in notes)
 
 
 def _row(statement: Statement, team: TeamTotal) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the formats say alike: amounts, remarks, and what is not charged to anybody."""
+"""The texts that all formats of a statement share: amounts, remarks, and requests without a price or a team."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from detector.config.chargeback import Price
 
 
 def team_name(team: str) -> str:
-    """What a team is called where people read."""
+    """The name of a team for people."""
     return team if team != NO_TEAM else "no team"
 
 
 def money(statement: Statement, minor: int) -> str:
-    """An amount with separators and without its currency."""
+    """Format an amount with separators and without its currency."""
     return f"{statement.money(minor):,}"
 
 
 def change(team_total: int, before: int | None) -> str:
-    """How much more or less than in the month before, in words."""
+    """The change against the previous month in percent, or a word where a percentage has no meaning."""
     if before is None:
         return "–"
     if not before:
@@ -30,8 +30,9 @@ def change(team_total: int, before: int | None) -> str:
 
 
 def remarks(statement: Statement) -> list[str]:
-    """What must be known before the amounts are believed."""
-    days, every = statement.days, len(statement.month.days())
+    """Sentences about the days whose data are missing or may still change."""
+    days = statement.days
+    every = len(statement.month.days())
     lines = list(statement.failures)
     if days.ahead:
         lines.append(f"The month is not over: {_some(days.ahead, every)} to come.")
@@ -40,39 +41,37 @@ def remarks(statement: Statement) -> list[str]:
     if days.unsettled:
         lines.append(f"Late rows may still change {_named(days.unsettled)}.")
     if days.empty:
-        lines.append(
-            f"No request at all was seen on {_named(days.empty)}; where the source was away, they are missing."
-        )
+        lines.append(f"No requests on {_named(days.empty)}. If the source was unavailable, charges are missing.")
     return lines
 
 
 def gaps(statement: Statement) -> list[str]:
-    """What is in the statement and has no price or no owner."""
+    """Sentences about requests without a price and keys without a team."""
     lines = []
     if not statement.prices and not statement.shared:
-        lines.append("No prices are configured (chargeback.prices), so requests are told and cost nothing.")
+        lines.append("No prices are configured (chargeback.prices): requests are counted and cost nothing.")
     elif statement.unpriced:
         lines.append(
-            f"No price fits {statement.unpriced:,} of {counted(statement.requests, 'request')}; "
-            f"{singular_or_plural(statement.unpriced, 'it costs', 'they cost')} nothing here."
+            f"No price matches {statement.unpriced:,} of {counted(statement.requests, 'request')}. "
+            f"{singular_or_plural(statement.unpriced, 'It costs', 'They cost')} nothing."
         )
-    own = next((team for team in statement.teams if team.team == NO_TEAM), None)
-    if own is not None and own.keys:
-        have = counted(own.keys, "key has", "keys have")
+    without_team = next((team for team in statement.teams if team.team == NO_TEAM), None)
+    if without_team is not None and without_team.keys:
+        have = counted(without_team.keys, "key has", "keys have")
         lines.append(f"{have} no team in the register: see “{team_name(NO_TEAM)}”.")
     return lines
 
 
-def described(price: Price) -> str:
-    """What a price is for, in words."""
-    parts = {
+def describe_price(price: Price) -> str:
+    """The requests to which a price applies, in words."""
+    patterns = {
         "endpoint": price.endpoint,
         "environment": price.environment,
         "team": price.team,
         "application": price.application,
     }
-    told = [f"{name} {pattern}" for name, pattern in parts.items() if pattern is not None]
-    return ", ".join(told) or "all other requests"
+    conditions = [f"{name} {pattern}" for name, pattern in patterns.items() if pattern is not None]
+    return ", ".join(conditions) or "all other requests"
 
 
 def _some(days: tuple[date, ...], every: int) -> str:
@@ -80,11 +79,11 @@ def _some(days: tuple[date, ...], every: int) -> str:
 
 
 def _named(days: tuple[date, ...]) -> str:
-    """The days by name, runs of them by their ends."""
+    """List the days; consecutive days become a range."""
     runs: list[list[date]] = []
     for day in days:
         if runs and runs[-1][-1] + timedelta(days=1) == day:
             runs[-1].append(day)
         else:
             runs.append([day])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

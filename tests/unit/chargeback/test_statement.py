@@ -238,7 +238,7 @@ def test_a_month_without_requests_is_not_final() -> None:
     silent = replace(result, days=replace(result.days, empty=result.days.stored))
     assert result.final
     assert not silent.final
-    assert "No request at all was seen on 2026-02-01 to 2026-02-28" in render(silent, "text")
+    assert "No requests on 2026-02-01 to 2026-02-28" in render(silent, "text")
     assert replace(statement([used, *[idle] * 27]), days=replace(result.days, empty=result.days.stored[1:])).final
 
 
