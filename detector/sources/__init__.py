@@ -1,4 +1,9 @@
-"""Where usage comes from. A source is one file here and one line in ``SOURCES``."""
+"""Where usage comes from: files, databases and by-key endpoints.
+
+A source is one room here and one line in ``SOURCES``. Here belongs everything that reads from the outside,
+and the pull that stores what was read. What the usage means does not belong here. The rooms ``files``,
+``sql`` and ``http`` do not import one another.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Faults: input that could not be used, counted by reason and day, with samples that hold no secret."""
+"""Faults: input that could not be used, counted by reason and day, with samples that hold no secret.
+
+There are two kinds of faults. A bad row whose day is known belongs to that day. A row without a usable time
+belongs to the source as a whole and is repeated with every day that is pulled from it; otherwise its count
+would depend on how the pull was divided into windows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""From the source into the history: what is missing, each day whole, only the organization's own keys."""
+"""The pull: it reads days from the source and stores each one whole in the history.
+
+- The pull asks the source once for the first and last use of every key before the first stored day
+  (``Source.activity_before``). A key that was silent for a year is therefore known as dormant on the first
+  day of a new installation.
+- A source may leave a day out that it cannot give. Such a day stays missing. Before the next day is stored,
+  the pull asks the source what happened in between. Only the last day must not be left out: that is a
+  SourceError.
+- Late rows are found by a second look. Each run pulls the days that have not settled again and compares
+  them. A change is stored with the day as a revision that names the day of the pull, so the report of that
+  day tells the change again in the same words whenever it is rendered.
+- With an organization configured, keys outside the register are left out and counted, because nobody knows
+  to whom they belong.
+"""
 
 from __future__ import annotations
 

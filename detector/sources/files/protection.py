@@ -1,11 +1,12 @@
 """Protection: an id replaces every key in clear before it is stored, shown or written into an error.
 
-The id is ``key_`` with 16 hexadecimal digits of the key's HMAC-SHA256 under the installation's salt, and the last
-characters of the key, by which its owner recognizes it. Equal keys have equal ids, so usage and register join.
-Without the salt nobody can test whether an id belongs to a guessed key.
+The id is ``key_`` with 16 hexadecimal digits of the key's HMAC-SHA256 under the installation's salt, and the
+last characters of the key, by which its owner recognizes it. Equal keys have equal ids, so usage and register
+join. Without the salt nobody can test whether an id belongs to a guessed key.
 
 DuckDB counts by the key in clear, in memory and in its private folder. Records, activity, register, samples and
-errors pass through this module before they leave the source.
+errors pass through this module before they leave the source. Only the register may bring an id unchanged, so
+that a caller cannot forge an id by sending it as a key.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Snapshots of running totals, and the usage of a day as the difference of two.
+"""Snapshots of running totals, and the usage of a day as the difference of two snapshots.
 
-A snapshot closes the day that ended last before it was taken. The day's usage is the difference to the
-snapshot that closes the day before. Of several that close the same day the first is kept, so that a
-second run of a day finds what the first one found.
+A snapshot closes the day that ended last before it was taken. The usage of a day is the difference to the
+snapshot that closes the day before. The first of several snapshots that close the same day is kept, so that
+a second run for a day finds what the first run found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,14 @@
-"""Known log formats. A preset is one small file that says how to read one, and one line in ``PRESETS``."""
+"""Known log formats. A preset is one small file that says how to read one, and one line in ``PRESETS``.
+
+A log format is data, not code: a preset maps our columns to templates over a record.
+``files.preset_tables`` alone knows how records are stored in a file (a line of JSON, a line of text under
+one regular expression, a document with a list). Users override single columns in the same template
+language, so a key in another header needs no new preset.
+
+A preset names an event id only where callers cannot choose it. Otherwise a caller who repeats an id hides
+requests. Therefore the preset for API Gateway takes the extended request id and not the plain one, and the
+preset for Envoy takes no request id.
+"""
 
 from __future__ import annotations
 

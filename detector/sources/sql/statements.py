@@ -1,6 +1,8 @@
-"""Statements: the questions that a database is asked, in SQLAlchemy Core.
+"""Statements: the questions to a database, in SQLAlchemy Core.
 
-``Readings`` is the usage table in our own columns; the other statements are built on it alone.
+``Readings`` is the usage table in our own columns; the other statements use only ``Readings``. Where
+instants have a time type, a statement first counts the requests of a day that are alike and then checks
+only these groups (``benchmarks/postgresql.py``).
 """
 
 from __future__ import annotations
