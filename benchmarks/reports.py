@@ -16,8 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from detector.config.plugins import REPORTERS
 from detector.model.report import RunReport
-from detector.reports import REPORTERS, reporter
+from detector.reports import reporter
 from tests.crowded_day import crowded_day
 
 LIMIT_SECONDS = 2.0

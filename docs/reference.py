@@ -17,7 +17,10 @@ from detector.cli.main import cli
 from detector.config import chargeback as chargeback_config
 from detector.config import delivery as delivery_config
 from detector.config.config import Config
+from detector.config.plugins import REPORTERS
+from detector.config.section import OneOf
 from detector.config.source import KINDS, REGISTER_FIELDS, USAGE_FIELDS
+from detector.reports import reporter
 
 HERE = Path(__file__).parent
 CONFIGURATION = """# Configuration reference
@@ -52,6 +55,7 @@ def configuration() -> str:
         parts += [title, HEADER, *_rows(kind, "source.")]
     for one, section in SECTIONS.items():
         parts += [f"\n## {one}\n\n{section.__doc__}\n\n", HEADER, *_rows(section, f"{one}.")]
+    parts += ["\n## report.formats\n\n| format | file | purpose |\n|---|---|---|\n", *_formats()]
     parts.append(
         "\n## source.columns\n\nOur name for a column: theirs. Only timestamp or day and key_id are required.\n\n"
     )
@@ -108,6 +112,8 @@ def _name(annotation: Any) -> str:  # noqa: PLR0911  one line a kind of type
     if get_origin(annotation) is None:
         return TYPES.get(annotation.__name__, annotation.__name__)
     arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated and isinstance(arguments[1], OneOf):
+        return " or ".join(f"`{value}`" for value in arguments[1].registry)
     if get_origin(annotation) is Annotated:
         return _name(arguments[0])
     origin = str(get_origin(annotation))
@@ -129,6 +135,12 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, tuple):
         value = list(value)
     return f"`{value}`"
+
+
+def _formats() -> Iterator[str]:
+    for name in REPORTERS:
+        form = reporter(name)
+        yield f"| `{name}` | `{form.filename}` | {form.description} |\n"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -12,8 +12,7 @@ from pathlib import Path
 import click
 
 from detector.cli.options import Command, configured, load_config, safe
-
-FORMATS = ("text", "html", "csv", "focus", "json")
+from detector.config.plugins import STATEMENT_FORMATS
 
 
 @click.command(
@@ -25,7 +24,12 @@ FORMATS = ("text", "html", "csv", "focus", "json")
 )
 @click.option("--month", metavar="YYYY-MM", help="The month; by default the one that ended last.")
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Which rendering."
+    "--format",
+    "form",
+    type=click.Choice(list(STATEMENT_FORMATS)),
+    default="text",
+    show_default=True,
+    help="Which rendering.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default.")
 @configured
@@ -40,14 +44,14 @@ def chargeback(path: Path, overrides: Sequence[str], month: str | None, form: st
     from detector.cli.progress import watched
     from detector.model.errors import DONE, PARTIAL
     from detector.operations.schedule.monthly import last_month, statement
-    from detector.reports.statement import render
+    from detector.reports.statement import statement_format
     from detector.reports.statement.words import remarks
 
     config, now = load_config(path, overrides), datetime.now(UTC)
     wanted = Month.parse(month) if month is not None else last_month(config, now)
     with watched("Pulling") as progress:
         made = statement(config, wanted, now, progress)
-    text = render(made, form)
+    text = statement_format(form).render(made)
     if out is None:
         click.echo(text, nl=False)
     else:

@@ -17,6 +17,7 @@ from detector.cli.options import DAY, Command, Group, configured, day_option, lo
 from detector.cli.serve import serve, token
 from detector.cli.triage import triage
 from detector.cli.upkeep import backup, doctor, prune, restore
+from detector.config.plugins import REPORTERS
 from detector.model.errors import FAILURE, FINDINGS, ConfigError, DetectorError
 from detector.model.finding import Severity
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from detector.pipeline import Job
 
 SEVERITIES = [severity.value for severity in Severity]
-FORMATS = ("html", "json", "ndjson", "csv", "ocsf", "ocsf-1.4")
 
 
 class _RunByDefault(Group):
@@ -211,7 +211,7 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
       python -m detector report 2026-11-22 --format ocsf | curl --data-binary @- https://siem.example/intake""",
 )
 @click.argument("day", type=DAY)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="Which rendering.")
+@click.option("--format", "form", type=click.Choice(list(REPORTERS)), default="html", help="Which rendering.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default.")
 @configured
 def report(path: Path, overrides: Sequence[str], day: date, form: str, out: Path | None) -> None:

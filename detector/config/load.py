@@ -12,7 +12,8 @@ import yaml
 from pydantic import ValidationError
 
 from detector.config.config import Config, _absolute, _absolute_url, _siblings
-from detector.config.source import KINDS, FilesSource, HttpSource, Source, SqlSource, _nearest
+from detector.config.section import nearest
+from detector.config.source import KINDS, FilesSource, HttpSource, Source, SqlSource
 from detector.model.errors import ConfigError
 
 DEFAULT_PATH = Path("config.yaml")
@@ -101,7 +102,7 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         if path in FORMER_KEYS:
             return f"unknown key {path}: it is called {FORMER_KEYS[path]} now"
-        return f"unknown key {path}{_nearest(str(place[-1]), _siblings(problem['loc']))}"
+        return f"unknown key {path}{nearest(str(place[-1]), _siblings(problem['loc']))}"
     if problem["type"] == "missing":
         return f"{path} is missing"
     message = problem["msg"].removeprefix("Value error, ")

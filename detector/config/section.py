@@ -1,14 +1,43 @@
 """What every part of the configuration is made of."""
 
-import re
+from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 
 class Section(BaseModel):
     """A part of the configuration; unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, eq=False)
+class OneOf:
+    """Annotates a text that must be a name in a registry; another one is an error that gives the nearest name."""
+
+    registry: Mapping[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The schema of the text, followed by the look into the registry as it is then."""
+        return core_schema.no_info_after_validator_function(self._registered, handler(source))
+
+    def _registered(self, name: str) -> str:
+        if name not in self.registry:
+            raise ValueError(f"there is no '{name}'{nearest(name, self.registry)}")
+        return name
+
+
+def nearest(name: str, allowed: Collection[str]) -> str:
+    """The end of an error about an unknown name: the name that comes close, else all that are allowed."""
+    match = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.5)
+    return f", did you mean {match[0]}?" if match else f"; allowed: {', '.join(sorted(allowed))}"
 
 
 def plain_line(text: str) -> str:

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
-from detector.config.section import Section
+from detector.config.plugins import REPORTERS
+from detector.config.section import OneOf, Section
 from detector.config.urls import DatabaseUrl
 
 
@@ -69,9 +70,7 @@ class Report(Section):
     """What is written for a day."""
 
     directory: str = Field("var/reports", description="Folder of the nightly reports.")
-    formats: tuple[Literal["html", "json", "ndjson", "csv", "ocsf", "ocsf-1.4"], ...] = Field(
-        ("html", "json"), description="Formats written."
-    )
+    formats: tuple[Annotated[str, OneOf(REPORTERS)], ...] = Field(("html", "json"), description="Formats written.")
 
 
 def _clock_time(text: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from detector.config.section import Section, plain_line
+from detector.config.plugins import PRESETS
+from detector.config.section import OneOf, Section, nearest, plain_line
 from detector.config.urls import BY_KEY_PATH, DatabaseUrl, EndpointUrl
 
 USAGE_FIELDS = {
@@ -47,7 +46,7 @@ class SourceBase(Section):
             if name not in allowed:
                 raise ValueError(
                     f"columns.{name} is not a column of the {self.shape} shape or the register"
-                    f"{_nearest(name, allowed)}; allowed: {', '.join(sorted(allowed))}"
+                    f"{nearest(name, allowed)}; allowed: {', '.join(sorted(allowed))}"
                 )
         return self
 
@@ -62,10 +61,8 @@ class FilesSource(SourceBase):
     keys: str | None = Field(
         None, description="The key register, as a path, glob or URL; without one the keys are those seen."
     )
-    preset: str | None = Field(
-        None,
-        description="A known log format that brings its own columns: apache, aws_api_gateway, cloudflare, "
-        "cloudtrail, envoy, gravitee, kong, nginx, tyk.",
+    preset: Annotated[str, OneOf(PRESETS)] | None = Field(
+        None, description="A known log format that brings its own columns."
     )
     protect_keys: bool = Field(
         False, description="Keys are in clear: known by an HMAC and their end alone. Always so for some presets."
@@ -124,8 +121,3 @@ Source = Annotated[FilesSource | SqlSource | HttpSource, Field(discriminator="ki
 
 KINDS: dict[Any, type[Section]] = {"files": FilesSource, "sql": SqlSource, "http": HttpSource}
 """Kind of source: its section."""
-
-
-def _nearest(name: str, allowed: Sequence[str] | set[str]) -> str:
-    match = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.5)
-    return f", did you mean {match[0]}?" if match else f"; allowed: {', '.join(sorted(allowed))}"

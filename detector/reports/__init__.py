@@ -8,23 +8,20 @@ from typing import ClassVar
 
 from detector.boundary.disk import write_atomically
 from detector.boundary.plugins import load_plug_in
+from detector.config.plugins import REPORTERS
 from detector.model.report import RunReport
-
-REPORTERS: dict[str, str] = {
-    "html": "detector.reports.page.html:HtmlReporter",
-    "json": "detector.reports.exports.json:JsonReporter",
-    "ndjson": "detector.reports.exports.ndjson:NdjsonReporter",
-    "csv": "detector.reports.exports.csv:CsvReporter",
-    "ocsf": "detector.reports.exports.ocsf:OcsfReporter",
-    "ocsf-1.4": "detector.reports.exports.ocsf:OlderOcsfReporter",
-}
-"""Format name to ``module:Class``; imported only when asked for, so that starting stays quick."""
 
 
 class Reporter(ABC):
     """A format: how a day is told to one kind of reader, and the name of its file."""
 
     filename: ClassVar[str]
+    media_type: ClassVar[str]
+    """As what the file is sent over HTTP."""
+    description: ClassVar[str]
+    """Its purpose, in the words of a table cell."""
+    is_page: ClassVar[bool] = False
+    """Whether the file is a page that a browser shows, with styles and scripts of its own."""
 
     @abstractmethod
     def render(self, report: RunReport) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp
@@ -195,24 +196,27 @@ async def report_index(request: Request, token: Admitted) -> reports.ReportIndex
     summary="The report of a day",
     responses=documented(401, 403, 404, 413, 414, 422, 429, 503)
     | {
-        200: {"content": {"application/json": {"schema": {}}, "text/html": {"schema": {"type": "string"}}}},
+        200: {"content": {form.media_type.split(";")[0]: {"schema": {}} for form in reports.formats().values()}},
         304: {"description": "Unchanged."},
     },
 )
 async def report(
-    request: Request, token: Admitted, day: str, name: Literal["report.html", "report.json"]
+    request: Request,
+    token: Admitted,
+    day: str,
+    name: Annotated[str, PathParameter(description="A name of the index, as report.json.")],
 ) -> Response:
     """One day's report as the job wrote it."""
     _require_all_keys(request, token)
-    data = await asyncio.to_thread(reports.read, _parts(request).directory, day, name)
-    if data is None:
+    stored = await asyncio.to_thread(reports.read, _parts(request).directory, day, name)
+    if stored is None:
         raise ProblemError(404, "no-report", "No such report", f"{REPORTS_PATH} lists the days that have one.")
-    headers = _headers(hashlib.sha256(data).hexdigest()[:32])
-    if name.endswith(".html"):
+    headers = _headers(hashlib.sha256(stored.data).hexdigest()[:32])
+    if stored.form.is_page:
         headers["Content-Security-Policy"] = reports.HTML_POLICY
     if _is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(data, headers=headers, media_type=reports.FILES[name])
+    return Response(stored.data, headers=headers, media_type=stored.form.media_type)
 
 
 @router.get("/healthz", summary="Whether the process answers")

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-FILES = {
-    "report.html": "text/html; charset=utf-8",
-    "report.json": "application/json",
-    "report.ndjson": "application/x-ndjson",
-    "report.csv": "text/csv; charset=utf-8",
-    "report.ocsf.ndjson": "application/x-ndjson",
-    "report.ocsf-1.4.ndjson": "application/x-ndjson",
-}
-"""What may be asked for, and as what it is sent."""
+from detector.config.plugins import REPORTERS
+from detector.reports import Reporter, reporter
+
 HTML_POLICY = (
     "sandbox allow-scripts allow-downloads; default-src 'none'; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -37,30 +32,46 @@ class ReportIndex(BaseModel):
     reports: list[ReportOfDay]
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a day's report, and the format that it is in."""
+
+    data: bytes
+    form: Reporter
+
+
+def formats() -> dict[str, Reporter]:
+    """Every format by the name of its file: what may be asked for."""
+    made = [reporter(name) for name in REPORTERS]
+    return {form.filename: form for form in made}
+
+
 def index(directory: Path, path: str) -> ReportIndex:
     """The days with a report; ``path`` stands before the paths of their files."""
     folders = sorted((folder for folder in directory.glob("????-??-??") if _day(folder.name)), reverse=True)
+    names = list(formats())
     reports = []
     for folder in folders:
-        found = [name for name in FILES if (folder / name).is_file()]
+        found = [name for name in names if (folder / name).is_file()]
         if found:
             day = date.fromisoformat(folder.name)
             reports.append(ReportOfDay(day=day, files=[f"{path}/{day}/{name}" for name in found]))
     return ReportIndex(reports=reports)
 
 
-def read(directory: Path, day: str, name: str) -> bytes | None:
+def read(directory: Path, day: str, name: str) -> StoredFile | None:
     """A file of a day's report; None where there is none.
 
     Both parts of the path are checked against what they may be, and a link that leads out is not followed.
     """
-    if name not in FILES or not _day(day):
+    form = formats().get(name)
+    if form is None or not _day(day):
         return None
     path = directory / day / name
     try:
         if not path.resolve(strict=True).is_relative_to(directory.resolve()):
             return None
-        return path.read_bytes()
+        return StoredFile(path.read_bytes(), form)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
 

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from detector.config.chargeback import Price, Shared
-from detector.reports.statement import render
+from detector.reports.statement import statement_format
 from tests.end_to_end.conftest import Visit
 from tests.unit.chargeback.test_statement import HOSTILE, day, statement
 
@@ -28,7 +28,7 @@ def page(tmp_path: Path) -> Path:
     shared = [Shared(name="<i>credit", amount="-3.33", split={"<x>": 1})]
     made = replace(statement([day(*keys)] * 20, prices, shared), failures=("main: <script>alert(1)</script>",))
     path = tmp_path / "statement.html"
-    path.write_text(render(made, "html"))
+    path.write_text(statement_format("html").render(made))
     return path
 
 

@@ -117,11 +117,3 @@ def test_plain_columns_beside_a_preset_are_an_error(tmp_path: Path) -> None:
     deliver(tmp_path, "a.json.gz", event("1"))
     with pytest.raises(SourceError, match=r"columns\.timestamp"):
         trail(tmp_path, columns={"timestamp": "when"}).watermark()
-
-
-def test_an_unknown_preset_names_the_known_ones(tmp_path: Path) -> None:
-    """The error lists the known presets."""
-    deliver(tmp_path, "a.json.gz", event("1"))
-    source = FilesReader(FilesSource(usage=f"{tmp_path}/a*", preset="cloudtrial"), ZoneInfo("UTC"))
-    with pytest.raises(SourceError, match=r"no preset 'cloudtrial'; known: .*cloudtrail"):
-        source.watermark()

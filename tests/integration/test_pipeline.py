@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from detector import detectors, reports
+from detector import detectors
 from detector.config.load import load
+from detector.config.plugins import REPORTERS
 from detector.model.errors import DONE, PARTIAL, DeliveryError
 from detector.pipeline import (
     Job,
@@ -203,7 +204,7 @@ class FullDisk:
 
 def test_a_format_that_fails_does_not_cost_the_others(run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The JSON is there, and the run is partial."""
-    monkeypatch.setitem(reports.REPORTERS, "html", f"{__name__}:FullDisk")
+    monkeypatch.setitem(REPORTERS, "html", f"{__name__}:FullDisk")
     outcome = run(FakeSource(history_of(STEADY), REGISTER))
     assert outcome.exit_code == PARTIAL
     assert [path.name for path in outcome.files] == ["report.json"]

@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from detector.config.plugins import REPORTERS
 from detector.config.urls import BY_KEY_PATH
+from detector.reports import reporter
 from detector.sources.pull import usage_between
 from detector.usage.aggregation import by_key_answer
 from tests.serving import DAY, HOSTILE, NOW, Served, serving, usage
@@ -363,6 +365,21 @@ def test_reports_are_listed_and_served(reported: Served) -> None:
     assert again.status_code == 304
 
 
+def test_every_file_that_is_listed_is_served(reported: Served) -> None:
+    """As what its format says it is; a page alone may run scripts, in a sandbox."""
+    token = reported.token()
+    folder = Path(reported.config.report.directory) / str(DAY)
+    formats = {form.filename: form for form in map(reporter, REPORTERS)}
+    for name in formats:
+        (folder / name).write_text("{}")
+    listed = reported.get("/v1/reports", token).json()["reports"][0]["files"]
+    assert [path.rpartition("/")[2] for path in listed] == list(formats)
+    for path, form in zip(listed, formats.values(), strict=True):
+        answer = reported.get(path, token)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, form.media_type)
+        assert answer.headers["content-security-policy"].startswith("sandbox") == form.is_page
+
+
 def test_reports_are_for_tokens_that_see_everything(tmp_path: Path) -> None:
     """Or whose organization is the only one there is."""
     with serving(tmp_path, "organization: acme\n") as served:
@@ -392,7 +409,7 @@ def test_reports_are_for_tokens_that_see_everything(tmp_path: Path) -> None:
 def test_nothing_but_reports_is_served(reported: Served, path: str) -> None:
     """Whatever the path says."""
     response = reported.get(path, reported.token())
-    assert response.status_code in (404, 422)
+    assert response.status_code == 404
     assert "hush" not in response.text
 
 

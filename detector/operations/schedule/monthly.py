@@ -17,12 +17,14 @@ from detector.chargeback.statement import Month, Statement, charge, days_of, mea
 from detector.config.chargeback import Chargeback
 from detector.config.config import Config
 from detector.config.load import load
+from detector.config.plugins import STATEMENT_FORMATS
 from detector.model.day import Day
 from detector.model.errors import DONE, PARTIAL, ConfigError, DetectorError, HistoryError, SourceError
 from detector.operations.monitoring.logs import logging_to_stderr
 from detector.pipeline import Job
 from detector.reports.page import index
-from detector.reports.statement import FILES, render
+from detector.reports.statement import statement_format
+from detector.reports.statement.json import JsonStatement
 from detector.sources.pull import Progress, pull, unwatched
 from detector.state.database import State
 from detector.usage.history import History
@@ -36,11 +38,15 @@ def monthly(config: Config, now: datetime, progress: Progress = unwatched) -> tu
     Raises LockedError while a run is at work: both write in the folder of the reports.
     """
     made = statement(config, last_month(config, now), now, progress)
+    formats = [statement_format(name) for name in STATEMENT_FORMATS if name != "json"]
     paths = []
     with closing(State(config.state.url)) as state, state.only_run():
-        for form, name in FILES.items():
-            paths.append(folder_of(config, made.month) / name)
-            write_atomically(paths[-1], render(made, form).encode())
+        for chosen in (*formats, JsonStatement()):
+            if chosen.filename is None:
+                continue
+            path = folder_of(config, made.month) / chosen.filename
+            write_atomically(path, chosen.render(made).encode())
+            paths.append(path)
         index.refresh(Path(config.report.directory))
     return made, paths
 
@@ -102,7 +108,7 @@ class Written(StrEnum):
 def written(config: Config, month: Month) -> Written:
     """How far the statement of a month is."""
     try:
-        document = json.loads((folder_of(config, month) / FILES["json"]).read_text(encoding="utf-8"))
+        document = json.loads((folder_of(config, month) / JsonStatement.filename).read_text(encoding="utf-8"))
         return Written.FINAL if document["final"] else Written.PROVISIONAL
     except (OSError, ValueError, KeyError, TypeError):
         return Written.NOTHING

@@ -46,6 +46,8 @@ class CsvReporter(Reporter):
     """Writes ``report.csv``: the fields of a finding in ``report.json``, in the order of ``COLUMNS``."""
 
     filename = "report.csv"
+    media_type = "text/csv; charset=utf-8"
+    description = "for spreadsheets and pandas: one finding per row"
 
     def render(self, report: RunReport) -> str:
         """A line of names and one line a finding, resolved and muted ones included."""

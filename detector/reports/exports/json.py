@@ -35,6 +35,8 @@ class JsonReporter(Reporter):
     """Writes ``report.json``, one finding and one key a line, so that ``diff`` and ``grep`` serve too."""
 
     filename = "report.json"
+    media_type = "application/json"
+    description = "everything, described by a published JSON Schema"
 
     def render(self, report: RunReport) -> str:
         """The document as strict JSON text that can be printed anywhere.

@@ -14,6 +14,8 @@ class NdjsonReporter(Reporter):
     """
 
     filename = "report.ndjson"
+    media_type = "application/x-ndjson"
+    description = "for log pipelines: one finding per line"
 
     def render(self, report: RunReport) -> str:
         """As many lines as there are findings, resolved and muted ones included."""

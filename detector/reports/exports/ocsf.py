@@ -45,6 +45,8 @@ class OcsfReporter(Reporter):
     """Writes ``report.ocsf.ndjson``, in the newest version of OCSF that is known here."""
 
     filename = "report.ocsf.ndjson"
+    media_type = "application/x-ndjson"
+    description = "for a SIEM or data lake: OCSF 1.8 Detection Findings, one per line"
     version: ClassVar[str] = "1.8.0"
 
     def render(self, report: RunReport) -> str:
@@ -56,6 +58,7 @@ class OlderOcsfReporter(OcsfReporter):
     """Writes ``report.ocsf-1.4.ndjson``, for intakes that do not know newer versions."""
 
     filename = "report.ocsf-1.4.ndjson"
+    description = "the same for receivers that know OCSF 1.4"
     version = "1.4.0"
 
 

@@ -38,6 +38,9 @@ class HtmlReporter(Reporter):
     """Writes ``report.html``, a page that can be opened from a mail, a share or a disk."""
 
     filename = "report.html"
+    media_type = "text/html; charset=utf-8"
+    description = "for people: one file that needs no network and works without scripting"
+    is_page = True
 
     def render(self, report: RunReport) -> str:
         """The whole page as text."""

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from detector.boundary.disk import write_atomically
+from detector.config.plugins import REPORTERS
 from detector.model.finding import Severity, Status
 from detector.model.report import RunReport
-from detector.reports import REPORTERS, reporter
+from detector.reports import reporter
 from detector.reports.exports.json import line, plain
 from detector.reports.page import trend
 from detector.reports.page.assets import assets, environment
+from detector.reports.statement import statement_format
 
 RECORDS = "days.ndjson"
 FORMER_RECORDS = "nights.ndjson"
@@ -108,22 +110,23 @@ def _listed(record: DayRecord, directory: Path) -> Listed:
     counts = [
         (word.value, record.by_severity[word]) for word in reversed(Severity) if record.by_severity.get(word)
     ]
-    files = list(_files(directory, record.day))
-    page = next((path for name, path in files if name == "html"), None)
-    return Listed(record, counts, page, [file for file in files if file[0] != "html"])
-
-
-def _files(directory: Path, day: date) -> Iterator[tuple[str, str]]:
-    """The formats that a day was written in, each with its path from the index."""
+    page = None
+    files = []
     for name in REPORTERS:
-        path = Path(day.isoformat()) / reporter(name).filename
-        if (directory / path).is_file():
-            yield name, path.as_posix()
+        made = reporter(name)
+        path = Path(record.day.isoformat()) / made.filename
+        if not (directory / path).is_file():
+            continue
+        if page is None and made.is_page:
+            page = path.as_posix()
+        else:
+            files.append((name, path.as_posix()))
+    return Listed(record, counts, page, files)
 
 
 def _statements(directory: Path) -> Iterator[tuple[str, str]]:
     """The months that have a statement, newest first: what each is called, and its path."""
-    for path in sorted(directory.glob("chargeback/????-??/statement.html"), reverse=True):
+    for path in sorted(directory.glob(f"chargeback/????-??/{statement_format('html').filename}"), reverse=True):
         yield path.parent.name, path.relative_to(directory).as_posix()
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
 from detector.boundary.plugins import load_plug_in
 from detector.chargeback.statement import Statement
-
-FORMATS = {
-    "text": "detector.reports.statement.text:render",
-    "html": "detector.reports.statement.page:render",
-    "csv": "detector.reports.statement.csv:render",
-    "focus": "detector.reports.statement.focus:render",
-    "json": "detector.reports.statement.json:render",
-}
-"""Format name to ``module:function``. A module is imported only when its format is needed."""
-FILES = {"html": "statement.html", "csv": "statement.csv", "focus": "focus.csv", "json": "statement.json"}
-"""Format name to file name, in the order in which the files are written."""
+from detector.config.plugins import STATEMENT_FORMATS
 
 
-def render(statement: Statement, format_name: str) -> str:
-    """Render a statement in a format. A name that ``FORMATS`` does not have raises KeyError."""
-    text: str = load_plug_in(FORMATS, format_name)(statement)
-    return text
+class StatementFormat(ABC):
+    """A format of the statement: how it is rendered, and the name of its file."""
+
+    filename: ClassVar[str | None]
+    """None for a format that is only printed."""
+
+    @abstractmethod
+    def render(self, statement: Statement) -> str:
+        """The whole document as text."""
+
+
+def statement_format(name: str) -> StatementFormat:
+    """The format of this name. A name that ``STATEMENT_FORMATS`` does not have raises KeyError."""
+    made: StatementFormat = load_plug_in(STATEMENT_FORMATS, name)()
+    return made

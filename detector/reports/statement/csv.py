@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from detector.chargeback.statement import Statement
 from detector.reports.exports.csv import table
+from detector.reports.statement import StatementFormat
 from detector.reports.statement.rows import rows
 
 COLUMNS = (
@@ -12,6 +13,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def render(statement: Statement) -> str:
-    """Write the column names and one row per charge. The amounts add up to the statement's total."""
-    return table(COLUMNS, rows(statement))
+class CsvStatement(StatementFormat):
+    """Writes ``statement.csv``: one row per charge."""
+
+    filename = "statement.csv"
+
+    def render(self, statement: Statement) -> str:
+        """Write the column names and one row per charge. The amounts add up to the statement's total."""
+        return table(COLUMNS, rows(statement))

@@ -15,6 +15,7 @@ from detector.chargeback.statement import SHARED, Statement
 from detector.model.day import Day
 from detector.reports.exports.csv import table
 from detector.reports.exports.json import plain
+from detector.reports.statement import StatementFormat
 from detector.reports.statement.rows import rows
 
 COLUMNS = (
@@ -33,11 +34,16 @@ EMPTY = (
 """Columns that version 1.0 requires and for which a statement has no data."""
 
 
-def render(statement: Statement) -> str:
-    """Write the column names and one row per charge."""
-    common = {**dict.fromkeys(EMPTY), **_common_fields(statement)}
-    records = ({**common, **_charge_fields(statement, row)} for row in rows(statement))
-    return table((*COLUMNS, *EMPTY), records)
+class FocusStatement(StatementFormat):
+    """Writes ``focus.csv``: one row per charge, in the columns of FOCUS."""
+
+    filename = "focus.csv"
+
+    def render(self, statement: Statement) -> str:
+        """Write the column names and one row per charge."""
+        common = {**dict.fromkeys(EMPTY), **_common_fields(statement)}
+        records = ({**common, **_charge_fields(statement, row)} for row in rows(statement))
+        return table((*COLUMNS, *EMPTY), records)
 
 
 def _common_fields(statement: Statement) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from detector.chargeback.statement import Statement, TeamTotal
 from detector.reports.exports.json import escaped, plain, tool_version
+from detector.reports.statement import StatementFormat
 from detector.reports.statement.rows import rows
 from detector.reports.statement.words import gaps, remarks
 
@@ -16,38 +17,43 @@ SCHEMA_VERSION = 2
 SCHEMA_ID = f"urn:detector:statement:{SCHEMA_VERSION}"
 
 
-def render(statement: Statement) -> str:
-    """Render the whole statement.
+class JsonStatement(StatementFormat):
+    """Writes ``statement.json``, for scripts."""
 
-    Amounts are texts, so that no reader rounds them. Two statements of the same data differ only in
-    ``generated_at``.
-    """
-    days = statement.days
-    document = {
-        "$schema": SCHEMA_ID,
-        "schema_version": SCHEMA_VERSION,
-        "generated_at": plain(statement.generated_at),
-        "tool": {"name": "detector", "version": tool_version()},
-        "month": str(statement.month),
-        "timezone": statement.timezone.key,
-        "organization": statement.organization,
-        "currency": statement.currency,
-        "final": statement.final,
-        "remarks": [*remarks(statement), *gaps(statement)],
-        "days": {
-            "stored": len(days.stored),
-            **{kind: plain(getattr(days, kind)) for kind in ("missing", "ahead", "empty", "unsettled")},
-        },
-        "total": _amount(statement, statement.total),
-        "total_before": _amount_or_none(statement, statement.before),
-        "requests": statement.requests,
-        "requests_without_price": statement.unpriced,
-        "prices": [_plain_amounts(price.model_dump()) for price in statement.prices],
-        "shared": [_plain_amounts(cost.model_dump()) for cost in statement.shared],
-        "teams": [_team(statement, team) for team in statement.teams],
-        "charges": list(_charges(statement)),
-    }
-    return escaped(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
+    filename = "statement.json"
+
+    def render(self, statement: Statement) -> str:
+        """Render the whole statement.
+
+        Amounts are texts, so that no reader rounds them. Two statements of the same data differ only in
+        ``generated_at``.
+        """
+        days = statement.days
+        document = {
+            "$schema": SCHEMA_ID,
+            "schema_version": SCHEMA_VERSION,
+            "generated_at": plain(statement.generated_at),
+            "tool": {"name": "detector", "version": tool_version()},
+            "month": str(statement.month),
+            "timezone": statement.timezone.key,
+            "organization": statement.organization,
+            "currency": statement.currency,
+            "final": statement.final,
+            "remarks": [*remarks(statement), *gaps(statement)],
+            "days": {
+                "stored": len(days.stored),
+                **{kind: plain(getattr(days, kind)) for kind in ("missing", "ahead", "empty", "unsettled")},
+            },
+            "total": _amount(statement, statement.total),
+            "total_before": _amount_or_none(statement, statement.before),
+            "requests": statement.requests,
+            "requests_without_price": statement.unpriced,
+            "prices": [_plain_amounts(price.model_dump()) for price in statement.prices],
+            "shared": [_plain_amounts(cost.model_dump()) for cost in statement.shared],
+            "teams": [_team(statement, team) for team in statement.teams],
+            "charges": list(_charges(statement)),
+        }
+        return escaped(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _team(statement: Statement, team: TeamTotal) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from detector.chargeback.statement import SHARED, Statement, minor_digits
 from detector.config.chargeback import PRICE_DECIMALS
 from detector.reports.exports.json import plain, tool_version
 from detector.reports.page.assets import assets, environment
+from detector.reports.statement import StatementFormat
 from detector.reports.statement.words import change, describe_price, gaps, money, remarks, team_name
 
 MOST_KEYS = 100
@@ -38,9 +39,14 @@ class TeamRow:
     left_out: int
 
 
-def render(statement: Statement) -> str:
-    """Render the whole page."""
-    return environment().get_template("chargeback.html.j2").render(page=page(statement))
+class HtmlStatement(StatementFormat):
+    """Writes ``statement.html``, one page for people."""
+
+    filename = "statement.html"
+
+    def render(self, statement: Statement) -> str:
+        """Render the whole page."""
+        return environment().get_template("chargeback.html.j2").render(page=page(statement))
 
 
 def page(statement: Statement) -> dict[str, Any]:

@@ -16,20 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from detector.boundary.plugins import load_plug_in
-from detector.model.errors import SourceError
-
-PRESETS = {
-    "apache": "detector.sources.presets.web_server:APACHE",
-    "aws_api_gateway": "detector.sources.presets.aws_api_gateway:AWS_API_GATEWAY",
-    "cloudflare": "detector.sources.presets.cloudflare:CLOUDFLARE",
-    "cloudtrail": "detector.sources.presets.cloudtrail:CLOUDTRAIL",
-    "envoy": "detector.sources.presets.envoy:ENVOY",
-    "gravitee": "detector.sources.presets.gravitee:GRAVITEE",
-    "kong": "detector.sources.presets.kong:KONG",
-    "nginx": "detector.sources.presets.web_server:NGINX",
-    "tyk": "detector.sources.presets.tyk:TYK",
-}
-"""Name in the configuration: where its ``Preset`` is."""
+from detector.config.plugins import PRESETS
 
 
 @dataclass(frozen=True)
@@ -56,8 +43,6 @@ class Preset:
 
 
 def preset_named(name: str) -> Preset:
-    """The preset of this name; SourceError where there is none."""
-    if name not in PRESETS:
-        raise SourceError(f"source.preset: there is no preset '{name}'; known: {', '.join(sorted(PRESETS))}")
+    """The preset of this name; KeyError where there is none."""
     preset: Preset = load_plug_in(PRESETS, name)
     return preset

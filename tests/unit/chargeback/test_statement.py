@@ -21,13 +21,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.chargeback.statement import NO_TEAM, Month, Statement, Usage, charge, days_of, measure, totals
-from detector.cli import chargeback as chargeback_commands
 from detector.config.chargeback import Chargeback, Price, Shared
+from detector.config.plugins import STATEMENT_FORMATS
 from detector.model.errors import ConfigError
 from detector.model.usage import RECORD_COLUMNS
 from detector.reports import statement as statement_formats
 from detector.reports.exports.csv import text_of
-from detector.reports.statement import FORMATS, render
+from detector.reports.statement import statement_format
 from detector.usage.aggregation import conform
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -131,10 +131,10 @@ def test_a_tiny_price_is_written_out() -> None:
     """No format writes a price with an exponent."""
     result = statement([day({"key_id": "k", "paths": {"GET /": 10**6}})], [Price(name="All", price="1e-7")])
     assert result.total == 10
-    assert json.loads(render(result, "json"))["prices"][0]["price"] == "0.0000001"
+    assert json.loads(statement_format("json").render(result))["prices"][0]["price"] == "0.0000001"
     for format_name in ("json", "csv", "html"):
-        assert "0.0000001" in render(result, format_name)
-    assert "E-" not in render(result, "focus")
+        assert "0.0000001" in statement_format(format_name).render(result)
+    assert "E-" not in statement_format("focus").render(result)
 
 
 def test_a_sum_is_rounded_once_not_per_key() -> None:
@@ -210,8 +210,8 @@ def test_the_change_is_against_a_month_that_is_known() -> None:
     previous = [day({"key_id": "k", "team": "b", "paths": {"GET /": 4}})]
     result = statement(current, [price], before=previous)
     assert {team.team: team.before for team in result.teams} == {"a": 0, "b": 400}
-    assert "new" in render(result, "text")
-    assert "-100%" in render(result, "text")
+    assert "new" in statement_format("text").render(result)
+    assert "-100%" in statement_format("text").render(result)
     assert statement(current, [price]).before is None
 
 
@@ -238,7 +238,7 @@ def test_a_month_without_requests_is_not_final() -> None:
     silent = replace(result, days=replace(result.days, empty=result.days.stored))
     assert result.final
     assert not silent.final
-    assert "No requests on 2026-02-01 to 2026-02-28" in render(silent, "text")
+    assert "No requests on 2026-02-01 to 2026-02-28" in statement_format("text").render(silent)
     assert replace(statement([used, *[idle] * 27]), days=replace(result.days, empty=result.days.stored[1:])).final
 
 
@@ -249,7 +249,7 @@ def test_a_statement_says_what_it_lacks() -> None:
     )
     assert not result.final
     for format_name in ("text", "html", "json"):
-        text = render(result, format_name)
+        text = statement_format(format_name).render(result)
         assert "4 of 28 days are missing and not charged: 2026-02-21 to 2026-02-24" in text
         assert "4 of 28 days are to come" in text
         assert "No prices are configured" in text
@@ -271,7 +271,7 @@ def hostile() -> Statement:
 @pytest.mark.parametrize("format_name", ["csv", "focus"])
 def test_no_cell_is_a_formula(hostile: Statement, format_name: str) -> None:
     """No name of a team or key becomes a formula, and ``text_of`` gives back the original name."""
-    rows = list(csv.DictReader(io.StringIO(render(hostile, format_name))))
+    rows = list(csv.DictReader(io.StringIO(statement_format(format_name).render(hostile))))
     texts = [cell for row in rows for cell in row.values() if not re.fullmatch(r"-?[0-9.]*", cell)]
     assert texts
     assert not [text for text in texts if re.match(r"\s*[=+@\-|%]", text)]
@@ -281,24 +281,23 @@ def test_no_cell_is_a_formula(hostile: Statement, format_name: str) -> None:
 
 def test_no_name_is_markup_or_control(hostile: Statement) -> None:
     """No name becomes a tag on the page or an escape sequence on the terminal."""
-    assert not re.search(r"<(script>alert|b>all|i>credit|x>)", render(hostile, "html"))
-    assert "\x1b" not in render(hostile, "text")
-    assert "\u202e" not in render(hostile, "text")
+    assert not re.search(r"<(script>alert|b>all|i>credit|x>)", statement_format("html").render(hostile))
+    assert "\x1b" not in statement_format("text").render(hostile)
+    assert "\u202e" not in statement_format("text").render(hostile)
 
 
 def test_every_format_gives_the_same_total(hostile: Statement) -> None:
     """Lines, teams and totals agree to the cent."""
     total = hostile.money(hostile.total)
-    document = json.loads(render(hostile, "json"))
+    document = json.loads(statement_format("json").render(hostile))
     assert Decimal(document["total"]) == total
     assert sum(Decimal(team["total"]) for team in document["teams"]) == total
     assert sum(Decimal(each["amount"]) for each in document["charges"]) == total
     for format_name, column in (("csv", "amount"), ("focus", "BilledCost"), ("focus", "EffectiveCost")):
-        rows = csv.DictReader(io.StringIO(render(hostile, format_name)))
+        rows = csv.DictReader(io.StringIO(statement_format(format_name).render(hostile)))
         assert sum(Decimal(row[column]) for row in rows) == total
     for format_name in ("text", "html"):
-        assert f"{total:,}" in render(hostile, format_name)
-    assert tuple(FORMATS) == chargeback_commands.FORMATS
+        assert f"{total:,}" in statement_format(format_name).render(hostile)
 
 
 def test_the_json_follows_its_schema(hostile: Statement) -> None:
@@ -306,12 +305,12 @@ def test_the_json_follows_its_schema(hostile: Statement) -> None:
     schema = json.loads((Path(statement_formats.__file__).parents[1] / "schema/statement-2.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     for result in (hostile, statement([]), statement([day({"key_id": "k"})], before=[day({"key_id": "k"})])):
-        jsonschema.validate(json.loads(render(result, "json")), schema)
+        jsonschema.validate(json.loads(statement_format("json").render(result)), schema)
 
 
 def test_focus_has_the_columns_that_version_1_2_requires(hostile: Statement) -> None:
     """The rows follow its rules: one currency, full instants, known categories, cost = unit price x quantity."""
-    rows = list(csv.DictReader(io.StringIO(render(hostile, "focus"))))
+    rows = list(csv.DictReader(io.StringIO(statement_format("focus").render(hostile))))
     mandatory = {
         *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency"),
         *("BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription"),
@@ -335,8 +334,8 @@ def test_a_statement_does_not_depend_on_the_order_of_keys(hostile: Statement) ->
     """Every format gives the same text for reversed rows."""
     again = statement([frame[::-1] for frame in [day({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})]])
     first = statement([day({"key_id": "b", "paths": {"GET /": 3}}, {"key_id": "a"})])
-    assert [render(again, format_name) for format_name in FORMATS] == [
-        render(first, format_name) for format_name in FORMATS
+    assert [statement_format(format_name).render(again) for format_name in STATEMENT_FORMATS] == [
+        statement_format(format_name).render(first) for format_name in STATEMENT_FORMATS
     ]
 
 
@@ -365,7 +364,7 @@ def test_a_month_without_days_is_a_statement_too() -> None:
     result = statement([])
     assert isinstance(measure(iter([]), ()), Usage)
     assert result.total == 0
-    assert all(render(result, format_name) for format_name in FORMATS)
+    assert all(statement_format(format_name).render(result) for format_name in STATEMENT_FORMATS)
 
 
 @pytest.mark.parametrize(

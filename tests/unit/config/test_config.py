@@ -58,6 +58,12 @@ def test_an_unknown_column_names_the_allowed_ones(write) -> None:
         load(write("source: {kind: files, usage: a.csv, columns: {timestam: ts}}\n"))
 
 
+def test_an_unknown_preset_names_the_nearest(write) -> None:
+    """Before anything is read."""
+    with pytest.raises(ConfigError, match=r"source\.preset: there is no 'ngnix', did you mean nginx\?"):
+        load(write("source: {kind: files, usage: a.log, preset: ngnix}\n"))
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
@@ -65,7 +71,8 @@ def test_an_unknown_column_names_the_allowed_ones(write) -> None:
         ("detection: {alerts_per_1000_keys: -1}\n", "detection.alerts_per_1000_keys"),
         ("detection: {deployments: {production: prod}}\n", "detection.deployments.production"),
         ("state: {url: not-a-url}\n", "state.url: not a SQLAlchemy URL"),
-        ("report: {formats: [pdf]}\n", "report.formats.0"),
+        ("report: {formats: [pdf]}\n", "report.formats.0: there is no 'pdf'; allowed: csv, html, json, ndjson"),
+        ("report: {formats: [html, jsno]}\n", "report.formats.1: there is no 'jsno', did you mean json?"),
     ],
 )
 def test_a_wrong_value_names_its_path(write, extra: str, message: str) -> None:

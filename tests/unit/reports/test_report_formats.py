@@ -7,7 +7,6 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import get_args
 
 import jsonschema
 import pandas as pd
@@ -16,11 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from detector.cli import main as cli
-from detector.config import config
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
-from detector.reports import REPORTERS, reporter
+from detector.reports import reporter
 from detector.reports.exports.csv import COLUMNS, CUT_AT, LONGEST_CELL, cell, text_of
 from detector.reports.exports.json import SCHEMA_PATH, document
 from detector.reports.exports.ocsf import MAPPED, event
@@ -48,12 +45,6 @@ def by_pandas(report: RunReport) -> list[dict]:
     text = reporter("csv").render(report)
     frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
-
-
-def test_formats_of_configuration_command_and_registry_are_the_same():
-    """A format that is registered can be asked for in both places."""
-    formats = get_args(get_args(config.Report.model_fields["formats"].annotation)[0])
-    assert list(REPORTERS) == list(formats) == list(cli.FORMATS)
 
 
 @every_day

@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from detector.boundary.disk import write_atomically
+from detector.config.plugins import REPORTERS
 from detector.model.report import RunReport
-from detector.reports import REPORTERS, reporter
+from detector.reports import reporter
 from detector.reports.exports.json import SCHEMA_ID, SCHEMA_PATH, JsonReporter, document, finding_record
 from detector.usage.aggregation import by_key_answer
 from tests import report_examples

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from detector.config.load import load
+from detector.config.plugins import PRESETS
 from detector.config.source import FilesSource
 from detector.model.errors import SourceError
 from detector.sources import open_source
-from detector.sources.presets import PRESETS
 
 PAGE = Path(__file__).parents[3] / "docs" / "sources.md"
 LOG_FILES = re.search(r"^## Log files$(.*?)(?=^## |\Z)", PAGE.read_text(encoding="utf-8"), re.M | re.S)
