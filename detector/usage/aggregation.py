@@ -1,12 +1,15 @@
 """The by-key aggregation: groups of requests become one record per key, and records merge.
 
-Every engine answers the same small question, rows of (key, endpoint, deployment) with counts; what
-follows is done here, once, so that all engines agree. The law a test holds every engine to::
+Every engine answers the same small question: rows of (key, endpoint, deployment) with counts. This module does
+the rest once, so that all engines agree. A test holds every engine to this law::
 
     by_key(a + b) == merge(by_key(a), by_key(b))
 
-``client_count`` is the one field outside the law: distinct clients cannot be added, so a merged
-record carries the largest of its parts.
+- ``client_count`` is the one field outside the law. The distinct clients of two days overlap by an unknown
+  amount, so a merged record carries the largest of its parts.
+- Requests without an endpoint count as ``(unknown)``, so that an endpoint distribution always sums to the
+  request count.
+- Unregistered keys are in the answer, with environment ``unknown``, on days on which they have requests.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
-"""The days already pulled: one Parquet file a day, written whole or not at all.
+"""The days that are already pulled: one Parquet file per day, replaced as a whole.
 
-A file holds every key known by the end of its day, with what was known *before* it frozen in, so a
-replay of an old day reads that day's file and earlier ones and never sees the future. The frozen
-columns are the key ledger: what is known tomorrow follows from that day's file alone.
+The file of a day holds every key known by the end of that day. What was known of each key *before* the day
+(first use, last use, longest silence) is frozen into the file. A replay of an old day therefore needs only that
+day's file and earlier ones, and never sees the future. What is known on the next day follows from this file
+alone (``aggregation.known_after``): the state database has no second copy that could differ.
+
+When an older day is pulled later, ``History.refreeze`` carries what it teaches into the days after it. So a
+history does not depend on the order in which its days were pulled.
 """
 
 from __future__ import annotations
