@@ -1,7 +1,7 @@
-"""What the job remembers between runs: runs, days judged, what was found on each, what people said of it.
+"""What the job remembers between runs: runs, evaluated days, findings and triage.
 
-SQLAlchemy Core on SQLite or PostgreSQL. The life of a finding is not stored but follows from the sightings of
-earlier days, so that an old day can be judged again.
+SQLAlchemy Core on SQLite or PostgreSQL. The life of a finding is not stored: it follows from the sightings of
+earlier days, so that an old day can be evaluated again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The state as lines of JSON, one a row, the same whatever database it came from or goes to."""
+"""The state as lines of JSON, one line per row.
+
+The lines are the same whichever database they come from, so a dump of SQLite can be loaded into PostgreSQL and
+back.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The ledger of stored days: what every file of the history is to be, kept in the state beside it.
+"""The ledger of stored days: checksum and counts of every file of the history, kept in the state.
 
-A day is noted before its file takes its place. A process killed between the two leaves the file that was
-there before, which the ledger still knows as the former one.
+The history does not know the state. It tells a ledger the new file's checksum and counts; then the file takes
+its place. After a crash between these two steps the earlier file is still there, and the ledger knows its
+checksum as the former one. A damaged file never becomes the former one. A file with a wrong checksum is not
+parsed.
 """
 
 from __future__ import annotations

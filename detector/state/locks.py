@@ -1,7 +1,12 @@
-"""Locks that die with their process, so that nothing has to expire and nobody has to clear them.
+"""Locks that end with their process, so that nothing has to expire and nobody has to clear them.
 
-A lock belongs to an open file (SQLite) or to a connection (PostgreSQL): a process that is killed lets go of it
-at once. A connection can be lost while its process lives on; then somebody else may hold the lock by now.
+A lock belongs to an open file (SQLite) or to a connection (PostgreSQL). When a process is killed, its lock is
+free at once, and two processes never evaluate or deliver at the same time. On PostgreSQL a connection can be
+lost while its process lives on; another process may then hold the lock. Therefore a run confirms its lock before
+it logs each stage, and stops if the lock is lost.
+
+On SQLite the lock is SQLite's reserved lock on a file of its own, because exactly one process gets it. Two
+processes that ask for the exclusive lock at the same instant may both give up.
 """
 
 from __future__ import annotations

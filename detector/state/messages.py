@@ -1,4 +1,4 @@
-"""What is sent: a message as it lies in the outbox, rendered and addressed."""
+"""Messages: what the outbox holds, rendered and addressed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The outbox's table: what waits to be sent, what was sent, and what could not be.
+"""The table of the outbox: messages that wait, messages that were sent, and messages that failed.
 
-Functions over a connection, so that messages are stored in the very transaction that records a run's
-findings: either both are there after a crash, or neither.
+The functions work on an open connection, so that one transaction stores the messages and the findings of a run:
+after a crash either both are there or neither. A payload is deleted once it is sent. A digest replaces the
+waiting messages of the days that it tells about in one transaction; after a crash before it, the single messages
+are sent.
 """
 
 from __future__ import annotations

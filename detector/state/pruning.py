@@ -1,4 +1,4 @@
-"""What of the state may go in time, so that judging any day that is kept finds what it found before."""
+"""Which rows of the state may be deleted, so that evaluating any kept day again gives the same result."""
 
 from __future__ import annotations
 

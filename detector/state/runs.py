@@ -1,4 +1,4 @@
-"""A run in the log of the state: when it began, how far it came, and how it ended, whatever becomes of it."""
+"""A run in the log of the state: when it began, which stages it reached, and how it ended."""
 
 from __future__ import annotations
 

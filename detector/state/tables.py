@@ -1,4 +1,4 @@
-"""The tables of the state database as they are now; ``migrations`` has how they came to be so."""
+"""The tables of the state database as they are now; ``migrations`` has their history."""
 
 from __future__ import annotations
 

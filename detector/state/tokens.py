@@ -1,4 +1,7 @@
-"""Bearer tokens of the by-key endpoint: made once, shown once, kept as a hash."""
+"""Bearer tokens of the by-key endpoint: made once, shown once, stored as a hash.
+
+A plain SHA-256 is enough, because a token is 256 random bits.
+"""
 
 from __future__ import annotations
 

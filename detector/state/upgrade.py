@@ -1,6 +1,8 @@
-"""Bringing a state that an older version made up to date, with a copy of it as it was.
+"""Migrate a state that an older version made, and keep a copy of it.
 
-A state that a newer version made is refused, never guessed at, and left as it is.
+The copy is made where the state is: a SQLite file is copied beside itself, and the tables of a server are copied
+beside themselves within the transaction of the migration. So no folder has to be configured, and the upgrade
+works wherever the state is first opened. A state of a newer version is refused and left as it is.
 """
 
 from __future__ import annotations
