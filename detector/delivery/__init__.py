@@ -1,7 +1,14 @@
-"""Delivery: how the reports reach people and systems. One file a channel, one line in ``CHANNELS``.
+"""Delivery: how the reports reach people and systems. One file per channel, one line in ``CHANNELS``.
 
-A channel says what it has to tell of judged days (``messages``) and sends one message at a time
-(``send``); the outbox between the two remembers what was sent.
+A channel renders the messages about evaluated days (``messages``) and sends one message at a time (``send``).
+Between the two, the outbox remembers what was sent.
+
+- Messages are rendered when the findings are recorded, and stored with them. A message that is sent a day later
+  still says what was decided. Its id follows from day, recipient, organization and source, so that a receiver
+  can recognize a duplicate after a crash. A deliberate second sending (``--resend``) renders the messages again,
+  under new ids.
+- Every recipient is a message of its own. A refusal, a retry and a crash then concern one recipient, and nobody
+  sees who else is told.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Elasticsearch and OpenSearch, through ``_bulk``: one document a finding.
+"""Elasticsearch and OpenSearch, through ``_bulk``: one document per finding.
 
-https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk A document's id follows from day
-and finding and it is only ever created, so what is sent twice is there once, in data streams too.
+https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk
+
+The id of a document follows from day and finding, and a document is only ever created. A document that is sent
+twice is therefore stored once, in data streams too.
 """
 
 from __future__ import annotations

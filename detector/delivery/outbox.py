@@ -1,8 +1,12 @@
-"""The outbox: what was stored with a run's findings is sent after it, and again until it is taken.
+"""The outbox: it sends the messages that were stored with a run's findings, until each is accepted or fails.
 
-A message is marked as sent right after the receiver accepted it. A crash in between sends it a second time
-under the same id; a crash at any other point sends it once. Nothing is ever dropped: what is refused for good
-stays and is named by the next report.
+A message is marked as sent right after the receiver has accepted it. After a crash in between, it is sent a
+second time under the same id; after a crash at any other point it is sent once. No message is dropped: a
+permanent failure stays in the outbox, and the next report names it.
+
+A refusal is permanent only where it concerns the message itself. Somebody may correct a wrong password, address
+or certificate while the message waits. Such a message is tried again for a day, and exit code 4 reports it at
+once.
 """
 
 from __future__ import annotations

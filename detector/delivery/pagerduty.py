@@ -1,7 +1,9 @@
-"""PagerDuty, by its Events API v2: an incident opens with a finding and closes when that is resolved.
+"""PagerDuty, by its Events API v2: a finding opens an incident, and its resolution closes the incident.
 
-https://developer.pagerduty.com/docs/events-api-v2/overview/ The ``dedup_key`` is the finding's id, so a
-duplicate event changes nothing and a finding that comes back opens its incident anew.
+https://developer.pagerduty.com/docs/events-api-v2/overview/
+
+The ``dedup_key`` is the finding's id, so that a duplicate event changes nothing and a reopened finding opens its
+incident again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One HTTP POST: bounded, encrypted, never redirected, and judged by its answer."""
+"""One HTTP POST: bounded, encrypted and never redirected; its answer decides whether a failure is permanent."""
 
 from __future__ import annotations
 

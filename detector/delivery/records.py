@@ -1,4 +1,4 @@
-"""What machines are told of a day: findings as flat JSON, safe to print, in portions."""
+"""What machines get of a day: findings as flat JSON, safe to print, in portions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Splunk, by its HTTP Event Collector: one event a finding, and one for the day.
+"""Splunk, by its HTTP Event Collector: one event per finding, and one for the day.
 
-https://docs.splunk.com/Documentation/Splunk/latest/Data/HECExamples (events one after the other in a body)
-and .../Data/TroubleshootHTTPEventCollector (answers, ``invalid-event-number``).
+https://docs.splunk.com/Documentation/Splunk/latest/Data/HECExamples (events one after the other in a body) and
+.../Data/TroubleshootHTTPEventCollector (answers, ``invalid-event-number``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mail: a day in full to the security list, and to each team its own keys alone, over SMTP."""
+"""Mail over SMTP: the whole day to the security list, and to each team the findings on its own keys."""
 
 from __future__ import annotations
 

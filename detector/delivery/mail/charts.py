@@ -1,7 +1,8 @@
-"""The small pictures in a mail: a key's days as bars, the judged one in colour, over the usual range.
+"""The small pictures in a mail: a key's days as bars over the usual range, with the evaluated day in colour.
 
-PNG, since mail programs drop SVG. There is no text in them: labels stand beside as text, so that they can be
-read in every size and colour scheme. The background is transparent for the same reason.
+The pictures are PNG, because mail programs remove SVG. They have no text: the labels stand beside them as text,
+so that people can read them at every size and in every colour scheme, and so that the text part has them too.
+The background is transparent for the same reason. One figure is reused for all pictures, which saves time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a mail says, as one object from which its text and its HTML are both rendered."""
+"""The content of a mail, as one object from which both its text and its HTML are rendered."""
 
 from __future__ import annotations
 

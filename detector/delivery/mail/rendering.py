@@ -1,4 +1,4 @@
-"""A mail as text and HTML from one page, and as the bytes that go over the wire."""
+"""A mail as text and HTML from one page, and as the bytes that are sent."""
 
 from __future__ import annotations
 
