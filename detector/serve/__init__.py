@@ -1,1 +1,4 @@
-"""The by-key endpoint over the history, and the reports, for holders of a token."""
+"""The by-key endpoint over the history, and the reports, for clients with a token.
+
+Here belongs everything that answers an HTTP request.
+"""

@@ -1,4 +1,8 @@
-"""Who may ask, and how often."""
+"""Who may ask, and how often.
+
+The server reads the (few) tokens from the state every five seconds and compares a presented token with each of
+them in constant time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Answers from the history: prepared once for a question and a version of its days, served in pages."""
+"""Answers from the history: prepared once per question and version of the days, served in pages.
+
+Every key is encoded once per question, scope and version of the days; pages are slices of that. What a token may
+see is part of the question. The version is made of the file status of the days, so an ETag costs one ``stat``
+per day, and a cursor that carries the version cannot mix two versions. One thread prepares the answers: a burst
+of expensive questions waits in line and costs the other clients only that one core.
+"""
 
 from __future__ import annotations
 

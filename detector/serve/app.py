@@ -1,4 +1,4 @@
-"""The application: its paths, and what each of them needs."""
+"""The application: its paths, and what each path needs."""
 
 from __future__ import annotations
 

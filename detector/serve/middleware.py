@@ -1,4 +1,4 @@
-"""Around every request: what is refused unread, the headers of every answer, and the access log."""
+"""Around every request: what is refused before it is read, the headers of every response, and the access log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a request, said as problem details (RFC 9457)."""
+"""What is wrong with a request, as problem details (RFC 9457)."""
 
 from __future__ import annotations
 

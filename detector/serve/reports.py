@@ -1,4 +1,4 @@
-"""The stored reports: which days there are, and one of them."""
+"""The stored reports: the days that have one, and the files of one report."""
 
 from __future__ import annotations
 

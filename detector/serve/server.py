@@ -1,4 +1,4 @@
-"""The server: one process, one thread that answers, until it is told to stop."""
+"""The server: one process with one thread that answers until a signal stops it."""
 
 from __future__ import annotations
 
