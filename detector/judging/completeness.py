@@ -1,4 +1,8 @@
-"""Whether a day's data are all there. Silence means nothing until they are."""
+"""Whether the data of a day are all there. Silence means nothing until they are.
+
+Several problems of the data are one finding: the identity of a finding has only its type, source, key and
+organization. So one ``data_quality`` finding on the fleet tells all problems, the worst first.
+"""
 
 from __future__ import annotations
 

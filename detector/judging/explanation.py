@@ -1,4 +1,4 @@
-"""What changed about a key that day, in words: endpoints, errors, deployments."""
+"""What changed about a key on the evaluated day, in words: endpoints, errors, deployments."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What people said about findings, laid over a day's findings when its report is made.
+"""Triage as a layer over the findings of a day, applied when a report is built.
 
-Pure: findings and the log of triage go in, findings come out. Nothing here touches sightings, so the life of
-a finding still follows from the days alone, an ended mute simply stops applying, and an old day that is
-rendered again is told with what is known of it today.
+This module is pure: it takes findings and the log of triage, and gives findings. It does not touch sightings. A
+muted finding is still a sighting, so its life goes on and a mute that ends needs no repair. The report of an old
+day uses what is known of it today. The backtest has no triage.
 """
 
 from __future__ import annotations
