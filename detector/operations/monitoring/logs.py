@@ -1,8 +1,12 @@
-"""What is logged, on stderr: lines for people or lines of JSON.
+"""What is logged on stderr: lines for people or lines of JSON.
 
 Modules log through the standard ``logging`` under names that begin with ``detector``, with values in ``extra``;
-structlog renders. Everything that is logged may hold a name that a customer chose, so characters that change how
-others are shown are spelled out and nothing but the renderer begins a line.
+structlog renders the lines. So modules need no import of their own, and the lines of libraries take the same
+way. The id and the day of a run are context variables that ``logged_run`` binds, so no function passes them on.
+A part that fails is logged once, where it is recorded (``Job.fail``).
+
+Every logged value may hold a name that a customer chose. One processor replaces characters that change how
+others are shown, and only the renderer begins a line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Metrics for Prometheus, in a file that node_exporter's textfile collector reads.
 
-All are gauges that tell of the last run of the days due. What the state remembers is told after every run;
-what a report says is left out where the run made none, rather than told as zero.
+All metrics are gauges about the last run of the days due. The last success and the last evaluated day come from
+the state, so a run that fails does not reset them. Keys and findings come from the report of the run; without a
+report they are left out, because zero would look like an all-clear.
+
 Names: https://prometheus.io/docs/practices/naming/
 """
 

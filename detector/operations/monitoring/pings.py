@@ -1,8 +1,11 @@
-"""The dead-man's switch: somebody outside hears that a run began and how it ended, and raises the alarm if not.
+"""The dead-man's switch: an outside service that hears how each run ends, and raises an alarm if it hears nothing.
 
 Protocol: https://healthchecks.io/docs/http_api/ and https://healthchecks.io/docs/signaling_failures/
-A ping that fails is one warning and changes nothing else. The address is a secret, so that a warning names its
-host alone and repeats no text of an error, which might hold the rest.
+
+A ping that fails is one warning and changes nothing else. Each attempt runs in a thread of its own and is
+abandoned after its time, because the limits of an HTTP library cover neither name servers nor responses that
+arrive very slowly. The address is a secret: a warning has only its host and the kind of the error, never the
+text of an error, which might hold the address.
 """
 
 from __future__ import annotations

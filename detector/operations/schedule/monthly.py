@@ -1,4 +1,10 @@
-"""The monthly job: what a month's usage costs, by team and key. Run alone: ``python jobs/monthly.py [CONFIG]``."""
+"""The monthly job: what a month's usage costs, by team and key. Run alone: ``python jobs/monthly.py [CONFIG]``.
+
+A statement is final by the clock and the history: it is written again until every day of the month is stored and
+older than ``settle_days``. So no job has to remember that it ran, and the written JSON tells how far the
+statement is. The job pulls only missing days, so most statements need no source. It writes under the lock of a
+run, because runs write in the folder of the reports too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The nightly job: judge one day and write its reports. Run alone: ``python jobs/nightly.py [CONFIG]``."""
+"""The nightly job: evaluate the days that are due and write their reports.
+
+Run alone: ``python jobs/nightly.py [CONFIG]``. Which days are due follows from the state alone. So a process
+that stays, cron and a Kubernetes job do the same, and an hour that the clocks repeat evaluates nothing twice. A
+day whose data are incomplete waits until the deadline; a day that is asked for by name is evaluated as it is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retention: days, reports and rows of the state older than they are to be kept are taken away."""
+"""Retention: delete days, reports and rows of the state that are older than ``history.keep_days``."""
 
 from __future__ import annotations
 

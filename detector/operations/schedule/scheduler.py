@@ -1,8 +1,9 @@
-"""The scheduler: a process that judges every day at its hour, and tries again where it could not.
+"""The scheduler: a process that runs the nightly job every day at its hour, and tries again when a run fails.
 
-APScheduler keeps the clock. One run at a time; a run that comes late is made up for, however late; a signal to
-stop lets the running day finish. Between the runs it sends what waits in the outbox. Where there are prices it
-writes the statement of each month, and again after each day until no late row can change it.
+The scheduler decides when a job runs; the job decides what is due. APScheduler is the clock. One run is active
+at a time. A run that comes late still runs, however late. After a signal to stop, the running day may finish.
+Between the runs the scheduler sends what waits in the outbox. Where prices are configured, it writes the
+statement of each month, and again after each day until no late row can change it.
 """
 
 from __future__ import annotations

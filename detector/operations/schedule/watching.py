@@ -1,4 +1,8 @@
-"""A run of the days that are due, watched from outside: the dead-man's switch and the metrics hear of it."""
+"""A run of the days that are due, as the dead-man's switch and the metrics see it.
+
+What watches a run is outside the run. The switch hears of a start only from the run that holds the lock, because
+a start without an end is an alarm. It hears nothing more of an interrupted run.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The file of a backup: a plain tar whose last member lists all others with their sizes and checksums.
 
-What is read may come from anybody. Only members that are listed, of the names that a backup has, are ever
-looked at; nothing is written before everything was found to be as listed.
+A file that was cut off has no last member. A backup may come from anybody: only plain files that are listed and
+have the names of a backup are read, and nothing is written before everything was found to be as listed.
 """
 
 from __future__ import annotations

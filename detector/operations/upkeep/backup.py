@@ -1,4 +1,9 @@
-"""Everything that cannot be made again in one file: the state, the history, the snapshots of running totals."""
+"""A backup: one file with all that cannot be made again (state, history, snapshots of running totals).
+
+A backup holds rows and files, not a copy of a database. Tables are dumped as lines of JSON in one transaction,
+so they fit SQLite and PostgreSQL. A restore applies the migrations of the backup's time, inserts the rows, and
+then runs the later migrations over them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Mending what an examination found: days from the source, reports from the history."""
+"""Repair what an examination found: days from the source, reports from the history.
+
+A day is pulled beside the history first, so that a source which has lost part of the day changes nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backup back in its place: the state in one transaction, folders written beside and swapped by rename."""
+"""Restore a backup: the state in one transaction, the folders beside the old ones and swapped by rename."""
 
 from __future__ import annotations
 
