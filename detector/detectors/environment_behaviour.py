@@ -1,4 +1,8 @@
-"""Keys that behave, or are named, like the other environment, where nobody says where traffic was seen."""
+"""Keys that behave, or are named, like keys of the other environment, where nobody says where traffic was seen.
+
+This weaker evidence is a detector of its own. It names the type ``environment_mismatch`` and has nothing to add
+where deployments are known. A judgement may carry a ``type`` column where a detector names more than one type.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Usage spikes: a key makes far more requests than its own history leads us to expect."""
+"""Usage spikes: a key makes far more requests than its own history leads us to expect.
+
+A spike is named only on a key in recent use. After ``dormant_after_days`` of silence the waking is what is
+unusual, and one day is not reported twice. The first use ever of a key is no spike, because the key has no usage
+to compare with.
+"""
 
 from __future__ import annotations
 

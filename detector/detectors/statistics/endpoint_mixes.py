@@ -1,6 +1,7 @@
 """How far a day's endpoint mix lies from a key's usual one, for all keys and days at once.
 
-Everything is keys x endpoints in sparse matrices, or keys x days; no loop over keys.
+``Panel.mixes(n)`` gives one sparse matrix (keys x endpoints) per day over one vocabulary. All other arrays are
+keys x days. So the mixes of all keys are compared without a loop over keys and without a Python object per key.
 """
 
 from __future__ import annotations
