@@ -13,7 +13,7 @@ import pandas as pd
 from detector.boundary.words import counted
 from detector.model.day import Day
 from detector.model.usage import Fault
-from detector.sources import Source
+from detector.sources import LimitedSource, Source
 from detector.sources.faults import mask
 from detector.usage.aggregation import map_of
 
@@ -35,13 +35,15 @@ class Inspection:
     days: Mapping[date, tuple[int, int]]
     sample: Mapping[str, Any] | None
     faults: tuple[Fault, ...]
+    not_guaranteed: tuple[str, ...]
 
 
 def inspect(source: Source, timezone: ZoneInfo, now: datetime) -> Inspection:
     """Read the source's columns, register, reach, first use and last days. Raises SourceError."""
     columns, registered, watermark = source.columns(), len(source.keys()), source.watermark()
+    not_guaranteed = source.not_guaranteed() if isinstance(source, LimitedSource) else ()
     if watermark is None:
-        return Inspection(columns, registered, None, None, None, {}, None, ())
+        return Inspection(columns, registered, None, None, None, {}, None, (), not_guaranteed)
     last = min(watermark, now).astimezone(timezone).date()
     recent = dict(source.usage(last - timedelta(days=RECENT_DAYS - 1), last))
     busy = next((frame for frame in reversed(recent.values()) if len(frame)), None)
@@ -54,6 +56,7 @@ def inspect(source: Source, timezone: ZoneInfo, now: datetime) -> Inspection:
         days={day: (int(frame["request_count"].sum()), len(frame)) for day, frame in recent.items()},
         sample=None if busy is None else _sample(busy),
         faults=source.faults(last),
+        not_guaranteed=not_guaranteed,
     )
 
 
@@ -61,6 +64,8 @@ def lines(found: Inspection) -> Iterator[tuple[str, str]]:
     """The facts in words: what each is about, and what is true of it."""
     mapped = [name if name == theirs else f"{name} from {theirs}" for name, theirs in found.columns.items()]
     yield "columns", ", ".join(mapped)
+    if found.not_guaranteed:
+        yield "not guaranteed", "; ".join(found.not_guaranteed)
     known = f"{found.registered:,} in the register"
     yield "keys", known if found.registered else "no register; the keys are those seen"
     yield "first use", str(found.first or "nothing found")

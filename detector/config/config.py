@@ -21,6 +21,7 @@ from detector.config.monitoring import Monitoring
 from detector.config.section import Section
 from detector.config.sections import Detection, History, Report, Schedule, Serve, State, _known_zone
 from detector.config.source import KINDS, Source
+from detector.config.urls import FILE_DATABASES
 
 
 class Config(Section):
@@ -76,7 +77,7 @@ def _absolute(path: str, base: Path) -> str:
 
 def _absolute_url(url: str, base: Path) -> str:
     parsed = make_url(url)
-    if parsed.get_backend_name() not in ("sqlite", "duckdb") or parsed.database in (None, "", ":memory:"):
+    if parsed.get_backend_name() not in FILE_DATABASES or parsed.database in (None, "", ":memory:"):
         return url
     resolved = parsed.set(database=_absolute(str(parsed.database), base))
     return resolved.render_as_string(hide_password=False)

@@ -26,6 +26,18 @@ STATEMENT_FORMATS = {
 }
 """Format of a month's statement: its ``StatementFormat``."""
 
+SQL_DIALECTS = {
+    "postgresql": "detector.sources.sql.dialects.postgresql:PostgreSql",
+    "sqlite": "detector.sources.sql.dialects.sqlite:SQLite",
+    "duckdb": "detector.sources.sql.dialects.duckdb:DuckDb",
+    "clickhousedb": "detector.sources.sql.dialects.clickhouse:ClickHouse",
+    "mysql": "detector.sources.sql.dialects.mysql:MySql",
+    "trino": "detector.sources.sql.dialects.trino:Trino",
+    "snowflake": "detector.sources.sql.dialects.snowflake:Snowflake",
+    "bigquery": "detector.sources.sql.dialects.bigquery:BigQuery",
+}
+"""First part of a database's URL: its ``Dialect``."""
+
 PRESETS = {
     "apache": "detector.sources.presets.web_server:APACHE",
     "aws_api_gateway": "detector.sources.presets.aws_api_gateway:AWS_API_GATEWAY",

@@ -73,7 +73,7 @@ class FilesSource(SourceBase):
 
 
 class SqlSource(SourceBase):
-    """Tables of any database that SQLAlchemy speaks to."""
+    """Tables of a database, through SQLAlchemy. The section source.url lists the known databases."""
 
     kind: Literal["sql"] = "sql"
     url: DatabaseUrl = Field(description="SQLAlchemy URL; take the password from ${NAME}.")

@@ -18,6 +18,9 @@ def _database_url(url: str) -> str:
     return url
 
 
+FILE_DATABASES = ("sqlite", "duckdb")
+"""First parts of the URLs whose database is the path of a file."""
+
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 BY_KEY_PATH = "/v1/analytics/usage/by-key"

@@ -57,6 +57,14 @@ class NightlyRegister(Protocol):
         """The register that came with a day which ``usage`` has yielded last."""
 
 
+@runtime_checkable
+class LimitedSource(Protocol):
+    """A source that can say what it does not guarantee."""
+
+    def not_guaranteed(self) -> tuple[str, ...]:
+        """What is not guaranteed of the way it is read, each as the end of a sentence: that ..."""
+
+
 def open_source(config: Any, timezone: Any) -> Source:
     """The source that the configuration's ``source`` section describes."""
     source: Source = load_plug_in(SOURCES, config.kind)(config, timezone)

@@ -23,12 +23,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
 from detector.config.source import SqlSource
+from detector.config.urls import FILE_DATABASES
 from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.model.usage import INSTANT, REGISTER, Fault
 from detector.sources.columns import nearest, register_columns, usage_columns
 from detector.sources.faults import FaultLog, Observation, mask, sample
-from detector.sources.sql.dialects import Times, only_read, reading_engine
+from detector.sources.sql.dialects import dialect_of
+from detector.sources.sql.dialects.dialect import Times
 from detector.sources.sql.statements import (
     Readings,
     client_counts,
@@ -46,7 +48,6 @@ from detector.usage.aggregation import by_key, clean_register, empty
 Answer = TypeVar("Answer")
 
 ROWS_AT_ONCE = 10_000
-FILE_DATABASES = ("sqlite", "duckdb")
 DAYS_AT_ONCE = 128
 """Answers are streamed day by day, so a first pull needs only one scan of the table."""
 
@@ -67,6 +68,8 @@ class SqlReader:
         self._faults = FaultLog()
         self._events = config.shape == "events"
         self._answered = False
+        self._url = make_url(config.url)
+        self._dialect = dialect_of(self._url)
 
     def columns(self) -> dict[str, str]:
         """The columns of the usage table that are read."""
@@ -133,6 +136,10 @@ class SqlReader:
             rows[name] = pd.Series([_date(value) for value in rows[name]], dtype="object")
         return activity_of_events(rows, bound) if self._events else activity_of_days(rows, bound)
 
+    def not_guaranteed(self) -> tuple[str, ...]:
+        """What a session of the database is not held to, each as the end of a sentence."""
+        return self._dialect.not_guaranteed
+
     def _ask(self, question: Callable[[Connection], Answer]) -> Answer:
         """The answer to a question, asked again while the connection is lost."""
         for attempt in _attempts():
@@ -170,10 +177,10 @@ class SqlReader:
         table = self._table(self._config.usage, connection)
         columns = usage_columns(self._config, table.columns.keys(), f"table {self._config.usage}")
         theirs = {name: table.c[column] for name, column in columns.items() if clients or name != "client"}
-        deployment, dialect = self._config.deployment, connection.dialect.name
+        deployment = self._config.deployment
         if self._events:
-            return event_readings(table, theirs, deployment, dialect, window)
-        return daily_readings(table, theirs, deployment, dialect)
+            return event_readings(table, theirs, deployment, self._dialect, window)
+        return daily_readings(table, theirs, deployment, self._dialect)
 
     def _table(self, name: str, connection: Connection) -> Table:
         inspector = inspect(connection)
@@ -192,7 +199,8 @@ class SqlReader:
         engine = self._engine()
         try:
             with engine.connect() as connection:
-                only_read(connection, self._config.statement_timeout)
+                self._dialect.begin(connection, self._config.statement_timeout)
+                self._say_what_is_not_guaranteed()
                 self._answered = True
                 yield connection
         except SQLAlchemyError as error:
@@ -200,13 +208,27 @@ class SqlReader:
         finally:
             engine.dispose()
 
+    def _say_what_is_not_guaranteed(self) -> None:
+        """Warn once, of a database that is not known; what the known ones cannot do stands in the reference."""
+        if self._dialect.known or self._answered:
+            return
+        _LOG.warning(
+            "source %s: %s is not a database that is known here, so it is not guaranteed %s; "
+            "give the job a user that may read the tables and nothing else",
+            self._config.name,
+            self._dialect.name,
+            ", nor ".join(self._dialect.not_guaranteed),
+        )
+
     def _engine(self) -> Engine:
         try:
-            engine = reading_engine(make_url(self._config.url))
+            engine = self._dialect.engine(self._url)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
-            raise SourceError(f"source {self._config.name}: no driver for this url: {error}; install it") from None
+            extra = self._dialect.extra
+            package = f"pip install 'key-usage-detector[{extra}]'" if extra else "install it"
+            raise SourceError(f"source {self._config.name}: no driver for this url: {error}; {package}") from None
         database = engine.url.database
-        if engine.dialect.name in FILE_DATABASES and database and not Path(database).is_file():
+        if self._dialect.name in FILE_DATABASES and database and not Path(database).is_file():
             raise SourceError(f"source {self._config.name}: there is no database {database}; check source.url")
         return engine
 

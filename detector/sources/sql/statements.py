@@ -46,8 +46,7 @@ from detector.sources.faults import (
     NO_TIME,
     TOO_MANY_ERRORS,
 )
-from detector.sources.sql import dialects
-from detector.sources.sql.dialects import Times
+from detector.sources.sql.dialects.dialect import Dialect, Times, says_error, words
 from detector.sources.windows import Window, choose
 
 NOWHERE = date(1970, 1, 1)
@@ -62,7 +61,7 @@ class Readings:
     written, lines, requests, errors, problem, warning and detail, each row with what is wrong in it."""
 
     rows: Subquery
-    dialect: str
+    dialect: Dialect
     daily: bool
     times: Times | None
     """How ``used_at`` is told; None where the table has no instants."""
@@ -88,18 +87,18 @@ class Readings:
 
 
 def event_readings(
-    table: Table, columns: dict[str, Any], deployment: str | None, dialect: str, window: Window | None = None
+    table: Table, columns: dict[str, Any], deployment: str | None, dialect: Dialect, window: Window | None = None
 ) -> Readings:
     """One row a request; an error from status 400 up, or where the error column says so.
 
     For a window of days, requests that are alike in all but their instant come as one row, where the
     database's own types make that safe: what is then read and checked is read once for all of them.
     """
-    times = dialects.times(columns["timestamp"], dialect)
+    times = dialect.times(columns["timestamp"])
     lines: ColumnElement[Any] = literal_column("1", Integer())
     rows_of: FromClause = table
     certain = times.certain
-    if window is not None and "event_id" not in columns and dialects.has_true_instants(columns, dialect):
+    if window is not None and "event_id" not in columns and dialect.has_true_instants(columns):
         rows_of = _alike(table, columns, times, window)
         columns = {name: rows_of.c[name] for name in columns}
         lines, times = rows_of.c.lines, replace(times, expression=columns["timestamp"])
@@ -107,27 +106,27 @@ def event_readings(
     warning: ColumnElement[Any] = cast(null(), String())
     detail = _shown(columns, "endpoint")
     if "status" in columns:
-        failed.append(dialects.is_error_status(columns["status"], dialect))
-        unread = dialects.unreadable_status(columns["status"], dialect)
+        failed.append(dialect.is_error_status(columns["status"]))
+        unread = dialect.unreadable_status(columns["status"])
         warning = case((unread, literal(BAD_STATUS, String())))
         detail = case((unread, _labelled(columns, "status")), else_=detail)
     if "error" in columns:
-        failed.append(dialects.says_error(columns["error"]))
+        failed.append(says_error(columns["error"]))
     errors = case((or_(*failed), lines), else_=0) if failed else literal_column("0", Integer())
     rows = select(
         *_who(columns, deployment),
         times.expression.label("used_at"),
         cast(null(), String()).label("day"),
-        dialects.words(columns["timestamp"]).label("written"),
+        words(columns["timestamp"]).label("written"),
         lines.label("lines"),
         lines.label("requests"),
         errors.label("errors"),
-        case((dialects.words(columns["key_id"]).is_(None), literal(NO_KEY, String()))).label("problem"),
+        case((words(columns["key_id"]).is_(None), literal(NO_KEY, String()))).label("problem"),
         warning.label("warning"),
         detail.label("detail"),
     ).select_from(rows_of)
     return Readings(
-        rows=_fenced(rows),
+        rows=rows.suffix_with(text(dialect.rows_end)).subquery("readings"),
         dialect=dialect,
         daily=False,
         times=times,
@@ -165,11 +164,11 @@ def _alike(table: Table, columns: dict[str, Any], times: Times, window: Window) 
     )
 
 
-def daily_readings(table: Table, columns: dict[str, Any], deployment: str | None, dialect: str) -> Readings:
+def daily_readings(table: Table, columns: dict[str, Any], deployment: str | None, dialect: Dialect) -> Readings:
     """One row a day, key, endpoint and deployment, already counted; a row without a count is one request."""
     requests = _count(columns, "request_count", literal_column("1", Integer()), dialect)
     counted = _count(columns, "error_count", literal_column("0", Integer()), dialect)
-    times = dialects.times(columns["last_activity"], dialect) if "last_activity" in columns else None
+    times = dialect.times(columns["last_activity"]) if "last_activity" in columns else None
     warnings = [(counted > requests, literal(TOO_MANY_ERRORS, String()))]
     if "error_count" in columns:
         unread: ColumnElement[bool] = and_(counted.is_(None), columns["error_count"].is_not(None))
@@ -180,31 +179,33 @@ def daily_readings(table: Table, columns: dict[str, Any], deployment: str | None
     rows = select(
         *_who(columns, deployment),
         (times.expression if times else cast(null(), String())).label("used_at"),
-        dialects.day(columns["day"], dialect).label("day"),
-        dialects.words(columns["day"]).label("written"),
+        dialect.day(columns["day"]).label("day"),
+        words(columns["day"]).label("written"),
         literal_column("1", Integer()).label("lines"),
         requests.label("requests"),
         case((counted > requests, requests), else_=func.coalesce(counted, 0)).label("errors"),
         case(
-            (dialects.words(columns["key_id"]).is_(None), literal(NO_KEY, String())),
+            (words(columns["key_id"]).is_(None), literal(NO_KEY, String())),
             (requests.is_(None), literal(BAD_REQUESTS, String())),
         ).label("problem"),
         case(*warnings).label("warning"),
         _labelled(columns, "key_id", "request_count", "error_count", "last_activity").label("detail"),
     ).select_from(table)
     return Readings(
-        rows=_fenced(rows),
+        rows=rows.suffix_with(text(dialect.rows_end)).subquery("readings"),
         dialect=dialect,
         daily=True,
         times=times,
-        certain=dialect != "sqlite" and not columns["day"].nullable,
+        certain=dialect.typed and not columns["day"].nullable,
         has_clients=False,
         has_ids=False,
     )
 
 
-def _count(columns: dict[str, Any], name: str, default: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
-    return dialects.count(columns[name], dialect) if name in columns else default
+def _count(
+    columns: dict[str, Any], name: str, default: ColumnElement[Any], dialect: Dialect
+) -> ColumnElement[Any]:
+    return dialect.count(columns[name]) if name in columns else default
 
 
 def _who(columns: dict[str, Any], deployment: str | None) -> list[ColumnElement[Any]]:
@@ -215,7 +216,7 @@ def _who(columns: dict[str, Any], deployment: str | None) -> list[ColumnElement[
 
 
 def _words(columns: dict[str, Any], name: str) -> ColumnElement[Any]:
-    return dialects.words(columns[name]) if name in columns else cast(null(), String())
+    return words(columns[name]) if name in columns else cast(null(), String())
 
 
 def _shown(columns: dict[str, Any], name: str) -> ColumnElement[Any]:
@@ -229,11 +230,6 @@ def _labelled(columns: dict[str, Any], *names: str) -> ColumnElement[Any]:
         if name in columns:
             shown = shown + literal(f" {name} ", String()) + _shown(columns, name)
     return shown
-
-
-def _fenced(rows: Select[Any]) -> Subquery:
-    """SQLite would otherwise dissolve the subquery and read every value again wherever it is used."""
-    return rows.suffix_with(text("LIMIT -1"), dialect="sqlite").subquery("readings")
 
 
 def dated(readings: Readings, window: Window) -> Subquery:
@@ -307,7 +303,7 @@ def first_and_last(readings: Readings, day: Day) -> Select[Any]:
     used, counted = case((known, rows.used_at)), case((rows.requests > 0, rows.day))
     before = known
     if readings.daily:
-        bound = dialects.day_bound(day.date, readings.dialect)
+        bound = readings.dialect.day_bound(day.date)
         before = and_(rows.day < bound, or_(rows.requests > 0, known))
     statement = select(rows.key_id, func.min(counted), func.max(counted), func.min(used), func.max(used))
     return statement.where(rows.problem.is_(None), before).group_by(rows.key_id)
@@ -318,7 +314,7 @@ def _inside(readings: Readings, window: Window) -> ColumnElement[bool]:
     if not readings.daily:
         return readings.instants.inside(rows.used_at, window.start, window.end)
     first, last = window.days[0].date, window.days[-1].date
-    bounds = [dialects.day_bound(day, readings.dialect) for day in (first, last)]
+    bounds = [readings.dialect.day_bound(day) for day in (first, last)]
     return rows.day.between(bounds[0], bounds[1])
 
 
@@ -337,7 +333,7 @@ def _number(times: Times, used_at: ColumnElement[Any], window: Window) -> Column
 
 
 def _nowhere(readings: Readings) -> ColumnElement[Any]:
-    return dialects.day_bound(NOWHERE, readings.dialect) if readings.daily else literal_column("-1", Integer())
+    return readings.dialect.day_bound(NOWHERE) if readings.daily else literal_column("-1", Integer())
 
 
 def _without_time(readings: Readings) -> dict[str, ColumnElement[Any]]:

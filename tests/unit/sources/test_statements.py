@@ -16,6 +16,7 @@ from sqlalchemy import TIMESTAMP, Column, Date, DateTime, Dialect, Integer, Meta
 from sqlalchemy.engine import make_url
 
 from detector.model.day import Day
+from detector.sources.sql.dialects import dialect_named
 from detector.sources.sql.statements import (
     Readings,
     client_counts,
@@ -60,7 +61,7 @@ def events(name: str, days: Window | None = None, *, with_ids: bool = False) -> 
         "client": table.c.ip,
         "status": table.c.status,
     } | ({"event_id": table.c.id} if with_ids else {})
-    return event_readings(table, columns, None, name, days)
+    return event_readings(table, columns, None, dialect_named(name), days)
 
 
 def rollup(name: str) -> Readings:
@@ -68,7 +69,7 @@ def rollup(name: str) -> Readings:
     texts = [Column(column, String(100)) for column in ("key_id", "endpoint", "deployment")]
     numbers = [Column(column, Integer) for column in ("request_count", "error_count")]
     table = Table("daily", MetaData(), Column("day", Date), *texts, *numbers)
-    return daily_readings(table, dict(table.c.items()), "production", name)
+    return daily_readings(table, dict(table.c.items()), "production", dialect_named(name))
 
 
 def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
