@@ -1,4 +1,4 @@
-"""A by-key endpoint that misbehaves: each way ends in a clear error, a counted fault, or a second try."""
+"""An endpoint that misbehaves in any way gives a clear error, a counted fault, or another attempt."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _no_pauses() -> Iterator[None]:
-    """Up to three tries, without pauses between them."""
+    """Up to three attempts, without pauses between them."""
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
 
 
 def config(url: str, **options: Any) -> HttpSource:
-    """A source at an address."""
+    """The configuration of a source at an address."""
     return HttpSource.model_validate({"url": url, "token": TOKEN, **options})
 
 
@@ -56,7 +56,7 @@ def faults(behaviour: Behaviour) -> dict[str, int]:
 
 
 def failure(behaviour: Behaviour, **options: Any) -> str:
-    """The error a day ends with. The token is never in it."""
+    """The error with which the day ends. The token is never in it."""
     with endpoint(behaviour) as served, pytest.raises(SourceError) as raised:
         requests(served.url, **options)
     text = str(raised.value)
@@ -66,30 +66,30 @@ def failure(behaviour: Behaviour, **options: Any) -> str:
 
 
 def first(*responses: Response) -> Behaviour:
-    """These responses in turn, then the last one again and again."""
+    """These responses in turn, then the last one for ever."""
     return lambda request: responses[min(request.number, len(responses)) - 1]
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_page_refused_for_now_is_asked_for_again(status: int) -> None:
-    """A busy or failing server costs a pause, not the day."""
+    """A busy server does not fail the day."""
     with endpoint(first(answer({}, status), page(key("a", 7)))) as served:
         assert requests(served.url) == {"a": 7}
     assert len(served.asked) == 2
 
 
-def test_another_try_is_one_warning_and_nothing_on_stdout(
+def test_another_attempt_is_one_warning_and_nothing_on_stdout(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Results go there, and a library that is installed must not add to them."""
+    """Results go to stdout, and a library must not add to them."""
     with endpoint(first(answer({}, 503), page(key("a", 7)))) as served:
         requests(served.url)
     assert caplog.messages == ["source main: HTTP 503; trying again"]
     assert capsys.readouterr() == ("", "")
 
 
-def test_tries_are_counted() -> None:
-    """A server that stays ill is left alone after so many."""
+def test_attempts_are_limited() -> None:
+    """A server that fails ``attempts`` times is an error."""
     with endpoint(first(answer({"title": "out of order"}, 503))) as served, pytest.raises(SourceError) as raised:
         requests(served.url, attempts=2)
     assert len(served.asked) == 2
@@ -109,13 +109,13 @@ def test_tries_are_counted() -> None:
         ("9" * 5000, 9999999999),
     ],
 )
-def test_retry_after_is_read_in_both_its_forms(header: str, seconds: float | None) -> None:
-    """Seconds or an HTTP date; what is neither is as if it were not there."""
+def test_retry_after_holds_seconds_or_a_date(header: str, seconds: float | None) -> None:
+    """Any other value is ignored."""
     assert seconds_asked(header, NOW) == seconds
 
 
 def test_retry_after_is_honoured_within_bounds() -> None:
-    """A server that asks for a day is asked again after two minutes."""
+    """A server that asks for a pause of a day is asked again after two minutes."""
     assert 17 <= waiting(AnsweredError(429, "", "17"), NOW) <= 18
     assert 120 <= waiting(AnsweredError(503, "", "86400"), NOW) <= 121
     assert waiting(AnsweredError(429, "", None), NOW) is True
@@ -123,14 +123,14 @@ def test_retry_after_is_honoured_within_bounds() -> None:
 
 
 def test_a_body_that_breaks_off_is_asked_for_again() -> None:
-    """Half an answer is none."""
+    """A part of an answer is no answer."""
     whole = page(key("a", 7))
     with endpoint(first(Response(whole.body[:40], length=len(whole.body)), whole)) as served:
         assert requests(served.url) == {"a": 7}
 
 
 def test_a_body_that_always_breaks_off_is_an_error() -> None:
-    """Named as what it is."""
+    """The error says that the answer broke off."""
     body = page(key("a", 7)).body
     assert "broken off: " in failure(first(Response(body[:40], length=len(body))))
 
@@ -250,7 +250,7 @@ def test_a_wrong_path_is_an_error() -> None:
     """A 404 for every question is not a day without usage."""
     with endpoint(first(answer({}, 404))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
-        with pytest.raises(SourceError, match=r"nothing there .HTTP 404.; check source\.url"):
+        with pytest.raises(SourceError, match=r"the endpoint holds no usage .HTTP 404.; check source\.url"):
             reader.keys()
 
 
@@ -394,7 +394,7 @@ def test_an_answer_without_keys_is_no_day_of_zeros() -> None:
         assert list(reader.usage(DAY, DAY)) == []
         (fault,) = reader.faults(DAY)
         assert fault.reason == "the endpoint does not hold the day (an answer without any key)"
-        with pytest.raises(SourceError, match=r"nothing there .an answer without any key."):
+        with pytest.raises(SourceError, match=r"the endpoint holds no usage .an answer without any key."):
             reader.keys()
     renamed = {"key_id": "a", "requests": 7}
     text = failure(first(page(renamed, renamed)))
@@ -407,14 +407,16 @@ def test_a_day_without_requests_is_one() -> None:
         assert requests(served.url) == {}
 
 
-def test_keys_twice_and_totals_that_do_not_agree_are_counted() -> None:
-    """The first entry of a key is taken, and keys that did not come are missed."""
+def test_duplicate_keys_and_wrong_totals_are_counted() -> None:
+    """The first entry of a key counts, and missing keys are a fault."""
     pages = first(page(key("a", 7), total=4, next_cursor="2"), page(key("a", 9), key("b", 1), total=4))
     assert faults(pages) == {
-        "key listed twice, first entry kept": 1,
-        "keys counted in total_keys that did not come": 2,
+        "key listed twice, the first entry counts": 1,
+        "fewer keys in the answer than its total_keys says": 2,
     }
-    assert faults(first(page(key("a"), key("b"), total=1))) == {"keys beyond total_keys, used all the same": 1}
+    assert faults(first(page(key("a"), key("b"), total=1))) == {
+        "more keys in the answer than its total_keys says, all are used": 1
+    }
 
 
 def test_endpoints_that_do_not_sum_to_the_requests_are_counted() -> None:
@@ -442,7 +444,7 @@ def test_hostile_names_come_through_as_text() -> None:
         ((_, frame),) = reader.usage(DAY, DAY)
         register = reader.keys_of(DAY)
         assert {fault.reason: fault.count for fault in reader.faults(DAY)} == {
-            "keys[].key_id: holds characters that are none": 2
+            "keys[].key_id: holds characters that are not text": 2
         }
     assert len(frame) == 7
     assert register["name"].tolist()[:3] == names[:3]

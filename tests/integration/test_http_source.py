@@ -1,4 +1,4 @@
-"""The http source: days from a by-key endpoint, asked for one by one or told apart from running totals."""
+"""The http source: days from a by-key endpoint, asked for one by one or computed from running totals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def reader(served: Served, zone: str = "UTC", now: datetime = NOW, **options: An
 
 
 def day_asked(request: Request) -> date:
-    """The day that a request is about."""
+    """The day that a request asks for."""
     return date.fromisoformat(request.query["from"][:10])
 
 
@@ -53,7 +53,7 @@ def day_asked(request: Request) -> date:
     ],
 )
 def test_a_day_is_asked_for_by_its_own_bounds(options: dict[str, Any], query: dict[str, str]) -> None:
-    """On the day the clocks change, 23 hours."""
+    """The day on which the clocks change has 23 hours."""
     with endpoint(lambda request: page(key("a"))) as served:
         list(reader(served, "Europe/Berlin", **options).usage(date(2026, 3, 29), date(2026, 3, 29)))
     assert served.asked[0].query == query
@@ -61,7 +61,7 @@ def test_a_day_is_asked_for_by_its_own_bounds(options: dict[str, Any], query: di
 
 
 def test_every_member_of_the_answer_is_used() -> None:
-    """Counts, endpoints with ids folded, deployments, clients, and the register; unknown members are not."""
+    """Counts, endpoints with ids folded, deployments, clients, and the register. Unknown members are ignored."""
     full = key(
         "a",
         10,
@@ -87,17 +87,17 @@ def test_every_member_of_the_answer_is_used() -> None:
     assert register.loc["idle", "environment"] == "test"
 
 
-def test_traffic_without_a_deployment_was_seen_where_the_configuration_says() -> None:
-    """For endpoints that do not tell."""
+def test_traffic_without_a_deployment_has_the_configured_deployment() -> None:
+    """Without one in the configuration either, the deployment stays unknown."""
     with endpoint(lambda request: page(key("a", 10))) as served:
         ((_, frame),) = reader(served, deployment="production").usage(DAY, DAY)
-        ((_, untold),) = reader(served).usage(DAY, DAY)
+        ((_, unknown),) = reader(served).usage(DAY, DAY)
     assert map_of(frame["deployments"].iloc[0]) == {"production": 10}
-    assert map_of(untold["deployments"].iloc[0]) == {}
+    assert map_of(unknown["deployments"].iloc[0]) == {}
 
 
 def test_an_environment_that_is_unknown_is_no_fault() -> None:
-    """The contract has that word; others are counted."""
+    """``unknown`` is a word of the contract; other words are a fault."""
     with endpoint(lambda request: page(key("a", environment="unknown"), key("b", environment="prod"))) as served:
         source = reader(served)
         list(source.usage(DAY, DAY))
@@ -106,7 +106,7 @@ def test_an_environment_that_is_unknown_is_no_fault() -> None:
 
 
 def test_use_before_a_day_comes_from_the_last_activities() -> None:
-    """A later use says nothing about before, but requests on the day before do."""
+    """A key with requests on the day before was used on it, also where its last activity is later."""
     keys = [
         key("asleep", 0, last_activity="2025-12-24T08:00:00Z", created_at="2025-01-01T00:00:00Z"),
         key("never", 0),
@@ -126,8 +126,23 @@ def test_use_before_a_day_comes_from_the_last_activities() -> None:
     ]
 
 
+def test_use_before_the_first_day_that_is_held_comes_from_the_answer_for_that_day() -> None:
+    """The endpoint does not hold the day before, and the latest answer may hide the silence of a key that woke."""
+
+    def behaviour(request: Request) -> Response:
+        day = day_asked(request)
+        if day < DAY - timedelta(days=1):
+            return answer({"detail": "before the retention"}, 404)
+        awake = day == DAY
+        return page(key("a", 5 * awake, last_activity=f"{DAY}T09:00:00Z" if awake else "2025-12-24T08:00:00Z"))
+
+    with endpoint(behaviour) as served:
+        known = reader(served).activity_before(DAY - timedelta(days=1))
+    assert known["last_seen"].tolist() == [pd.Timestamp("2025-12-24T08:00:00Z")]
+
+
 def test_the_watermark_is_the_last_activity_of_any_key() -> None:
-    """Never later than now, whatever the endpoint says."""
+    """The watermark is never later than now."""
     with endpoint(lambda request: page(key("a", last_activity="2026-03-17T23:59:00Z"), key("b"))) as served:
         assert reader(served).watermark() == datetime(2026, 3, 17, 23, 59, tzinfo=UTC)
     with endpoint(lambda request: page(key("a", last_activity="2126-01-01T00:00:00Z"))) as served:
@@ -137,7 +152,7 @@ def test_the_watermark_is_the_last_activity_of_any_key() -> None:
 
 
 def test_the_day_that_ended_last_is_asked_for_once_a_run() -> None:
-    """The keys, the watermark and the day itself are one answer."""
+    """The register, the watermark and the usage of the day come from one answer."""
     with endpoint(lambda request: page(key("a"))) as served:
         source = reader(served)
         source.keys()
@@ -154,7 +169,7 @@ def history(tmp_path: Path) -> History:
 
 @pytest.fixture
 def pulled(tmp_path: Path, history: History):
-    """Pull a day, and some before it, over an endpoint."""
+    """A function that pulls a day, and some days before it, from an endpoint."""
 
     def _pulled(served: Served, day: date = DAY, before: int = 0, **options: Any) -> list[date]:
         source = {"kind": "http", "url": served.url, "token": TOKEN, **options}
@@ -176,7 +191,7 @@ def used(history: History, day: date) -> dict[str, int]:
 
 
 def test_a_key_exists_from_the_first_day_whose_answer_names_it(pulled, history: History) -> None:
-    """And until the last one: what is revoked or new today was different then."""
+    """A key that is revoked or new today was not so on earlier days."""
 
     def behaviour(request: Request) -> Response:
         late = day_asked(request) >= DAY - timedelta(days=1)
@@ -189,7 +204,7 @@ def test_a_key_exists_from_the_first_day_whose_answer_names_it(pulled, history: 
 
 
 def test_days_that_the_endpoint_does_not_hold_stay_missing(pulled, history: History) -> None:
-    """They are not stored as zeros, and the days after them know who is asleep."""
+    """These days are not stored as zeros, and the days after them know the last use of silent keys."""
     held = DAY - timedelta(days=1)
 
     def behaviour(request: Request) -> Response:
@@ -204,8 +219,8 @@ def test_days_that_the_endpoint_does_not_hold_stay_missing(pulled, history: Hist
     assert known.loc["asleep", "last_activity"] == pd.Timestamp("2026-01-01T00:00:00Z")
 
 
-def test_the_judged_day_missing_is_an_error(pulled, history: History) -> None:
-    """With the endpoint's reason."""
+def test_a_judged_day_that_the_endpoint_does_not_hold_is_an_error(pulled, history: History) -> None:
+    """The error gives the endpoint's reason."""
 
     def behaviour(request: Request) -> Response:
         if "from" in request.query and day_asked(request) == DAY:
@@ -229,7 +244,7 @@ def test_a_day_is_stored_whole_or_not_at_all(pulled, history: History) -> None:
 
 
 def test_only_the_organizations_keys_are_stored(pulled, history: History) -> None:
-    """Where the endpoint says whose they are; where it does not, that is an error."""
+    """An endpoint that does not state the organization of its keys is an error."""
     with endpoint(lambda request: page(key("a", organization="acme"), key("b", organization="other"))) as served:
         pulled(served, organization="acme")
     assert used(history, DAY) == {"a": 10}
@@ -238,7 +253,7 @@ def test_only_the_organizations_keys_are_stored(pulled, history: History) -> Non
 
 
 class Totals:
-    """An endpoint of running totals; a test sets them before each run."""
+    """An endpoint of running totals. A test sets the totals before each run."""
 
     def __init__(self) -> None:
         self.keys: list[Mapping[str, Any]] = []
@@ -250,7 +265,7 @@ class Totals:
 
 @pytest.fixture
 def totals() -> Iterator[tuple[Totals, Served]]:
-    """Running totals and where they are served."""
+    """Running totals, and the endpoint that serves them."""
     behaviour = Totals()
     with endpoint(behaviour) as served:
         yield behaviour, served
@@ -261,7 +276,7 @@ Nightly = Callable[..., dict[str, int]]
 
 @pytest.fixture
 def nightly(totals: tuple[Totals, Served], pulled, history: History) -> Nightly:
-    """Take a snapshot some days after ``DAY`` and say what the day before it was."""
+    """A function that runs some days after ``DAY`` and gives the requests of the day that it pulls."""
 
     def _nightly(after: int, *keys: Mapping[str, Any]) -> dict[str, int]:
         behaviour, served = totals
@@ -273,15 +288,15 @@ def nightly(totals: tuple[Totals, Served], pulled, history: History) -> Nightly:
     return _nightly
 
 
-def test_the_first_snapshot_tells_no_day(nightly: Nightly, history: History) -> None:
-    """It is not a day of zeros, nor one of everything there ever was."""
-    with pytest.raises(SourceError, match="its snapshot is the first one, and usage is told from the next"):
+def test_the_first_snapshot_gives_no_usage(nightly: Nightly, history: History) -> None:
+    """Its day is missing: neither zeros nor all requests since the keys were made."""
+    with pytest.raises(SourceError, match="its snapshot is the first snapshot, and usage is known from the next"):
         nightly(0, key("a", 1_000_000))
     assert history.days() == []
 
 
 def test_usage_is_the_difference_of_two_snapshots(nightly: Nightly, history: History) -> None:
-    """Of requests, errors, endpoints and deployments."""
+    """Requests, errors, endpoints and deployments are all differences."""
     before = key("a", 100, error_count=5, endpoint_distribution={"GET /a": 90, "GET /b": 10}, deployments={"p": 1})
     after = key("a", 130, error_count=7, endpoint_distribution={"GET /a": 110, "GET /b": 20}, deployments={"p": 4})
     with pytest.raises(SourceError):
@@ -294,16 +309,16 @@ def test_usage_is_the_difference_of_two_snapshots(nightly: Nightly, history: His
 
 
 def test_a_counter_that_fell_was_reset(nightly: Nightly, history: History) -> None:
-    """Its new value is the day's usage, and the report says so."""
+    """Its new value is the day's usage, and a fault says so."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100))
     assert nightly(1, key("a", 12)) == {"a": 12}
     reasons = [fault.reason for fault in history.notes(DAY + timedelta(days=1)).faults]
-    assert reasons == ["running total fell, so the counter was reset: its new value taken"]
+    assert reasons == ["running total fell, so the counter was reset: the new total counts"]
 
 
-def test_several_days_are_not_put_on_one(nightly: Nightly, history: History) -> None:
-    """After a day without a snapshot usage is told again from the second one on."""
+def test_the_usage_of_several_days_does_not_become_that_of_one_day(nightly: Nightly, history: History) -> None:
+    """After a day without a snapshot, usage is known again from the second snapshot on."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100))
     with pytest.raises(SourceError, match="spans all days since 2026-03-17"):
@@ -315,7 +330,7 @@ def test_several_days_are_not_put_on_one(nightly: Nightly, history: History) -> 
 def test_a_second_run_finds_the_first_ones_snapshot(
     nightly: Nightly, totals: tuple[Totals, Served], tmp_path: Path
 ) -> None:
-    """The day stays what it was, though the totals have grown since."""
+    """The usage of the day stays the same although the totals have grown since."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100))
     nightly(1, key("a", 110))
@@ -330,26 +345,28 @@ def test_a_second_run_finds_the_first_ones_snapshot(
     assert frame["request_count"].tolist() == [10]
 
 
-def test_snapshots_at_odd_hours_are_told_and_at_very_odd_ones_refused(tmp_path: Path) -> None:
-    """A day is as long as it is."""
+def test_snapshots_at_odd_hours_are_a_fault_and_at_very_odd_hours_unusable(tmp_path: Path) -> None:
+    """The time between two snapshots must be close to the length of the day."""
     hours = {0: 2, 1: 5, 2: 14}
     with endpoint(lambda request: page(key("a", 100 * request.number))) as served:
         config = HttpSource(url=served.url, token=TOKEN, mode="cumulative", snapshots=str(tmp_path))
         for after, hour in hours.items():
             day = Day(DAY + timedelta(days=after), ZoneInfo("UTC"))
             source = HttpReader(config, ZoneInfo("UTC"), lambda taken=day.end + timedelta(hours=hour): taken)
-            told = [frame["request_count"].tolist() for _, frame in source.usage(day.date, day.date)]
+            counts = [frame["request_count"].tolist() for _, frame in source.usage(day.date, day.date)]
             reasons = [fault.reason for fault in source.faults(day.date)]
             if after == 1:
-                assert told == [[100]]
-                assert re.search(r"lie 27\.0 hours apart, taken as the day's usage", reasons[0])
+                assert counts == [[100]]
+                assert re.search(
+                    r"lie 27\.0 hours apart, the difference counts as the usage of the day", reasons[0]
+                )
             if after == 2:
-                assert told == []
+                assert counts == []
                 assert re.search(r"lie 33\.0 hours apart, so the difference is not", reasons[0])
 
 
-def test_a_key_that_was_away_does_not_return_with_its_whole_life(nightly: Nightly, history: History) -> None:
-    """A new key counts from zero; one seen before, or made before, is left out and counted."""
+def test_a_key_that_was_missing_in_a_snapshot_counts_no_requests(nightly: Nightly, history: History) -> None:
+    """A new key counts from zero. A key that existed before has a total of several days, which is a fault."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100), key("away", 5_000))
     nightly(1, key("a", 110))
@@ -364,8 +381,8 @@ def test_a_key_that_was_away_does_not_return_with_its_whole_life(nightly: Nightl
     assert (fault.count, fault.samples) == (2, ("away", "old"))
 
 
-def test_what_was_wrong_with_a_snapshot_is_told_with_its_day(nightly: Nightly, history: History) -> None:
-    """Also where the snapshot was stored by an earlier call."""
+def test_the_faults_of_a_snapshot_are_faults_of_its_day(nightly: Nightly, history: History) -> None:
+    """The snapshot file holds its faults."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100))
     nightly(1, key("a", 110), key("b", -1))
@@ -374,12 +391,12 @@ def test_what_was_wrong_with_a_snapshot_is_told_with_its_day(nightly: Nightly, h
 
 
 def test_a_damaged_snapshot_is_an_error_that_names_the_file(nightly: Nightly, tmp_path: Path) -> None:
-    """And says what deleting it costs."""
+    """The error says which days are lost when the file is deleted."""
     with pytest.raises(SourceError):
         nightly(0, key("a", 100))
     (path,) = (tmp_path / "var" / "snapshots").rglob("*.json.gz")
-    path.write_bytes(b"not packed")
-    with pytest.raises(SourceError, match=r"day=2026-03-17\.json\.gz.* delete it"):
+    path.write_bytes(b"not gzip")
+    with pytest.raises(SourceError, match=r"day=2026-03-17\.json\.gz.* delete the file; the usage of 2026-03-17"):
         nightly(1, key("a", 110))
 
 
@@ -396,8 +413,8 @@ def test_a_damaged_snapshot_is_an_error_that_names_the_file(nightly: Nightly, tm
         ({"tokn": "x"}, r"unknown key source\.tokn, did you mean token\?"),
     ],
 )
-def test_a_source_that_cannot_be_is_refused(tmp_path: Path, options: dict[str, str], problem: str) -> None:
-    """By the path in the configuration, without the value: it may be a secret."""
+def test_a_wrong_option_of_the_source_is_refused(tmp_path: Path, options: dict[str, str], problem: str) -> None:
+    """The error names the option without its value, which may be a secret."""
     source = {"kind": "http", "url": "https://usage.example", "token": TOKEN, **options}
     (tmp_path / "config.yaml").write_text(json.dumps({"source": source}))
     with pytest.raises(ConfigError, match=problem) as raised:
@@ -406,7 +423,7 @@ def test_a_source_that_cannot_be_is_refused(tmp_path: Path, options: dict[str, s
 
 
 def test_a_bare_host_gets_the_usual_path() -> None:
-    """A path that is there stays."""
+    """A path in the URL stays."""
     assert (
         HttpSource(url="https://usage.example", token=TOKEN).url
         == "https://usage.example/v1/analytics/usage/by-key"
@@ -415,7 +432,7 @@ def test_a_bare_host_gets_the_usual_path() -> None:
 
 
 def fleet(request: Request) -> Response:
-    """Five steady keys and one that wakes on the day after half a year; 20 days are held."""
+    """Answer for five steady keys and one that wakes on the day after half a year. 20 days are held."""
     day = day_asked(request)
     if day < DAY - timedelta(days=20):
         return answer({"detail": "retention is 20 days"}, 404)
@@ -428,7 +445,7 @@ def fleet(request: Request) -> Response:
 def test_a_run_over_an_endpoint_finds_a_dormant_key_that_wakes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From the first day, because the endpoint knows the last activity."""
+    """The first run finds it, because the endpoint states the last activity."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("USAGE_TOKEN", TOKEN)
     with endpoint(fleet) as served:
@@ -450,10 +467,10 @@ def test_a_run_over_an_endpoint_finds_a_dormant_key_that_wakes(
     assert TOKEN not in output.out + output.err
 
 
-def test_a_run_over_an_endpoint_that_is_away_is_partial(
+def test_a_run_over_an_endpoint_that_refuses_is_partial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 4, the reason on stderr, and a report that says that nothing was judged."""
+    """The exit code is 4, the reason stands on stderr, and the report says that nothing was judged."""
     monkeypatch.chdir(tmp_path)
     with endpoint(lambda request: answer({}, 401)) as served:
         (tmp_path / "config.yaml").write_text(f"source: {{kind: http, url: '{served.url}', token: '{TOKEN}'}}\n")
@@ -468,7 +485,7 @@ def test_a_run_over_an_endpoint_that_is_away_is_partial(
 def test_check_says_what_an_endpoint_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Keys, and how far they reach; where no key tells when it was used, that is what is missing."""
+    """check counts the keys and gives the watermark. Without any last activity it says what is missing."""
     monkeypatch.chdir(tmp_path)
     keys = [key("a", last_activity="2026-03-17T10:00:00Z"), key("b")]
     with endpoint(lambda request: page(*keys)) as served:

@@ -1,1 +1,1 @@
-"""A by-key endpoint, asked day by day."""
+"""The ``http`` source: a by-key endpoint is asked for one day at a time."""

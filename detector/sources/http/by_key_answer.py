@@ -1,9 +1,9 @@
-"""A by-key answer as it is read: checked key by key, and turned into the records of a day."""
+"""A by-key answer: every key of it is checked, and the usable keys become the records of a day."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -20,21 +20,23 @@ from detector.sources.windows import ACTIVITY, within
 from detector.usage.aggregation import by_key, clean_register, conform, empty, local_days
 
 LARGEST_TOTAL = 10**15
-"""A count above is an overflow or a mistake, even as the total of a key's whole life."""
+"""A larger count is an overflow or a mistake, even as the total since a key was made."""
 
-TWICE = "key listed twice, first entry kept"
-TOO_FEW = "keys counted in total_keys that did not come"
-TOO_MANY = "keys beyond total_keys, used all the same"
-FEWER_ENDPOINTS = "endpoint_distribution sums to less than request_count, the rest taken as (unknown)"
-MORE_ENDPOINTS = "endpoint_distribution sums to more than request_count, its sum taken"
-EARLIER = "last_activity before the day though the key has requests, taken as its start"
-NOT_TEXT = "keys[].key_id: holds characters that are none"
+DUPLICATE_KEY = "key listed twice, the first entry counts"
+MISSING_KEYS = "fewer keys in the answer than its total_keys says"
+EXTRA_KEYS = "more keys in the answer than its total_keys says, all are used"
+FEWER_ENDPOINTS = "endpoint_distribution sums to less than request_count, the rest counts as (unknown)"
+MORE_ENDPOINTS = "endpoint_distribution sums to more than request_count, the sum counts"
+ACTIVITY_BEFORE_DAY = "last_activity before the day although the key has requests, the start of the day counts"
+NOT_TEXT = "keys[].key_id: holds characters that are not text"
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_TOTAL)]
+GroupRow = tuple[Any, ...]
+"""The values of ``GROUP_COLUMNS``, in their order."""
 
 
 class KeyRecord(BaseModel):
-    """One key of the answer. Members of the contract must have their types; unknown members are ignored."""
+    """One key of the answer. The members must have these types; unknown members are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -55,88 +57,105 @@ class KeyRecord(BaseModel):
 
     @property
     def last_used(self) -> datetime | None:
-        """The last activity as an instant; None where there is none, or none that can be read."""
-        micros = micros_of(self.last_activity) if self.last_activity else None
+        """The last activity as an instant; None where it is missing or cannot be read."""
+        if not self.last_activity:
+            return None
+        micros = micros_of(self.last_activity)
         return None if micros is None else from_micros(micros)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The keys of an answer, each once, and what was wrong with it (of no day yet)."""
+    """The keys of an answer, each once, and its faults, which have no day yet."""
 
     keys: tuple[KeyRecord, ...]
     observations: tuple[Observation, ...] = ()
 
     def register(self) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
-        """The keys as a register, and what was wrong in it."""
-        rows = [[_stated(getattr(key, name), name) for name in REGISTER] for key in self.keys]
+        """The register of the keys, and its faults."""
+        rows = [[_register_value(getattr(key, name), name) for name in REGISTER] for key in self.keys]
         return clean_register(pd.DataFrame(rows, columns=[*REGISTER], dtype="object"))
 
     def measured(self, day: Day, deployment: str | None) -> pd.DataFrame:
-        """``MEASURED`` records of a day; traffic that names no deployment was seen in the given one."""
+        """``MEASURED`` records of a day. ``deployment`` is that of keys that name no deployment."""
         used = [key for key in self.keys if _requests(key)]
         if not used:
             return empty(MEASURED)
-        endpoints = within(_groups(row for key in used for row in _endpoint_rows(key)), day)
+        endpoint_rows: list[GroupRow] = []
+        deployment_rows: list[GroupRow] = []
+        for key in used:
+            endpoint_rows += _endpoint_rows(key)
+            deployment_rows += _deployment_rows(key, deployment)
         clients = pd.DataFrame(
             {
                 "key_id": [key.key_id for key in used],
                 "client_count": pd.array([key.client_count for key in used], "Int64"),
             }
         )
-        records = by_key(endpoints, clients)
-        places = by_key(within(_groups(row for key in used for row in _deployment_rows(key, deployment)), day))
-        return conform(records.assign(deployments=places["deployments"]), MEASURED)
+        # The answer counts by endpoint and by deployment, but not by both. So the records are made of the endpoint
+        # groups, and their deployments come from a second aggregation.
+        records = by_key(within(_groups(endpoint_rows), day), clients)
+        by_deployment = by_key(within(_groups(deployment_rows), day))
+        return conform(records.assign(deployments=by_deployment["deployments"]), MEASURED)
 
     def observed(self, day: Day) -> Iterator[Observation]:
-        """Everything wrong with the answer, as of a day."""
+        """The faults of the answer, as faults of a day."""
         start = day.start
-        for seen in self.observations:
-            yield Observation(day.date, seen.reason, seen.count, seen.sample)
+        for observation in self.observations:
+            yield replace(observation, day=day.date)
         for key in self.keys:
             used = key.last_used
             for reason in _contradictions(key, used is not None and used < start):
                 yield Observation(day.date, reason, 1, sample(key.key_id))
 
     def activity_before(self, day: Day, covered: Day | None) -> pd.DataFrame:
-        """``ACTIVITY`` before a day. An answer may tell of later use: that says nothing about before.
+        """``ACTIVITY`` before a day.
 
-        ``covered`` is the day that the counts are of: a key with requests in it was used then. The first
-        use is unknown; the creation stands for it, or else the last use.
+        ``covered`` is the day, before the given one, whose requests the answer counts; None where it counts no
+        such day.
         """
-        rows = [(key.key_id, _last_before(key, day, covered), key.created_at) for key in self.keys]
-        frame = pd.DataFrame(
-            [row for row in rows if row[1] is not None], columns=["key_id", "last_seen", "created_at"]
-        )
+        rows = []
+        for key in self.keys:
+            last_used = _last_use_before(key, day, covered)
+            if last_used is not None:
+                rows.append((key.key_id, last_used, key.created_at))
+        frame = pd.DataFrame(rows, columns=["key_id", "last_seen", "created_at"])
         last = frame["last_seen"].astype(INSTANT)
         created = pd.to_datetime(frame["created_at"], utc=True, errors="coerce", format="ISO8601").astype(INSTANT)
+        # No answer states the first use, so the creation counts as the first use, or else the last use.
         first = created.where((created <= last).fillna(False), last)
         return conform(frame.assign(first_seen=local_days(first, day), last_seen=last), ACTIVITY)
 
 
 def read_answer(endpoint: Endpoint, parameters: dict[str, str]) -> Answer:
-    """Ask once and read every page. Raises NotHeldError, also for an answer without any key, and SourceError.
+    """Ask once and read every page.
 
-    No key at all, or none that can be used, is not a day on which nobody did anything.
+    Raises NotHeldError for an answer without any key, and SourceError where none of its keys can be used: neither
+    is a day on which all keys were silent.
     """
     observations: list[Observation] = []
     keys: dict[str, KeyRecord] = {}
-    total, came = None, 0
+    total = None
+    received = 0
     for number, page in enumerate(endpoint.pages(parameters), start=1):
-        total, came = page.total_keys if page.total_keys is not None else total, came + len(page.keys)
+        if page.total_keys is not None:
+            total = page.total_keys
+        received += len(page.keys)
         for key in _keys(page, number, observations):
             if key.key_id in keys:
-                observations.append(Observation(None, TWICE, 1, sample(key.key_id)))
-                came -= 1
+                observations.append(Observation(None, DUPLICATE_KEY, 1, sample(key.key_id)))
+                received -= 1
             else:
                 keys[key.key_id] = key
     if total is None:
         raise endpoint.error("the answer is not a by-key answer: $.total_keys is missing")
     if not keys:
         raise _nothing_usable(endpoint, observations)
-    if total != came:
-        text = f"{total:,} announced, {came:,} came"
-        observations.append(Observation(None, TOO_FEW if came < total else TOO_MANY, abs(total - came), text))
+    if total != received:
+        reason = MISSING_KEYS if received < total else EXTRA_KEYS
+        observations.append(
+            Observation(None, reason, abs(total - received), f"total_keys {total:,}, received {received:,}")
+        )
     return Answer(tuple(keys.values()), tuple(observations))
 
 
@@ -146,34 +165,36 @@ def _nothing_usable(endpoint: Endpoint, observations: Sequence[Observation]) -> 
     first = observations[0]
     return endpoint.error(
         f"none of its {counted(len(observations), 'key')} can be used; the first: {first.reason} ({first.sample})",
-        "compare its answer with docs/sources.md",
+        "compare its answer with the by-key endpoint in docs/sources.md",
     )
 
 
 def _keys(page: Page, number: int, observations: list[Observation]) -> Iterator[KeyRecord]:
-    """The keys of a page that can be used; the others are counted, with the path of what is wrong."""
+    """The usable keys of a page. The faults of the other keys are added to the observations."""
     for index, raw in enumerate(page.keys):
-        place = f"page {number} $.keys[{index}]"
+        position = f"page {number} $.keys[{index}]"
         try:
             key = KeyRecord.model_validate(_clean(raw))
         except ValidationError as error:
             problem = error.errors()[0]
-            what = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
+            text = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
             path = _path(problem["loc"])
-            observations.append(Observation(None, f"keys[]{path}: {what}", 1, f"{place}{path}"))
+            observations.append(Observation(None, f"keys[]{path}: {text}", 1, f"{position}{path}"))
             continue
         if not _is_text(key.key_id):
-            observations.append(Observation(None, NOT_TEXT, 1, place))
+            observations.append(Observation(None, NOT_TEXT, 1, position))
             continue
         if key.last_activity and key.last_used is None:
-            observations.append(Observation(None, BAD_ACTIVITY, 1, sample(key.last_activity, place)))
+            observations.append(Observation(None, BAD_ACTIVITY, 1, sample(key.last_activity, position)))
         yield key
 
 
 def _path(location: Sequence[Any]) -> str:
-    """The path of a fault within a key; names of endpoints are the customers' and stay out of it."""
-    known = [str(part) for part in location[:1]] + ["*" for _ in location[1:2]]
-    return "".join(f".{part}" for part in known)
+    """The path of a fault within a key."""
+    if not location:
+        return ""
+    # The second part is the name of an endpoint or a deployment. Customers choose it, so it is not shown.
+    return f".{location[0]}.*" if len(location) > 1 else f".{location[0]}"
 
 
 def _is_text(text: str) -> bool:
@@ -181,25 +202,30 @@ def _is_text(text: str) -> bool:
 
 
 def _clean(raw: Any) -> Any:
-    """A key whose texts hold no halves of surrogate pairs, which no file can hold: U+FFFD stands for them."""
+    """The key with U+FFFD in place of every half of a surrogate pair, also in the names of its maps."""
     if not isinstance(raw, dict):
         return raw
-    return {name: _whole_names(value) if isinstance(value, dict) else _whole(value) for name, value in raw.items()}
+    cleaned: dict[Any, Any] = {}
+    for name, value in raw.items():
+        if isinstance(value, dict):
+            cleaned[name] = {_without_surrogates(key): count for key, count in value.items()}
+        else:
+            cleaned[name] = _without_surrogates(value)
+    return cleaned
 
 
-def _whole_names(counts: dict[str, Any]) -> dict[str, Any]:
-    return {_whole(name): count for name, count in counts.items()}
-
-
-def _whole(value: Any) -> Any:
+def _without_surrogates(value: Any) -> Any:
+    # JSON may hold half of a surrogate pair, which no UTF-8 file can hold.
     if not isinstance(value, str) or value.isascii():
         return value
     return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
-def _stated(value: str | None, name: str) -> str | None:
-    """What the register says; an environment of ``unknown`` says nothing."""
-    return None if name == "environment" and (value or "").strip().lower() == "unknown" else value
+def _register_value(value: str | None, name: str) -> str | None:
+    # The contract's word for an environment that the endpoint does not know is a missing value, not a fault.
+    if name == "environment" and (value or "").strip().lower() == "unknown":
+        return None
+    return value
 
 
 def _requests(key: KeyRecord) -> int:
@@ -207,30 +233,31 @@ def _requests(key: KeyRecord) -> int:
     return max(key.request_count, sum(key.endpoint_distribution.values()))
 
 
-def _endpoint_rows(key: KeyRecord) -> Iterator[tuple[Any, ...]]:
-    """Group rows by endpoint. The errors, which have no endpoint, stand in the first."""
+def _endpoint_rows(key: KeyRecord) -> Iterator[GroupRow]:
+    """One row for each endpoint with requests, and one for requests without an endpoint."""
     requests = _requests(key)
-    rest = requests - sum(key.endpoint_distribution.values())
+    without_endpoint = requests - sum(key.endpoint_distribution.values())
+    # The answer does not count errors by endpoint, so the first row has all of them.
     errors = min(key.error_count, requests)
-    for endpoint, count in ((None, rest), *key.endpoint_distribution.items()):
+    for endpoint, count in ((None, without_endpoint), *key.endpoint_distribution.items()):
         if count:
             yield key.key_id, endpoint, None, count, errors, key.last_used
             errors = 0
 
 
-def _deployment_rows(key: KeyRecord, everywhere: str | None) -> Iterator[tuple[Any, ...]]:
-    """Group rows by deployment, one at least."""
-    deployments: Mapping[Any, int] = key.deployments or {everywhere: _requests(key)}
+def _deployment_rows(key: KeyRecord, default: str | None) -> Iterator[GroupRow]:
+    """One row for each deployment; one row with the default where the key names no deployment."""
+    deployments: Mapping[Any, int] = key.deployments or {default: _requests(key)}
     for deployment, count in deployments.items():
         yield key.key_id, None, deployment, count, 0, None
 
 
-def _groups(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+def _groups(rows: Iterable[GroupRow]) -> pd.DataFrame:
     return conform(pd.DataFrame(list(rows), columns=[*GROUP_COLUMNS], dtype="object"), GROUP_COLUMNS)
 
 
-def _contradictions(key: KeyRecord, used_earlier: bool) -> Iterator[str]:
-    """The reasons for which a key's numbers do not go together."""
+def _contradictions(key: KeyRecord, is_last_use_before_day: bool) -> Iterator[str]:
+    """The faults of a key whose members contradict one another."""
     total = sum(key.endpoint_distribution.values())
     if total < key.request_count:
         yield FEWER_ENDPOINTS
@@ -238,12 +265,16 @@ def _contradictions(key: KeyRecord, used_earlier: bool) -> Iterator[str]:
         yield MORE_ENDPOINTS
     if key.error_count > _requests(key):
         yield TOO_MANY_ERRORS
-    if used_earlier and _requests(key):
-        yield EARLIER
+    if is_last_use_before_day and _requests(key):
+        yield ACTIVITY_BEFORE_DAY
 
 
-def _last_before(key: KeyRecord, day: Day, covered: Day | None) -> datetime | None:
+def _last_use_before(key: KeyRecord, day: Day, covered: Day | None) -> datetime | None:
     used = key.last_used
     if used is not None and used < day.start:
         return used
-    return covered.start if covered is not None and _requests(key) else None
+    # A last activity on the day or later says nothing about use before it. But a key with requests on the covered
+    # day was used on that day. The hour is not known; its start is the estimate.
+    if covered is not None and _requests(key):
+        return covered.start
+    return None

@@ -1,4 +1,8 @@
-"""Usage from a by-key endpoint: ``GET /v1/analytics/usage/by-key``, day by day or from running totals."""
+"""Usage from a by-key endpoint, ``GET /v1/analytics/usage/by-key``: day by day, or from running totals.
+
+The keys in the answer for a day are those that existed by its end. So this source gives a register for every day:
+a register of today would give keys without a creation date a past of zeros.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,13 @@ from detector.model.usage import REGISTER, Fault
 from detector.sources.faults import FaultLog, Observation
 from detector.sources.http.by_key_answer import Answer, KeyRecord, read_answer
 from detector.sources.http.paging import Endpoint, NotHeldError
-from detector.sources.http.snapshots import Snapshot, Snapshots, difference, gap, too_far
+from detector.sources.http.snapshots import (
+    Snapshot,
+    Snapshots,
+    difference,
+    missing_snapshot_reason,
+    unusable_reason,
+)
 from detector.sources.windows import Window
 from detector.usage.aggregation import empty
 
@@ -27,24 +37,24 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Reading(Protocol):
-    """How answers become days. Every method may raise SourceError."""
+class Mode(Protocol):
+    """How answers become days, as ``source.mode`` says. Every method may raise SourceError."""
 
-    excuse: str
-    """Why ``of`` told nothing about the day it was asked for last."""
+    missing_reason: str
+    """Why ``of`` returned None for the last day that it was called with."""
 
     def latest(self, endpoint: Endpoint) -> Answer:
-        """What the endpoint says of the present."""
+        """The endpoint's newest answer."""
 
     def of(self, day: date, endpoint: Endpoint) -> Answer | None:
-        """The usage of one day; None where it cannot be told."""
+        """The usage of one day; None where it is not known."""
 
     def before(self, day: date, endpoint: Endpoint) -> tuple[Answer, Day | None]:
-        """An answer that tells when keys were used before a day, and the day its counts are of, if one."""
+        """An answer with last activities before a day, and the day before it if the answer counts that day."""
 
 
 class HttpReader:
-    """The ``http`` source. A day is read whole, all pages, or not at all."""
+    """The ``http`` source. A day is read with all its pages or not at all."""
 
     def __init__(self, config: HttpSource, timezone: ZoneInfo, clock: Clock = _utc_now) -> None:
         self._config = config
@@ -52,147 +62,159 @@ class HttpReader:
         self._clock = clock
         self._faults = FaultLog()
         self._register = empty(REGISTER)
-        reading = PeriodReading if config.mode == "period" else SnapshotReading
-        self._reading: Reading = reading(config, timezone, clock)
+        mode = PeriodMode if config.mode == "period" else CumulativeMode
+        self._mode: Mode = mode(config, timezone, clock)
 
     def columns(self) -> dict[str, str]:
-        """The members of a key that are used where it has them."""
+        """The members of a key that this source reads, by our names, which are the same."""
         return {name: name for name in KeyRecord.model_fields}
 
     def keys(self) -> pd.DataFrame:
-        """The keys as of now, with what the endpoint says of them."""
+        """The register in the endpoint's newest answer."""
         with self._endpoint() as endpoint:
-            register, self._faults.register = self._reading.latest(endpoint).register()
+            register, self._faults.register = self._mode.latest(endpoint).register()
         return register
 
     def keys_of(self, day: date) -> pd.DataFrame:
-        """The keys that came with the day yielded last: those that existed by its end."""
+        """The keys in the answer for the day that ``usage`` yielded last: those that existed by its end."""
         return self._register
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
-        """Records of every day that the endpoint can tell about, over one connection."""
+        """The records of every day that the endpoint holds, over one connection."""
         with self._endpoint() as endpoint:
             for number in range((last - first).days + 1):
                 day = Day(first + number * ONE_DAY, self._timezone)
-                answer = self._reading.of(day.date, endpoint)
+                answer = self._mode.of(day.date, endpoint)
                 if answer is None:
-                    self._faults.record(Window((day,)), [Observation(day.date, self._reading.excuse, 1)])
+                    missing = Observation(day.date, self._mode.missing_reason, 1)
+                    self._faults.record(Window((day,)), [missing])
                     continue
                 self._register, self._faults.register = answer.register()
                 self._faults.record(Window((day,)), answer.observed(day))
                 yield day.date, answer.measured(day, self._config.deployment)
 
     def faults(self, day: date) -> tuple[Fault, ...]:
-        """What was wrong with the answer for a day, or why there was none."""
+        """The faults of the answer for a day, or the reason why the day is missing; and those of the register."""
         return self._faults.of(day)
 
     def watermark(self) -> datetime | None:
-        """The last activity of any key, as far as the endpoint has got by now."""
+        """The latest last activity of all keys, at most now; None where no key has one."""
         with self._endpoint() as endpoint:
-            used = [key.last_used for key in self._reading.latest(endpoint).keys]
-        return max((min(instant, self._clock()) for instant in used if instant is not None), default=None)
+            used = [key.last_used for key in self._mode.latest(endpoint).keys]
+        latest = max((instant for instant in used if instant is not None), default=None)
+        # A clock that runs ahead at the endpoint must not make a day look complete.
+        return None if latest is None else min(latest, self._clock())
 
     def activity_before(self, day: date) -> pd.DataFrame:
-        """Last use of every key before a day, so that a key asleep for long is known from the first day."""
+        """Last use of every key before a day, so that a long silence is known from the first day on."""
         with self._endpoint() as endpoint:
-            answer, covered = self._reading.before(day, endpoint)
+            answer, covered = self._mode.before(day, endpoint)
         return answer.activity_before(Day(day, self._timezone), covered)
 
     def _endpoint(self) -> Endpoint:
         return Endpoint(self._config, self._clock)
 
 
-class PeriodReading:
-    """The endpoint is asked for each day. The answer for the day that ended last is kept for the run."""
+class PeriodMode:
+    """The endpoint is asked for each day."""
 
     def __init__(self, config: HttpSource, timezone: ZoneInfo, clock: Clock) -> None:
-        self.excuse = ""
+        self.missing_reason = ""
         self._config = config
         self._timezone = timezone
         self._clock = clock
-        self._kept: dict[date, Answer] = {}
-        self._present: Answer | None = None
+        self._answers: dict[date, Answer] = {}
+        self._latest: Answer | None = None
 
     def latest(self, endpoint: Endpoint) -> Answer:
-        """The day that ended last or, where the endpoint does not hold it, what it answers unasked."""
-        if self._present is None:
+        """The answer for the last complete day, or the answer without a period where that day is not held."""
+        if self._latest is None:
             day = Day.last_complete(self._clock(), self._timezone).date
             answer = self.of(day, endpoint)
             if answer is not None:
-                self._kept[day] = answer
-            self._present = answer or _unasked(endpoint)
-        return self._present
+                # A run reads this day's keys, watermark and usage, and asks for it once.
+                self._answers[day] = answer
+            self._latest = answer or _answer_without_period(endpoint)
+        return self._latest
 
     def of(self, day: date, endpoint: Endpoint) -> Answer | None:
-        """The endpoint's answer for the day; None where it holds none."""
-        if day in self._kept:
-            return self._kept[day]
+        """The endpoint's answer for the day; None where it does not hold the day."""
+        if day in self._answers:
+            return self._answers[day]
         try:
-            return read_answer(endpoint, self._range(Day(day, self._timezone)))
+            return read_answer(endpoint, self._period(Day(day, self._timezone)))
         except NotHeldError as error:
-            self.excuse = f"the endpoint does not hold the day ({error})"
+            self.missing_reason = f"the endpoint does not hold the day ({error})"
             return None
 
     def before(self, day: date, endpoint: Endpoint) -> tuple[Answer, Day | None]:
-        """The answer for the day before or, where that is not held, for the day itself, or the latest."""
-        day = day - ONE_DAY
-        answer = self.of(day, endpoint)
+        """The answer for the day before. Where that day is not held, the answer for the day, or the latest."""
+        previous = day - ONE_DAY
+        answer = self.of(previous, endpoint)
         if answer is not None:
-            return answer, Day(day, self._timezone)
+            return answer, Day(previous, self._timezone)
         return self.of(day, endpoint) or self.latest(endpoint), None
 
-    def _range(self, day: Day) -> dict[str, str]:
+    def _period(self, day: Day) -> dict[str, str]:
+        """The parameters that ask for a day."""
         if self._config.range == "instants":
-            bounds = [f"{bound:%Y-%m-%dT%H:%M:%SZ}" for bound in (day.start, day.end)]
+            first = f"{day.start:%Y-%m-%dT%H:%M:%SZ}"
+            last = f"{day.end:%Y-%m-%dT%H:%M:%SZ}"
+        elif self._config.range == "dates":
+            first = day.date.isoformat()
+            last = (day.date + ONE_DAY).isoformat()
         else:
-            last = day.date + ONE_DAY if self._config.range == "dates" else day.date
-            bounds = [day.date.isoformat(), last.isoformat()]
-        return dict(zip((self._config.from_parameter, self._config.to_parameter), bounds, strict=True))
+            first = day.date.isoformat()
+            last = day.date.isoformat()
+        return {self._config.from_parameter: first, self._config.to_parameter: last}
 
 
-class SnapshotReading:
-    """The endpoint tells running totals; every run takes a snapshot, and days are the differences."""
+class CumulativeMode:
+    """The endpoint gives running totals. Every run takes a snapshot, and days are differences of snapshots."""
 
     def __init__(self, config: HttpSource, timezone: ZoneInfo, clock: Clock) -> None:
-        self.excuse = ""
+        self.missing_reason = ""
         self._timezone = timezone
         self._clock = clock
         self._snapshots = Snapshots(config)
-        self._present: Answer | None = None
+        self._latest: Answer | None = None
 
     def latest(self, endpoint: Endpoint) -> Answer:
-        """The totals of now; they are stored where no snapshot closes the day that ended last."""
-        if self._present is None:
+        """The present totals. They are stored if no snapshot closes the last complete day yet."""
+        if self._latest is None:
             taken_at = self._clock()
-            self._present = _unasked(endpoint)
+            self._latest = _answer_without_period(endpoint)
             day = Day.last_complete(taken_at, self._timezone).date
-            self._snapshots.keep(day, Snapshot(taken_at, self._present))
-        return self._present
+            self._snapshots.store(day, Snapshot(taken_at, self._latest))
+        return self._latest
 
     def of(self, day: date, endpoint: Endpoint) -> Answer | None:
-        """The difference of the snapshots that close the day and the one before."""
+        """The difference of the snapshots that close the day and the day before it."""
         self.latest(endpoint)
-        earlier, later = self._snapshots.read(day - ONE_DAY), self._snapshots.read(day)
+        earlier = self._snapshots.read(day - ONE_DAY)
+        later = self._snapshots.read(day)
         if earlier is None or later is None:
-            self.excuse = gap(self._snapshots.days(), day)
+            self.missing_reason = missing_snapshot_reason(self._snapshots.days(), day)
             return None
-        span = Day(day, self._timezone)
-        self.excuse = too_far(earlier, later, span) or ""
-        if self.excuse:
+        whole_day = Day(day, self._timezone)
+        self.missing_reason = unusable_reason(earlier, later, whole_day) or ""
+        if self.missing_reason:
             return None
-        return difference(earlier, later, span, lambda: self._snapshots.seen_before(day - ONE_DAY))
+        return difference(earlier, later, whole_day, lambda: self._snapshots.keys_before(day - ONE_DAY))
 
     def before(self, day: date, endpoint: Endpoint) -> tuple[Answer, Day | None]:
-        """The totals as of the day before, or of now: old last activities are in both."""
+        """The totals that close the day before, or the present totals."""
         stored = self._snapshots.read(day - ONE_DAY)
-        return (stored.answer if stored else self.latest(endpoint)), None
+        if stored is not None:
+            return stored.answer, None
+        # The present totals have the last activities of all keys that were silent since.
+        return self.latest(endpoint), None
 
 
-def _unasked(endpoint: Endpoint) -> Answer:
-    """What the endpoint answers without being asked for a period."""
+def _answer_without_period(endpoint: Endpoint) -> Answer:
     try:
         return read_answer(endpoint, {})
     except NotHeldError as error:
         raise endpoint.error(
-            f"nothing there ({error})", "check source.url, and that the endpoint holds usage already"
+            f"the endpoint holds no usage ({error})", "check source.url, and that the endpoint has usage by now"
         ) from None
