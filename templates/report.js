@@ -137,7 +137,7 @@
     return safe(lines.join("\n"));
   }
 
-  // What cannot be seen must not travel unseen into a terminal or a chat: it is written as an escape.
+  // Invisible characters are escaped, so that they do not reach a terminal or a chat.
   function safe(text) {
     return text.replace(/[^\P{C}\n]/gu, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
   }

@@ -63,7 +63,7 @@ def test_deep_link_opens_a_folded_card(visit, crowded):
     """Whoever follows a link sees the whole finding."""
     last = day().findings[-1].finding_id
     seen = visit(crowded, anchor=f"#{last}")
-    assert seen.page.locator(f"[id='{last}'] .told").first.is_visible()
+    assert seen.page.locator(f"[id='{last}'] .details").first.is_visible()
 
 
 def test_every_key_can_be_found(visit, crowded):
@@ -116,7 +116,7 @@ def test_without_script_all_findings_can_be_read(visit, crowded):
     assert seen.visible("button, input, select") == 0
     assert seen.visible(".card") == 450
     seen.page.locator(".rest > summary").last.click()
-    assert seen.page.locator(".rest .told").last.is_visible()
+    assert seen.page.locator(".rest .details").last.is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -28,7 +28,7 @@ def days_png(series: Series, colour: str) -> bytes:
     axes.clear()
     axes.set_axis_off()
     count = len(series.days)
-    top = max([*series.seen, series.high or 0, 1])
+    top = max([*series.observed_counts, series.high or 0, 1])
     if series.low is not None and series.high is not None:
         axes.fill_between([-0.5, count - 0.5], series.low, series.high, color=BAND, alpha=0.28, linewidth=0)
     for index, value in enumerate(series.counts):

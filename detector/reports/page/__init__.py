@@ -1,1 +1,1 @@
-"""The pages: the report of a day, its charts and tables, and the index of all days."""
+"""The HTML pages: the report of a day with its charts and tables, and the index of all days."""

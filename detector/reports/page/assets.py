@@ -1,7 +1,7 @@
-"""What every page shares: templates that escape, one style sheet, and a policy that lets nothing else in.
+"""The parts that all pages share: the template environment, the style sheet and the content security policy.
 
-Whatever a customer can name reaches a page through one door, ``Environment.finalize``, which spells out
-invisible characters before autoescaping takes care of markup.
+All text from outside passes ``Environment.finalize``, which spells out invisible characters. Autoescaping then
+makes markup harmless.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from detector.reports.templates import template_folder
 
 @cache
 def environment() -> Environment:
-    """The templates with the filters that they use."""
-    made = Environment(
+    """The template environment with its filters."""
+    templates = Environment(
         loader=FileSystemLoader(template_folder()),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=_visible_text,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
+    templates.filters |= {
         "number": charts.number,
         "day": long_day,
         "short_day": charts.short_day,
@@ -40,26 +40,26 @@ def environment() -> Environment:
         "counted": counted,
         "verdict": verdicts.WORDS.get,
     }
-    return made
+    return templates
 
 
 @cache
 def assets(*scripts: str) -> dict[str, Markup]:
-    """The style sheet and the named scripts, with the hashes that let the page run them and nothing else."""
+    """The style sheet, the named scripts, and the policy that allows a page to run these and nothing else."""
     style = _text("report.css")
     script = "".join(_text(name) for name in scripts)
     allowed = f"script-src {_hash(script)}; " if script else ""
     policy = f"default-src 'none'; style-src {_hash(style)}; {allowed}base-uri 'none'; form-action 'none'"
     parts = {"style": style, "script": script, "csp": policy}
-    return {name: Markup(text) for name, text in parts.items()}  # noqa: S704  our own files
+    return {name: Markup(text) for name, text in parts.items()}  # noqa: S704  texts of the package's own files
 
 
 def _text(name: str) -> str:
     return (template_folder() / name).read_text(encoding="utf-8")
 
 
-def _shown(value: object) -> object:
-    """The one door for text: invisible characters spelled out, our own markup left alone."""
+def _visible_text(value: object) -> object:
+    """Spell out invisible characters in a text; markup of this package passes unchanged."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return visible(value)
     return value

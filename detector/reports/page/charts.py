@@ -1,11 +1,10 @@
-"""Charts as inline SVG, built as text: no image files, no script, no fonts.
+"""Charts as inline SVG, built as text, without image files, scripts or fonts.
 
-Nothing in a chart is scaled. Horizontal positions are percentages of whatever width the page gives and
-everything else is in CSS pixels, so letters come out as large as the text around them on any screen. A
-chart of days is drawn twice, 56 days wide and 28 days narrow, and the style sheet shows the one
-that fits.
+Charts are not scaled. Horizontal positions are percentages of the width that the page gives, and all other
+measures are CSS pixels, so the letters in a chart are as large as the text around it on any screen. A chart of
+days is drawn twice, with 56 days for wide and 28 days for narrow screens, and the style sheet shows one of them.
 
-Colours are classes: ``bar`` for the past, ``judged`` for the judged day, ``band`` for what was expected.
+Colours are classes: ``bar`` for past days, ``judged`` for the evaluated day, ``band`` for the expected range.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from detector.boundary.words import counted, long_day
 
 OTHER = "(other)"
 _Scale = Callable[[float], float]
-MIX_ENDPOINTS = 5
-"""Endpoints a mix names; a stacked bar of more cannot be read."""
+NAMED_ENDPOINTS = 5
+"""A distribution names this many endpoints; a stacked bar with more parts is not readable."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """Requests per day, the judged day last.
+    """Requests per day, the evaluated day last.
 
-    A count is None before the key existed; ``missing`` marks days that nobody
-    saw. ``expected``, ``low`` and ``high`` are what that day's count was measured against.
+    A count is None on days before the key existed; ``missing`` marks the days without data. ``expected``, ``low``
+    and ``high`` are the expected count of the evaluated day and its range.
     """
 
     days: Sequence[date]
@@ -42,23 +41,24 @@ class Series:
     high: float | None = None
 
     def last(self, days: int) -> Series:
-        """The same series, shortened to its last days."""
+        """The last days of the series."""
         return replace(self, days=self.days[-days:], counts=self.counts[-days:], missing=self.missing[-days:])
 
     @property
-    def seen(self) -> list[int]:
-        """The counts that mean something."""
-        return [n for n, gone in zip(self.counts, self.missing, strict=True) if n is not None and not gone]
+    def observed_counts(self) -> list[int]:
+        """The counts of the days that have data."""
+        days = zip(self.counts, self.missing, strict=True)
+        return [count for count, missing in days if count is not None and not missing]
 
     @property
-    def banded(self) -> bool:
-        """Whether there is a range to draw; a range of nothing but zero is the zero line itself."""
+    def has_range(self) -> bool:
+        """Whether there is a range to draw. A range from zero to zero would only cover the zero line."""
         return self.low is not None and self.high is not None and self.high > 0
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The size of a chart in CSS pixels; the width is the page's business."""
+    """The days and the size of a chart in CSS pixels; the page decides the width."""
 
     name: str
     days: int
@@ -69,12 +69,12 @@ class Frame:
 WIDE = Frame("wide", days=56, plot=150, type_size=12)
 NARROW = Frame("narrow", days=28, plot=130, type_size=13)
 HEADROOM = 22
-"""Pixels above the plot, for the judged day's own number."""
+"""Pixels above the plot, for the number at the last bar."""
 
 
 @dataclass(frozen=True)
-class Share:
-    """One endpoint of a mix: its share of the usual requests and of that day's, and whether it is new."""
+class EndpointShare:
+    """One endpoint: its share of the usual requests, its share on the evaluated day, and whether it is new."""
 
     endpoint: str
     usual: float
@@ -84,85 +84,100 @@ class Share:
 
 
 def days_chart(series: Series, label: str, chart_id: str) -> Markup:
-    """Bars of nightly requests in both sizes.
+    """Draw the requests of each day as bars, in both sizes.
 
-    ``label`` says whose requests they are; ``chart_id`` is unique on the page.
+    ``label`` names the key or fleet whose requests they are; ``chart_id`` must be unique on the page.
     """
-    return Markup("").join(_bars(series.last(f.days), f, label, f"{chart_id}-{f.name}") for f in (WIDE, NARROW))
+    drawings = [
+        _bars(series.last(frame.days), frame, label, f"{chart_id}-{frame.name}") for frame in (WIDE, NARROW)
+    ]
+    return Markup("").join(drawings)
 
 
 def summary(series: Series) -> str:
-    """What the chart shows, in words, for whoever cannot see it."""
+    """Describe the chart in words, for screen readers."""
     current = series.counts[-1]
     count = "no data" if series.missing[-1] or current is None else counted(current, "request")
-    parts = [f"{counted(len(series.days), 'day')} to {long_day(series.days[-1])}. The judged day: {count}."]
+    parts = [f"{counted(len(series.days), 'day')} to {long_day(series.days[-1])}. The evaluated day: {count}."]
     if series.low is not None and series.high is not None:
         parts.append(f"Expected between {number(series.low)} and {number(series.high)}.")
-    if earlier := (series.seen if count == "no data" else series.seen[:-1]):
+    if earlier := (series.observed_counts if count == "no data" else series.observed_counts[:-1]):
         parts.append(f"Days before: {min(earlier):,} to {max(earlier):,}.")
-    if gone := sum(series.missing):
-        parts.append(f"No data for {counted(gone, 'day')}.")
+    if missing := sum(series.missing):
+        parts.append(f"No data for {counted(missing, 'day')}.")
     return " ".join(parts)
 
 
 def sparkline(series: Series, width: int = 112, height: int = 22) -> Markup:
-    """A key's days in one line of a table; hidden from screen readers, which have the row's numbers."""
-    top = max(series.seen, default=0) or 1
+    """Draw a key's days in a table row. Screen readers skip the drawing, because the row has the numbers."""
+    top = max(series.observed_counts, default=0) or 1
     step = width / len(series.days)
-    bars = [
-        f"M{step * (i + 0.5):.1f} {height}v-{max(1.0, (height - 1) * n / top):.1f}"
-        for i, n in enumerate(series.counts)
-        if n and not series.missing[i]
-    ]
-    current = bool(series.counts[-1]) and not series.missing[-1]
-    past, last = (bars[:-1], bars[-1:]) if current else (bars, [])
-    return _drawn(
+    past = ""
+    last = ""
+    for position, (count, missing) in enumerate(zip(series.counts, series.missing, strict=True)):
+        if not count or missing:
+            continue
+        bar = f"M{step * (position + 0.5):.1f} {height}v-{max(1.0, (height - 1) * count / top):.1f}"
+        if position == len(series.counts) - 1:
+            last = bar
+        else:
+            past += bar
+    return _trusted(
         f'<svg class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'preserveAspectRatio="none" aria-hidden="true" focusable="false">'
         f'<path class="base" d="M0 {height - 0.5}h{width}"/>'
-        f'<path class="past" stroke-width="{step * 0.75:.1f}" d="{"".join(past)}"/>'
-        f'<path class="now" stroke-width="{max(2.0, step * 0.9):.1f}" d="{"".join(last)}"/></svg>'
+        f'<path class="past" stroke-width="{step * 0.75:.1f}" d="{past}"/>'
+        f'<path class="now" stroke-width="{max(2.0, step * 0.9):.1f}" d="{last}"/></svg>'
     )
 
 
-def shares(usual: Mapping[str, int], current: Mapping[str, int]) -> list[Share]:
-    """The endpoints worth naming, by their larger share; the rest is summed up last."""
-    before, now = sum(usual.values()) or 1, sum(current.values()) or 1
-    rows = [
-        (name, usual.get(name, 0) / before, current.get(name, 0) / now)
-        for name in {**usual, **current}
-        if name != OTHER
-    ]
+def endpoint_shares(usual: Mapping[str, int], current: Mapping[str, int]) -> list[EndpointShare]:
+    """The endpoints with the largest shares, then one entry for all others."""
+    usual_total = sum(usual.values()) or 1
+    current_total = sum(current.values()) or 1
+    rows = []
+    for name in {**usual, **current}:
+        if name != OTHER:
+            rows.append((name, usual.get(name, 0) / usual_total, current.get(name, 0) / current_total))
     rows.sort(key=lambda row: (-max(row[1:]), row[0]))
-    named = [
-        Share(name, old, new, new=old == 0 and new > 0, shade=_shade(i, old == 0))
-        for i, (name, old, new) in enumerate(rows[:MIX_ENDPOINTS])
-    ]
-    if len(rows) > MIX_ENDPOINTS or OTHER in usual or OTHER in current:
-        old, new = (1 - sum(getattr(share, side) for share in named) for side in ("usual", "current"))
-        named.append(Share("all others", max(0.0, old), max(0.0, new), new=False, shade="rest"))
-    return named
+    shares = []
+    for position, (name, usual_share, current_share) in enumerate(rows[:NAMED_ENDPOINTS]):
+        new = usual_share == 0 and current_share > 0
+        shade = _shade(position, usual_share == 0)
+        shares.append(EndpointShare(name, usual_share, current_share, new=new, shade=shade))
+    if len(rows) > NAMED_ENDPOINTS or OTHER in usual or OTHER in current:
+        # Rounding can make the rest a tiny negative number.
+        usual_rest = max(0.0, 1 - sum(share.usual for share in shares))
+        current_rest = max(0.0, 1 - sum(share.current for share in shares))
+        shares.append(EndpointShare("all others", usual_rest, current_rest, new=False, shade="rest"))
+    return shares
 
 
-def mix_chart(parts: Sequence[Share], label: str, chart_id: str) -> Markup:
-    """Two stacked bars, usual above that day; the table below it on the page is its legend."""
-    words = "; ".join(f"{p.endpoint} usually {p.usual:.0%}, that day {p.current:.0%}" for p in parts)
-    rows = _stack([(p.shade, p.usual) for p in parts], 4) + _stack([(p.shade, p.current) for p in parts], 26)
+def endpoint_chart(shares: Sequence[EndpointShare], label: str, chart_id: str) -> Markup:
+    """Draw two stacked bars: the usual shares, and below them the shares of the evaluated day.
+
+    The table below the chart on the page is its legend.
+    """
+    description = "; ".join(
+        f"{share.endpoint} usually {share.usual:.0%}, on this day {share.current:.0%}" for share in shares
+    )
+    usual_bar = _stack([(share.shade, share.usual) for share in shares], 4)
+    current_bar = _stack([(share.shade, share.current) for share in shares], 26)
     return Markup(
         '<svg class="mix" role="img" aria-labelledby="{0}-t {0}-d" width="100%" height="40" font-size="12">'
         '<title id="{0}-t">{1}</title><desc id="{0}-d">{2}</desc>'
         '<text x="-8" y="13" text-anchor="end">usual</text>'
-        '<text x="-8" y="35" text-anchor="end">that day</text>{3}</svg>'
-    ).format(chart_id, visible(label), visible(words), _drawn(rows))
+        '<text x="-8" y="35" text-anchor="end">this day</text>{3}</svg>'
+    ).format(chart_id, visible(label), visible(description), _trusted(usual_bar + current_bar))
 
 
 def short_day(day: date) -> str:
-    """22 Nov."""
+    """Format a day as in 22 Nov."""
     return f"{day.day} {day:%b}"
 
 
 def number(value: float | None) -> str:
-    """A count with thousands separators; a fraction only where it matters; a dash for nothing."""
+    """Format a number with thousands separators, with decimals only if it is small; a dash if there is none."""
     if value is None or not math.isfinite(value):
         return "–"
     if value == int(value) or abs(value) >= 100:
@@ -171,7 +186,7 @@ def number(value: float | None) -> str:
 
 
 def compact(value: float) -> str:
-    """An axis label: 950, 1.5k, 20k, 3M."""
+    """Format an axis label, as in 950, 1.5k, 20k, 3M."""
     for size, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{letter}"
@@ -179,7 +194,7 @@ def compact(value: float) -> str:
 
 
 def ticks(top: float) -> list[float]:
-    """Zero and up to three round steps, none above ``top``; whole numbers, as requests are."""
+    """Zero and up to three round steps, none above ``top``; whole numbers, because requests are."""
     power = 10.0 ** math.floor(math.log10(max(top, 4) / 4))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor * 4 > top)
     step = max(1.0, step)
@@ -187,7 +202,7 @@ def ticks(top: float) -> list[float]:
 
 
 def _bars(series: Series, frame: Frame, label: str, chart_id: str) -> Markup:
-    drawing = "".join(_layers(series, frame, top=max([*series.seen, series.high or 0, 1])))
+    drawing = "".join(_layers(series, frame, top=max([*series.observed_counts, series.high or 0, 1])))
     return Markup(
         '<svg class="days {0}" role="img" aria-labelledby="{1}-t {1}-d" '
         'width="100%" height="{2}" font-size="{3}">'
@@ -199,7 +214,7 @@ def _bars(series: Series, frame: Frame, label: str, chart_id: str) -> Markup:
         frame.type_size,
         visible(label),
         summary(series),
-        _drawn(drawing),
+        _trusted(drawing),
     )
 
 
@@ -221,11 +236,12 @@ def _grid(scale: Sequence[float], y: _Scale, frame: Frame) -> Iterator[str]:
 
 
 def _band(series: Series, y: _Scale) -> Iterator[str]:
-    """What that day was measured against, over the days that the key existed."""
-    if not series.banded or series.low is None or series.high is None:
+    """Draw the expected range over the days on which the key existed."""
+    if not series.has_range or series.low is None or series.high is None:
         return
     start = _percent(_first_known(series), series)
-    top, bottom = y(series.high), y(max(0.0, series.low))
+    top = y(series.high)
+    bottom = y(max(0.0, series.low))
     yield (
         f'<rect class="band" x="{start:.2f}%" width="{100 - start:.2f}%" y="{top:.1f}" '
         f'height="{max(2.0, bottom - top):.1f}"/>'
@@ -236,28 +252,28 @@ def _band(series: Series, y: _Scale) -> Iterator[str]:
 
 
 def _columns(series: Series, y: _Scale) -> Iterator[str]:
-    """A bar a day; nothing for zero or before the key existed, a dotted line where there is no data."""
-    born = _first_known(series)
-    for i, (day, count, gone) in enumerate(zip(series.days, series.counts, series.missing, strict=True)):
-        if gone and i >= born:
-            yield _gap(_percent(i + 0.5, series), day, y)
-        elif count and not gone:
-            yield _bar(series, i, count, y)
+    """Draw one bar per day with requests, and a dotted line for each day without data since the key exists."""
+    first = _first_known(series)
+    for position, (day, count, missing) in enumerate(zip(series.days, series.counts, series.missing, strict=True)):
+        if missing and position >= first:
+            yield _gap(_percent(position + 0.5, series), day, y)
+        elif count and not missing:
+            yield _bar(series, position, count, y)
     yield _floor(series, y(0))
     current = series.counts[-1]
     if current is not None and not series.missing[-1]:
-        place = f'x="100%" y="{y(current) - 6:.1f}" text-anchor="end"'
-        yield f'<text class="value" paint-order="stroke" {place}>{current:,}</text>'
+        attributes = f'x="100%" y="{y(current) - 6:.1f}" text-anchor="end"'
+        yield f'<text class="value" paint-order="stroke" {attributes}>{current:,}</text>'
 
 
-def _bar(series: Series, i: int, count: int, y: _Scale) -> str:
+def _bar(series: Series, position: int, count: int, y: _Scale) -> str:
     width = 100 / len(series.days)
-    height = max(1.0, y(0) - y(count))
-    kind = "judged" if i == len(series.days) - 1 else "bar"
+    height = max(1.0, y(0) - y(count))  # at least one pixel, so that a single request is visible
+    kind = "judged" if position == len(series.days) - 1 else "bar"
     return (
-        f'<rect class="{kind}" x="{width * (i + 0.1):.2f}%" width="{width * 0.8:.2f}%" '
+        f'<rect class="{kind}" x="{width * (position + 0.1):.2f}%" width="{width * 0.8:.2f}%" '
         f'y="{y(0) - height:.1f}" height="{height:.1f}">'
-        f"<title>{short_day(series.days[i])}: {count:,}</title></rect>"
+        f"<title>{short_day(series.days[position])}: {count:,}</title></rect>"
     )
 
 
@@ -269,29 +285,31 @@ def _gap(x: float, day: date, y: _Scale) -> str:
 
 
 def _floor(series: Series, height: float) -> str:
-    """The zero line, from the day the key came to exist: left of it there is nothing to be zero."""
+    """Draw the zero line from the first day of the key."""
     start = _percent(_first_known(series), series)
     return f'<line class="floor" x1="{start:.2f}%" x2="100%" y1="{height:.1f}" y2="{height:.1f}"/>'
 
 
 def _dates(series: Series, frame: Frame) -> Iterator[str]:
     y = HEADROOM + frame.plot + frame.type_size + 6
-    words = [short_day(day) for day in series.days]
-    if len(words) > 6:
-        yield f'<text x="0" y="{y}">{words[0]}</text>'
-    if len(words) > 20:
-        middle = len(words) - 1 - 7 * round(len(words) / 14)
+    labels = [short_day(day) for day in series.days]
+    if len(labels) > 6:
+        yield f'<text x="0" y="{y}">{labels[0]}</text>'
+    if len(labels) > 20:
+        # The middle label is whole weeks before the last day, so that both have the same weekday.
+        middle = len(labels) - 1 - 7 * round(len(labels) / 14)
         x = _percent(middle + 0.5, series)
-        yield f'<text x="{x:.2f}%" y="{y}" text-anchor="middle">{words[middle]}</text>'
-    yield f'<text class="last" x="100%" y="{y}" text-anchor="end">{words[-1]}</text>'
+        yield f'<text x="{x:.2f}%" y="{y}" text-anchor="middle">{labels[middle]}</text>'
+    yield f'<text class="last" x="100%" y="{y}" text-anchor="end">{labels[-1]}</text>'
 
 
 def _stack(parts: Sequence[tuple[str, float]], y: int) -> str:
-    drawn, x = "", 0.0
+    bar = ""
+    x = 0.0
     for shade, share in parts:
-        drawn += f'<rect class="{shade}" x="{x:.2%}" width="{share:.2%}" y="{y}" height="12"/>'
+        bar += f'<rect class="{shade}" x="{x:.2%}" width="{share:.2%}" y="{y}" height="12"/>'
         x += share
-    return drawn
+    return bar
 
 
 def _shade(position: int, new: bool) -> str:
@@ -299,12 +317,14 @@ def _shade(position: int, new: bool) -> str:
 
 
 def _first_known(series: Series) -> int:
-    return next((i for i, count in enumerate(series.counts) if count is not None), len(series.counts))
+    """The position of the first day on which the key existed."""
+    positions = (position for position, count in enumerate(series.counts) if count is not None)
+    return next(positions, len(series.counts))
 
 
 def _percent(position: float, series: Series) -> float:
     return 100 * position / len(series.days)
 
 
-def _drawn(text: str) -> Markup:
-    return Markup(text)  # noqa: S704  numbers and words of this file, nothing from outside
+def _trusted(drawing: str) -> Markup:
+    return Markup(drawing)  # noqa: S704  numbers and texts of this file, no text from outside

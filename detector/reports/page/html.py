@@ -1,7 +1,6 @@
 """The day as ``report.html``: one file for people, complete without script, network or fonts.
 
-This module turns a ``RunReport`` into the words, rows and drawings of the page; the template only loops
-over them, and ``page`` makes sure that nothing a customer can name acts on the page.
+This module turns a ``RunReport`` into the texts, rows and drawings of the page. The template only loops over them.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from detector.reports.kinds import title
 from detector.reports.page import charts
 from detector.reports.page.assets import assets, environment
 from detector.reports.page.cards import cards, facets, heat_map, records
-from detector.reports.page.moments import moment
-from detector.reports.page.tables import day_was_seen, deployments, unused_keys, usage_table
+from detector.reports.page.formatting import local_time
+from detector.reports.page.tables import deployments, has_data, unused_keys, usage_table
 
 NAMED_KEYS = 12
 FEW_VALUES = 8
-"""Values of a facet that are buttons; more of them are a list to choose from."""
+"""Up to this many values of a facet are buttons; more values become a list."""
 INVENTORY_TYPES = {"name_mismatch"}
-"""Types that are remarks on the register, not alarms: they get a line, not a card."""
+"""Types that are remarks about the register. Their findings get a line, not a card."""
 
 
 class HtmlReporter(Reporter):
-    """Writes ``report.html``, a page that can be opened from a mail, a share or a disk."""
+    """Writes ``report.html``, a page that opens from a mail, a share or a disk."""
 
     filename = "report.html"
     media_type = "text/html; charset=utf-8"
@@ -43,22 +42,22 @@ class HtmlReporter(Reporter):
     is_page = True
 
     def render(self, report: RunReport) -> str:
-        """The whole page as text."""
+        """Render the whole page."""
         return environment().get_template("report.html.j2").render(page=page(report))
 
 
 def page(report: RunReport) -> dict[str, Any]:
-    """Everything the template says, in the order it says it."""
+    """All values of the template, in the order in which the template shows them."""
     opened = [f for f in report.findings if f.status not in (Status.RESOLVED, Status.MUTED)]
     alarms = [f for f in opened if f.type not in INVENTORY_TYPES]
-    ways = facets(alarms)
+    all_facets = facets(alarms)
     return {
         **assets("report.js"),
         "report": report,
         "banner": _banner(report),
         "facts": list(_facts(report)),
-        "facets": [facet for facet in ways if len(facet.values) > 1],
-        "cards": cards(report, alarms, ways),
+        "facets": [facet for facet in all_facets if len(facet.values) > 1],
+        "cards": cards(report, alarms, all_facets),
         "alarms": len(alarms),
         "records": records(alarms),
         "heat": heat_map(report, alarms),
@@ -69,7 +68,7 @@ def page(report: RunReport) -> dict[str, Any]:
         "remarks": [f for f in opened if f.type in INVENTORY_TYPES],
         "fleet": _fleet(report),
         "table": usage_table(report),
-        "seen": day_was_seen(report),
+        "has_data": has_data(report),
         "unused": unused_keys(report),
         "deployments": deployments(report),
         "policy_gaps": [g for g in report.coverage.not_judged if g.type == "environment_mismatch"],
@@ -79,9 +78,9 @@ def page(report: RunReport) -> dict[str, Any]:
 
 
 def _banner(report: RunReport) -> str:
-    """The title over what must be known before anything else is believed; none when all is in order."""
+    """The title of the warning at the top of the page; empty if there is no warning."""
     if not report.coverage.complete:
-        return "The data is not complete"
+        return "The data are incomplete"
     return "A part of the run failed" if report.coverage.failures else ""
 
 
@@ -89,12 +88,12 @@ def _banner(report: RunReport) -> str:
 
 
 def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
-    """Is the data complete, how many keys were judged, what the budget was, what the fleet did."""
+    """Four facts: whether the data are complete, the evaluated keys, the alarms, and the requests of the fleet."""
     yield ("Complete" if report.coverage.complete else "Incomplete", _reach(report))
     yield _judged(report)
     yield _budget(report)
     requests = report.summary.fleet.requests
-    yield f"{requests:,}", f"{singular_or_plural(requests, 'request')} over all keys, {_mood(report)}"
+    yield f"{requests:,}", f"{singular_or_plural(requests, 'request')} over all keys, {_fleet_comparison(report)}"
 
 
 def _reach(report: RunReport) -> str:
@@ -111,48 +110,49 @@ def _until(watermark: datetime, day: Day) -> str:
     if watermark >= day.end:
         return "data for the whole day"
     local = watermark.astimezone(day.timezone)
-    return f"data to {local:%H:%M}" if local.date() == day.date else f"data to {moment(watermark, day)}"
+    return f"data to {local:%H:%M}" if local.date() == day.date else f"data to {local_time(watermark, day)}"
 
 
 def _judged(report: RunReport) -> tuple[str, str]:
     coverage = report.coverage
     gap = coverage.keys_active - coverage.keys_judged
     keys = singular_or_plural(coverage.keys_active, "key")
-    note = f"{keys} judged, {gap:,} could not be" if gap else f"{keys} judged, all of them"
+    note = f"{keys} evaluated, {gap:,} not evaluated" if gap else f"{keys} evaluated"
     return f"{coverage.keys_judged:,} of {coverage.keys_active:,}", note
 
 
 def _budget(report: RunReport) -> tuple[str, str]:
     budget = report.summary.budget
-    basis = "" if budget.calibrated else "; default limits while history is short"
-    note = f"raised by the statistical rules; about {charts.number(budget.expected)} expected by chance"
+    basis = "" if budget.calibrated else "; default thresholds while the history is short"
+    note = f"from statistical detectors; about {charts.number(budget.expected)} expected by chance"
     return counted(budget.raised, "alarm"), note + basis
 
 
-def _mood(report: RunReport) -> str:
+def _fleet_comparison(report: RunReport) -> str:
     fleet = report.summary.fleet
     if not report.coverage.keys_judged:
-        return "not judged"
+        return "not evaluated"
     if fleet.low is None or fleet.high is None:
-        return "with no history to compare"
+        return "without history to compare"
     if fleet.requests > fleet.high:
-        return f"more than the {charts.number(fleet.high)} expected at most"
+        return f"above the expected maximum of {charts.number(fleet.high)}"
     if fleet.requests < fleet.low:
-        return f"less than the {charts.number(fleet.low)} expected at least"
-    return "within what is usual"
+        return f"below the expected minimum of {charts.number(fleet.low)}"
+    return "within the usual range"
 
 
 # The fleet
 
 
 def _fleet(report: RunReport) -> Markup:
-    trends, fleet = report.trends, report.summary.fleet
+    trends = report.trends
+    fleet = report.summary.fleet
     if not trends.key_ids:
         return Markup("")
-    born = int(np.argmax(trends.known.any(axis=0)))
-    totals = [None] * born + [int(count) for count in trends.requests.sum(axis=0)[born:]]
-    limits = (fleet.expected, fleet.low, fleet.high)
-    series = charts.Series(trends.days, totals, trends.missing.tolist(), *limits)
+    first = int(np.argmax(trends.known.any(axis=0)))  # the first day on which any key existed
+    totals = [None] * first + [int(count) for count in trends.requests.sum(axis=0)[first:]]
+    missing = trends.missing.tolist()
+    series = charts.Series(trends.days, totals, missing, fleet.expected, fleet.low, fleet.high)
     return charts.days_chart(series, "Requests of all keys per day", "fleet-chart")
 
 
@@ -160,8 +160,9 @@ def _fleet(report: RunReport) -> Markup:
 
 
 def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
-    """What ran, on what, with which limits: enough to repeat it."""
-    day, budget = report.day, report.summary.budget
+    """The facts that are needed to repeat the run: data, versions, settings and thresholds."""
+    day = report.day
+    budget = report.summary.budget
     yield "Findings", counts.sentence(report.summary)
     yield "Day", f"{plain(day.start)} to {plain(day.end)} ({day.timezone.key})"
     yield "Generated", str(plain(report.generated_at))
@@ -170,19 +171,19 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
         yield name.replace("_", " ").capitalize(), str(value)
     for source in report.sources:
         yield f"Source {source.name}", _source(source, day)
-    yield "History", f"{counted(report.coverage.baseline_days, 'day')} before the judged one"
+    yield "History", f"{counted(report.coverage.baseline_days, 'day')} before the evaluated day"
     for number, line in enumerate(revisions.lines(report.coverage), start=1):
         yield f"Late data {number}", line
     allowed = charts.number(budget.alerts_per_1000_keys)
     yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary day"
     half = counted(budget.at_half, "key")
-    yield "Other budgets", f"half would have named {half}, double {budget.at_double:,}"
+    yield "Other budgets", f"half the budget: {half}; double the budget: {budget.at_double:,}"
     for name, limit in sorted(budget.thresholds.items()):
-        yield f"Limit, {title(name).lower()}", f"score {limit:.3g} and above"
+        yield f"Threshold, {title(name).lower()}", f"score {limit:.3g}"
     for mute in report.mutes:
         yield f"Mute {mute.id}", mute_words(mute)
 
 
 def _source(source: SourceStatus, day: Day) -> str:
-    reach = f"data to {moment(source.watermark, day)}" if source.watermark else "reach unknown"
+    reach = f"data to {local_time(source.watermark, day)}" if source.watermark else "end of the data unknown"
     return f"{source.kind}, {source.shape}, {source.error or reach}"

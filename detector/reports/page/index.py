@@ -1,7 +1,7 @@
 """``index.html``: the days of the report folder on one page, newest first, with a trend.
 
-It is made from ``days.ndjson`` beside it, a short record of each day, so that a year of days is read in a
-moment. A day without a record, from before there were any, is taken from its ``report.json``.
+The page is built from ``days.ndjson`` in the same folder, which has one short record per day, so that a year of
+days is read quickly. If a day has no record, its record is built from its ``report.json``.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from detector.reports.statement import statement_format
 
 RECORDS = "days.ndjson"
 FORMER_RECORDS = "nights.ndjson"
-"""What version 1 called them, with ``night`` in the place of ``day``."""
+"""The file name in version 1, whose records have the field ``night`` in place of ``day``."""
 MOST_DAYS = 400
-"""Days that the page lists; those before are counted, and stay in their folders."""
+"""The page lists this many days. It only counts the older days, which stay in their folders."""
 VISIBLE_DAYS = 31
 
 
 @dataclass(frozen=True)
 class DayRecord:
-    """What the page says of one day. ``outcome`` is findings, clear or not_judged."""
+    """The facts of one day on the page. ``outcome`` is findings, clear or not_judged."""
 
     day: date
     organization: str | None
@@ -48,8 +48,8 @@ class DayRecord:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A day in the list: its record, its findings worst first, and the files that there are."""
+class DayEntry:
+    """A day in the list: its record, its findings by severity (most severe first), and its existing files."""
 
     record: DayRecord
     counts: list[tuple[str, int]]
@@ -58,14 +58,21 @@ class Listed:
 
 
 def update(directory: Path, report: RunReport) -> Path:
-    """Put a day's record among the others and write the page anew; both whole or not at all."""
+    """Add or replace the record of the report's day and rewrite the page. Return the path of the page."""
     return refresh(directory, record_of(report))
 
 
 def refresh(directory: Path, *new: DayRecord) -> Path:
-    """Write the page anew from what lies in the folder, and new records of days."""
-    known = {record.day: record for record in (*_stored(directory), *new)}
-    records = [record for day in _folders(directory) if (record := known.get(day) or _from_report(directory, day))]
+    """Rewrite the records and the page from the files in the folder and from new records.
+
+    Both files are replaced atomically. Return the path of the page.
+    """
+    known = {record.day: record for record in (*_stored_records(directory), *new)}
+    records = []
+    for day in _report_days(directory):
+        record = known.get(day) or _record_from_report(directory, day)
+        if record is not None:
+            records.append(record)
     write_atomically(directory / RECORDS, "".join(f"{line(plain(record))}\n" for record in records).encode())
     (directory / FORMER_RECORDS).unlink(missing_ok=True)
     path = directory / "index.html"
@@ -74,8 +81,9 @@ def refresh(directory: Path, *new: DayRecord) -> Path:
 
 
 def record_of(report: RunReport) -> DayRecord:
-    """What the page needs to know of a report."""
-    summary, coverage = report.summary, report.coverage
+    """The record of a report's day."""
+    summary = report.summary
+    coverage = report.coverage
     return DayRecord(
         day=report.day.date,
         organization=report.organization,
@@ -91,9 +99,9 @@ def record_of(report: RunReport) -> DayRecord:
 
 
 def render(records: Sequence[DayRecord], directory: Path) -> str:
-    """The page over days in ascending order; links are made to the files that the folder holds."""
+    """Render the page of days in ascending order, with links to the files in the folder."""
     latest = records[-MOST_DAYS:]
-    days = [_listed(record, directory) for record in reversed(latest)]
+    days = [_day_entry(record, directory) for record in reversed(latest)]
     context = {
         **assets(),
         "organization": records[-1].organization if records else None,
@@ -101,57 +109,57 @@ def render(records: Sequence[DayRecord], directory: Path) -> str:
         "visible": VISIBLE_DAYS,
         "older": len(records) - len(latest),
         "statements": list(_statements(directory)),
-        "trend": trend.chart([(each.day, each.outcome, each.by_severity) for each in latest]),
+        "trend": trend.chart([(record.day, record.outcome, record.by_severity) for record in latest]),
     }
     return environment().get_template("index.html.j2").render(page=context)
 
 
-def _listed(record: DayRecord, directory: Path) -> Listed:
-    counts = [
-        (word.value, record.by_severity[word]) for word in reversed(Severity) if record.by_severity.get(word)
-    ]
+def _day_entry(record: DayRecord, directory: Path) -> DayEntry:
+    by_severity = record.by_severity
+    counts = [(word.value, by_severity[word]) for word in reversed(Severity) if by_severity.get(word)]
     page = None
     files = []
     for name in REPORTERS:
-        made = reporter(name)
-        path = Path(record.day.isoformat()) / made.filename
+        report_format = reporter(name)
+        path = Path(record.day.isoformat()) / report_format.filename
         if not (directory / path).is_file():
             continue
-        if page is None and made.is_page:
+        if page is None and report_format.is_page:
             page = path.as_posix()
         else:
             files.append((name, path.as_posix()))
-    return Listed(record, counts, page, files)
+    return DayEntry(record, counts, page, files)
 
 
 def _statements(directory: Path) -> Iterator[tuple[str, str]]:
-    """The months that have a statement, newest first: what each is called, and its path."""
+    """The months that have a statement, newest first: the month and the path from the index."""
     for path in sorted(directory.glob(f"chargeback/????-??/{statement_format('html').filename}"), reverse=True):
         yield path.parent.name, path.relative_to(directory).as_posix()
 
 
-def _folders(directory: Path) -> list[date]:
-    """The days that have a folder, in order."""
+def _report_days(directory: Path) -> list[date]:
+    """The days that have a folder, in ascending order."""
     days = []
     for folder in directory.glob("????-??-??"):
         try:
             days.append(date.fromisoformat(folder.name))
         except ValueError:
-            continue  # somebody else's folder
+            continue  # the name is not a date, so the folder is not a report folder
     return sorted(days)
 
 
-def _stored(directory: Path) -> list[DayRecord]:
+def _stored_records(directory: Path) -> list[DayRecord]:
     path = directory / RECORDS
     if not path.exists():
         path = directory / FORMER_RECORDS
     if not path.exists():
         return []
-    return [record for text in path.read_bytes().splitlines() if (record := _readable(text))]
+    records = [_parse_record(text) for text in path.read_bytes().splitlines()]
+    return [record for record in records if record is not None]
 
 
-def _readable(text: bytes) -> DayRecord | None:
-    """The record of a line; none of a damaged one, whose day is then taken from its report."""
+def _parse_record(text: bytes) -> DayRecord | None:
+    """Parse a line; None if the line is damaged, and then the record is built from the day's report."""
     try:
         values = json.loads(text)
         return _record({"day": values.get("night"), **values})
@@ -159,18 +167,18 @@ def _readable(text: bytes) -> DayRecord | None:
         return None
 
 
-def _from_report(directory: Path, day: date) -> DayRecord | None:
-    """A day's record from its ``report.json``; none where that format was not written."""
+def _record_from_report(directory: Path, day: date) -> DayRecord | None:
+    """Build a day's record from its ``report.json``; None if that file does not exist."""
     path = directory / day.isoformat() / reporter("json").filename
     if not path.is_file():
         return None
     document = json.loads(path.read_text(encoding="utf-8"))
-    coverage, summary = document["coverage"], document["summary"]
-    both = {**coverage, **summary, "day": day.isoformat(), "organization": None}
-    return _record({**both, "muted": summary["by_status"].get(Status.MUTED, 0)})
+    summary = document["summary"]
+    values = {**document["coverage"], **summary, "day": day.isoformat(), "organization": None}
+    return _record({**values, "muted": summary["by_status"].get(Status.MUTED, 0)})
 
 
 def _record(values: Mapping[str, Any]) -> DayRecord:
-    """A record from plain JSON types."""
-    own = {field.name: values[field.name] for field in fields(DayRecord)}
-    return DayRecord(**{**own, "day": date.fromisoformat(own["day"])})
+    """Build a record from plain JSON types; fields that a record does not have are ignored."""
+    selected = {field.name: values[field.name] for field in fields(DayRecord)}
+    return DayRecord(**{**selected, "day": date.fromisoformat(selected["day"])})

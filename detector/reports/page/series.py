@@ -1,18 +1,27 @@
-"""The days of one key as its charts draw them."""
+"""The daily requests of one key, for its charts."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from detector.model.finding import Finding
 from detector.model.report import RunReport
 from detector.reports.page.charts import Series
 
 
-def key_series(report: RunReport, position: int, about: Finding | None = None) -> Series:
-    """A key by its position in ``report.trends``, with the range of the finding that is about its days."""
+def key_series(report: RunReport, position: int, volume_finding: Finding | None = None) -> Series:
+    """The series of the key at a position in ``report.trends``.
+
+    ``volume_finding`` is a finding about the key's number of requests. The series takes its expected range.
+    """
     trends = report.trends
-    counts = [
-        n if known else None
-        for n, known in zip(trends.requests[position].tolist(), trends.known[position].tolist(), strict=True)
-    ]
-    limits = (about.expected, about.low, about.high) if about else (None, None, None)
-    return Series(trends.days, counts, trends.missing.tolist(), *limits)
+    requests = trends.requests[position].tolist()
+    known = trends.known[position].tolist()
+    series = Series(
+        days=trends.days,
+        counts=[count if exists else None for count, exists in zip(requests, known, strict=True)],
+        missing=trends.missing.tolist(),
+    )
+    if volume_finding is None:
+        return series
+    return replace(series, expected=volume_finding.expected, low=volume_finding.low, high=volume_finding.high)

@@ -1,4 +1,4 @@
-"""The tables of the page: usage by key, unused keys, and where requests were seen."""
+"""The tables of the page: usage by key, unused keys, and requests by deployment."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from detector.model.report import RunReport
 from detector.reports.kinds import tag
 from detector.reports.page import charts
 from detector.reports.page.cards import data_block
-from detector.reports.page.moments import instant_in, moment, silence, text_in
+from detector.reports.page.formatting import instant_in, local_time, silence, text_in
 from detector.reports.page.series import key_series
 from detector.usage.aggregation import local_days, map_of
 
 TABLE_ROWS = 300
-"""Rows of the by-key table that are markup, beside those with a finding."""
+"""This many rows of the by-key table are markup, and all rows of keys with a finding."""
 LISTED_ROWS = 10_000
-"""Rows that the script can show; what is beyond is counted on the page and stands in ``report.json``."""
+"""The script can show this many rows. The page counts the others, and ``report.json`` has them."""
 VISIBLE_ROWS = 25
 DRAWN_ROWS = 200
-"""Rows with a drawing of their days."""
+"""This many rows have a drawing of their days."""
 UNUSED_ROWS = 100
 DEPLOYMENTS = 20
 
 
 @dataclass(frozen=True)
 class Tag:
-    """A word in the table that leads to the finding it stands for."""
+    """A word in the table that links to a finding."""
 
     word: str
     severity: str
@@ -45,7 +45,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class Row:
-    """One key of the by-key table. ``used`` is the last use to sort by, ``last`` the words for it."""
+    """One key of the by-key table. ``used`` sorts by the last use, ``last`` is the text of the last use."""
 
     key_id: str
     name: str
@@ -63,25 +63,21 @@ class Row:
 
 
 def usage_table(report: RunReport) -> dict[str, Any]:
-    """The rows to show, those to disclose, those for the script, and the number of those only counted."""
+    """The rows to show first, the rows to show on demand, the rows for the script, and the numbers of rows."""
     tags = _tags(report.findings)
-    owns, order = report.usage["key_id"].isin(list(tags)).to_numpy(), np.arange(len(report.usage))
-    chosen = owns | (order < TABLE_ROWS)
-    positions = {key_id: i for i, key_id in enumerate(report.trends.key_ids)}
-    rows = [
-        _row(
-            report,
-            record,
-            tags.get(record["key_id"], []),
-            positions.get(record["key_id"]) if i < DRAWN_ROWS else None,
-        )
-        for i, record in enumerate(report.usage[chosen].to_dict("records"))
-    ]
+    has_finding = report.usage["key_id"].isin(list(tags)).to_numpy()
+    chosen = has_finding | (np.arange(len(report.usage)) < TABLE_ROWS)
+    positions = {key_id: position for position, key_id in enumerate(report.trends.key_ids)}
+    rows: list[Row] = []
+    for record in report.usage[chosen].to_dict("records"):
+        key_id = record["key_id"]
+        position = positions.get(key_id) if len(rows) < DRAWN_ROWS else None
+        rows.append(_row(report, record, tags.get(key_id, []), position))
     rest = report.usage[~chosen].iloc[: LISTED_ROWS - len(rows)]
     return {
         "first": rows[:VISIBLE_ROWS],
         "more": rows[VISIBLE_ROWS:],
-        "rest": _listed(report, rest),
+        "rest": _script_rows(report, rest),
         "rest_rows": len(rest),
         "days": len(report.trends.days),
         "left_out": len(report.usage) - len(rows) - len(rest),
@@ -90,43 +86,45 @@ def usage_table(report: RunReport) -> dict[str, Any]:
     }
 
 
-def day_was_seen(report: RunReport) -> bool:
-    """Whether the day was seen at all: if not, no requests means no knowledge, not silence."""
+def has_data(report: RunReport) -> bool:
+    """Whether the evaluated day has data. Without data, zero requests do not mean that a key is silent."""
     return report.summary.outcome != "not_judged" and not report.trends.missing[-1:].any()
 
 
 def unused_keys(report: RunReport) -> dict[str, Any]:
-    """The active keys without a request that day, the longest silence first, never seen ones before all."""
-    quiet = report.usage[report.usage["request_count"] == 0]
-    quiet = quiet.sort_values(["last_activity", "key_id"], na_position="first")
-    rows = [_unused_row(record, report.day) for record in quiet.head(UNUSED_ROWS).to_dict("records")]
-    never = int(quiet["last_activity"].isna().sum())
-    ages = _ages(quiet["last_activity"], report.day)
-    return {"rows": rows, "total": len(quiet), "never": never, "ages": ages}
+    """The active keys without requests on the evaluated day: never used keys, then by length of silence."""
+    unused = report.usage[report.usage["request_count"] == 0]
+    unused = unused.sort_values(["last_activity", "key_id"], na_position="first")
+    rows = [_unused_row(record, report.day) for record in unused.head(UNUSED_ROWS).to_dict("records")]
+    never = int(unused["last_activity"].isna().sum())
+    ages = _silence_counts(unused["last_activity"], report.day)
+    return {"rows": rows, "total": len(unused), "never": never, "ages": ages}
 
 
 def deployments(report: RunReport) -> list[tuple[str, list[int]]]:
-    """Requests by deployment from live, test and other keys: what the policy was held against."""
-    seen: dict[str, list[int]] = {}
+    """Requests by deployment, from live, test and other keys; the deployments with most requests."""
+    requests: dict[str, list[int]] = {}
     columns = {"live": 0, "test": 1}
     for environment, cell in zip(report.usage["environment"], report.usage["deployments"], strict=True):
+        column = columns.get(text_in(environment), 2)
         for deployment, count in map_of(cell).items():
-            seen.setdefault(deployment, [0, 0, 0])[columns.get(text_in(environment), 2)] += count
-    return sorted(seen.items(), key=lambda item: (-sum(item[1]), item[0]))[:DEPLOYMENTS]
+            requests.setdefault(deployment, [0, 0, 0])[column] += count
+    return sorted(requests.items(), key=lambda item: (-sum(item[1]), item[0]))[:DEPLOYMENTS]
 
 
 def _tags(findings: Iterable[Finding]) -> dict[str, list[Tag]]:
     tags: dict[str, list[Tag]] = {}
     for finding in findings:
         if finding.key_id is not None and finding.status not in (Status.RESOLVED, Status.MUTED):
-            own = Tag(tag(finding.type), str(finding.severity), finding.finding_id)
-            tags.setdefault(finding.key_id, []).append(own)
+            new = Tag(tag(finding.type), str(finding.severity), finding.finding_id)
+            tags.setdefault(finding.key_id, []).append(new)
     return tags
 
 
-def _row(report: RunReport, record: Mapping[Any, Any], own: list[Tag], drawn_at: int | None) -> Row:
-    """A row; the key's days are drawn where its position in the trends is given."""
-    requests, used = int(record["request_count"]), instant_in(record["last_activity"])
+def _row(report: RunReport, record: Mapping[Any, Any], tags: list[Tag], position: int | None) -> Row:
+    """Build a row. ``position`` is the key's position in the trends; None leaves out the drawing of its days."""
+    requests = int(record["request_count"])
+    used = instant_in(record["last_activity"])
     share = int(record["error_count"]) / requests if requests else 0.0
     return Row(
         key_id=str(record["key_id"]),
@@ -136,12 +134,12 @@ def _row(report: RunReport, record: Mapping[Any, Any], own: list[Tag], drawn_at:
         requests=requests,
         errors=f"{share:.1%}" if requests else "–",
         error_share=round(share, 4),
-        last=moment(used, report.day) if used else "never",
+        last=local_time(used, report.day) if used else "never",
         used=_sortable(used, report.day),
-        silent="" if requests or not day_was_seen(report) else silence(used, report.day),
-        tags=own,
-        spark=Markup("") if drawn_at is None else charts.sparkline(key_series(report, drawn_at)),
-        severity=_worst(own),
+        silent="" if requests or not has_data(report) else silence(used, report.day),
+        tags=tags,
+        spark=Markup("") if position is None else charts.sparkline(key_series(report, position)),
+        severity=_worst(tags),
     )
 
 
@@ -149,11 +147,11 @@ def _worst(tags: Sequence[Tag]) -> str:
     return max((tag.severity for tag in tags), key=lambda word: Severity(word).rank, default="")
 
 
-def _listed(report: RunReport, usage: pd.DataFrame) -> Markup:
-    """Rows for the script: name, id, team, environment, requests, errors, last use and, where silent, how long.
+def _script_rows(report: RunReport, usage: pd.DataFrame) -> Markup:
+    """The rows for the script: name, id, team, environment, requests, errors, last use and the text of a silence.
 
-    Team and environment are numbers into a list of words, as thousands of keys share a few; the last use is
-    local time as the number YYYYMMDDHHMM, 0 where there is none.
+    Team and environment are positions in a list of words, because thousands of keys share a few words. The last
+    use is a number as in ``_sortable``. Only silent keys have the text of a silence.
     """
     words: dict[str, int] = {}
     rows = [list(_cells(report, record, words)) for record in usage.to_dict("records")]
@@ -174,12 +172,13 @@ def _cells(report: RunReport, record: Mapping[Any, Any], words: dict[str, int]) 
 
 
 def _sortable(used: datetime | None, day: Day) -> int:
-    """Local time as the number YYYYMMDDHHMM; 0 for never."""
+    """Local time as the number YYYYMMDDHHMM; 0 if the key was never used."""
     return int(f"{used.astimezone(day.timezone):%Y%m%d%H%M}") if used else 0
 
 
 def _unused_row(record: Mapping[Any, Any], day: Day) -> dict[str, str]:
-    used, created = instant_in(record["last_activity"]), instant_in(record["created_at"])
+    used = instant_in(record["last_activity"])
+    created = instant_in(record["created_at"])
     return {
         "key_id": str(record["key_id"]),
         "name": text_in(record["name"]) or str(record["key_id"]),
@@ -195,8 +194,11 @@ def _day(instant: datetime | None, day: Day) -> str:
     return long_day(instant.astimezone(day.timezone).date()) if instant else "–"
 
 
-def _ages(instants: pd.Series, day: Day) -> list[tuple[str, int]]:
-    """How many keys have been silent for how long; the steps are for reading, not the rule's."""
+def _silence_counts(instants: pd.Series, day: Day) -> list[tuple[str, int]]:
+    """The number of keys by the length of their silence.
+
+    The steps only help the reader; the detector of dormant keys has its own limit.
+    """
     days = local_days(instants.dropna(), day)
     silent = (np.datetime64(day.date) - days).astype(int)
     steps = [

@@ -1,4 +1,4 @@
-"""The findings of many days as one chart: a bar a day, the worst at the bottom."""
+"""The open findings of many days as one chart: one bar per day, the most severe findings at the bottom."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Day = tuple[date, str, Mapping[str, int]]
 HEIGHT = 110
 TYPE_SIZE = 12
 SIZES = (("wide", 120), ("narrow", 42))
-"""The drawings for wide and for narrow screens, with the days that each has room for."""
+"""The name of each drawing, for wide and for narrow screens, and the number of days that fit into it."""
 FEWEST_SLOTS = 28
-"""A new installation's first bars stand at the right, as wide as those of a month."""
+"""With fewer days, the bars stand at the right and are as wide as in a chart of this many days."""
 
 
 def chart(days: Sequence[Day]) -> Markup:
-    """Open findings per day in both sizes, days in ascending order; nothing without a day."""
+    """Draw the chart in both sizes. ``days`` are in ascending order; without days there is no chart."""
     if not days:
         return Markup("")
     return Markup("").join(_drawing(days, name, count) for name, count in SIZES)
@@ -32,53 +32,56 @@ def _drawing(recorded: Sequence[Day], name: str, count: int) -> Markup:
     last = recorded[-1][0]
     first = max(recorded[0][0], last - timedelta(days=count - 1))
     days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    known = {day: (outcome, found) for day, outcome, found in recorded}
+    known = {day: (outcome, counts) for day, outcome, counts in recorded}
     top = max([4, *(sum(known[day][1].values()) for day in days if day in known)])
     drawing = "".join([*_scale(top), *_bars(days, known, top), *_dates(days)])
     return Markup(
         '<svg class="days {0}" role="img" aria-labelledby="trend-{0}-t trend-{0}-d" width="100%" height="{1}" '
         'font-size="{2}"><title id="trend-{0}-t">Open findings per day</title><desc id="trend-{0}-d">{3}</desc>'
         "{4}</svg>"
-    ).format(name, HEADROOM + HEIGHT + TYPE_SIZE + 10, TYPE_SIZE, _words(days, known), _drawn(drawing))
+    ).format(name, HEADROOM + HEIGHT + TYPE_SIZE + 10, TYPE_SIZE, _description(days, known), _trusted(drawing))
 
 
-def _words(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, int]]]) -> str:
-    """What the chart shows, for whoever cannot see it; the table below has every number."""
+def _description(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, int]]]) -> str:
+    """Describe the chart for screen readers; the table below the chart has all numbers."""
     counts = [sum(known[day][1].values()) for day in days if day in known]
-    blind = sum(known[day][0] == "not_judged" for day in days if day in known)
+    not_judged = sum(known[day][0] == "not_judged" for day in days if day in known)
     period = f"{counted(len(days), 'day')} to {long_day(days[-1])}"
-    words = f"{period}: {min(counts)} to {counted(max(counts), 'open finding')} a day."
-    return words + (f" Not judged: {blind}." if blind else "")
+    description = f"{period}: {min(counts)} to {counted(max(counts), 'open finding')} per day."
+    return description + (f" Not evaluated: {not_judged}." if not_judged else "")
 
 
 def _bars(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, int]]], top: int) -> Iterator[str]:
     width = 100 / max(len(days), FEWEST_SLOTS)
     for i, day in enumerate(days, start=max(FEWEST_SLOTS - len(days), 0)):
-        outcome, found = known.get(day, ("none", {}))
-        if outcome in ("none", "not_judged"):
-            yield _mark(width * (i + 0.5), day, "no report" if outcome == "none" else "not judged")
-        yield _stack(width * (i + 0.1), width * 0.8, day, found, top)
+        outcome, counts = known.get(day, ("none", {}))
+        if outcome == "none":
+            yield _gap(width * (i + 0.5), day, "no report")
+        elif outcome == "not_judged":
+            yield _gap(width * (i + 0.5), day, "not evaluated")
+        yield _stack(width * (i + 0.1), width * 0.8, day, counts, top)
 
 
-def _stack(x: float, width: float, day: date, found: Mapping[str, int], top: int) -> str:
-    """A day's findings, the most severe at the bottom where heights can be compared."""
-    drawn, base = "", float(HEADROOM + HEIGHT)
+def _stack(x: float, width: float, day: date, counts: Mapping[str, int], top: int) -> str:
+    """Draw a day's findings by severity, the most severe at the bottom, where the eye compares heights best."""
+    bars = ""
+    base = float(HEADROOM + HEIGHT)
     for word in reversed(Severity):
-        if count := found.get(word, 0):
+        if count := counts.get(word, 0):
             height = HEIGHT * count / top
             base -= height
-            drawn += (
+            bars += (
                 f'<rect class="judged {word}" x="{x:.2f}%" width="{width:.2f}%" '
                 f'y="{base:.1f}" height="{height:.1f}">'
                 f"<title>{short_day(day)}: {count:,} {word}</title></rect>"
             )
-    return drawn
+    return bars
 
 
-def _mark(x: float, day: date, words: str) -> str:
+def _gap(x: float, day: date, reason: str) -> str:
     return (
         f'<line class="gap" x1="{x:.2f}%" x2="{x:.2f}%" y1="{HEADROOM}" y2="{HEADROOM + HEIGHT}">'
-        f"<title>{short_day(day)}: {words}</title></line>"
+        f"<title>{short_day(day)}: {reason}</title></line>"
     )
 
 
@@ -96,5 +99,5 @@ def _dates(days: Sequence[date]) -> Iterator[str]:
     yield f'<text class="last" x="100%" y="{y}" text-anchor="end">{short_day(days[-1])}</text>'
 
 
-def _drawn(text: str) -> Markup:
-    return Markup(text)  # noqa: S704  numbers and words of this file, nothing from outside
+def _trusted(drawing: str) -> Markup:
+    return Markup(drawing)  # noqa: S704  numbers and texts of this file, no text from outside

@@ -1,4 +1,4 @@
-"""report.html: everything is said, nothing a customer chose can act."""
+"""report.html: the page shows all facts, and no text of a customer becomes markup or script."""
 
 import re
 from collections.abc import Callable
@@ -23,11 +23,11 @@ DAYS = {
     "hostile": report_examples.hostile_day,
 }
 FREE = {"aria-label", "content", "data-value"}
-"""Attributes that carry text; of all others the value counts too."""
+"""Attributes with text from outside. The structure holds the values of all other attributes."""
 
 
 class Page(HTMLParser):
-    """The page as a browser without script reads it: its elements, its text, its ids."""
+    """The page as a browser without scripts reads it: its elements, text and attributes."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -39,8 +39,8 @@ class Page(HTMLParser):
         self.text = " ".join(" ".join(self.words).split())
 
     def handle_starttag(self, tag, attrs):
-        kept = [(name, None if name in FREE else value) for name, value in attrs]
-        self.structure.append((tag, tuple(kept)))
+        structure = [(name, None if name in FREE else value) for name, value in attrs]
+        self.structure.append((tag, tuple(structure)))
         self.attributes += [(tag, name, value) for name, value in attrs]
         self._silent += tag in ("script", "style")
 
@@ -56,26 +56,27 @@ class Page(HTMLParser):
             self.words.append(data)
 
 
-def shown(report: RunReport) -> Page:
+def rendered(report: RunReport) -> Page:
     return Page(HtmlReporter().render(report))
 
 
 @pytest.mark.parametrize("prefix", report_examples.HOSTILE)
 def test_hostile_names_build_the_same_page_as_harmless_ones(prefix):
-    """Names, teams, endpoints and faults change the text and never the elements or their attributes."""
+    """Names, teams, endpoints and faults change the text, but no element and no attribute."""
     report = report_examples.triaged_day()
-    harmless = shown(report_examples.renamed(report, lambda text: "calm " + text))
-    hostile = shown(report_examples.renamed(report, lambda text: prefix + text))
+    harmless = rendered(report_examples.renamed(report, lambda text: "calm " + text))
+    hostile = rendered(report_examples.renamed(report, lambda text: prefix + text))
     assert hostile.structure == harmless.structure
 
 
 def test_a_name_of_a_megabyte_changes_no_element_and_does_not_fill_the_page():
-    """Long text is cut, and what is cut holds no half of an escape."""
+    """Long text is cut, and the cut leaves no half of an escape."""
     report = report_examples.triaged_day()
     huge = "<b>&amp;" * 131_072
     findings = tuple(replace(finding, name=huge, team=huge) for finding in report.findings)
     short = tuple(replace(finding, name="calm", team="calm") for finding in report.findings)
-    page, usual = (shown(replace(report, findings=told)) for told in (findings, short))
+    page = rendered(replace(report, findings=findings))
+    usual = rendered(replace(report, findings=short))
     assert page.structure == usual.structure
     assert len(page.text) < len(usual.text) + 2_000 * 2 * len(findings)
 
@@ -90,14 +91,14 @@ def test_invisible_characters_are_spelled_out_everywhere():
 
 
 def test_overlong_name_is_cut():
-    """One name cannot fill the page."""
+    """A long name is cut to 1,000 characters."""
     assert len(visible("x" * 100_000)) == 1000
 
 
 @pytest.mark.parametrize("build", DAYS.values(), ids=DAYS.keys())
-def test_page_asks_nothing_of_the_network(build):
-    """No element loads anything, and the policy would forbid it."""
-    page = shown(build())
+def test_page_makes_no_network_request(build):
+    """No element loads a resource, and the policy forbids it."""
+    page = rendered(build())
     loading = {"src", "srcset", "action", "poster", "data", "background", "style"}
     assert not [a for a in page.attributes if a[1] in loading or a[1].startswith("on")]
     assert all(value.startswith("#") for _, name, value in page.attributes if name == "href")
@@ -107,42 +108,42 @@ def test_page_asks_nothing_of_the_network(build):
 
 
 @pytest.mark.parametrize("build", DAYS.values(), ids=DAYS.keys())
-def test_every_finding_is_told_without_script(build: Callable[[], RunReport]):
-    """Reason, changes, steps, owner and numbers of every finding are plain text on the page."""
+def test_every_finding_is_shown_without_script(build: Callable[[], RunReport]):
+    """The reason, changes, actions, team and techniques of every finding are text on the page."""
     report = build()
-    page = shown(report)
+    page = rendered(report)
     for finding in report.findings:
-        told = [finding.name, finding.title, finding.reason, finding.acknowledged, finding.muted]
+        texts = [finding.name, finding.title, finding.reason, finding.acknowledged, finding.muted]
         if finding.status not in (Status.RESOLVED, Status.MUTED):
-            told += [finding.team, finding.prevalence, finding.confidence, *finding.severity_reasons]
-            told += [*finding.changes, *finding.actions]
-            told += [text for technique in finding.techniques for text in (technique.id, technique.condition)]
-        for text in filter(None, told):
+            texts += [finding.team, finding.prevalence, finding.confidence, *finding.severity_reasons]
+            texts += [*finding.changes, *finding.actions]
+            texts += [text for technique in finding.techniques for text in (technique.id, technique.condition)]
+        for text in filter(None, texts):
             assert " ".join(visible(text).split()) in page.text
         assert ("id", finding.finding_id) in {(name, value) for _, name, value in page.attributes}
 
 
-def test_late_data_are_told_in_the_receipt():
-    """Which day changed, by how much, and what that means for its own report."""
-    text = shown(report_examples.findings_day()).text
+def test_run_details_name_late_data():
+    """The details of the run name the day that changed and by how much."""
+    text = rendered(report_examples.findings_day()).text
     assert "2026-11-21 was pulled again: 1,204 requests more, 17 keys changed." in text
 
 
-def test_triage_is_told_where_a_reader_looks_for_it():
-    """The mark on the card, the muted in a list of their own, every mute in the receipt, how many were real."""
-    text = shown(report_examples.triaged_day()).text
+def test_triage_is_shown_where_a_reader_looks_for_it():
+    """The page shows acknowledgements on cards, muted findings, all mutes, and how many findings were real."""
+    text = rendered(report_examples.triaged_day()).text
     assert "Acknowledged by alex from 22 November 2026 (entry 1): team payments is on it" in text
     assert "Verdict: real" in text
     muted = text.index("Muted by alex from 22 November 2026 until 30 November 2026 (entry 2)")
     assert muted > text.index("Young key among the heaviest")
     assert "Of 2 usage spikes with a verdict, 1 was real." in text
-    receipt = text[text.index("Receipt of the run") :]
+    receipt = text[text.index("Details of the run") :]
     assert "team checkout (covers 1 finding that day), by alex until 30 November 2026" in receipt
     assert "keys like loadtest-* (covers nothing that day)" in receipt
 
 
 def test_a_muted_finding_has_no_card_and_no_tag():
-    """It is in the list of the muted alone."""
+    """A muted finding is only in the list of muted findings."""
     page = html.page(report_examples.triaged_day())
     assert "key_b81d" not in {card.lead.finding.key_id for card in page["cards"]}
     assert [finding.key_id for finding in page["muted"]] == ["key_b81d"]
@@ -151,16 +152,16 @@ def test_a_muted_finding_has_no_card_and_no_tag():
 
 
 def test_an_all_clear_over_muted_findings_says_so():
-    """Nothing open is not the same as nothing found."""
+    """The page says that findings exist and are muted."""
     report = report_examples.triaged_day()
     muted = tuple(finding for finding in report.findings if finding.status is Status.MUTED)
-    text = shown(replace(report, findings=muted, summary=replace(report.summary, outcome="clear"))).text
-    assert "all that was found is muted" in text
-    assert "No key did anything" not in text
+    text = rendered(replace(report, findings=muted, summary=replace(report.summary, outcome="clear"))).text
+    assert "All findings are muted" in text
+    assert "No key deviates" not in text
 
 
 def test_findings_on_one_key_share_a_card_and_the_worst_leads():
-    """Two findings on one key are one card, in order of severity."""
+    """Two findings of one key are on one card, in order of severity."""
     report = report_examples.findings_day()
     first, second = (f for f in report.findings if f.key_id == "key_55e0")
     turned = replace(second, severity=Severity.HIGH)
@@ -173,46 +174,47 @@ def test_findings_on_one_key_share_a_card_and_the_worst_leads():
 
 
 def test_ids_are_unique():
-    """Every deep link has one target."""
-    ids = [value for _, name, value in shown(report_examples.findings_day()).attributes if name == "id"]
+    """No two elements share an id."""
+    ids = [value for _, name, value in rendered(report_examples.findings_day()).attributes if name == "id"]
     assert len(ids) == len(set(ids))
 
 
 def test_internal_links_lead_somewhere():
     """Every link on the page points to an id on the page."""
-    page = shown(report_examples.findings_day())
+    page = rendered(report_examples.findings_day())
     ids = {value for _, name, value in page.attributes if name == "id"}
     assert {value[1:] for _, name, value in page.attributes if name == "href"} <= ids
 
 
 def test_all_clear_and_could_not_judge_cannot_be_confused():
-    """The two quiet days differ in words, mark and frame."""
-    clear, unknown = shown(report_examples.clear_day()), shown(report_examples.not_judged_day())
+    """A clear day and a day that was not evaluated differ in text and style."""
+    clear = rendered(report_examples.clear_day())
+    unknown = rendered(report_examples.not_judged_day())
     assert "This is not an all-clear" in unknown.text
     assert "This is not an all-clear" not in clear.text
-    assert "The data is not complete" in unknown.text
-    assert "The data is not complete" not in clear.text
+    assert "The data are incomplete" in unknown.text
+    assert "The data are incomplete" not in clear.text
     assert ("body", "class", "not_judged") in unknown.attributes
     assert ("body", "class", "clear") in clear.attributes
 
 
-def test_unseen_day_calls_no_key_silent():
-    """Without the day's data no key is listed as unused, and the page says why."""
-    page = shown(report_examples.not_judged_day())
-    assert "nobody can tell which keys were silent" in page.text
+def test_day_without_data_calls_no_key_silent():
+    """Without data, the page lists no key as unused and says why."""
+    page = rendered(report_examples.not_judged_day())
+    assert "no data for this day that show which keys were silent" in page.text
     assert "silent for" not in page.text
 
 
 def test_failure_alone_raises_the_banner():
-    """A part of the run that failed is said first, even on complete data."""
+    """The page names a failed part of the run before the verdict, even if the data are complete."""
     report = report_examples.clear_day()
     failed = replace(report, coverage=replace(report.coverage, failures=("detector error_surge: out of range",)))
-    text = shown(failed).text
+    text = rendered(failed).text
     assert text.index("Failed: detector error_surge") < text.rindex(report.summary.verdict)
 
 
 def test_long_table_is_cut_but_keeps_every_key_with_a_finding(monkeypatch):
-    """Beyond the limit keys are only counted, except those that a finding is about."""
+    """Keys beyond the limit are only counted, unless they have a finding."""
     monkeypatch.setattr(tables, "TABLE_ROWS", 10)
     monkeypatch.setattr(tables, "LISTED_ROWS", 20)
     table = html.page(report_examples.findings_day())["table"]
@@ -222,17 +224,17 @@ def test_long_table_is_cut_but_keeps_every_key_with_a_finding(monkeypatch):
 
 
 def test_zero_request_keys_are_in_the_table():
-    """The by-key table has every active key, used or not."""
+    """The by-key table has every active key, used or unused."""
     table = html.page(report_examples.findings_day())["table"]
     rows = {row.key_id: row for row in table["first"] + table["more"]}
     assert len(rows) == 65
-    assert rows["key_9000"].silent == "never seen used"
+    assert rows["key_9000"].silent == "never used"
     assert rows["key_9002"].silent == "silent for 53 days"
 
 
 def test_what_was_not_judged_is_on_the_page():
-    """Keys, days, rows and grounds that were left out are named with the reason."""
-    text = shown(report_examples.findings_day()).text
+    """The page names keys, days and rows that were not evaluated, with the reason."""
+    text = rendered(report_examples.findings_day()).text
     for words in (
         "fewer than 8 days of history",
         "2 November 2026",
@@ -243,16 +245,16 @@ def test_what_was_not_judged_is_on_the_page():
         assert words in text
 
 
-def test_finding_type_of_somebody_elses_detector_is_shown_by_its_name():
-    """The page needs no list of types to show a finding."""
+def test_finding_of_an_unknown_type_is_shown_by_the_name_of_the_type():
+    """The page shows a finding of a type that it does not know."""
     report = report_examples.findings_day()
     own = replace(report.findings[0], type="geo_jump", key_id="key_elsewhere", finding_id="f-geo")
-    text = shown(replace(report, findings=(own, *report.findings))).text
+    text = rendered(replace(report, findings=(own, *report.findings))).text
     assert "Geo jump" in text
 
 
 def test_same_data_gives_the_same_page():
-    """Two renderings of equal reports are equal byte for byte."""
+    """Equal reports give equal pages, byte for byte."""
     render = HtmlReporter().render
     assert render(report_examples.findings_day()) == render(report_examples.findings_day())
 
@@ -270,7 +272,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_can_be_read_in_both_schemes(scheme):
-    """Every pair of text and ground that occurs has a contrast of at least 4.5 to 1."""
+    """Every pair of text and background on the page has a contrast of at least 4.5 to 1."""
     style = assets("report.js")["style"]
     blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[scheme]))
