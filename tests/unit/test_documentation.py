@@ -52,3 +52,20 @@ def test_the_unit_is_called_a_day(page: Path) -> None:
     """``nightly`` and ``midnight`` stay; the changelog alone has the former names."""
     text = page.read_text(encoding="utf-8")
     assert not re.findall(r"\b\w*night(?!ly)\w*\b", text.replace("midnight", ""), re.I)
+
+
+def test_every_room_is_described() -> None:
+    """The table of the rooms in docs/architecture.md has the packages of ``detector/``, and no other."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("## The rooms")[2].partition("## The laws")[0]
+    packages = {folder.parent.name for folder in (ROOT / "detector").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == packages
+
+
+def test_every_module_named_in_the_architecture_exists() -> None:
+    """A reader who follows the table finds the code."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", page)
+    places = (ROOT, ROOT / "detector")
+    assert named
+    assert [path for path in named if not any((place / path).exists() for place in places)] == []
