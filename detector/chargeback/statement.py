@@ -1,8 +1,12 @@
 """The charges of a month of usage, by team and key, exact to the last cent.
 
-Prices, shared costs and the sums over them are exact fractions. Amounts are rounded once, at the end. The rounded
-amounts of each column add up to its rounded total, and each differs from its exact amount by less than one minor
-unit.
+Prices, shared costs and the sums over them are exact fractions. Amounts are rounded once, at the end. The
+rounded amounts of each column add up to its rounded total, and each differs from its exact amount by less than
+one minor unit.
+
+Rounding every line by itself would give columns that do not add up. Rounding by price as well would need
+controlled rounding in two directions, which is not always possible; so a statement shows the exact amount of
+each price. A month is added up day by day, so that memory does not grow with its length.
 """
 
 from __future__ import annotations

@@ -1,9 +1,6 @@
 """One day evaluated: from the panel to its findings.
 
 The pipeline, the backtest and ``explain`` share this pure code.
-
-The alert budget is divided: half of it goes to volume, and the other statistical detectors share the rest. Each
-of them is calibrated on its own past scores.
 """
 
 from __future__ import annotations
