@@ -17,7 +17,7 @@ from detector.sources.windows import Window
 
 SAMPLES = 3
 SAMPLE_LENGTH = 80
-PLACE_LENGTH = 28
+ORIGIN_LENGTH = 28
 
 NO_FILE = MISSING_FILE
 NO_KEY = "no key id: not attributable to a key"
@@ -36,7 +36,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u206
 
 @dataclass(frozen=True)
 class Observation:
-    """Some rows with one fault, as an engine reports them; ``day`` is None where it is not known."""
+    """Some rows with the same fault, as an engine counts them; ``day`` is None where it is not known."""
 
     day: date | None
     reason: str
@@ -45,22 +45,24 @@ class Observation:
 
 
 def mask(text: str) -> str:
-    """The text with everything that looks like a secret cut to its first four characters.
+    """The text with every word that looks like a secret cut to its first four characters.
 
-    Operation names such as ``DescribeLoadBalancers`` are words and stay.
+    Names of operations such as ``DescribeLoadBalancers`` consist of words and stay.
     """
     return _TOKEN.sub(lambda match: _shortened(match.group()), _CONTROL.sub(" ", text).strip())
 
 
-def sample(text: str, place: str = "") -> str:
-    """One line of at most 80 characters: the place, then the masked text."""
-    shown = f"{tail(place, PLACE_LENGTH)}: {mask(text)}" if place else mask(text)
-    return shown if len(shown) <= SAMPLE_LENGTH else shown[: SAMPLE_LENGTH - 1] + "…"
+def sample(text: str, origin: str = "") -> str:
+    """One line of at most 80 characters: the origin (file, page or day) of a text, and the masked text."""
+    line = mask(text)
+    if origin:
+        line = f"{tail(origin, ORIGIN_LENGTH)}: {line}"
+    return line if len(line) <= SAMPLE_LENGTH else line[: SAMPLE_LENGTH - 1] + "…"
 
 
-def tail(place: str, length: int = SAMPLE_LENGTH) -> str:
-    """The end of a long place, where file names differ."""
-    return place if len(place) <= length else "…" + place[1 - length :]
+def tail(path: str, length: int = SAMPLE_LENGTH) -> str:
+    """The last characters of a path: its end names the file."""
+    return path if len(path) <= length else "…" + path[1 - length :]
 
 
 @dataclass
@@ -71,31 +73,33 @@ class FaultLog:
     _days: dict[date, tuple[Fault, ...]] = field(default_factory=dict)
 
     def record(self, window: Window, observations: Iterable[Observation]) -> None:
-        """Keep what was observed in a window; what belongs to no day is repeated for each."""
-        seen = list(observations)
-        everywhere = tuple(undated(seen))
+        """Store the faults of a window. A fault without a day is stored with each of its days."""
+        observed = list(observations)
+        without_day = tuple(undated(observed))
         for day in window.days:
-            self._days[day.date] = tuple(_faults(seen, day.date)) + everywhere
+            self._days[day.date] = tuple(_faults(observed, day.date)) + without_day
 
     def of(self, day: date) -> tuple[Fault, ...]:
         """The faults of a day, of the source as a whole, and of the register."""
         return self._days.get(day, ()) + self.register
 
 
-def undated(observations: Iterable[Observation], origin: str = "") -> Iterator[Fault]:
-    """The faults that belong to no day; ``origin`` stands before their reasons."""
+def undated(observations: Iterable[Observation], prefix: str = "") -> Iterator[Fault]:
+    """The faults without a day, with the prefix before their reasons."""
     for fault in _faults(observations, None):
-        yield replace(fault, reason=origin + fault.reason)
+        yield replace(fault, reason=prefix + fault.reason)
 
 
 def _faults(observations: Iterable[Observation], day: date | None) -> Iterator[Fault]:
-    reasons: dict[str, list[Observation]] = {}
-    for seen in observations:
-        if seen.day == day:
-            reasons.setdefault(seen.reason, []).append(seen)
-    for reason, group in sorted(reasons.items()):
-        samples = sorted({seen.sample for seen in group if seen.sample})[:SAMPLES]
-        yield Fault(reason, sum(seen.count for seen in group), tuple(samples), dated=day is not None)
+    groups: dict[str, list[Observation]] = {}
+    for observation in observations:
+        if observation.day == day:
+            groups.setdefault(observation.reason, []).append(observation)
+    for reason, group in sorted(groups.items()):
+        count = sum(observation.count for observation in group)
+        # In order, so that a day that is pulled again has the same samples.
+        samples = sorted({observation.sample for observation in group if observation.sample})
+        yield Fault(reason, count, tuple(samples[:SAMPLES]), dated=day is not None)
 
 
 def _shortened(token: str) -> str:

@@ -1,4 +1,4 @@
-"""Windows: the runs of consecutive days that a source answers at once, and the day of an instant."""
+"""Windows: runs of consecutive days that a source reads at once. And the day of an instant."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from detector.usage.aggregation import conform, local_days
 
 Branch = TypeVar("Branch")
 
-LONGEST = 31
-"""Days of one window: long enough to spare scans, short enough to bound what is held at once."""
+LONGEST_WINDOW = 31
+"""Days of one window. A longer window saves scans of the source; a shorter window needs less memory."""
 
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-"""Times outside are defaults and overflows of whoever wrote them (0, 9999-12-31), not times of use."""
+"""A time outside these bounds is a default or an overflow of the program that wrote it (0, 9999-12-31)."""
 
 LARGEST_COUNT = 10**12
-"""A single row with more requests is an overflow or a mistake, not traffic."""
+"""A row with more requests is an overflow or a mistake."""
 
 ACTIVITY = {"key_id": TEXT, "first_seen": DAY, "last_seen": INSTANT}
-"""What ``activity_before`` answers."""
+"""The columns that ``Source.activity_before`` returns."""
 
 
 @dataclass(frozen=True)
@@ -47,43 +47,44 @@ class Window:
         return self.days[-1].end
 
 
-def windows(first: date, last: date, timezone: ZoneInfo, longest: int = LONGEST) -> Iterator[Window]:
+def windows(first: date, last: date, timezone: ZoneInfo, longest: int = LONGEST_WINDOW) -> Iterator[Window]:
     """The days from first to last, both included, in order, as windows of at most ``longest`` days."""
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    days = [Day(first + timedelta(days=number), timezone) for number in range((last - first).days + 1)]
     for start in range(0, len(days), longest):
-        yield Window(tuple(Day(day, timezone) for day in days[start : start + longest]))
+        yield Window(tuple(days[start : start + longest]))
 
 
-def choose(
+def day_search_tree(
     days: Sequence[Day],
     leaf: Callable[[Day], Branch],
     fork: Callable[[datetime, Branch, Branch], Branch],
 ) -> Branch:
     """A binary tree of comparisons that finds the day of an instant.
 
-    ``fork(bound, before, after)`` chooses between instants before the bound and from it on. The bounds
-    come from zoneinfo, so a database needs to know nothing of time zones, and every engine agrees.
+    ``leaf`` makes the expression of a day. ``fork(bound, before, after)`` makes the expression that gives
+    ``before`` for instants before the bound and ``after`` for the others.
     """
+    # The bounds of the days come from zoneinfo. So a database needs no time zones, and all engines agree on
+    # the days on which clocks change.
     if len(days) == 1:
         return leaf(days[0])
     middle = len(days) // 2
-    before, after = choose(days[:middle], leaf, fork), choose(days[middle:], leaf, fork)
+    before = day_search_tree(days[:middle], leaf, fork)
+    after = day_search_tree(days[middle:], leaf, fork)
     return fork(days[middle].start, before, after)
 
 
-def within(groups: pd.DataFrame, day: Day) -> pd.DataFrame:
-    """Groups of one day whose last use lies in it.
-
-    A daily rollup may not know the instant (then the day's start stands for it), or may state a later
-    one, as of the moment it was written.
-    """
-    start, latest = pd.Timestamp(day.start), pd.Timestamp(day.end - timedelta(microseconds=1))
+def clamp_last_use(groups: pd.DataFrame, day: Day) -> pd.DataFrame:
+    """The groups of a day with their ``last_used`` moved into the day; a missing one becomes the day's start."""
+    # A daily rollup may not state the instant, or may state the last use until the rollup was written.
+    start = pd.Timestamp(day.start)
+    latest = pd.Timestamp(day.end - timedelta(microseconds=1))
     used = groups["last_used"].astype(INSTANT).fillna(start)
     return groups.assign(last_used=used.mask(used < start, start).mask(used > latest, latest))
 
 
 def activity_of_events(rows: pd.DataFrame, day: Day) -> pd.DataFrame:
-    """``ACTIVITY`` from key_id and the first and last instant of its use."""
+    """``ACTIVITY`` from rows of events: key_id, first_used, last_used, all before the day."""
     first = pd.Series(local_days(rows["first_used"], day), index=rows.index)
     return _activity(rows["key_id"], first, rows["last_used"].astype(INSTANT))
 
@@ -91,8 +92,8 @@ def activity_of_events(rows: pd.DataFrame, day: Day) -> pd.DataFrame:
 def activity_of_days(rows: pd.DataFrame, day: Day) -> pd.DataFrame:
     """``ACTIVITY`` from rows of a daily rollup, all before the day.
 
-    first_day and last_day are the days with requests, first_used and last_used the stated last
-    activities; each may be null.
+    first_day and last_day are the first and last day with requests. first_used and last_used are the first and
+    last of the stated last activities. Each may be null.
     """
     stated = pd.Series(local_days(rows["first_used"], day), index=rows.index)
     counted = rows["first_day"].astype("datetime64[s]")
@@ -100,11 +101,13 @@ def activity_of_days(rows: pd.DataFrame, day: Day) -> pd.DataFrame:
     starts = {last: Day(last, day.timezone).start for last in rows["last_day"].dropna().unique()}
     start = rows["last_day"].map(starts).astype(INSTANT)
     used = rows["last_used"].astype(INSTANT)
-    return _activity(rows["key_id"], first, used.where((used >= start).fillna(True) & used.notna(), start))
+    # The last day with requests may state no last activity, or an earlier one. Then its start is the last use.
+    is_latest = (used >= start).fillna(True) & used.notna()
+    return _activity(rows["key_id"], first, used.where(is_latest, start))
 
 
-def reach_of_days(day: date | None, last_activity: datetime | None, timezone: ZoneInfo) -> datetime | None:
-    """How far a daily rollup reaches: the last activity of its latest day, or that day's start."""
+def watermark_of_days(day: date | None, last_activity: datetime | None, timezone: ZoneInfo) -> datetime | None:
+    """The watermark of a daily rollup: the last activity of its latest day, or that day's start."""
     if day is None:
         return None
     whole_day = Day(day, timezone)

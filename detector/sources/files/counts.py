@@ -14,7 +14,7 @@ from detector.sources.faults import Observation
 from detector.sources.files.formats import Table
 from detector.sources.files.parsed_rows import day_of, timestamp_literal
 from detector.sources.files.protection import Keys
-from detector.sources.windows import Window, within
+from detector.sources.windows import Window, clamp_last_use
 from detector.usage.aggregation import by_key
 
 REJECTED = {"INVALID ENCODING": "invalid UTF-8", "LINE SIZE OVER MAXIMUM": "line longer than 2 MB"}
@@ -70,7 +70,7 @@ def records(connection: Connection, day: Day, has_clients: bool, keys: Keys) -> 
             f"""SELECT key_id, count(DISTINCT client) AS client_count {usable} AND client IS NOT NULL
             GROUP BY key_id""",
         )
-    measured = by_key(within(groups, day), clients)
+    measured = by_key(clamp_last_use(groups, day), clients)
     return measured.assign(key_id=keys.of_usage(measured["key_id"])).sort_values("key_id", ignore_index=True)
 
 

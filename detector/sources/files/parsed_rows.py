@@ -30,7 +30,7 @@ from detector.sources.faults import (
     TOO_MANY_ERRORS,
 )
 from detector.sources.files.formats import Table, literal
-from detector.sources.windows import EARLIEST, LARGEST_COUNT, LATEST, Window, choose
+from detector.sources.windows import EARLIEST, LARGEST_COUNT, LATEST, Window, day_search_tree
 
 DAY = timedelta(days=1)
 EPOCH = date(1970, 1, 1)
@@ -160,7 +160,7 @@ def _day_number(window: Window) -> str:
             return _division(day)
         return str((day.date - EPOCH).days)
 
-    return choose(
+    return day_search_tree(
         [run[0] for run in runs.values()],
         number_of,
         lambda bound, before, after: (
@@ -214,7 +214,7 @@ def daily_rows(table: Table, columns: Mapping[str, str], deployment: str | None)
 
 def day_of(window: Window) -> str:
     """The SQL of the local day of a ``used_at`` that lies in the window."""
-    return choose(
+    return day_search_tree(
         window.days,
         lambda day: f"DATE '{day.date}'",
         lambda bound, before, after: (

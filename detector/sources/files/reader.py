@@ -46,7 +46,7 @@ from detector.sources.files.preset_tables import preset_table, with_columns
 from detector.sources.files.protection import Keys, keys_of
 from detector.sources.files.registers import register_rows
 from detector.sources.presets import Preset, preset_named
-from detector.sources.windows import Window, activity_of_days, activity_of_events, reach_of_days, windows
+from detector.sources.windows import Window, activity_of_days, activity_of_events, watermark_of_days, windows
 from detector.usage.aggregation import clean_register, empty
 
 MEMORY_LIMIT = "1200MB"
@@ -114,7 +114,7 @@ class FilesReader:
         reached = instant and instant.replace(tzinfo=UTC)
         if self._config.shape == "events":
             return reached
-        return reach_of_days(day, reached, self._timezone)
+        return watermark_of_days(day, reached, self._timezone)
 
     def activity_before(self, day: date) -> pd.DataFrame:
         """First and last use of every key before the day, from the files of all days before it."""

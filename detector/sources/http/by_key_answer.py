@@ -16,7 +16,7 @@ from detector.model.usage import GROUP_COLUMNS, INSTANT, MEASURED, REGISTER, Fau
 from detector.sources.faults import BAD_ACTIVITY, TOO_MANY_ERRORS, Observation, sample
 from detector.sources.http.paging import Endpoint, NotHeldError, Page
 from detector.sources.values import from_micros, micros_of
-from detector.sources.windows import ACTIVITY, within
+from detector.sources.windows import ACTIVITY, clamp_last_use
 from detector.usage.aggregation import by_key, clean_register, conform, empty, local_days
 
 LARGEST_TOTAL = 10**15
@@ -94,8 +94,8 @@ class Answer:
         )
         # The answer counts by endpoint and by deployment, but not by both. So the records are made of the endpoint
         # groups, and their deployments come from a second aggregation.
-        records = by_key(within(_groups(endpoint_rows), day), clients)
-        by_deployment = by_key(within(_groups(deployment_rows), day))
+        records = by_key(clamp_last_use(_groups(endpoint_rows), day), clients)
+        by_deployment = by_key(clamp_last_use(_groups(deployment_rows), day))
         return conform(records.assign(deployments=by_deployment["deployments"]), MEASURED)
 
     def observed(self, day: Day) -> Iterator[Observation]:

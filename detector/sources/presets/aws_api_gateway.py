@@ -1,8 +1,7 @@
-"""Access logs of Amazon API Gateway, REST APIs with usage plans, one JSON object a line.
+"""Access logs of Amazon API Gateway for REST APIs with usage plans, one JSON object a line.
 
-The member names are those of the JSON example that the console offers, with apiKeyId, stage and
-requestTimeEpoch beside them. The key is known by its id, never by its value. An event counts once by its
-extended request id; the plain request id can be chosen by the caller.
+The names of the members are those of the JSON example in the console, and apiKeyId, stage and requestTimeEpoch.
+The log holds the id of the key, never the key.
 Format: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-access-logging.html
 Variables: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
 """
@@ -17,6 +16,7 @@ AWS_API_GATEWAY = Preset(
         "status": "{/status}",
         "deployment": "{/stage}",
         "client": "{/ip}",
+        # The caller can choose the plain request id, and could hide requests with it.
         "event_id": "{/extendedRequestId}",
     },
 )

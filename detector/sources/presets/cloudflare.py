@@ -1,7 +1,7 @@
-"""HTTP requests that Cloudflare's Logpush delivers, one JSON object a line.
+"""HTTP requests from Cloudflare's Logpush, one JSON object a line.
 
-The key is a request header that the job logs as a custom field; these stand in ``RequestHeaders`` in small
-letters. Deliveries may overlap, so a request counts once by its Ray ID.
+The key is a request header that the Logpush job logs as a custom field. ``RequestHeaders`` holds these fields,
+with their names in small letters.
 Fields: https://developers.cloudflare.com/logs/logpush/logpush-job/datasets/zone/http_requests/
 Custom fields: https://developers.cloudflare.com/logs/logpush/logpush-job/custom-fields/
 """
@@ -16,6 +16,7 @@ CLOUDFLARE = Preset(
         "status": "{/EdgeResponseStatus}",
         "deployment": "{/ClientRequestHost}",
         "client": "{/ClientIP}",
+        # Deliveries may overlap.
         "event_id": "{/RayID}",
     },
     secret=True,

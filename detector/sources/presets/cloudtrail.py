@@ -1,7 +1,7 @@
-"""AWS CloudTrail, as delivered: gzipped JSON documents ``{"Records": [...]}``.
+"""Deliveries of AWS CloudTrail: gzipped JSON documents ``{"Records": [...]}``.
 
-Deliveries overlap, so an event counts once by its id. What AWS services do on their own behalf carries no
-access key. Fields: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+Events that AWS services cause on their own behalf have no access key.
+Fields: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
 
 from detector.sources.presets import Preset
@@ -14,6 +14,7 @@ CLOUDTRAIL = Preset(
         "endpoint": "{/eventSource}:{/eventName}",
         "error": "{/errorCode}",
         "client": "{/sourceIPAddress}",
+        # Deliveries overlap.
         "event_id": "{/eventID}",
     },
     description="{/eventSource}:{/eventName} by {/userIdentity/invokedBy|/userIdentity/type}",

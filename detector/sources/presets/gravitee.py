@@ -1,6 +1,6 @@
-"""Request metrics of the Gravitee gateway, as the file reporter writes them in JSON, by either engine.
+"""Request metrics that the file reporter of the Gravitee gateway writes in JSON, with either engine.
 
-The key is the subscription that it belongs to; the key itself is never read.
+The id of a key is the id of its subscription. The key itself is never read.
 Format: https://documentation.gravitee.io/apim/gravitee-gateway/reporters/formats
 """
 
@@ -9,6 +9,7 @@ from detector.sources.presets import Preset
 GRAVITEE = Preset(
     columns={
         "timestamp": "{/timestamp}",
+        # The second names in this preset are those of the older engine.
         "key_id": "{/subscriptionId|/subscription}",
         "endpoint": "{/httpMethod} {/mappedPath|/uri}",
         "status": "{/status}",

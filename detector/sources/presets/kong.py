@@ -1,7 +1,6 @@
 """The logs of Kong's file-log and http-log plugins, one JSON object a line.
 
-The key is the credential that Kong authenticated, by its id, or else the consumer. Kong itself gives every
-request its id, since version 3.5.
+The id of a key is the id of the credential that Kong authenticated, or else the id of the consumer.
 Format: https://docs.konghq.com/hub/kong-inc/file-log/
 """
 
@@ -14,6 +13,7 @@ KONG = Preset(
         "endpoint": "{/request/method} {/request/uri}",
         "status": "{/response/status}",
         "client": "{/client_ip}",
+        # Kong itself makes this id, since version 3.5; callers cannot choose it.
         "event_id": "{/request/id}",
     },
 )

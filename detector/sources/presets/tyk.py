@@ -1,6 +1,6 @@
-"""Analytics records of the Tyk gateway, as the stdout pump writes them in JSON.
+"""Analytics records of the Tyk gateway that the stdout pump writes in JSON.
 
-``api_key`` is the key as it was sent, unless the gateway hashes keys.
+``api_key`` is the key in clear, unless the gateway hashes keys.
 Fields: https://tyk.io/docs/tyk-stack/tyk-pump/tyk-analytics-record-fields/
 Names in JSON: https://github.com/TykTechnologies/tyk-pump/blob/master/analytics/analytics.go
 """

@@ -1,13 +1,14 @@
-"""Access logs of nginx and Apache in the combined format, with the key as one more quoted field at the end.
+"""Access logs of nginx and Apache in the combined format with one more quoted field at the end, the key.
 
-``/user``, ``/referer`` and ``/agent`` are there for other templates, and ``{/path?name}`` is a query
-parameter. nginx writes a quote within a value as ``\\x22``, Apache as ``\\"``.
+Configured templates may use ``/user``, ``/referer`` and ``/agent`` too, and ``{/path?name}`` for a query
+parameter.
 nginx: https://nginx.org/en/docs/http/ngx_http_log_module.html
 Apache: https://httpd.apache.org/docs/current/logs.html
 """
 
 from detector.sources.presets import Preset
 
+# Apache writes a quote within a value as \", nginx as \x22.
 _QUOTED = r'(?:[^"\\]|\\.)*'
 
 NGINX = APACHE = Preset(

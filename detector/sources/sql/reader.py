@@ -42,7 +42,14 @@ from detector.sources.sql.statements import (
     reach,
 )
 from detector.sources.values import from_micros, micros_of
-from detector.sources.windows import Window, activity_of_days, activity_of_events, reach_of_days, windows, within
+from detector.sources.windows import (
+    Window,
+    activity_of_days,
+    activity_of_events,
+    clamp_last_use,
+    watermark_of_days,
+    windows,
+)
 from detector.usage.aggregation import by_key, clean_register, empty
 
 Answer = TypeVar("Answer")
@@ -118,7 +125,7 @@ class SqlReader:
             return day, readings.times.read_one(used) if readings.times else None
 
         day, reached = self._ask(latest)
-        return reached if self._events else reach_of_days(_date(day), reached, self._timezone)
+        return reached if self._events else watermark_of_days(_date(day), reached, self._timezone)
 
     def activity_before(self, day: date) -> pd.DataFrame:
         """First and last use of every key before the day, from the whole table."""
@@ -291,7 +298,7 @@ def _groups(frame: pd.DataFrame, times: Times | None, day: Day) -> pd.DataFrame:
     """The usable rows of a day that have requests, as ``GROUP_COLUMNS``."""
     usable = frame[frame["problem"].isna() & (frame["request_count"].fillna(0) > 0)]
     unknown = pd.Series(pd.NA, index=usable.index, dtype=INSTANT)
-    return within(usable.assign(last_used=times.read(usable["last_used"]) if times else unknown), day)
+    return clamp_last_use(usable.assign(last_used=times.read(usable["last_used"]) if times else unknown), day)
 
 
 def _observed(frame: pd.DataFrame, day: date | None) -> Iterator[Observation]:

@@ -47,7 +47,7 @@ from detector.sources.faults import (
     TOO_MANY_ERRORS,
 )
 from detector.sources.sql.dialects.dialect import Dialect, Times, says_error, words
-from detector.sources.windows import Window, choose
+from detector.sources.windows import Window, day_search_tree
 
 NOWHERE = date(1970, 1, 1)
 """The day of rows that state none, before every day that can be meant."""
@@ -325,7 +325,7 @@ def _day_number(readings: Readings, window: Window) -> ColumnElement[Any]:
 def _number(times: Times, used_at: ColumnElement[Any], window: Window) -> ColumnElement[Any]:
     """The number in the window of the day of an instant."""
     numbers = {day.date: literal_column(str(number), Integer()) for number, day in enumerate(window.days)}
-    return choose(
+    return day_search_tree(
         window.days,
         lambda day: numbers[day.date],
         lambda bound, before, after: case((times.before(used_at, bound), before), else_=after),
