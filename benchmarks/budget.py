@@ -62,8 +62,10 @@ def alarms(kind: str, keys: int, days: int) -> int:
     requests = counts(kind, keys, DEPTH + days, rng)
     for day in range(days):
         subject = panel(requests[:, day : day + DEPTH + 1], date(2026, 1, 1) + timedelta(days=day))
-        threshold = policy.calibrate(detector.past_scores(subject), BUDGET)
-        raised += len(policy.named(detector.judge(subject), threshold.score))
+        judgement = detector.judge(subject)
+        assert judgement.past is not None
+        threshold = policy.calibrate(judgement.past, BUDGET)
+        raised += len(policy.named(judgement.scores, threshold.score))
     return raised
 
 

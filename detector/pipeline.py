@@ -12,7 +12,7 @@ from pathlib import Path
 from detector.config.config import Config
 from detector.delivery import open_channels
 from detector.delivery.outbox import Delivered, Outbox, sentence, untold
-from detector.detectors.usage_spike import CALIBRATION_DAYS
+from detector.detectors import detector_classes
 from detector.judging import triage
 from detector.judging.judging import Judged, judge
 from detector.judging.summary import assemble
@@ -249,9 +249,8 @@ def send_digest(job: Job, outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def panel_depth(config: Config) -> int:
-    """Days before the judged one that judging reads: baselines of the calibration days, four dormancies."""
-    detection = config.detection
-    return max(detection.baseline_days + CALIBRATION_DAYS, 4 * detection.dormant_after_days)
+    """Days before the judged one that judging reads: as many as the detector that asks for most."""
+    return max(detector.days_before(config.detection) for detector in detector_classes().values())
 
 
 def kept_from(config: Config, now: datetime) -> date:

@@ -7,20 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from detector.detectors import JUDGEMENT_COLUMNS, TERM, Detector
+from detector.detectors import Detector
+from detector.detectors.judgement import JUDGEMENT_COLUMNS, TERM
 from detector.model.panel import Mixes, Panel
 
 
 def check_shape(detector: Detector, panel: Panel) -> None:
     """A judgement has one row a key, in the panel's order, and a reason wherever there is no score."""
-    judged = detector.judge(panel)
+    judged = detector.judge(panel).scores
     assert list(judged.index) == list(panel.keys)
     assert tuple(judged.columns[: len(JUDGEMENT_COLUMNS)]) == JUDGEMENT_COLUMNS
     terms = [name for name in judged.columns if name.startswith(TERM)]
     if terms:
         scored = judged["score"].notna()
         assert np.allclose(judged.loc[scored, terms].sum(axis=1), judged.loc[scored, "score"])
-    assert judged["not_judged"].notna()[judged["score"].isna()].all()
+    assert (judged["not_judged"].notna() == judged["score"].isna()).all()
     assert np.isfinite(judged["score"].dropna()).all()
 
 
@@ -28,7 +29,8 @@ def check_repeatable(detector: Detector, panel: Panel) -> None:
     """The same input gives the same output, and is left as it was."""
     before = panel.requests.copy(), panel.errors.copy(), panel.records.copy()
     first, second = detector.judge(panel), detector.judge(panel)
-    pd.testing.assert_frame_equal(first, second)
+    pd.testing.assert_frame_equal(first.scores, second.scores)
+    assert np.array_equal(first.past, second.past) or first.past is second.past is None
     assert np.array_equal(before[0], panel.requests)
     assert np.array_equal(before[1], panel.errors)
     pd.testing.assert_frame_equal(before[2], panel.records)
@@ -47,7 +49,7 @@ def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
         known=panel.known[order],
         records=panel.records.iloc[order],
     )
-    straight, mixed = detector.judge(panel)["score"], detector.judge(shuffled)["score"]
+    straight, mixed = detector.judge(panel).scores["score"], detector.judge(shuffled).scores["score"]
     pd.testing.assert_series_equal(straight, mixed.reindex(straight.index))
 
 
@@ -60,7 +62,9 @@ def check_names_do_not_matter(detector: Detector, panel: Panel) -> None:
     names = pd.Index([f"renamed-{key}" for key in panel.keys], name="key_id", dtype=object)
     renamed = replace(panel, keys=names, records=panel.records.assign(key_id=names.to_numpy()).set_index(names))
     assert np.array_equal(
-        detector.judge(panel)["score"].to_numpy(), detector.judge(renamed)["score"].to_numpy(), equal_nan=True
+        detector.judge(panel).scores["score"].to_numpy(),
+        detector.judge(renamed).scores["score"].to_numpy(),
+        equal_nan=True,
     )
 
 
@@ -75,7 +79,9 @@ def check_shift_in_time(detector: Detector, panel: Panel) -> None:
         records=records,
     )
     assert np.array_equal(
-        detector.judge(panel)["score"].to_numpy(), detector.judge(later)["score"].to_numpy(), equal_nan=True
+        detector.judge(panel).scores["score"].to_numpy(),
+        detector.judge(later).scores["score"].to_numpy(),
+        equal_nan=True,
     )
 
 
@@ -87,7 +93,7 @@ def check_nothing_to_say_without_history(detector: Detector, panel: Panel) -> No
         requests=np.column_stack([panel.requests[:, :-1], np.zeros(len(panel.keys), np.int64)]),
         records=panel.records.assign(request_count=0, deployments=None, endpoint_distribution=None),
     )
-    assert detector.judge(blind)["score"].isna().all()
+    assert detector.judge(blind).scores["score"].isna().all()
 
 
 LAWS = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,16 +11,21 @@ from numpy.typing import NDArray
 
 from detector.boundary.words import counted, long_day
 from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of, techniques
+from detector.detectors import Detector, techniques
+from detector.detectors.description import Description, live_or_not, owner_of
+from detector.detectors.judgement import Judgement, excuses, score_frame
+from detector.detectors.statistics.baseline import Flags
 from detector.model.finding import Severity, Technique
 from detector.model.panel import Panel
 from detector.usage.aggregation import local_days
 
 RHYTHM_GAPS = 5
 RHYTHM_QUANTILE = 0.9
+DORMANCIES = 4
+"""A key's own silences are looked for in so many times ``dormant_after_days``."""
 
 
-class DormantWake:
+class DormantWake(Detector):
     """A key with requests that day after at least ``dormant_after_days`` observed silent days.
 
     A key that has been silent five times or more must also exceed the 90th percentile of its own
@@ -28,83 +34,80 @@ class DormantWake:
     counts its observed days. Score: silent days over what would be usual for the key; 0 for no wake.
     """
 
-    kind: ClassVar[str] = "dormant_wake"
+    kind = "dormant_wake"
+    is_rule = True
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
+    @classmethod
+    def days_before(cls, settings: Detection) -> int:
+        """As many as it takes to see a key's usual silences."""
+        return DORMANCIES * settings.dormant_after_days
 
-    def judge(self, panel: Panel) -> pd.DataFrame:
+    def judge(self, panel: Panel) -> Judgement:
         """Score every active key by how long it was silent before that day's first request."""
-        silent, known = silent_days(panel)
+        silent, known = silence_before(panel)
         least = self.settings.dormant_after_days
-        score = np.where(known, 0.0, np.nan)
+        score = np.zeros(len(panel.keys))
         used = (panel.requests[:, -1] > 0) & panel.records["active"].to_numpy()
         for row in np.flatnonzero(used & known & (silent >= least)):
             rhythm = _rhythm(panel, row)
             score[row] = silent[row] / max(least, rhythm) if silent[row] > rhythm else 0.0
-        if panel.missing[-1]:
-            score[:] = np.nan
-        return judgement(
+        scores = score_frame(
             panel,
             score,
             observed=panel.requests[:, -1].astype(float),
             expected=0.0,
             low=0.0,
             high=0.0,
-            not_judged=self._excuses(panel, known),
-        )
-
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """How long each key was silent, and how unusual that is."""
-        silent, _ = silent_days(panel)
-        rows = panel.keys.get_indexer(pd.Index(keys))
-        return {
-            key: self._describe(panel, int(silent[row]), panel.records.iloc[row])
-            for key, row in zip(keys, rows, strict=True)
-        }
-
-    def _excuses(self, panel: Panel, known: NDArray[np.bool_]) -> NDArray[np.object_]:
-        excuses = np.full(len(panel.keys), None, dtype=object)
-        least = counted(self.settings.dormant_after_days, "day")
-        excuses[~known] = f"dormancy unknown: no use seen, and fewer than {least}"
-        if panel.missing[-1]:
-            excuses[:] = "no data for the day"
-        return excuses
-
-    def _describe(self, panel: Panel, silent: int, record: pd.Series[Any]) -> Description:
-        requests = counted(record["request_count"], "request")
-        first_use = pd.isna(record["last_seen"])
-        if first_use:
-            reason = f"{requests}: the first use of this key; no use seen for at least {counted(silent, 'day')}."
-            changes = ("First use ever seen.",)
-        else:
-            last = record["last_seen"].astimezone(panel.timezone).date()
-            longest = f"its longest silence before was {record['longest_silence']:,}"
-            reason = f"{requests} after {counted(silent, 'silent day')}; {longest}."
-            changes = (f"First use since {long_day(last)}.",)
-        live = record["environment"] == "live"
-        severity, reasons = _severity(record, silent)
-        return Description(
-            title="Unused key woke" if first_use else "Dormant key woke",
-            reason=reason,
-            severity=severity,
-            severity_reasons=reasons,
-            confidence="certain",
-            actions=(
-                f"Ask {owner_of(record)} who uses this key again, and why now.",
-                "Disable it unless someone claims it today: a sleeping key is a favourite for moving sideways.",
+            not_judged=excuses(
+                panel, (~known, f"dormancy unknown: no use seen, and fewer than {counted(least, 'day')}")
             ),
-            changes=changes,
-            techniques=_techniques(record, silent) if live and not first_use else (),
         )
+        return Judgement(scores, partial(_describe_keys, panel, silent))
+
+
+def _describe_keys(panel: Panel, silent: NDArray[np.int64], keys: list[str]) -> dict[str, Description]:
+    """How long each key was silent, and how unusual that is."""
+    rows = panel.keys.get_indexer(pd.Index(keys))
+    return {
+        key: _describe_key(panel, int(silent[row]), panel.records.iloc[row])
+        for key, row in zip(keys, rows, strict=True)
+    }
+
+
+def _describe_key(panel: Panel, silent: int, record: pd.Series[Any]) -> Description:
+    requests = counted(record["request_count"], "request")
+    first_use = pd.isna(record["last_seen"])
+    if first_use:
+        reason = f"{requests}: the first use of this key; no use seen for at least {counted(silent, 'day')}."
+        changes = ("First use ever seen.",)
+    else:
+        last = record["last_seen"].astimezone(panel.timezone).date()
+        longest = f"its longest silence before was {record['longest_silence']:,}"
+        reason = f"{requests} after {counted(silent, 'silent day')}; {longest}."
+        changes = (f"First use since {long_day(last)}.",)
+    live = record["environment"] == "live"
+    severity, reasons = _severity(record, silent)
+    return Description(
+        title="Unused key woke" if first_use else "Dormant key woke",
+        reason=reason,
+        severity=severity,
+        severity_reasons=reasons,
+        confidence="certain",
+        actions=(
+            f"Ask {owner_of(record)} who uses this key again, and why now.",
+            "Disable it unless someone claims it today: a sleeping key is a favourite for moving sideways.",
+        ),
+        changes=changes,
+        techniques=_techniques(record, silent) if live and not first_use else (),
+    )
 
 
 def _severity(record: pd.Series[Any], silent: int) -> tuple[Severity, tuple[str, ...]]:
     """A live key that was used before may have been found by somebody else; a pause as long as one before is
     less of a sign."""
-    live, first_use = record["environment"] == "live", pd.isna(record["last_seen"])
-    key = f"{'a live' if live else 'not a live'} key"
-    if first_use:
+    live = record["environment"] == "live"
+    key = live_or_not(record)
+    if pd.isna(record["last_seen"]):
         return Severity.MEDIUM, (key, "never used before")
     if silent <= record["longest_silence"]:
         level = Severity.MEDIUM if live else Severity.LOW
@@ -121,7 +124,7 @@ def _techniques(record: pd.Series[Any], silent: int) -> tuple[Technique, ...]:
     return (techniques.access_token(why),)
 
 
-def silent_days(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def silence_before(panel: Panel) -> tuple[NDArray[np.int64], Flags]:
     """Per key the observed silent days before that day, and whether that is known at all.
 
     Known is what follows a last use that history or source report, or at least the whole life of a

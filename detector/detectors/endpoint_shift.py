@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from detector.boundary.words import counted
-from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of, techniques
+from detector.detectors import Detector, techniques
+from detector.detectors.description import Description, confidence_of, graded, owner_of
+from detector.detectors.judgement import Excuses, Judgement, excuses, score_frame, young_or_revoked
 from detector.detectors.statistics.baseline import Flags, Floats, day_view
+from detector.detectors.statistics.calibration import CALIBRATION_DAYS
 from detector.detectors.statistics.endpoint_mixes import LEAST_HISTORY, Distances, distances
 from detector.model.finding import Severity, Technique
 from detector.model.panel import Mixes, Panel, row_of
 from detector.usage.aggregation import NO_ENDPOINT, OTHER, map_of
 
-CALIBRATION_DAYS = 28
 LEAST_REQUESTS = 10
 LEAST_MOVED = 0.2
 """A shift moves at least this share of the day's requests."""
@@ -26,7 +27,7 @@ ENUMERATION = 5
 MOSTLY_REFUSED = 0.5
 
 
-class EndpointShift:
+class EndpointShift(Detector):
     """The deviance of that day's endpoint counts from the key's own usual mix.
 
     With ``n`` requests that day, ``c`` of them on an endpoint whose usual share is ``q``,
@@ -44,20 +45,20 @@ class EndpointShift:
     McCullagh, P. (1986). The conditional distribution of goodness-of-fit statistics. JASA 81 (393).
     """
 
-    kind: ClassVar[str] = "endpoint_shift"
+    kind = "endpoint_shift"
+    is_rule = False
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
-        self._seen: tuple[Panel, Distances] | None = None
-
-    def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score the last day of every active key."""
-        seen = self._distances(panel)
-        requests, moved = seen.requests[:, -1], seen.moved[:, -1]
+    def judge(self, panel: Panel) -> Judgement:
+        """Score the last day of every active key, and the days before it, each against the mix of the others."""
+        mixes = panel.mixes(min(self.settings.baseline_days + 1, len(panel.days)))
+        seen = distances(_placed(mixes, panel.missing[-len(mixes.days) :]))
+        of_days = self._scores(panel, seen)
+        requests = seen.requests[:, -1]
+        moved = seen.moved[:, -1]
         usual, highest = _usual_moves(seen)
-        return judgement(
+        scores = score_frame(
             panel,
-            self._scores(panel, seen)[:, -1],
+            of_days[:, -1],
             observed=requests * moved,
             expected=requests * usual,
             low=0.0,
@@ -65,30 +66,7 @@ class EndpointShift:
             eligible=(requests >= LEAST_REQUESTS) & (moved >= np.maximum(usual, LEAST_MOVED)),
             not_judged=self._excuses(panel, seen),
         )
-
-    def past_scores(self, panel: Panel) -> NDArray[np.float64]:
-        """Scores of the baseline's last days with enough requests, each against the mix of the others."""
-        seen = self._distances(panel)
-        earlier = slice(max(seen.requests.shape[1] - 1 - CALIBRATION_DAYS, 0), -1)
-        enough = seen.requests[:, earlier] >= LEAST_REQUESTS
-        past: Floats = self._scores(panel, seen)[:, earlier][enough]
-        return past[~np.isnan(past)]
-
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """Where each key's requests went, and which endpoints it never used before."""
-        earlier = panel.maps("endpoint_distribution", keys)
-        answers = {}
-        for key in keys:
-            used = {name for day in earlier for name in day.get(key, {})}
-            answers[key] = _describe(row_of(judged, key), panel.record(key), used)
-        return answers
-
-    def _distances(self, panel: Panel) -> Distances:
-        """The panel's distances; kept, as judging and calibrating both need them."""
-        if self._seen is None or self._seen[0] is not panel:
-            mixes = panel.mixes(min(self.settings.baseline_days + 1, len(panel.days)))
-            self._seen = panel, distances(_placed(mixes, panel.missing[-len(mixes.days) :]))
-        return self._seen[1]
+        return Judgement(scores, partial(_describe_keys, panel, scores), _past_scores(of_days, seen))
 
     def _scores(self, panel: Panel, seen: Distances) -> Floats:
         """Keys x days of scores, NaN where a key cannot be judged."""
@@ -114,19 +92,35 @@ class EndpointShift:
         old: Flags = days >= self.settings.minimum_days
         return old
 
-    def _excuses(self, panel: Panel, seen: Distances) -> NDArray[np.object_]:
-        excuses = np.full(len(panel.keys), None, dtype=object)
+    def _excuses(self, panel: Panel, seen: Distances) -> Excuses:
         current = seen.requests[:, -1]
-        excuses[(current > 0) & (seen.history[:, -1] < LEAST_HISTORY)] = "too few requests in its history"
+        short = (current > 0) & (seen.history[:, -1] < LEAST_HISTORY)
         unsaid = (current == 0) & (panel.requests[:, -1] > 0)
-        excuses[unsaid | (not seen.requests.any())] = "the source does not say which endpoints were used"
-        excuses[~self._old_enough(panel, seen)] = (
-            f"too young: fewer than {counted(self.settings.minimum_days, 'observed day')}"
+        young = ~self._old_enough(panel, seen)
+        return excuses(
+            panel,
+            (short, "too few requests in its history"),
+            (unsaid | (not seen.requests.any()), "the source does not say which endpoints were used"),
+            *young_or_revoked(panel, young, self.settings.minimum_days),
         )
-        excuses[~panel.records["active"].to_numpy()] = "revoked"
-        if panel.missing[-1]:
-            excuses[:] = "no data for the day"
-        return excuses
+
+
+def _past_scores(of_days: Floats, seen: Distances) -> Floats:
+    """The scores of the last days before the judged one on which keys had enough requests."""
+    earlier = slice(max(seen.requests.shape[1] - 1 - CALIBRATION_DAYS, 0), -1)
+    enough = seen.requests[:, earlier] >= LEAST_REQUESTS
+    past: Floats = of_days[:, earlier][enough]
+    return past[~np.isnan(past)]
+
+
+def _describe_keys(panel: Panel, scores: pd.DataFrame, keys: list[str]) -> dict[str, Description]:
+    """Where each key's requests went, and which endpoints it never used before."""
+    earlier = panel.maps("endpoint_distribution", keys)
+    answers = {}
+    for key in keys:
+        used = {name for day in earlier for name in day.get(key, {})}
+        answers[key] = _describe_key(row_of(scores, key), panel.record(key), used)
+    return answers
 
 
 def _placed(mixes: Mixes, missing: Flags) -> list[csr_array]:
@@ -153,7 +147,7 @@ def _usual_moves(seen: Distances) -> tuple[Floats, Floats]:
     return mean, np.where(count > 0, moved[np.arange(len(moved)), np.maximum(place, 0)], 0.0)
 
 
-def _describe(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) -> Description:
+def _describe_key(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) -> Description:
     mix = map_of(record["endpoint_distribution"])
     requests = max(sum(count for name, count in mix.items() if name != NO_ENDPOINT), 1)
     new = {name: count for name, count in mix.items() if name not in used and name not in (OTHER, NO_ENDPOINT)}
@@ -174,7 +168,7 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) ->
         reason=f"{reason}.",
         severity=severity,
         severity_reasons=reasons,
-        confidence="high" if judged["score"] >= 8 else "medium",
+        confidence=confidence_of(judged["score"]),
         actions=(
             f"Ask {owner_of(record)} whether a release or a new job explains the other endpoints.",
             "Read this key's access log of the day: new addresses, refused requests on these endpoints.",
@@ -196,16 +190,12 @@ def _techniques(record: pd.Series[Any], new: int) -> tuple[Technique, ...]:
 
 
 def _severity(new: int, share: float, moved: float, environment: str) -> tuple[Severity, tuple[str, ...]]:
-    level, reasons = 1, [f"{moved:.0%} of the requests went elsewhere"]
+    level = 1
+    reasons = [f"{moved:.0%} of the requests went elsewhere"]
     if new >= ENUMERATION and share >= 0.2:
         level += 1
         reasons.append("many endpoints never used before")
     elif not new:
         level -= 1
         reasons.append("only endpoints it used before")
-    if environment == "test":
-        level -= 1
-        reasons.append("a test key")
-    elif environment == "live":
-        reasons.append("a live key")
-    return (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[max(level, 0)], tuple(reasons)
+    return graded(level, reasons, environment)

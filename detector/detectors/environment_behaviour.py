@@ -6,14 +6,17 @@ where deployments are known. A judgement may carry a ``type`` column where a det
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of
-from detector.detectors.statistics.environments import behaviour_odds, named_environment
+from detector.detectors import Detector
+from detector.detectors.description import Description, owner_of
+from detector.detectors.judgement import Judgement, excuses, score_frame
+from detector.detectors.statistics.baseline import Flags, Floats
+from detector.detectors.statistics.environments import behaviour_odds, contradicting_names, deployments_known
 from detector.model.finding import Severity
 from detector.model.panel import Panel
 from detector.usage.aggregation import ENVIRONMENTS
@@ -23,7 +26,7 @@ SURE = float(np.log(0.98 / 0.02))
 BY_NAME = 0.5
 
 
-class EnvironmentBehaviour:
+class EnvironmentBehaviour(Detector):
     """The weaker grounds of an environment mismatch, for sources whose usage names no deployment.
 
     *Behaviour*: volume, days in use, weekly rhythm and endpoint mix of the last two weeks are those of the
@@ -33,47 +36,42 @@ class EnvironmentBehaviour:
     or a half for a name.
     """
 
-    kind: ClassVar[str] = "environment_behaviour"
-    types: ClassVar[frozenset[str]] = frozenset({"environment_mismatch"})
+    kind = "environment_behaviour"
+    is_rule = True
+    names = ("environment_mismatch",)
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
-
-    def judge(self, panel: Panel) -> pd.DataFrame:
+    def judge(self, panel: Panel) -> Judgement:
         """Score every key in use that day."""
-        keys, used = len(panel.keys), panel.requests[:, -1] > 0
-        score, excuses = np.zeros(keys), np.full(keys, None, dtype=object)
-        if not _deployments_known(panel):
+        used = panel.requests[:, -1] > 0
+        odds = np.full(len(panel.keys), np.nan)
+        score = np.zeros(len(panel.keys))
+        unclear: Flags = np.zeros(len(panel.keys), dtype=bool)
+        if not deployments_known(panel):
             odds = behaviour_odds(panel)
+            named = contradicting_names(panel) & used
+            score[named] = BY_NAME
+            sure = used & (odds > SURE)
+            score[sure] = odds[sure] - SURE
             known = panel.records["environment"].isin(ENVIRONMENTS).to_numpy()
-            unclear = np.isnan(odds) & used & known
-            named = self._contradicted(panel) & used
-            score = np.where(
-                used & (odds > SURE), odds - SURE, np.where(named, BY_NAME, np.where(unclear, np.nan, 0))
-            )
-            excuses[unclear & ~named] = "no deployments, and live and test keys cannot be told apart by behaviour"
-        if panel.missing[-1]:
-            score[:], excuses[:] = np.nan, "no data for the day"
-        frame = judgement(panel, score, observed=panel.requests[:, -1].astype(float), not_judged=excuses)
-        return frame.assign(type="environment_mismatch")
-
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """On which ground each key is doubted."""
-        odds = pd.Series(behaviour_odds(panel), index=panel.keys)
-        return {key: _describe(panel.record(key), float(odds[key])) for key in keys}
-
-    def _contradicted(self, panel: Panel) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        records = panel.records
-        spoken = [named_environment(None if pd.isna(name) else str(name)) for name in records["name"]]
-        pairs = zip(spoken, records["environment"], strict=True)
-        return np.array([a is not None and b in ENVIRONMENTS and a != b for a, b in pairs], dtype=bool)
+            unclear = np.isnan(odds) & used & known & ~named
+        scores = score_frame(
+            panel,
+            score,
+            observed=panel.requests[:, -1].astype(float),
+            not_judged=excuses(
+                panel, (unclear, "no deployments, and live and test keys cannot be told apart by behaviour")
+            ),
+        )
+        return Judgement(scores.assign(type="environment_mismatch"), partial(_describe_keys, panel, odds))
 
 
-def _deployments_known(panel: Panel) -> bool:
-    return bool(panel.places(1).days[-1].sum() > 0)
+def _describe_keys(panel: Panel, odds: Floats, keys: list[str]) -> dict[str, Description]:
+    """On which ground each key is doubted."""
+    rows = panel.keys.get_indexer(pd.Index(keys))
+    return {key: _describe_key(panel.record(key), float(odds[row])) for key, row in zip(keys, rows, strict=True)}
 
 
-def _describe(record: pd.Series[Any], odds: float) -> Description:
+def _describe_key(record: pd.Series[Any], odds: float) -> Description:
     own = record["environment"]
     other = "live" if own == "test" else "test"
     by_behaviour = odds > SURE

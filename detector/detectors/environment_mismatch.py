@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from detector.boundary.words import counted, long_day
-from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of
+from detector.detectors import Detector
+from detector.detectors.description import LEVELS, Description, owner_of
+from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.baseline import anscombe
 from detector.model.finding import Severity
 from detector.model.panel import Panel, row_of
 from detector.usage.aggregation import ENVIRONMENTS, explode
 
 
-class EnvironmentMismatch:
+class EnvironmentMismatch(Detector):
     """Any request of a test key in a live deployment, or of a live key in a test one.
 
     ``deployments`` in the configuration says which environment belongs where, by name or shell-style
@@ -28,38 +30,33 @@ class EnvironmentMismatch:
     requests on the Anscombe scale, 0 for none.
     """
 
-    kind: ClassVar[str] = "environment_mismatch"
+    kind = "environment_mismatch"
+    is_rule = True
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
-
-    def judge(self, panel: Panel) -> pd.DataFrame:
+    def judge(self, panel: Panel) -> Judgement:
         """Score every key by its requests in deployments that are not for its environment."""
         rows = self._placed(panel)
         strays = _sum_by_key(rows[rows["stray"]], panel.keys)
         unplaced = panel.requests[:, -1] - _sum_by_key(rows[rows["belongs"].notna()], panel.keys)
-        excuses = self._excuses(panel, unplaced)
-        fully_excused = (excuses != None) & (strays == 0)  # noqa: E711 - elementwise
-        score = np.where(fully_excused, np.nan, anscombe(strays) - anscombe(np.zeros(1)))
-        return judgement(
-            panel, score, observed=strays.astype(float), expected=0.0, low=0.0, high=0.0, not_judged=excuses
+        without_stray = (panel.requests[:, -1] > 0) & (strays == 0)
+        unknown = ~panel.records["environment"].isin(ENVIRONMENTS).to_numpy()
+        scores = score_frame(
+            panel,
+            anscombe(strays) - anscombe(np.zeros(1)),
+            observed=strays.astype(float),
+            expected=0.0,
+            low=0.0,
+            high=0.0,
+            not_judged=excuses(
+                panel,
+                (
+                    without_stray & (unplaced > 0),
+                    "requests in deployments that the policy does not name, or in none",
+                ),
+                (without_stray & unknown, "environment of the key unknown"),
+            ),
         )
-
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """Where each key was seen, how much of it, and since when."""
-        rows = self._placed(panel)
-        earlier = panel.maps("deployments", keys)
-        answers = {}
-        for key in keys:
-            strays = rows[(rows["key_id"] == key) & rows["stray"]]
-            places = strays.sort_values("request_count", ascending=False)["deployments"].tolist()
-            before = [
-                (day, sum(places_then.get(key, {}).get(place, 0) for place in places))
-                for day, places_then in zip(panel.days[:-1], earlier, strict=True)
-            ]
-            seen = [day.item() for day, count in before if count]
-            answers[key] = self._describe(panel.record(key), places, int(row_of(judged, key)["observed"]), seen)
-        return answers
+        return Judgement(scores, partial(_describe_keys, panel, scores, rows[rows["stray"]]))
 
     def belongs(self, deployment: str) -> str | None:
         """The environment whose keys belong in a deployment; None where the policy does not name it."""
@@ -77,45 +74,50 @@ class EnvironmentMismatch:
         judged = belongs.notna() & environment.isin(ENVIRONMENTS)
         return rows.assign(belongs=belongs, stray=judged & (belongs != environment))
 
-    def _excuses(self, panel: Panel, unplaced: NDArray[np.int64]) -> NDArray[np.object_]:
-        excuses = np.full(len(panel.keys), None, dtype=object)
-        used = panel.requests[:, -1] > 0
-        excuses[used & (unplaced > 0)] = "requests in deployments that the policy does not name, or in none"
-        excuses[used & ~panel.records["environment"].isin(ENVIRONMENTS).to_numpy()] = (
-            "environment of the key unknown"
-        )
-        if panel.missing[-1]:
-            excuses[:] = "no data for the day"
-        return excuses
 
-    def _describe(self, record: pd.Series[Any], places: list[str], strays: int, seen: list[date]) -> Description:
-        total, environment = int(record["request_count"]), record["environment"]
-        share = strays / max(total, 1)
-        severity, reasons = _severity(environment, strays, share, first=not seen)
-        where = " and ".join(places[:3])
-        home = "staging" if environment == "test" else "production"
-        return Description(
-            title="Test key in production" if environment == "test" else "Live key outside production",
-            reason=f"{strays:,} of {counted(total, 'request')} came through {where}; this is a {environment} key.",
-            severity=severity,
-            severity_reasons=reasons,
-            confidence="certain",
-            changes=(
-                f"First seen in {where} on {long_day(seen[0])}." if seen else f"Never seen in {where} before.",
-            ),
-            actions=(
-                f"Ask {owner_of(record)} which service sends this key to {where}.",
-                f"Give that service its own {'live' if environment == 'test' else 'test'} key; "
-                f"this one belongs in {home} only.",
-            ),
-        )
+def _describe_keys(
+    panel: Panel, scores: pd.DataFrame, stray_rows: pd.DataFrame, keys: list[str]
+) -> dict[str, Description]:
+    """Where each key was seen, how much of it, and since when."""
+    earlier = panel.maps("deployments", keys)
+    answers = {}
+    for key in keys:
+        strays = stray_rows[stray_rows["key_id"] == key]
+        places = strays.sort_values("request_count", ascending=False)["deployments"].tolist()
+        before = [
+            (day, sum(places_then.get(key, {}).get(place, 0) for place in places))
+            for day, places_then in zip(panel.days[:-1], earlier, strict=True)
+        ]
+        seen = [day.item() for day, count in before if count]
+        answers[key] = _describe_key(panel.record(key), places, int(row_of(scores, key)["observed"]), seen)
+    return answers
+
+
+def _describe_key(record: pd.Series[Any], places: list[str], strays: int, seen: list[date]) -> Description:
+    total = int(record["request_count"])
+    environment = record["environment"]
+    share = strays / max(total, 1)
+    severity, reasons = _severity(environment, strays, share, first=not seen)
+    where = " and ".join(places[:3])
+    home = "staging" if environment == "test" else "production"
+    return Description(
+        title="Test key in production" if environment == "test" else "Live key outside production",
+        reason=f"{strays:,} of {counted(total, 'request')} came through {where}; this is a {environment} key.",
+        severity=severity,
+        severity_reasons=reasons,
+        confidence="certain",
+        changes=(f"First seen in {where} on {long_day(seen[0])}." if seen else f"Never seen in {where} before.",),
+        actions=(
+            f"Ask {owner_of(record)} which service sends this key to {where}.",
+            f"Give that service its own {'live' if environment == 'test' else 'test'} key; "
+            f"this one belongs in {home} only.",
+        ),
+    )
 
 
 def _severity(environment: str, strays: int, share: float, first: bool) -> tuple[Severity, tuple[str, ...]]:
-    level, reasons = (
-        1,
-        ["a test key in a live deployment" if environment == "test" else "a live key in a test deployment"],
-    )
+    level = 1
+    reasons = ["a test key in a live deployment" if environment == "test" else "a live key in a test deployment"]
     if share >= 0.5 and strays >= 100:
         level += 1
         reasons.append("most of its requests, and at least 100")
@@ -124,7 +126,7 @@ def _severity(environment: str, strays: int, share: float, first: bool) -> tuple
         reasons.append("only one or two requests")
     if first:
         reasons.append("for the first time")
-    return (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[level], tuple(reasons)
+    return LEVELS[level], tuple(reasons)
 
 
 def _sum_by_key(rows: pd.DataFrame, keys: pd.Index) -> NDArray[np.int64]:

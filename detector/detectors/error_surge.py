@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from detector.boundary.words import counted
 from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of
+from detector.detectors import Detector
+from detector.detectors.description import Description, confidence_of, graded, owner_of
+from detector.detectors.judgement import Judgement, excuses, key_by_key, score_frame, young_or_revoked
 from detector.detectors.statistics.baseline import Flags, Floats, day_view
+from detector.detectors.statistics.calibration import CALIBRATION_DAYS, past_scores
 from detector.detectors.statistics.error_rates import Rates, surprise, usual_rates, variance
 from detector.model.finding import Severity
-from detector.model.panel import Panel, row_of
+from detector.model.panel import Panel
 
-CALIBRATION_DAYS = 28
-CALIBRATION_KEYS = 5_000
+ALL_KEYS = slice(None)
 LEAST_REQUESTS = 10
 LEAST_ERRORS = 4
 LEAST_RISE = 1.5
 """A surge has at least this many times the errors that were to be expected."""
 
 
-class ErrorSurge:
+class ErrorSurge(Detector):
     """The upper tail of a beta-binomial count, as a normal quantile.
 
     A key's error rate moves from day to day around its mean; mean and scatter (the intra-class
@@ -40,43 +41,39 @@ class ErrorSurge:
     requests, 4 errors and half as many again as expected.
     """
 
-    kind: ClassVar[str] = "error_surge"
+    kind = "error_surge"
+    is_rule = False
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
+    @classmethod
+    def days_before(cls, settings: Detection) -> int:
+        """The baselines of the days that the threshold rests on."""
+        return settings.baseline_days + CALIBRATION_DAYS
 
-    def judge(self, panel: Panel) -> pd.DataFrame:
+    def judge(self, panel: Panel) -> Judgement:
         """Score the last day of every active key."""
         last = panel.requests.shape[1] - 1
-        requests, errors = _counts(panel, slice(None), last)
-        usual = self._rates(panel, last, slice(None))
+        requests, errors = _counts(panel, ALL_KEYS, last)
+        usual = self._rates(panel, last, ALL_KEYS)
         band = 2 * np.sqrt(variance(requests, usual))
         expected = requests * usual.mean
-        return judgement(
+        young = ~self._old_enough(panel, last)
+        scores = score_frame(
             panel,
-            self._day(panel, last, slice(None), usual),
+            self._score_day(panel, last, ALL_KEYS, usual),
             observed=errors,
             expected=expected,
             low=np.maximum(expected - band, 0),
             high=np.minimum(expected + band, requests),
             eligible=(requests >= LEAST_REQUESTS) & (errors >= LEAST_ERRORS) & (errors >= LEAST_RISE * expected),
-            not_judged=self._excuses(panel),
+            not_judged=excuses(panel, *young_or_revoked(panel, young, self.settings.minimum_days)),
         )
+        past = past_scores(panel, lambda day, rows: self._score_past_day(panel, day, rows))
+        return Judgement(scores, key_by_key(panel, scores, _describe_key), past)
 
-    def past_scores(self, panel: Panel) -> NDArray[np.float64]:
-        """Scores of the seen days before with enough requests, for a fixed sample of keys."""
-        step = slice(None, None, max(len(panel.keys) // CALIBRATION_KEYS, 1))
-        days = [day for day in range(len(panel.days) - 1) if not panel.missing[day]]
-        scores = [np.empty(0)]
-        for day in days[-CALIBRATION_DAYS:]:
-            score = self._day(panel, day, step, self._rates(panel, day, step))
-            scores.append(score[panel.requests[step, day] >= LEAST_REQUESTS])
-        past = np.concatenate(scores)
-        return past[~np.isnan(past)]
-
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """How many of each key's requests failed, and how many usually do."""
-        return {key: _describe(row_of(judged, key), panel.record(key)) for key in keys}
+    def _score_past_day(self, panel: Panel, day: int, rows: slice) -> Floats:
+        """The scores of the keys with enough requests."""
+        score = self._score_day(panel, day, rows, self._rates(panel, day, rows))
+        return score[panel.requests[rows, day] >= LEAST_REQUESTS]
 
     def _rates(self, panel: Panel, day: int, rows: slice) -> Rates:
         window = slice(max(day - self.settings.baseline_days, 0), day)
@@ -84,7 +81,7 @@ class ErrorSurge:
         observed = panel.observed[rows, window]
         return usual_rates(np.where(observed, requests, 0), np.where(observed, errors, 0))
 
-    def _day(self, panel: Panel, day: int, rows: slice, usual: Rates) -> Floats:
+    def _score_day(self, panel: Panel, day: int, rows: slice, usual: Rates) -> Floats:
         """Scores of one day (an index into the panel's days) against the days before it."""
         requests, errors = _counts(panel, rows, day)
         judged = self._old_enough(panel, day)[rows] & panel.observed[rows, day]
@@ -98,16 +95,6 @@ class ErrorSurge:
         old: Flags = panel.observed[:, window].sum(axis=1) >= self.settings.minimum_days
         return old
 
-    def _excuses(self, panel: Panel) -> NDArray[np.object_]:
-        excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[~self._old_enough(panel, len(panel.days) - 1)] = (
-            f"too young: fewer than {counted(self.settings.minimum_days, 'observed day')}"
-        )
-        excuses[~panel.records["active"].to_numpy()] = "revoked"
-        if panel.missing[-1]:
-            excuses[:] = "no data for the day"
-        return excuses
-
 
 def _counts(panel: Panel, rows: slice, days: int | slice) -> tuple[Floats, Floats]:
     """Requests and errors; never more errors than requests."""
@@ -115,7 +102,7 @@ def _counts(panel: Panel, rows: slice, days: int | slice) -> tuple[Floats, Float
     return requests, np.minimum(panel.errors[rows, days], requests)
 
 
-def _describe(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
+def _describe_key(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
     requests = float(record["request_count"])
     rate, usual = judged["observed"] / max(requests, 1.0), judged["expected"] / max(requests, 1.0)
     severity, reasons = _severity(rate, judged["observed"], record["environment"])
@@ -128,7 +115,7 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
         ),
         severity=severity,
         severity_reasons=reasons,
-        confidence="high" if judged["score"] >= 8 else "medium",
+        confidence=confidence_of(judged["score"]),
         actions=(
             f"Ask {owner_of(record)} whether a release, a lost permission or a wrong address explains this.",
             "Read the status codes: refusals (401, 403, 404) suggest probing, failures (5xx) an outage.",
@@ -138,16 +125,12 @@ def _describe(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
 
 
 def _severity(rate: float, errors: float, environment: str) -> tuple[Severity, tuple[str, ...]]:
-    level, reasons = 1, [f"{rate:.0%} of the requests failed"]
+    level = 1
+    reasons = [f"{rate:.0%} of the requests failed"]
     if rate >= 0.5 and errors >= 100:
         level += 1
         reasons.append("at least 100 errors")
     elif rate < 0.1 or errors < 10:
         level -= 1
         reasons.append("fewer than one in ten" if rate < 0.1 else "fewer than ten errors")
-    if environment == "test":
-        level -= 1
-        reasons.append("a test key")
-    elif environment == "live":
-        reasons.append("a live key")
-    return (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[max(level, 0)], tuple(reasons)
+    return graded(level, reasons, environment)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from detector.boundary.words import counted
-from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of, techniques
+from detector.detectors import Detector, techniques
+from detector.detectors.description import Description, graded, owner_of
+from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.baseline import Flags, Floats
 from detector.model.finding import Severity, Technique
 from detector.model.panel import Panel, row_of
@@ -24,7 +26,7 @@ LARGEST_YOUNG_SHARE = 0.5
 USUAL_DAYS = 28
 
 
-class NewKeyBurst:
+class NewKeyBurst(Detector):
     """A key younger than ``minimum_days`` with more requests than all but one in twenty of the fleet.
 
     Such a key has no history to be compared with, so it is compared with the others: with the 95th percentile
@@ -34,34 +36,28 @@ class NewKeyBurst:
     where more than half of the keys in use are young: there, being new is nothing special.
     """
 
-    kind: ClassVar[str] = "new_key_burst"
+    kind = "new_key_burst"
+    is_rule = True
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
-
-    def judge(self, panel: Panel) -> pd.DataFrame:
+    def judge(self, panel: Panel) -> Judgement:
         """Score every active key that is too young to have a history."""
         current = panel.requests[:, -1].astype(np.float64)
-        active = panel.records["active"].to_numpy() & panel.known[:, -1]
-        young = active & (panel.observed[:, :-1].sum(axis=1) < self.settings.minimum_days)
-        heavy, incomparable = self._heavy(panel, young, active)
-        burst = young & (current > heavy) & (current >= self.settings.minimum_requests)
-        score = np.where(burst, current / max(heavy, 1.0), 0.0)
-        excuses = self._excuses(panel, young, incomparable)
-        score[excuses != None] = np.nan  # noqa: E711 - elementwise
-        return judgement(panel, score, observed=current, low=0.0, high=heavy, not_judged=excuses)
-
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """How heavy each key is for its age."""
         ages = panel.observed[:, :-1].sum(axis=1)
-        rows = panel.keys.get_indexer(pd.Index(keys))
-        current = panel.requests[:, -1]
-        return {
-            key: _describe(
-                row_of(judged, key), panel.record(key), int(ages[row]), int((current > current[row]).sum())
-            )
-            for key, row in zip(keys, rows, strict=True)
-        }
+        active = panel.records["active"].to_numpy() & panel.known[:, -1]
+        young = active & (ages < self.settings.minimum_days)
+        heavy, incomparable = self._heavy(panel, young, active)
+        much = current >= self.settings.minimum_requests
+        burst = young & (current > heavy) & much
+        not_judged = excuses(panel, (young & much, incomparable)) if incomparable else excuses(panel)
+        scores = score_frame(
+            panel,
+            np.where(burst, current / max(heavy, 1.0), 0.0),
+            observed=current,
+            low=0.0,
+            high=heavy,
+            not_judged=not_judged,
+        )
+        return Judgement(scores, partial(_describe_keys, panel, scores, ages))
 
     def _heavy(self, panel: Panel, young: Flags, active: Flags) -> tuple[float, str | None]:
         """The requests that only the heaviest exceed, and why there is nothing to compare with, if so."""
@@ -73,13 +69,6 @@ class NewKeyBurst:
             return np.inf, "most keys in use are young: a new installation, or many keys made at once"
         current = np.quantile(panel.requests[grown, -1], HEAVY)
         return float(max(current, np.quantile(_usual(panel, grown), HEAVY))), None
-
-    def _excuses(self, panel: Panel, young: Flags, incomparable: str | None) -> NDArray[np.object_]:
-        excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[young & (panel.requests[:, -1] >= self.settings.minimum_requests)] = incomparable
-        if panel.missing[-1]:
-            excuses[:] = "no data for the day"
-        return excuses
 
 
 def _usual(panel: Panel, rows: Flags) -> Floats:
@@ -93,7 +82,19 @@ def _usual(panel: Panel, rows: Flags) -> Floats:
     return usual
 
 
-def _describe(judged: pd.Series[Any], record: pd.Series[Any], age: int, heavier: int) -> Description:
+def _describe_keys(
+    panel: Panel, scores: pd.DataFrame, ages: NDArray[np.int64], keys: list[str]
+) -> dict[str, Description]:
+    """How heavy each key is for its age."""
+    current = panel.requests[:, -1]
+    answers = {}
+    for key, row in zip(keys, panel.keys.get_indexer(pd.Index(keys)), strict=True):
+        heavier = int((current > current[row]).sum())
+        answers[key] = _describe_key(row_of(scores, key), panel.record(key), int(ages[row]), heavier)
+    return answers
+
+
+def _describe_key(judged: pd.Series[Any], record: pd.Series[Any], age: int, heavier: int) -> Description:
     days = f"after {counted(age, 'day')}" if age else "on its first day"
     rank = f"{counted(heavier, 'key')} made more" if heavier else "no key made more"
     severity, reasons = _severity(judged["score"], record["environment"])
@@ -124,12 +125,4 @@ def _techniques(record: pd.Series[Any], days: str) -> tuple[Technique, ...]:
 
 
 def _severity(times: float, environment: str) -> tuple[Severity, tuple[str, ...]]:
-    level, reasons = 1, [f"{times:,.1f} times what 19 of 20 keys stay below"]
-    if times >= 10:
-        level += 1
-    if environment == "test":
-        level -= 1
-        reasons.append("a test key")
-    elif environment == "live":
-        reasons.append("a live key")
-    return (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[level], tuple(reasons)
+    return graded(2 if times >= 10 else 1, [f"{times:,.1f} times what 19 of 20 keys stay below"], environment)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from detector.boundary.words import counted, long_day, singular_or_plural
-from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of, techniques
+from detector.detectors import Detector, techniques
+from detector.detectors.description import Description, owner_of
+from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.baseline import Flags, anscombe
 from detector.model.finding import Severity, Technique
 from detector.model.panel import Panel
 
 
-class RevokedKeyUse:
+class RevokedKeyUse(Detector):
     """Any request of a key on a day after its revocation.
 
     On the day of the revocation itself a count does not say which requests came before it. The last use
@@ -25,27 +27,28 @@ class RevokedKeyUse:
     less certain. Score: the requests on the Anscombe scale, 0 for none.
     """
 
-    kind: ClassVar[str] = "revoked_key_use"
+    kind = "revoked_key_use"
+    is_rule = True
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
-
-    def judge(self, panel: Panel) -> pd.DataFrame:
+    def judge(self, panel: Panel) -> Judgement:
         """Score every key by its requests that day, if it was revoked before the day ended."""
         requests = panel.requests[:, -1]
-        score = np.where(
-            _revoked(panel) & ~_used_before_only(panel), anscombe(requests) - anscombe(np.zeros(1)), 0.0
+        against_revocation = _revoked(panel) & ~_used_before_only(panel)
+        scores = score_frame(
+            panel,
+            np.where(against_revocation, anscombe(requests) - anscombe(np.zeros(1)), 0.0),
+            observed=requests.astype(float),
+            expected=0.0,
+            low=0.0,
+            high=0.0,
+            not_judged=excuses(panel),
         )
-        excuses = np.full(len(panel.keys), None, dtype=object)
-        if panel.missing[-1]:
-            excuses[:], score[:] = "no data for the day", np.nan
-        return judgement(
-            panel, score, observed=requests.astype(float), expected=0.0, low=0.0, high=0.0, not_judged=excuses
-        )
+        return Judgement(scores, partial(_describe_keys, panel))
 
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """How much each key was used, and how long after its revocation."""
-        return {key: _describe(panel, key, panel.record(key)) for key in keys}
+
+def _describe_keys(panel: Panel, keys: list[str]) -> dict[str, Description]:
+    """How much each key was used, and how long after its revocation."""
+    return {key: _describe_key(panel, key, panel.record(key)) for key in keys}
 
 
 def _revoked(panel: Panel) -> Flags:
@@ -62,7 +65,7 @@ def _used_before_only(panel: Panel) -> Flags:
     return before
 
 
-def _describe(panel: Panel, key: str, record: pd.Series[Any]) -> Description:
+def _describe_key(panel: Panel, key: str, record: pd.Series[Any]) -> Description:
     requests = int(panel.requests[panel.keys.get_loc(key), -1])
     count = counted(requests, "request")
     revoked: datetime = record["revoked_at"].astimezone(panel.timezone)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from scipy.sparse import csr_array
 
 from detector.boundary.words import counted
 from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of
-from detector.detectors.statistics.baseline import anscombe, day_view, expectation
+from detector.detectors import Detector
+from detector.detectors.description import Description, live_or_not, owner_of
+from detector.detectors.judgement import Judgement, excuses, score_frame, young_or_revoked
+from detector.detectors.statistics.baseline import Flags, Floats, anscombe, day_view, expect_day
 from detector.model.errors import ConfigError
 from detector.model.finding import Severity
 from detector.model.panel import Mixes, Panel, row_of
@@ -37,6 +40,10 @@ FEATURES = {
     "deployments": "in how many places it was seen",
 }
 """What a key-day is described by, and how a person reads it."""
+TERMS = ("pattern", "beyond what was seen")
+"""What a score adds up from."""
+VOLUME_FEATURES = ("volume", "week", "record")
+"""Those that make a usage spike of what they lead."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class _Maps:
             total = total + matrix
         return cls(endpoints, total, panel.places(PAST_DAYS + 1))
 
-    def mix(self, ago: int, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def mix(self, ago: int, rows: slice) -> tuple[Floats, Floats]:
         """Per key: total variation between the day's endpoint mix and that of the other days, and the
         share of its requests that went to endpoints no other day has."""
         day = self.endpoints.days[-1 - ago][rows].astype(np.float64)
@@ -68,7 +75,7 @@ class _Maps:
         return np.where(judged, apart, 0.0), np.where(judged, new, 0.0)
 
 
-class UnusualPattern:
+class UnusualPattern(Detector):
     """An outlier estimator over eight features of a key-day, fitted on the fleet's own past days.
 
     Any scikit-learn or PyOD outlier estimator serves, by its dotted path in ``detection.estimator``; the
@@ -77,70 +84,66 @@ class UnusualPattern:
     since a forest alone cannot tell far from farther. A key is named a usage spike where volume leads.
     """
 
-    kind: ClassVar[str] = "unusual_pattern"
-    types: ClassVar[frozenset[str]] = frozenset({"unusual_pattern", "usage_spike"})
+    kind = "unusual_pattern"
+    is_rule = False
+    names = (kind, "usage_spike")
+    methods = ("isolation_forest", "both")
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
+    @classmethod
+    def days_before(cls, settings: Detection) -> int:
+        """The baselines of the days that the estimator is fitted on."""
+        return settings.baseline_days + PAST_DAYS
 
-    def judge(self, panel: Panel) -> pd.DataFrame:
-        """Score the last day of every active key."""
+    def judge(self, panel: Panel) -> Judgement:
+        """Score the last day of every active key, and a sample of the past key-days that the estimator was
+        fitted on."""
         maps = _Maps.of(panel, self.settings.baseline_days)
-        past, current = self._past(panel, maps), self._features(panel, maps, 0, slice(None))
+        past = self._past(panel, maps)
+        current = self._features(panel, maps, 0, slice(None))
+        enough: Flags = ~np.isnan(current.sum(axis=1))
         count = panel.requests[:, -1].astype(float)
-        enough = ~np.isnan(current).any(axis=1)
-        terms = {name: np.full(len(panel.keys), np.nan) for name in ("pattern", "beyond what was seen")}
-        if len(past) >= FEWEST_ROWS and enough.any():
-            pattern, beyond = self._score(past, current[enough])
-            terms["pattern"][enough], terms["beyond what was seen"][enough] = pattern, beyond
-        lead = _leading(past, current) if len(past) >= FEWEST_ROWS else np.zeros(len(panel.keys), int)
-        frame = judgement(
+        standing = np.zeros(current.shape)
+        terms = {name: np.full(len(panel.keys), np.nan) for name in TERMS}
+        past_scores = np.empty(0)
+        if len(past) >= FEWEST_ROWS:
+            fitted = _Fitted.on(past, self.settings.estimator)
+            standing = _standing_out(past, current)
+            past_scores = fitted.past_scores()
+            if enough.any():
+                for name, values in zip(TERMS, fitted.terms(current[enough]), strict=True):
+                    terms[name][enough] = values
+        lead = np.array(list(FEATURES))[standing.argmax(axis=1)]
+        scores = score_frame(
             panel,
             sum(terms.values(), np.zeros(len(panel.keys))),
             observed=count,
             eligible=count >= self.settings.minimum_requests,
-            not_judged=self._excuses(panel, enough, len(past)),
+            not_judged=excuses(
+                panel,
+                *young_or_revoked(panel, ~enough, self.settings.minimum_days),
+                (len(past) < FEWEST_ROWS, f"fewer than {FEWEST_ROWS} past key-days to learn from"),
+            ),
             terms=terms,
         )
-        volume = np.isin(np.array(list(FEATURES))[lead], ("volume", "week", "record"))
-        return frame.assign(type=np.where(volume, "usage_spike", self.kind))
+        scores["type"] = np.where(np.isin(lead, VOLUME_FEATURES), "usage_spike", self.kind)
+        return Judgement(scores, partial(_describe_keys, panel, scores, standing), past_scores)
 
-    def past_scores(self, panel: Panel) -> NDArray[np.float64]:
-        """Scores of a sample of the past key-days that the estimator was fitted on."""
-        past = self._past(panel, _Maps.of(panel, self.settings.baseline_days))
-        if len(past) < FEWEST_ROWS:
-            return np.empty(0)
-        pattern, beyond = self._score(past, past)
-        return pattern + beyond
-
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """Which features make each key stand out."""
-        maps = _Maps.of(panel, self.settings.baseline_days)
-        past, current = self._past(panel, maps), self._features(panel, maps, 0, slice(None))
-        standing = _standing_out(past, current)
-        rows = panel.keys.get_indexer(pd.Index(keys))
-        return {
-            key: _describe(panel.record(key), standing[row], str(row_of(judged, key)["type"]))
-            for key, row in zip(keys, rows, strict=True)
-        }
-
-    def _past(self, panel: Panel, maps: _Maps) -> NDArray[np.float64]:
+    def _past(self, panel: Panel, maps: _Maps) -> Floats:
         """Features of past key-days in use: rows x features, from at most ``PAST_DAYS`` days."""
         step = slice(None, None, max(len(panel.keys) // PAST_KEYS, 1))
         length = panel.requests.shape[1]
         ago = [back for back in range(1, length) if not panel.missing[-1 - back]][:PAST_DAYS]
         days = [self._features(panel, maps, back, step) for back in ago]
-        past: NDArray[np.float64] = np.concatenate([np.empty((0, len(FEATURES))), *days])
-        judged: NDArray[np.float64] = past[~np.isnan(past.sum(axis=1))]
+        past: Floats = np.concatenate([np.empty((0, len(FEATURES))), *days])
+        judged: Floats = past[~np.isnan(past.sum(axis=1))]
         return judged[np.lexsort(judged.T)]  # a forest depends on the order of what it learns from
 
-    def _features(self, panel: Panel, maps: _Maps, ago: int, rows: slice) -> NDArray[np.float64]:
+    def _features(self, panel: Panel, maps: _Maps, ago: int, rows: slice) -> Floats:
         """Keys x features of the day so many days before the judged one; NaN where not judged."""
         day = panel.requests.shape[1] - 1 - ago
         window = slice(max(day - self.settings.baseline_days, 0), day)
         counts, observed = panel.requests[rows, window], panel.observed[rows, window]
-        weekdays = (panel.days.astype(int) % 7).astype(np.int64)
-        usual = expectation(counts, observed, weekdays[window], int(weekdays[day]))
+        usual = expect_day(panel, day, rows, self.settings.baseline_days)
         today, errors = panel.requests[rows, day], panel.errors[rows, day]
         volume = (anscombe(today) - usual.mean) / usual.spread
         centre, scale = day_view(volume)
@@ -163,26 +166,39 @@ class UnusualPattern:
         features[(usual.days < self.settings.minimum_days) | ~active] = np.nan
         return features
 
-    def _score(
-        self, past: NDArray[np.float64], rows: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        estimator = _estimator(self.settings.estimator)
-        estimator.fit(past)
-        reference, raw = _strangeness(estimator, past), _strangeness(estimator, rows)
-        median, upper = np.quantile(reference, [0.5, 0.9])
-        middle, top = np.median(past, axis=0), np.quantile(past, TOP, axis=0)
-        excess = np.maximum(rows - top, 0) / np.maximum(top - middle, 0.1)
-        return (raw - median) / max(float(upper - median) / 1.2816, 1e-9), np.log1p(excess).sum(axis=1)
 
-    def _excuses(self, panel: Panel, enough: Any, past: int) -> NDArray[np.object_]:
-        excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[~enough] = f"too young: fewer than {counted(self.settings.minimum_days, 'observed day')}"
-        excuses[~panel.records["active"].to_numpy()] = "revoked"
-        if past < FEWEST_ROWS:
-            excuses[:] = f"fewer than {FEWEST_ROWS} past key-days to learn from"
-        if panel.missing[-1]:
-            excuses[:] = "no data for the day"
-        return excuses
+@dataclass(frozen=True)
+class _Fitted:
+    """An estimator fitted on past key-days (rows x features), and how strange it finds them themselves."""
+
+    estimator: Any
+    past: Floats
+    strangeness: Floats
+
+    @classmethod
+    def on(cls, past: Floats, path: str) -> _Fitted:
+        """Fit the estimator of a dotted path."""
+        estimator = _estimator(path)
+        estimator.fit(past)
+        return cls(estimator, past, _strangeness(estimator, past))
+
+    def past_scores(self) -> Floats:
+        """The scores of the past key-days themselves."""
+        total: Floats = np.sum(self._terms(self.past, self.strangeness), axis=0)
+        return total
+
+    def terms(self, rows: Floats) -> tuple[Floats, Floats]:
+        """The ``TERMS`` of key-days that the estimator has not seen."""
+        return self._terms(rows, _strangeness(self.estimator, rows))
+
+    def _terms(self, rows: Floats, strangeness: Floats) -> tuple[Floats, Floats]:
+        """The estimator's answer, centred and scaled on the past, and how far features lie beyond the past."""
+        median, upper = np.quantile(self.strangeness, [0.5, 0.9])
+        middle = np.median(self.past, axis=0)
+        top = np.quantile(self.past, TOP, axis=0)
+        excess = np.maximum(rows - top, 0) / np.maximum(top - middle, 0.1)
+        pattern = (strangeness - median) / max(float(upper - median) / 1.2816, 1e-9)
+        return pattern, np.log1p(excess).sum(axis=1)
 
 
 def _estimator(path: str) -> Any:
@@ -200,7 +216,7 @@ def _estimator(path: str) -> Any:
     return estimator
 
 
-def _strangeness(estimator: Any, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _strangeness(estimator: Any, rows: Floats) -> Floats:
     """Higher is stranger: scikit-learn scores the other way round, PyOD does not."""
     if hasattr(estimator, "score_samples"):
         return -np.asarray(estimator.score_samples(rows), dtype=np.float64)
@@ -211,7 +227,7 @@ def _shares(counts: csr_array, totals: Any) -> csr_array:
     return csr_array(counts.multiply((1 / np.maximum(totals, 1))[:, None]))
 
 
-def _entropy(places: csr_array) -> NDArray[np.float64]:
+def _entropy(places: csr_array) -> Floats:
     """The entropy of each key's deployments, in nats."""
     shares = _shares(places.astype(np.float64), places.sum(axis=1))
     shares.data = -shares.data * np.log(np.maximum(shares.data, 1e-12))
@@ -220,24 +236,31 @@ def _entropy(places: csr_array) -> NDArray[np.float64]:
 
 def _error_residual(
     today: NDArray[np.int64], errors: NDArray[np.int64], counts: NDArray[np.int64], past: NDArray[np.int64]
-) -> NDArray[np.float64]:
+) -> Floats:
     """How many standard deviations the errors lie above the key's own rate; never below 0."""
     rate = (past.sum(axis=1) + 0.5) / (counts.sum(axis=1) + 10)
     residual = (errors - rate * today) / np.sqrt(rate * (1 - np.minimum(rate, 0.99)) * today + 1)
     return np.asarray(np.maximum(residual, 0), dtype=np.float64)
 
 
-def _standing_out(past: NDArray[np.float64], current: NDArray[np.float64]) -> NDArray[np.float64]:
+def _standing_out(past: Floats, current: Floats) -> Floats:
     """Keys x features: how far each feature lies above the past median, in units of its usual upper range."""
     middle, upper = np.median(past, axis=0), np.quantile(past, 0.99, axis=0)
     return np.nan_to_num((current - middle) / np.maximum(upper - middle, 0.1))
 
 
-def _leading(past: NDArray[np.float64], current: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.asarray(_standing_out(past, current).argmax(axis=1), dtype=np.int64)
+def _describe_keys(
+    panel: Panel, scores: pd.DataFrame, standing: Floats, keys: list[str]
+) -> dict[str, Description]:
+    """Which features make each key stand out."""
+    rows = panel.keys.get_indexer(pd.Index(keys))
+    return {
+        key: _describe_key(panel.record(key), standing[row], str(row_of(scores, key)["type"]))
+        for key, row in zip(keys, rows, strict=True)
+    }
 
 
-def _describe(record: pd.Series[Any], standing: NDArray[np.float64], kind: str) -> Description:
+def _describe_key(record: pd.Series[Any], standing: Floats, kind: str) -> Description:
     order = np.argsort(-standing)
     named = [list(FEATURES.values())[index] for index in order[:3] if standing[index] > 1] or [
         "a mix of small things"
@@ -247,7 +270,7 @@ def _describe(record: pd.Series[Any], standing: NDArray[np.float64], kind: str) 
         title="Usage spike" if kind == "usage_spike" else "Unusual pattern",
         reason=f"{counted(record['request_count'], 'request')}, unlike past days in {', '.join(named)}.",
         severity=Severity.MEDIUM if live else Severity.LOW,
-        severity_reasons=("a live key" if live else "not a live key", "no single rule explains it"),
+        severity_reasons=(live_or_not(record), "no single rule explains it"),
         confidence="medium" if standing.max() > 3 else "low",
         actions=(
             f"Ask {owner_of(record)} whether this day's use was meant.",

@@ -7,7 +7,7 @@ to compare with.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,20 +15,24 @@ from numpy.typing import NDArray
 
 from detector.boundary.words import counted
 from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of
+from detector.detectors import Detector
+from detector.detectors.description import Description, confidence_of, graded, owner_of
+from detector.detectors.judgement import Judgement, excuses, key_by_key, score_frame, young_or_revoked
 from detector.detectors.statistics.baseline import (
     Expectation,
+    Flags,
+    Floats,
     anscombe,
     burst_score,
     counts_of,
     day_view,
-    expectation,
+    expect_day,
 )
+from detector.detectors.statistics.calibration import CALIBRATION_DAYS, past_scores
 from detector.model.finding import Severity
-from detector.model.panel import Panel, row_of
+from detector.model.panel import Panel
 
-CALIBRATION_DAYS = 28
-CALIBRATION_KEYS = 5_000
+ALL_KEYS = slice(None)
 BAND = 2.0
 """The usual range of a key is its mean plus or minus this many SD, about 95 of 100 ordinary days."""
 
@@ -38,7 +42,7 @@ RATIO_FLOOR = 3
 """Added to both counts of a ratio, so that 2 requests against 1 are no doubling."""
 
 
-class UsageSpike:
+class UsageSpike(Detector):
     """How far a day lies above what the key's own history leads us to expect. Four terms add up:
 
     - *own*: ``z = (t(day) - mean) / SD`` on the Anscombe scale, against a baseline that weighs recent
@@ -55,17 +59,22 @@ class UsageSpike:
     ``dormant_after_days``: else its waking is what is unusual.
     """
 
-    kind: ClassVar[str] = "usage_spike"
+    kind = "usage_spike"
+    is_rule = False
+    methods = ("zscore", "both")
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
+    @classmethod
+    def days_before(cls, settings: Detection) -> int:
+        """The baselines of the days that the threshold rests on."""
+        return settings.baseline_days + CALIBRATION_DAYS
 
-    def judge(self, panel: Panel) -> pd.DataFrame:
+    def judge(self, panel: Panel) -> Judgement:
         """Score the last day of every active key."""
         last = panel.requests.shape[1] - 1
-        usual = self._expect(panel, last, slice(None))
-        terms = self._terms(panel, last, slice(None), usual)
-        return judgement(
+        usual = expect_day(panel, last, ALL_KEYS, self.settings.baseline_days)
+        terms = self._terms(panel, last, ALL_KEYS, usual)
+        young = usual.days < self.settings.minimum_days
+        scores = score_frame(
             panel,
             sum_of(terms),
             terms=terms,
@@ -74,42 +83,24 @@ class UsageSpike:
             low=counts_of(usual.mean - BAND * usual.spread),
             high=counts_of(usual.mean + BAND * usual.spread),
             eligible=self._recently_used(panel) & (panel.requests[:, last] >= self.settings.minimum_requests),
-            not_judged=self._excuses(panel, usual),
+            not_judged=excuses(panel, *young_or_revoked(panel, young, self.settings.minimum_days)),
         )
+        past = past_scores(panel, lambda day, rows: self._score_past_day(panel, day, rows))
+        return Judgement(scores, key_by_key(panel, scores, _describe_key), past)
 
-    def past_scores(self, panel: Panel) -> NDArray[np.float64]:
-        """Scores of the seen days before, for a fixed sample of at most ``CALIBRATION_KEYS`` keys."""
-        step = slice(None, None, max(len(panel.keys) // CALIBRATION_KEYS, 1))
-        days = [day for day in range(len(panel.days) - 1) if not panel.missing[day]]
-        scores = [np.empty(0)]
-        for day in days[-CALIBRATION_DAYS:]:
-            usual = self._expect(panel, day, step)
-            in_use = panel.requests[step, self._window(day)].any(axis=1)
-            scores.append(sum_of(self._terms(panel, day, step, usual))[in_use])
-        past = np.concatenate(scores)
-        return past[~np.isnan(past)]
+    def _score_past_day(self, panel: Panel, day: int, rows: slice) -> Floats:
+        """The scores of the keys that were in use during the day's baseline."""
+        usual = expect_day(panel, day, rows, self.settings.baseline_days)
+        window = slice(max(day - self.settings.baseline_days, 0), day)
+        in_use = panel.requests[rows, window].any(axis=1)
+        return sum_of(self._terms(panel, day, rows, usual))[in_use]
 
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """What is unusual about each key's volume."""
-        return {key: self._describe(row_of(judged, key), panel.record(key)) for key in keys}
-
-    def _window(self, day: int) -> slice:
-        return slice(max(day - self.settings.baseline_days, 0), day)
-
-    def _expect(self, panel: Panel, day: int, rows: slice) -> Expectation:
-        """What the days before lead us to expect of one day, an index into the panel's days."""
-        window = self._window(day)
-        weekdays = (panel.days.astype(int) % 7).astype(np.int64)
-        return expectation(
-            panel.requests[rows, window], panel.observed[rows, window], weekdays[window], int(weekdays[day])
-        )
-
-    def _terms(self, panel: Panel, day: int, rows: slice, usual: Expectation) -> dict[str, NDArray[np.float64]]:
+    def _terms(self, panel: Panel, day: int, rows: slice, usual: Expectation) -> dict[str, Floats]:
         counts = panel.requests[rows, day]
         active = panel.records["active"].to_numpy()[rows]
         enough = (usual.days >= self.settings.minimum_days) & panel.observed[rows, day] & active
 
-        def of_day(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
+        def of_day(values: Floats) -> tuple[Floats, float, float]:
             judged = np.where(enough, values, np.nan)
             return judged, *day_view(judged)
 
@@ -126,68 +117,50 @@ class UsageSpike:
             "record": RECORD_WEIGHT * np.maximum(record - common_record, 0) / scale,
         }
 
-    def _recently_used(self, panel: Panel) -> NDArray[np.bool_]:
+    def _recently_used(self, panel: Panel) -> Flags:
         recent = panel.requests[:, -1 - self.settings.dormant_after_days : -1]
-        in_use: NDArray[np.bool_] = recent.sum(axis=1) > 0
+        in_use: Flags = recent.sum(axis=1) > 0
         return in_use
 
-    def _excuses(self, panel: Panel, usual: Expectation) -> NDArray[np.object_]:
-        excuses = np.full(len(panel.keys), None, dtype=object)
-        excuses[usual.days < self.settings.minimum_days] = (
-            f"too young: fewer than {counted(self.settings.minimum_days, 'observed day')}"
-        )
-        excuses[~panel.records["active"].to_numpy()] = "revoked"
-        if panel.missing[-1]:
-            excuses[:] = "no data for the day"
-        return excuses
 
-    def _describe(self, judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
-        times = judged["observed"] / max(judged["expected"], 1.0)
-        severity, reasons = _severity(times, record["environment"])
-        return Description(
-            title="Usage spike",
-            reason=(
-                f"{counted(judged['observed'], 'request')}, {_times(times)} its usual {judged['expected']:,.0f} "
-                f"(range {judged['low']:,.0f} to {judged['high']:,.0f})."
-            ),
-            severity=severity,
-            severity_reasons=reasons,
-            confidence="high" if judged["score"] >= 8 else "medium",
-            actions=(
-                f"Ask {owner_of(record)} whether a new job or release explains the extra requests.",
-                "If nobody expected it, rotate the key. Revoking it stops every caller at once: find them first.",
-                "Read the access log of this key for the day: new addresses, endpoints and errors.",
-            ),
-        )
+def _describe_key(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
+    times = judged["observed"] / max(judged["expected"], 1.0)
+    severity, reasons = _severity(times, record["environment"])
+    return Description(
+        title="Usage spike",
+        reason=(
+            f"{counted(judged['observed'], 'request')}, {_times(times)} its usual {judged['expected']:,.0f} "
+            f"(range {judged['low']:,.0f} to {judged['high']:,.0f})."
+        ),
+        severity=severity,
+        severity_reasons=reasons,
+        confidence=confidence_of(judged["score"]),
+        actions=(
+            f"Ask {owner_of(record)} whether a new job or release explains the extra requests.",
+            "If nobody expected it, rotate the key. Revoking it stops every caller at once: find them first.",
+            "Read the access log of this key for the day: new addresses, endpoints and errors.",
+        ),
+    )
 
 
 def _severity(times: float, environment: str) -> tuple[Severity, tuple[str, ...]]:
-    steps, reasons = 1, []
     if times >= 10:
-        steps += 1
-        reasons.append("ten times its usual volume or more")
-    elif times < 3:
-        steps -= 1
-        reasons.append("less than three times its usual volume")
-    if environment == "test":
-        steps -= 1
-        reasons.append("a test key")
-    elif environment == "live":
-        reasons.append("a live key")
-    level = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)[max(steps, 0)]
-    return level, tuple(reasons)
+        return graded(2, ["ten times its usual volume or more"], environment)
+    if times < 3:
+        return graded(0, ["less than three times its usual volume"], environment)
+    return graded(1, [], environment)
 
 
 def _times(times: float) -> str:
     return f"{times:,.0f} times" if times >= 10 else f"{times:,.1f} times"
 
 
-def sum_of(terms: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+def sum_of(terms: dict[str, Floats]) -> Floats:
     """The score."""
-    total: NDArray[np.float64] = np.sum(list(terms.values()), axis=0)
+    total: Floats = np.sum(list(terms.values()), axis=0)
     return total
 
 
-def _log_ratio(counts: NDArray[np.int64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    ratio: NDArray[np.float64] = np.log((counts + RATIO_FLOOR) / (reference + RATIO_FLOOR))
+def _log_ratio(counts: NDArray[np.int64], reference: Floats) -> Floats:
+    ratio: Floats = np.log((counts + RATIO_FLOOR) / (reference + RATIO_FLOOR))
     return ratio

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from detector.boundary.words import counted, long_day
-from detector.config.sections import Detection
-from detector.detectors import Description, judgement, owner_of
+from detector.detectors import Detector
+from detector.detectors.description import Description, owner_of
+from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.baseline import Flags
 from detector.model.finding import Severity
 from detector.model.panel import Panel, row_of
@@ -25,7 +28,7 @@ FLEET_SHARE, FLEET_KEYS = 0.2, 3
 Counts = NDArray[np.int64]
 
 
-class WentSilent:
+class WentSilent(Detector):
     """A steady key without requests for at least three observed days in a row, that day the last of them.
 
     Steady is a key used on 95 of 100 observed days or more, of at least 28 within the ``baseline_days``
@@ -36,69 +39,66 @@ class WentSilent:
     three, 0 for none.
     """
 
-    kind: ClassVar[str] = "went_silent"
-    needs_complete_data: ClassVar[bool] = True
+    kind = "went_silent"
+    is_rule = True
+    needs_complete_data = True
 
-    def __init__(self, settings: Detection) -> None:
-        self.settings = settings
-
-    def judge(self, panel: Panel) -> pd.DataFrame:
+    def judge(self, panel: Panel) -> Judgement:
         """Score every active key by the days it has been silent, if it was steady before."""
-        silent = silent_days(panel)
-        before, used = self._before(panel)
-        steady = (before >= FEWEST_OBSERVED) & (used >= STEADY_SHARE * before)
-        gone = steady & (silent >= FEWEST_SILENT) & (silent <= self.settings.dormant_after_days)
-        excuses = self._excuses(panel, before, gone & _fleet_silent(silent, gone, steady))
-        score = np.where(gone, silent / FEWEST_SILENT, 0.0)
-        score[excuses != None] = np.nan  # noqa: E711 - elementwise
+        spans = _Spans.of(panel, self.settings.baseline_days)
+        steady = (spans.before >= FEWEST_OBSERVED) & (spans.used >= STEADY_SHARE * spans.before)
+        gone = steady & (spans.silent >= FEWEST_SILENT) & (spans.silent <= self.settings.dormant_after_days)
+        ever_used = (panel.requests > 0).any(axis=1)
         low, usual, high = _usual(panel)
-        return judgement(
+        scores = score_frame(
             panel,
-            score,
+            np.where(gone, spans.silent / FEWEST_SILENT, 0.0),
             observed=panel.requests[:, -1].astype(float),
             expected=usual,
             low=low,
             high=high,
-            not_judged=excuses,
+            not_judged=excuses(
+                panel,
+                (
+                    ever_used & (spans.before < FEWEST_OBSERVED),
+                    f"fewer than {FEWEST_OBSERVED} observed days before its last use",
+                ),
+                (
+                    gone & _fleet_silent(spans.silent, gone, steady),
+                    "many steady keys fell silent at once: an outage or a holiday, not one key",
+                ),
+            ),
         )
+        return Judgement(scores, partial(_describe_keys, panel, scores, spans))
 
-    def describe(self, panel: Panel, keys: list[str], judged: pd.DataFrame) -> dict[str, Description]:
-        """Since when each key is silent, and how it was used before."""
-        silent, (before, used) = silent_days(panel), self._before(panel)
-        rows = panel.keys.get_indexer(pd.Index(keys))
-        return {
-            key: _describe(
-                panel, int(row), row_of(judged, key), (int(silent[row]), int(used[row]), int(before[row]))
-            )
-            for key, row in zip(keys, rows, strict=True)
-        }
 
-    def _before(self, panel: Panel) -> tuple[Counts, Counts]:
-        """Per key the observed days within the baseline that ends with its last use, and those in use."""
+@dataclass(frozen=True)
+class _Spans:
+    """Per key the days around its last use, as numbers of observed days."""
+
+    last: Counts
+    """The days of the panel up to and including the last use, observed or not; 0 for a key never used."""
+    silent: Counts
+    """Since the last use; all of them where the key was never used."""
+    before: Counts
+    """Within the baseline that ends with the last use."""
+    used: Counts
+    """Those of them on which the key was used."""
+
+    @classmethod
+    def of(cls, panel: Panel, baseline_days: int) -> _Spans:
+        """Count them."""
+        rows = np.arange(len(panel.keys))
         last = _last_use(panel)
-        first = np.maximum(last - self.settings.baseline_days, 0)
-        rows, observed = np.arange(len(last)), panel.observed
-        days = _running(observed)
-        in_use = _running(observed & (panel.requests > 0))
-        return days[rows, last] - days[rows, first], in_use[rows, last] - in_use[rows, first]
-
-    def _excuses(self, panel: Panel, before: Counts, explained: Flags) -> NDArray[np.object_]:
-        excuses = np.full(len(panel.keys), None, dtype=object)
-        used = (panel.requests > 0).any(axis=1)
-        excuses[used & (before < FEWEST_OBSERVED)] = (
-            f"fewer than {FEWEST_OBSERVED} observed days before its last use"
+        first = np.maximum(last - baseline_days, 0)
+        observed = _running(panel.observed)
+        in_use = _running(panel.observed & (panel.requests > 0))
+        return cls(
+            last=last,
+            silent=observed[:, -1] - observed[rows, last],
+            before=observed[rows, last] - observed[rows, first],
+            used=in_use[rows, last] - in_use[rows, first],
         )
-        excuses[explained] = "many steady keys fell silent at once: an outage or a holiday, not one key"
-        if panel.missing[-1]:
-            excuses[:] = "no data for the day"
-        return excuses
-
-
-def silent_days(panel: Panel) -> Counts:
-    """Per key the observed days since its last use; all observed days where it was never used."""
-    observed = _running(panel.observed)
-    silent: Counts = observed[:, -1] - observed[np.arange(len(observed)), _last_use(panel)]
-    return silent
 
 
 def _last_use(panel: Panel) -> Counts:
@@ -134,10 +134,21 @@ def _usual(panel: Panel) -> tuple[NDArray[np.float64], ...]:
     return tuple(used[np.arange(len(used)), place].astype(np.float64) for place in places)
 
 
-def _describe(panel: Panel, row: int, judged: pd.Series[Any], days: tuple[int, int, int]) -> Description:
-    silent, used, before = days
+def _describe_keys(panel: Panel, scores: pd.DataFrame, spans: _Spans, keys: list[str]) -> dict[str, Description]:
+    """Since when each key is silent, and how it was used before."""
+    rows = panel.keys.get_indexer(pd.Index(keys))
+    return {
+        key: _describe_key(panel, int(row), row_of(scores, key), spans)
+        for key, row in zip(keys, rows, strict=True)
+    }
+
+
+def _describe_key(panel: Panel, row: int, judged: pd.Series[Any], spans: _Spans) -> Description:
+    silent = int(spans.silent[row])
+    used = int(spans.used[row])
+    before = int(spans.before[row])
     record = panel.records.iloc[row]
-    last = long_day(panel.days[int(_last_use(panel)[row]) - 1].item())
+    last = long_day(panel.days[int(spans.last[row]) - 1].item())
     return Description(
         title="Key went silent",
         reason=(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from detector.config.sections import Detection
-from detector.detectors import METHODS, Detector, StatisticalDetector
+from detector.detectors import Detector
 from detector.judging import policy
 from detector.judging.policy import Threshold
 from detector.model.finding import Finding
@@ -26,9 +26,9 @@ def shares(
     Half is for volume, which most alarms are about, and the other detectors share the rest. Then it moves
     towards the types whose findings people found real.
     """
-    statistical = [item.kind for item in detectors if isinstance(item, StatisticalDetector)]
-    volume = [kind for kind in statistical if kind in METHODS[settings.method]]
-    others = [kind for kind in statistical if kind not in volume]
+    statistical = [detector for detector in detectors if not detector.is_rule]
+    volume = [detector.kind for detector in statistical if detector.methods]
+    others = [detector.kind for detector in statistical if not detector.methods]
     total = settings.alerts_per_1000_keys
     half = total / 2 if volume and others else total
     even = {kind: half / len(group) for group in (volume, others) for kind in group}

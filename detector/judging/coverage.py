@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from detector.config.config import Config
+from detector.detectors import detector_classes
 from detector.judging.judging import Judged
 from detector.model.panel import Panel
 from detector.model.report import Coverage, NotJudged
-
-VOLUME = ("usage_spike", "unusual_pattern")
-"""The judgements that say whether a key was judged at all, the first that there is."""
 
 
 def coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Coverage:
@@ -48,8 +46,12 @@ def _gaps(panel: Panel, window: slice) -> np.ndarray[Any, np.dtype[np.datetime64
 
 
 def volume_judgement(judged: Judged) -> pd.DataFrame | None:
-    """How the day's volume was judged by the configured method; None where that failed."""
-    return next((judged.judgements[kind] for kind in VOLUME if kind in judged.judgements), None)
+    """How the day's volume was judged by the configured method, which says whether a key was judged at all.
+
+    None where that failed.
+    """
+    volume = [kind for kind, detector in detector_classes().items() if detector.methods]
+    return next((judged.judgements[kind] for kind in volume if kind in judged.judgements), None)
 
 
 def _keys_judged(judged: Judged) -> int:

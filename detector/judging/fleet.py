@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from detector.boundary.words import counted
 from detector.config.sections import Detection
-from detector.detectors import Description
-from detector.detectors.statistics.baseline import anscombe, baseline, counts_of, expectation
+from detector.detectors.description import Description
+from detector.detectors.statistics.baseline import Floats, anscombe, baseline, counts_of, expect_day
 from detector.model.finding import Severity
 from detector.model.panel import Panel
 from detector.model.report import Fleet
@@ -60,17 +57,14 @@ def fleet_shift(panel: Panel, settings: Detection) -> tuple[Description, float] 
     ), share
 
 
-def _distances(panel: Panel, settings: Detection) -> NDArray[np.float64]:
+def _distances(panel: Panel, settings: Detection) -> Floats:
     """How far each judged key lies from its own history that day, in SD."""
     step = slice(None, None, max(len(panel.keys) // SAMPLE, 1))
     window = slice(-1 - settings.baseline_days, -1)
-    weekdays = (panel.days.astype(int) % 7).astype(np.int64)
-    usual = expectation(
-        panel.requests[step, window], panel.observed[step, window], weekdays[window], int(weekdays[-1])
-    )
+    usual = expect_day(panel, len(panel.days) - 1, step, settings.baseline_days)
     in_use = (panel.requests[step, window] > 0).any(axis=1) & panel.records["active"].to_numpy()[step]
     enough = in_use & (usual.days >= settings.minimum_days)
-    distances: NDArray[Any] = (anscombe(panel.requests[step, -1]) - usual.mean) / usual.spread
+    distances: Floats = (anscombe(panel.requests[step, -1]) - usual.mean) / usual.spread
     return distances[enough]
 
 
@@ -95,6 +89,6 @@ def fleet_total(panel: Panel) -> Fleet:
     )
 
 
-def _count(value: NDArray[np.float64]) -> float | None:
+def _count(value: Floats) -> float | None:
     """Requests from a value on the scale of the baseline; None where there is no history."""
     return None if np.isnan(value[0]) else round(float(counts_of(value)[0]), 1)

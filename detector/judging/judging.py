@@ -14,14 +14,9 @@ import pandas as pd
 
 from detector.boundary.words import counted
 from detector.config.config import Config
-from detector.detectors import (
-    Description,
-    Detector,
-    StatisticalDetector,
-    all_detectors,
-    terms_of,
-    types_of,
-)
+from detector.detectors import all_detectors
+from detector.detectors.description import Description
+from detector.detectors.judgement import Judgement, terms_of
 from detector.judging import fleet, policy
 from detector.judging.budget import shares
 from detector.judging.completeness import Problem, assess, is_complete
@@ -77,20 +72,20 @@ def judge(
     budgets = shares(detectors, config.detection, verdicts)
     for detector in detectors:
         try:
-            judged = detector.judge(panel)
-            judgements[detector.kind] = judged
-            if isinstance(detector, StatisticalDetector):
-                thresholds[detector.kind] = policy.calibrate(detector.past_scores(panel), budgets[detector.kind])
-            found = _findings(detector, panel, judged, thresholds, config, earlier)
-            if getattr(detector, "needs_complete_data", False) and not complete:
-                judged["eligible"] = False
+            judgement = detector.judge(panel)
+            judgements[detector.kind] = judgement.scores
+            if judgement.past is not None:
+                thresholds[detector.kind] = policy.calibrate(judgement.past, budgets[detector.kind])
+            found = _findings(detector.kind, panel, judgement, thresholds.get(detector.kind), config, earlier)
+            if detector.needs_complete_data and not complete:
+                judgement.scores["eligible"] = False
                 held_back += found
                 continue
             already = {finding.finding_id for finding in findings}
             findings += [finding for finding in found if finding.finding_id not in already]
         except Exception as error:  # one failing detector must not silence the others
             failures.append(f"{detector.kind} failed: {type(error).__name__}: {error}")
-            unjudged |= types_of(detector)
+            unjudged |= detector.named_types()
     extent = Extent(complete, frozenset(unjudged))
     gone = policy.absent(earlier, {finding.finding_id for finding in (*findings, *held_back)})
     findings += policy.resolved(gone, panel, extent)
@@ -117,22 +112,23 @@ def _withheld(held_back: Sequence[Finding], gone: Sequence[Sighting], extent: Ex
 
 
 def _findings(
-    detector: Detector,
+    detector: str,
     panel: Panel,
-    judged: pd.DataFrame,
-    thresholds: Mapping[str, Threshold],
+    judgement: Judgement,
+    threshold: Threshold | None,
     config: Config,
     earlier: Mapping[str, Sighting],
 ) -> list[Finding]:
-    threshold = thresholds.get(detector.kind)
-    keys = policy.named(judged, threshold.score if threshold else 0.0)
+    scores = judgement.scores
+    keys = policy.named(scores, threshold.score if threshold else 0.0)
     if not keys:
         return []
-    descriptions, changed = detector.describe(panel, keys, judged), changes(panel, keys)
+    descriptions = judgement.describe(keys)
+    changed = changes(panel, keys)
     found = []
     for key in keys:
-        row = row_of(judged, key)
-        kind = str(row.get("type", detector.kind))
+        row = row_of(scores, key)
+        kind = str(row.get("type", detector))
         identity = policy.finding_id(kind, config.source.name, key, config.organization)
         found.append(
             policy.build(
@@ -144,7 +140,7 @@ def _findings(
                 key_id=key,
                 judged=row,
                 changes=changed[key].sentences,
-                prevalence=_prevalence(len(keys), len(judged), threshold, float(row["score"])),
+                prevalence=_prevalence(len(keys), len(scores), threshold, float(row["score"])),
                 endpoints_usual=changed[key].endpoints_usual,
                 endpoints_observed=changed[key].endpoints_observed,
                 terms=terms_of(row),

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.detectors import Description
+from detector.detectors.description import Description
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Severity, Sighting, Status
 from detector.model.panel import Panel

@@ -16,7 +16,9 @@ import pytest
 from detector import detectors
 from detector.config.load import load
 from detector.config.plugins import REPORTERS
+from detector.detectors.judgement import Judgement
 from detector.model.errors import DONE, PARTIAL, DeliveryError
+from detector.model.panel import Panel
 from detector.pipeline import (
     Job,
     Outcome,
@@ -144,15 +146,13 @@ def test_a_source_that_fails_still_gives_a_report(run) -> None:
     assert document(outcome)["usage"]["total_keys"] == 5
 
 
-class Broken:
+class Broken(detectors.Detector):
     """A detector with a fault in it."""
 
     kind = "broken"
+    is_rule = True
 
-    def __init__(self, settings: object) -> None:
-        pass
-
-    def judge(self, panel: object) -> pd.DataFrame:
+    def judge(self, panel: Panel) -> Judgement:
         raise ZeroDivisionError("spread of zero")
 
 

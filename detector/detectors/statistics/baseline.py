@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.model.panel import Panel
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -81,6 +83,15 @@ class Expectation:
     dispersion: Floats
     record: Floats
     recent: Floats
+
+
+def expect_day(panel: Panel, day: int, rows: slice, baseline_days: int) -> Expectation:
+    """What the days before lead us to expect of one day, an index into the panel's days, for some of its keys."""
+    window = slice(max(day - baseline_days, 0), day)
+    weekdays = (panel.days.astype(int) % 7).astype(np.int64)
+    return expectation(
+        panel.requests[rows, window], panel.observed[rows, window], weekdays[window], int(weekdays[day])
+    )
 
 
 def expectation(

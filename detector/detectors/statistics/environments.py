@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from detector.detectors.statistics.baseline import Flags
 from detector.model.panel import Panel
 from detector.usage.aggregation import ENVIRONMENTS
 
@@ -29,6 +31,21 @@ def named_environment(name: str | None) -> str | None:
     words = set(re.split(r"[^a-z0-9]+", (name or "").lower()))
     spoken = [environment for environment, marks in WORDS.items() if words & marks]
     return spoken[0] if len(spoken) == 1 else None
+
+
+def contradicting_names(panel: Panel) -> Flags:
+    """Whether each key's name speaks of another environment than the one it is registered for."""
+    names = [None if pd.isna(name) else str(name) for name in panel.records["name"]]
+    spoken = pd.Series([named_environment(name) for name in names], index=panel.records.index, dtype=object)
+    registered = panel.records["environment"].astype(object)
+    contradicts = spoken.notna() & registered.isin(ENVIRONMENTS) & (spoken != registered)
+    flags: Flags = contradicts.to_numpy(dtype=bool)
+    return flags
+
+
+def deployments_known(panel: Panel) -> bool:
+    """Whether the source says in which deployments the day's requests were seen."""
+    return bool(panel.places(1).days[-1].sum() > 0)
 
 
 def behaviour_odds(panel: Panel) -> NDArray[np.float64]:

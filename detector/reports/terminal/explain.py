@@ -7,7 +7,7 @@ import pandas as pd
 
 from detector.boundary.text import visible
 from detector.boundary.words import counted
-from detector.detectors import terms_of
+from detector.detectors.judgement import terms_of
 from detector.judging.judging import Judged
 from detector.model.finding import Status
 from detector.model.panel import Panel, row_of

@@ -7,7 +7,7 @@ from importlib import import_module
 import pytest
 
 from detector.config.sections import Detection
-from detector.detectors import DETECTORS, Detector, StatisticalDetector, all_detectors
+from detector.detectors import DETECTORS, Detector, all_detectors
 from detector.judging import policy
 from tests.cases import Case
 from tests.cases.usage_spike import fleet, with_last
@@ -20,11 +20,9 @@ CASES = [(kind, case) for kind in DETECTORS for case in import_module(f"tests.ca
 
 def names(detector: Detector, case: Case) -> set[str]:
     """The keys a detector names at the default settings."""
-    subject = case.panel()
-    threshold = 0.0
-    if isinstance(detector, StatisticalDetector):
-        threshold = policy.calibrate(detector.past_scores(subject), 1).score
-    return set(policy.named(detector.judge(subject), threshold))
+    judgement = detector.judge(case.panel())
+    threshold = 0.0 if judgement.past is None else policy.calibrate(judgement.past, 1).score
+    return set(policy.named(judgement.scores, threshold))
 
 
 @pytest.mark.parametrize(("kind", "case"), CASES, ids=[f"{kind}: {case.title}" for kind, case in CASES])
@@ -36,7 +34,7 @@ def test_a_detector_names_the_keys_of_its_case_and_no_other(kind: str, case: Cas
 @pytest.mark.parametrize(("kind", "case"), CASES, ids=[f"{kind}: {case.title}" for kind, case in CASES])
 def test_a_detector_says_which_keys_it_could_not_judge(kind: str, case: Case) -> None:
     """A key that cannot be judged has no score, and a reason."""
-    judged = BY_KIND[kind].judge(case.panel())
+    judged = BY_KIND[kind].judge(case.panel()).scores
     unscored = judged[judged["score"].isna()]
     assert set(unscored.index) == case.not_judged
     assert unscored["not_judged"].notna().all()
@@ -64,8 +62,7 @@ def test_every_named_key_is_described(kind: str) -> None:
     """A finding always has a title, a reason, an action and reasons for its severity."""
     detector = BY_KIND[kind]
     for case in import_module(f"tests.cases.{kind}").CASES:
-        subject = case.panel()
-        described = detector.describe(subject, sorted(case.fires), detector.judge(subject))
+        described = detector.judge(case.panel()).describe(sorted(case.fires))
         assert set(described) == case.fires
         for description in described.values():
             assert description.title
@@ -77,7 +74,7 @@ def test_every_named_key_is_described(kind: str) -> None:
 def test_a_planted_spike_outranks_every_ordinary_key_by_a_margin() -> None:
     """A tenfold day scores at least twice as high as any other key."""
     counts = with_last(fleet(), key_010=max(fleet()["key-010"]) * 10)
-    scores = BY_KIND["usage_spike"].judge(panel(counts))["score"]
+    scores = BY_KIND["usage_spike"].judge(panel(counts)).scores["score"]
     assert scores["key-010"] > 2 * scores.drop("key-010").max()
 
 
@@ -86,6 +83,6 @@ def test_no_row_after_the_judged_day_is_used() -> None:
     counts = fleet(days=100)
     today = panel(counts)
     shorter = panel({key: values[20:] for key, values in counts.items()})
-    assert BY_KIND["usage_spike"].judge(today)["score"].round(9).tolist() == (
-        BY_KIND["usage_spike"].judge(shorter)["score"].round(9).tolist()
+    assert BY_KIND["usage_spike"].judge(today).scores["score"].round(9).tolist() == (
+        BY_KIND["usage_spike"].judge(shorter).scores["score"].round(9).tolist()
     )

@@ -23,8 +23,7 @@ SLEEPER = {"busy": [5] * 121, "sleeper": [3] * 80 + [0] * 40 + [6]}
 
 def techniques(kind: str, subject: Panel, key: str) -> tuple[Technique, ...]:
     """What the detector takes the key's behaviour that day for."""
-    detector = DETECTORS[kind]
-    return detector.describe(subject, [key], detector.judge(subject))[key].techniques
+    return DETECTORS[kind].judge(subject).describe([key])[key].techniques
 
 
 def failing(subject: Panel, key: str, errors: int) -> Panel:

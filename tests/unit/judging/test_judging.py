@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import Any
 
-import pandas as pd
 import pytest
 
 from detector.config.config import Config
 from detector.config.sections import Detection
-from detector.detectors import DETECTORS, all_detectors, types_of
+from detector.detectors import DETECTORS, all_detectors
+from detector.detectors.judgement import Judgement
 from detector.detectors.name_mismatch import NameMismatch
 from detector.judging.judging import Judged, judge
 from detector.model.extent import Extent
@@ -42,9 +41,14 @@ def statuses(judged: Judged) -> Mapping[str, str]:
     return {finding.finding_id: str(finding.status) for finding in judged.findings}
 
 
-def broken(*arguments: Any) -> pd.DataFrame:
-    """A ``judge`` or ``describe`` that fails."""
-    raise ZeroDivisionError("spread of zero")
+def fails_to_judge(detector: NameMismatch, panel: Panel) -> Judgement:
+    """A detector with a fault in it."""
+    raise ZeroDivisionError
+
+
+def fails_to_describe(detector: NameMismatch, panel: Panel, judge=NameMismatch.judge) -> Judgement:
+    """A detector that scores, and has a fault where it explains."""
+    return replace(judge(detector, panel), describe=lambda keys: {}[keys[0]])
 
 
 def test_nothing_is_called_silent_on_incomplete_data() -> None:
@@ -84,13 +88,13 @@ def test_an_incomplete_day_ends_no_finding() -> None:
     assert held_back.withheld == ("resolution",)
 
 
-@pytest.mark.parametrize("method", ["judge", "describe"])
+@pytest.mark.parametrize("faulty", [fails_to_judge, fails_to_describe])
 def test_a_detector_that_fails_ends_its_own_findings_no_more_than_it_finds_new_ones(
-    monkeypatch: pytest.MonkeyPatch, method: str
+    monkeypatch: pytest.MonkeyPatch, faulty: Callable[..., Judgement]
 ) -> None:
     """Findings of the other types end as ever."""
     earlier = {"f1": open_sighting("name_mismatch"), "f2": open_sighting("usage_spike", "f2")}
-    monkeypatch.setattr(NameMismatch, method, broken)
+    monkeypatch.setattr(NameMismatch, "judge", faulty)
     judged = judge(name_mismatch.one("checkout-staging", "live"), CONFIG, earlier)
     assert statuses(judged) == {"f2": "resolved"}
     assert judged.extent == Extent(complete=True, unjudged=frozenset({"name_mismatch"}))
@@ -102,5 +106,5 @@ def test_a_detector_names_no_type_that_it_does_not_list(kind: str) -> None:
     """Otherwise its failure would end findings that only it can see."""
     (detector,) = [item for item in all_detectors(Detection(method="both")) if item.kind == kind]
     for case in import_module(f"tests.cases.{kind}").CASES:
-        judged = detector.judge(case.panel())
-        assert set(judged.get("type", [])) <= types_of(detector)
+        judged = detector.judge(case.panel()).scores
+        assert set(judged.get("type", [])) <= detector.named_types()

@@ -19,7 +19,8 @@ def test_tenfold_spikes_fire_whatever_the_size_of_the_fleet(keys: int, spikes: i
     counts = rng.poisson(np.exp(rng.normal(4, 0.5, keys))[:, None], (keys, 121))
     counts[:spikes, -1] = counts[:spikes, :-1].mean(axis=1) * 10
     subject = panel({f"k{index:02d}": row.tolist() for index, row in enumerate(counts)})
-    detector = UsageSpike(Detection())
-    threshold = policy.calibrate(detector.past_scores(subject), 1 / 3)
-    named = policy.named(detector.judge(subject), threshold.score)
+    judgement = UsageSpike(Detection()).judge(subject)
+    assert judgement.past is not None
+    threshold = policy.calibrate(judgement.past, 1 / 3)
+    named = policy.named(judgement.scores, threshold.score)
     assert set(named) == {f"k{index:02d}" for index in range(spikes)}
