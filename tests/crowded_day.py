@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from detector.judging.finding_types import finding_type
 from detector.model.finding import Finding, Severity, Status, Technique
 from detector.model.report import RunReport
-from detector.reports.kinds import KINDS
 from tests.report_examples import DAY, DAYS, Key, assemble, finding
 
 TEAMS = tuple(
@@ -52,7 +52,7 @@ def _finding(number: int, key: Key) -> Finding:
     kind, usual, seen = TYPES[number % len(TYPES)], 40 + number, 40 * (40 + number)
     route = ROUTES[number % len(ROUTES)]
     made = finding(
-        f"{number:016x}", kind, KINDS[kind][0], key.key_id, key.name, key.team,
+        f"{number:016x}", kind, finding_type(kind).title, key.key_id, key.name, key.team,
         severity=SEVERITIES[min(3, number % 9 // 2)], status=STATUSES[number % len(STATUSES)],
         observed=seen, expected=usual, low=usual // 2, high=usual * 2, score=4 + number % 17,
         environment=key.environment, days=1 + number % 6,

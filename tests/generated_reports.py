@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
+from detector.judging.finding_types import finding_type, finding_types
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
-from detector.reports.kinds import KINDS
 from tests import report_examples
 from tests.report_examples import DAY, assemble, finding, ordinary_keys
 
@@ -24,7 +24,7 @@ def _choices() -> st.SearchStrategy[tuple]:
     keys = st.none() | st.sampled_from(KEYS)
     words = st.text(max_size=20)
     return st.tuples(
-        st.sampled_from(sorted(KINDS)), st.sampled_from(Severity), st.sampled_from(Status), keys, words
+        st.sampled_from(sorted(finding_types())), st.sampled_from(Severity), st.sampled_from(Status), keys, words
     )
 
 
@@ -41,7 +41,12 @@ def _finding(
     number: int, kind: str, severity: Severity, status: Status, key: report_examples.Key | None, word: str
 ) -> Finding:
     made = finding(
-        f"f-{number:04d}", kind, KINDS[kind][0], key and key.key_id, key and key.name + word, key and key.team
+        f"f-{number:04d}",
+        kind,
+        finding_type(kind).title,
+        key and key.key_id,
+        key and key.name + word,
+        key and key.team,
     )
     since = DAY - timedelta(days=number % 5)
     return replace(made, severity=severity, status=status, reason=f"{word} was seen.", first_seen=since)

@@ -388,9 +388,9 @@ class _Desk:
         return ", ".join(f"{name[:SHOWN_ID]}{safe(words[name])}" for name in ids)
 
     def _require_type(self, kind: str) -> None:
-        from detector.reports.kinds import KINDS
+        from detector.judging.finding_types import finding_types
 
-        kinds = {*KINDS, *(sighting.type for sighting in self.sightings.values())}
+        kinds = {*finding_types(), *(sighting.type for sighting in self.sightings.values())}
         if kind not in kinds:
             near = difflib.get_close_matches(kind, kinds, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(kinds))}"

@@ -8,6 +8,7 @@ from typing import ClassVar
 from detector.boundary.plugins import load_plug_in
 from detector.config.sections import Detection
 from detector.detectors.judgement import Judgement
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 
 DETECTORS = {
@@ -37,11 +38,13 @@ class Detector(ABC):
     is_rule: ClassVar[bool]
     """A rule raises where the score is above zero. Any other detector is statistical: it raises above a threshold
     that the alert budget sets from its own past scores."""
+    types: ClassVar[tuple[FindingType, ...]] = ()
+    """The types of finding that it states."""
     methods: ClassVar[tuple[str, ...]] = ()
     """Of a detector that judges volume, the values of ``detection.method`` that choose it. Half of the alert
     budget is for these. A detector without methods always runs."""
     names: ClassVar[tuple[str, ...]] = ()
-    """The types of finding that it names, where they are not its kind alone."""
+    """The types of finding that it names, where they are not its kind alone; another detector may state them."""
     needs_complete_data: ClassVar[bool] = False
     """Whether it raises nothing while the day's data are incomplete."""
 

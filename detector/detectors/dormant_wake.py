@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from detector.boundary.words import counted, long_day
 from detector.config.sections import Detection
 from detector.detectors import Detector, techniques
-from detector.detectors.description import Description, live_or_not, owner_of
+from detector.detectors.description import LEVELS, Description, live_or_not, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.baseline import Flags
 from detector.model.finding import Severity, Technique
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 from detector.usage.aggregation import local_days
 
@@ -36,6 +37,18 @@ class DormantWake(Detector):
 
     kind = "dormant_wake"
     is_rule = True
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Dormant key woke",
+            tag="woke",
+            singular="dormant key that woke",
+            plural="dormant keys that woke",
+            severities=LEVELS,
+            counts_requests=True,
+        ),
+    )
 
     @classmethod
     def days_before(cls, settings: Detection) -> int:

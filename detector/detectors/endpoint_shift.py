@@ -11,12 +11,13 @@ from scipy.sparse import csr_array
 
 from detector.boundary.words import counted
 from detector.detectors import Detector, techniques
-from detector.detectors.description import Description, confidence_of, graded, owner_of
+from detector.detectors.description import LEVELS, Description, confidence_of, graded, owner_of
 from detector.detectors.judgement import Excuses, Judgement, excuses, score_frame, young_or_revoked
 from detector.detectors.statistics.baseline import Flags, Floats, day_view
 from detector.detectors.statistics.calibration import CALIBRATION_DAYS
 from detector.detectors.statistics.endpoint_mixes import LEAST_HISTORY, Distances, distances
 from detector.model.finding import Severity, Technique
+from detector.model.finding_type import FindingType
 from detector.model.panel import Mixes, Panel, row_of
 from detector.usage.aggregation import NO_ENDPOINT, OTHER, map_of
 
@@ -47,6 +48,17 @@ class EndpointShift(Detector):
 
     kind = "endpoint_shift"
     is_rule = False
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Endpoint shift",
+            tag="endpoints",
+            singular="endpoint shift",
+            plural="endpoint shifts",
+            severities=LEVELS,
+        ),
+    )
 
     def judge(self, panel: Panel) -> Judgement:
         """Score the last day of every active key, and the days before it, each against the mix of the others."""

@@ -17,6 +17,7 @@ from detector.detectors.description import LEVELS, Description, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.baseline import anscombe
 from detector.model.finding import Severity
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel, row_of
 from detector.usage.aggregation import ENVIRONMENTS, explode
 
@@ -32,6 +33,17 @@ class EnvironmentMismatch(Detector):
 
     kind = "environment_mismatch"
     is_rule = True
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Environment mismatch",
+            tag="mismatch",
+            singular="environment mismatch",
+            plural="environment mismatches",
+            severities=LEVELS,
+        ),
+    )
 
     def judge(self, panel: Panel) -> Judgement:
         """Score every key by its requests in deployments that are not for its environment."""

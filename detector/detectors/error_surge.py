@@ -10,12 +10,13 @@ import pandas as pd
 from detector.boundary.words import counted
 from detector.config.sections import Detection
 from detector.detectors import Detector
-from detector.detectors.description import Description, confidence_of, graded, owner_of
+from detector.detectors.description import LEVELS, Description, confidence_of, graded, owner_of
 from detector.detectors.judgement import Judgement, excuses, key_by_key, score_frame, young_or_revoked
 from detector.detectors.statistics.baseline import Flags, Floats, day_view
 from detector.detectors.statistics.calibration import CALIBRATION_DAYS, past_scores
 from detector.detectors.statistics.error_rates import Rates, surprise, usual_rates, variance
 from detector.model.finding import Severity
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 
 ALL_KEYS = slice(None)
@@ -43,6 +44,17 @@ class ErrorSurge(Detector):
 
     kind = "error_surge"
     is_rule = False
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Error surge",
+            tag="errors",
+            singular="error surge",
+            plural="error surges",
+            severities=LEVELS,
+        ),
+    )
 
     @classmethod
     def days_before(cls, settings: Detection) -> int:

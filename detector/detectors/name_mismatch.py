@@ -13,6 +13,7 @@ from detector.detectors.description import Description, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.environments import contradicting_names, deployments_known
 from detector.model.finding import Severity
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 
 
@@ -25,6 +26,18 @@ class NameMismatch(Detector):
 
     kind = "name_mismatch"
     is_rule = True
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Name contradicts environment",
+            tag="name",
+            singular="contradicting name",
+            plural="contradicting names",
+            severities=(Severity.INFO,),
+            is_inventory=True,
+        ),
+    )
 
     def judge(self, panel: Panel) -> Judgement:
         """Score 1 for every active key whose name contradicts its environment, else 0."""

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from detector.boundary.words import counted
 from detector.detectors import Detector, techniques
-from detector.detectors.description import Description, graded, owner_of
+from detector.detectors.description import LEVELS, Description, graded, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.baseline import Flags, Floats
 from detector.model.finding import Severity, Technique
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel, row_of
 
 HEAVY = 0.95
@@ -38,6 +39,18 @@ class NewKeyBurst(Detector):
 
     kind = "new_key_burst"
     is_rule = True
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Young key, heavy use",
+            tag="young",
+            singular="young key in heavy use",
+            plural="young keys in heavy use",
+            severities=LEVELS,
+            counts_requests=True,
+        ),
+    )
 
     def judge(self, panel: Panel) -> Judgement:
         """Score every active key that is too young to have a history."""

@@ -11,10 +11,11 @@ import pandas as pd
 
 from detector.boundary.words import counted, long_day, singular_or_plural
 from detector.detectors import Detector, techniques
-from detector.detectors.description import Description, owner_of
+from detector.detectors.description import LEVELS, Description, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.baseline import Flags, anscombe
 from detector.model.finding import Severity, Technique
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 
 
@@ -29,6 +30,17 @@ class RevokedKeyUse(Detector):
 
     kind = "revoked_key_use"
     is_rule = True
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Revoked key in use",
+            tag="revoked",
+            singular="revoked key in use",
+            plural="revoked keys in use",
+            severities=(*LEVELS, Severity.CRITICAL),
+        ),
+    )
 
     def judge(self, panel: Panel) -> Judgement:
         """Score every key by its requests that day, if it was revoked before the day ended."""

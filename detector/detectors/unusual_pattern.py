@@ -20,6 +20,7 @@ from detector.detectors.judgement import Judgement, excuses, score_frame, young_
 from detector.detectors.statistics.baseline import Flags, Floats, anscombe, day_view, expect_day
 from detector.model.errors import ConfigError
 from detector.model.finding import Severity
+from detector.model.finding_type import FindingType
 from detector.model.panel import Mixes, Panel, row_of
 
 PAST_DAYS = 14
@@ -88,6 +89,18 @@ class UnusualPattern(Detector):
     is_rule = False
     names = (kind, "usage_spike")
     methods = ("isolation_forest", "both")
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Unusual pattern",
+            tag="unusual",
+            singular="unusual pattern",
+            plural="unusual patterns",
+            severities=(Severity.LOW, Severity.MEDIUM),
+            counts_requests=True,
+        ),
+    )
 
     @classmethod
     def days_before(cls, settings: Detection) -> int:

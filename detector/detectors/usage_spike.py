@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detector.boundary.words import counted
 from detector.config.sections import Detection
 from detector.detectors import Detector
-from detector.detectors.description import Description, confidence_of, graded, owner_of
+from detector.detectors.description import LEVELS, Description, confidence_of, graded, owner_of
 from detector.detectors.judgement import Judgement, excuses, key_by_key, score_frame, young_or_revoked
 from detector.detectors.statistics.baseline import (
     Expectation,
@@ -30,6 +30,7 @@ from detector.detectors.statistics.baseline import (
 )
 from detector.detectors.statistics.calibration import CALIBRATION_DAYS, past_scores
 from detector.model.finding import Severity
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 
 ALL_KEYS = slice(None)
@@ -62,6 +63,18 @@ class UsageSpike(Detector):
     kind = "usage_spike"
     is_rule = False
     methods = ("zscore", "both")
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Usage spike",
+            tag="spike",
+            singular="usage spike",
+            plural="usage spikes",
+            severities=LEVELS,
+            counts_requests=True,
+        ),
+    )
 
     @classmethod
     def days_before(cls, settings: Detection) -> int:

@@ -16,6 +16,7 @@ from detector.detectors.description import Description, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame
 from detector.detectors.statistics.baseline import Flags
 from detector.model.finding import Severity
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel, row_of
 
 FEWEST_SILENT = 3
@@ -42,6 +43,18 @@ class WentSilent(Detector):
     kind = "went_silent"
     is_rule = True
     needs_complete_data = True
+    types = (
+        FindingType(
+            kind,
+            is_rule,
+            title="Went silent",
+            tag="silent",
+            singular="key that went silent",
+            plural="keys that went silent",
+            severities=(Severity.LOW,),
+            counts_requests=True,
+        ),
+    )
 
     def judge(self, panel: Panel) -> Judgement:
         """Score every active key by the days it has been silent, if it was steady before."""

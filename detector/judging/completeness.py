@@ -12,6 +12,7 @@ import numpy as np
 
 from detector.boundary.words import counted
 from detector.model.finding import Severity
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 from detector.model.usage import MISSING_FILE, NO_KEY
 
@@ -19,6 +20,15 @@ LOOK_BACK = 28
 FEWEST_DAYS = 7
 SLACK = np.timedelta64(1, "h")
 PARTIAL_SHARE = 0.5
+DATA_QUALITY = FindingType(
+    "data_quality",
+    is_rule=True,
+    title="Data quality",
+    tag="data",
+    singular="data quality finding",
+    plural="data quality findings",
+    severities=(Severity.INFO, Severity.LOW, Severity.MEDIUM, Severity.HIGH),
+)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,19 @@ from detector.config.sections import Detection
 from detector.detectors.description import Description
 from detector.detectors.statistics.baseline import Floats, anscombe, baseline, counts_of, expect_day
 from detector.model.finding import Severity
+from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 from detector.model.report import Fleet
 
-KIND = "fleet_shift"
+FLEET_SHIFT = FindingType(
+    "fleet_shift",
+    is_rule=False,
+    title="Fleet shift",
+    tag="fleet",
+    singular="fleet shift",
+    plural="fleet shifts",
+    severities=(Severity.LOW, Severity.MEDIUM),
+)
 FAR = 2.0
 """A key has moved when it lies so many SD from its own mean; in an ordinary fleet 1 key in 40 does, each way."""
 LEAST_SHARE, MOST_SHARE = 0.2, 0.5

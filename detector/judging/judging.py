@@ -19,7 +19,7 @@ from detector.detectors.description import Description
 from detector.detectors.judgement import Judgement, terms_of
 from detector.judging import fleet, policy
 from detector.judging.budget import shares
-from detector.judging.completeness import Problem, assess, is_complete
+from detector.judging.completeness import DATA_QUALITY, Problem, assess, is_complete
 from detector.judging.explanation import changes
 from detector.judging.policy import Threshold
 from detector.model.extent import Extent
@@ -175,13 +175,13 @@ def _data_quality(
         actions=(worst.action,),
         changes=tuple(problem.text for problem in others),
     )
-    return [_on_fleet(panel, "data_quality", description, None, config, earlier)]
+    return [_on_fleet(panel, DATA_QUALITY.kind, description, None, config, earlier)]
 
 
 def _fleet_shift(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> list[Finding]:
     """The day's common movement, where there is one."""
     shift = fleet.fleet_shift(panel, config.detection)
-    return [_on_fleet(panel, fleet.KIND, shift[0], shift[1], config, earlier)] if shift else []
+    return [_on_fleet(panel, fleet.FLEET_SHIFT.kind, shift[0], shift[1], config, earlier)] if shift else []
 
 
 def _on_fleet(

@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from detector.boundary.words import counted
+from detector.judging.finding_types import finding_type
 from detector.model.report import Summary
 from detector.model.triage import Precision, Verdict
-
-KINDS = {
-    "usage_spike": ("usage spike", "usage spikes"),
-    "unusual_pattern": ("unusual pattern", "unusual patterns"),
-    "dormant_wake": ("dormant key that woke", "dormant keys that woke"),
-    "environment_mismatch": ("environment mismatch", "environment mismatches"),
-    "name_mismatch": ("contradicting name", "contradicting names"),
-    "error_surge": ("error surge", "error surges"),
-    "endpoint_shift": ("endpoint shift", "endpoint shifts"),
-    "new_key_burst": ("young key in heavy use", "young keys in heavy use"),
-    "revoked_key_use": ("revoked key in use", "revoked keys in use"),
-    "went_silent": ("key that went silent", "keys that went silent"),
-    "fleet_shift": ("fleet shift", "fleet shifts"),
-    "data_quality": ("data quality finding", "data quality findings"),
-}
-"""Type to what one and what several are called within a sentence."""
 
 WORDS: dict[str, str] = {
     Verdict.TRUE: "real",
@@ -40,6 +25,6 @@ def lines(summary: Summary) -> Iterator[str]:
 
 
 def _line(kind: str, precision: Precision) -> str:
-    one, several = KINDS.get(kind, (f"{kind} finding", f"{kind} findings"))
+    named = finding_type(kind)
     true = counted(precision.true, "was", "were") if precision.true else "none were"
-    return f"Of {counted(precision.judged, one, several)} with a verdict, {true} real."
+    return f"Of {counted(precision.judged, named.singular, named.plural)} with a verdict, {true} real."

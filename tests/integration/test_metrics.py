@@ -14,12 +14,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detector.config.config import Config
+from detector.judging.finding_types import finding_types
 from detector.model.errors import LockedError, NotReadyError, StateError
 from detector.model.report import RunReport
 from detector.operations.monitoring.metrics import LastRun, render
 from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.watching import watched_run
-from detector.reports.kinds import KINDS
 from detector.state.database import State
 from detector.state.messages import Outgoing
 from tests.fakes import message
@@ -101,8 +101,12 @@ def test_what_was_not_found_is_told_as_zero(config: Config) -> None:
     nightly(config, now=MORNING)
     findings = metrics(config)["detector_findings"]
     assert set(findings.values()) == {0}
-    assert {labels[0] for labels in findings} | {labels[1] for labels in findings} >= {*KINDS, "critical", "info"}
-    assert len(findings) == 5 * len(KINDS)
+    assert {labels[0] for labels in findings} | {labels[1] for labels in findings} >= {
+        *finding_types(),
+        "critical",
+        "info",
+    }
+    assert len(findings) == 5 * len(finding_types())
 
 
 @pytest.mark.parametrize("report", [findings_day(), triaged_day()], ids=["findings", "triaged"])

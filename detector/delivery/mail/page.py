@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from detector.boundary.words import counted, long_day, singular_or_plural
 from detector.delivery.routing import routed, settled
+from detector.judging.finding_types import finding_type
 from detector.judging.triage import SHOWN_ID, mute_words
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
@@ -17,8 +18,6 @@ DAYS_SHOWN = 42
 MOST_CHARTS = 6
 MOST_LINES = 5
 """Lines of one kind in a mail; the rest is counted."""
-VOLUME_TYPES = {"usage_spike", "unusual_pattern", "dormant_wake", "new_key_burst", "went_silent"}
-"""Types whose expected range counts requests a day, so that it may be drawn behind the bars."""
 
 COLOURS = {
     "critical": "#86104a",
@@ -260,7 +259,7 @@ def _chart(report: RunReport, finding: Finding, index: int) -> Chart | None:
         return None
     row, shown = trends.key_ids.index(finding.key_id), slice(-DAYS_SHOWN, None)
     pairs = zip(trends.requests[row].tolist()[shown], trends.known[row].tolist()[shown], strict=True)
-    banded = finding.type in VOLUME_TYPES
+    banded = finding_type(finding.type).counts_requests
     limits = (finding.expected, finding.low, finding.high) if banded else (None, None, None)
     counts = [count if known else None for count, known in pairs]
     series = charts.Series(trends.days[shown], counts, trends.missing.tolist()[shown], *limits)

@@ -21,11 +21,11 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import func, select
 
 from detector.boundary.disk import write_atomically
+from detector.judging.finding_types import finding_types
 from detector.model.day import Day
 from detector.model.errors import StateError
 from detector.model.finding import Severity, Status
 from detector.model.report import RunReport
-from detector.reports.kinds import KINDS
 from detector.state import outbox as outbox_table
 from detector.state.database import State
 from detector.state.messages import FAILED, WAITING
@@ -96,7 +96,7 @@ def _of_report(registry: CollectorRegistry, report: RunReport) -> None:
         for finding in report.findings
         if finding.status not in (Status.RESOLVED, Status.MUTED)
     )
-    for kind in sorted({*KINDS, *(kind for kind, _ in counts)}):
+    for kind in sorted({*finding_types(), *(kind for kind, _ in counts)}):
         for severity in Severity:
             findings.labels(kind, severity.value).set(counts[kind, severity.value])
 

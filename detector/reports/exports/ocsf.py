@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, ClassVar
 
+from detector.judging.finding_types import finding_type
 from detector.model.day import Day
 from detector.model.finding import Finding, Severity, Status, Technique
 from detector.model.report import RunReport
@@ -28,11 +29,6 @@ SEVERITIES = {
     Severity.CRITICAL: (5, "Critical"),
 }
 CONFIDENCES = {"low": (1, "Low"), "medium": (2, "Medium"), "high": (3, "High"), "certain": (3, "High")}
-RULES = {
-    "dormant_wake", "environment_mismatch", "name_mismatch", "new_key_burst", "revoked_key_use", "went_silent",
-    "data_quality",
-}  # fmt: skip
-"""Types that follow a rule; all others compare with what was expected."""
 RULE, STATISTICAL = (1, "Rule"), (3, "Statistical")
 RESOURCE_UID, RESOURCE_NAME = (10, "Resource UID"), (38, "Resource Details Object: name")
 MAPPED = {
@@ -126,7 +122,7 @@ def _metadata(report: RunReport, finding: Finding, version: str) -> dict[str, An
 
 
 def _finding_info(report: RunReport, finding: Finding) -> dict[str, Any]:
-    method = _named("type", RULE if finding.type in RULES else STATISTICAL)
+    method = _named("type", RULE if finding_type(finding.type).is_rule else STATISTICAL)
     attacks = [_attack(technique) for technique in finding.techniques]
     return {
         "uid": finding.finding_id,

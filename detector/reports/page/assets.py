@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from detector.boundary.text import visible
 from detector.boundary.words import counted, long_day
+from detector.judging.finding_types import finding_type
 from detector.reports import verdicts
-from detector.reports.kinds import title
 from detector.reports.page import charts
 from detector.reports.templates import template_folder
 
@@ -36,7 +36,7 @@ def environment() -> Environment:
         "number": charts.number,
         "day": long_day,
         "short_day": charts.short_day,
-        "kind": title,
+        "kind": _title,
         "counted": counted,
         "verdict": verdicts.WORDS.get,
     }
@@ -52,6 +52,10 @@ def assets(*scripts: str) -> dict[str, Markup]:
     policy = f"default-src 'none'; style-src {_hash(style)}; {allowed}base-uri 'none'; form-action 'none'"
     parts = {"style": style, "script": script, "csp": policy}
     return {name: Markup(text) for name, text in parts.items()}  # noqa: S704  texts of the package's own files
+
+
+def _title(kind: str) -> str:
+    return finding_type(kind).title
 
 
 def _text(name: str) -> str:

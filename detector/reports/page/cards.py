@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 from detector.boundary.text import LONGEST_TEXT
 from detector.boundary.words import long_day
+from detector.judging.finding_types import finding_type
 from detector.model.finding import Finding, Status
 from detector.model.report import RunReport
 from detector.reports import verdicts
 from detector.reports.exports.json import escaped, finding_record
-from detector.reports.kinds import title
 from detector.reports.page import charts, compact_charts
 from detector.reports.page.series import key_series
 
@@ -26,8 +26,6 @@ ENDPOINT_CHARTS = 25
 HEAT_ROWS = 40
 FEWEST_HEAT_ROWS = 3
 """With fewer keys there is no heat map, because their own charts show them at a glance."""
-VOLUME_TYPES = {"usage_spike", "unusual_pattern", "dormant_wake", "new_key_burst", "went_silent"}
-"""Types whose expected range counts requests a day, so that it may be drawn behind the bars."""
 NOT_COPIED = {"endpoints_usual", "endpoints_observed"}
 """Fields that are too large for a second copy on the page."""
 
@@ -175,8 +173,8 @@ def _card_series(
     position = positions.get(group[0].key_id or "")
     if position is None:
         return None
-    volume_finding = next((finding for finding in group if finding.type in VOLUME_TYPES), None)
-    return key_series(report, position, volume_finding)
+    volume_findings = (finding for finding in group if finding_type(finding.type).counts_requests)
+    return key_series(report, position, next(volume_findings, None))
 
 
 def _endpoint_counts(group: Sequence[Finding]) -> tuple[Mapping[str, int], Mapping[str, int]]:
@@ -232,7 +230,7 @@ def _facet_values(finding: Finding) -> list[tuple[str, str]]:
     return [
         ("Severity", str(finding.severity).capitalize()),
         ("Status", str(finding.status).capitalize()),
-        ("Kind", title(finding.type)),
+        ("Kind", finding_type(finding.type).title),
         ("Team", finding.team or "no team"),
         ("Environment", finding.environment or "unknown"),
     ]

@@ -13,13 +13,13 @@ import numpy as np
 from markupsafe import Markup
 
 from detector.boundary.words import counted, singular_or_plural
+from detector.judging.finding_types import finding_type
 from detector.judging.triage import mute_words
 from detector.model.day import Day
 from detector.model.finding import Status
 from detector.model.report import RunReport, SourceStatus
 from detector.reports import Reporter, counts, revisions, verdicts
 from detector.reports.exports.json import plain, tool_version
-from detector.reports.kinds import title
 from detector.reports.page import charts
 from detector.reports.page.assets import assets, environment
 from detector.reports.page.cards import cards, facets, heat_map, records
@@ -29,8 +29,6 @@ from detector.reports.page.tables import deployments, has_data, unused_keys, usa
 NAMED_KEYS = 12
 FEW_VALUES = 8
 """Up to this many values of a facet are buttons; more values become a list."""
-INVENTORY_TYPES = {"name_mismatch"}
-"""Types that are remarks about the register. Their findings get a line, not a card."""
 
 
 class HtmlReporter(Reporter):
@@ -49,7 +47,7 @@ class HtmlReporter(Reporter):
 def page(report: RunReport) -> dict[str, Any]:
     """All values of the template, in the order in which the template shows them."""
     opened = [f for f in report.findings if f.status not in (Status.RESOLVED, Status.MUTED)]
-    alarms = [f for f in opened if f.type not in INVENTORY_TYPES]
+    alarms = [f for f in opened if not finding_type(f.type).is_inventory]
     all_facets = facets(alarms)
     return {
         **assets("report.js"),
@@ -65,7 +63,7 @@ def page(report: RunReport) -> dict[str, Any]:
         "resolved": [f for f in report.findings if f.status == Status.RESOLVED],
         "muted": [f for f in report.findings if f.status == Status.MUTED],
         "precision": list(verdicts.lines(report.summary)),
-        "remarks": [f for f in opened if f.type in INVENTORY_TYPES],
+        "remarks": [f for f in opened if finding_type(f.type).is_inventory],
         "fleet": _fleet(report),
         "table": usage_table(report),
         "has_data": has_data(report),
@@ -179,7 +177,7 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
     half = counted(budget.at_half, "key")
     yield "Other budgets", f"half the budget: {half}; double the budget: {budget.at_double:,}"
     for name, limit in sorted(budget.thresholds.items()):
-        yield f"Threshold, {title(name).lower()}", f"score {limit:.3g}"
+        yield f"Threshold, {finding_type(name).title.lower()}", f"score {limit:.3g}"
     for mute in report.mutes:
         yield f"Mute {mute.id}", mute_words(mute)
 

@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from detector.boundary.text import visible
 from detector.boundary.words import long_day
+from detector.judging.finding_types import finding_type
 from detector.model.day import Day
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
-from detector.reports.kinds import tag
 from detector.reports.page import charts
 from detector.reports.page.cards import data_block
 from detector.reports.page.formatting import instant_in, local_time, silence, text_in
@@ -116,7 +116,7 @@ def _tags(findings: Iterable[Finding]) -> dict[str, list[Tag]]:
     tags: dict[str, list[Tag]] = {}
     for finding in findings:
         if finding.key_id is not None and finding.status not in (Status.RESOLVED, Status.MUTED):
-            new = Tag(tag(finding.type), str(finding.severity), finding.finding_id)
+            new = Tag(finding_type(finding.type).tag, str(finding.severity), finding.finding_id)
             tags.setdefault(finding.key_id, []).append(new)
     return tags
 
