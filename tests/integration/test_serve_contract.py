@@ -34,6 +34,11 @@ CHECKS = [
     ignored_auth,
 ]
 """All but that every value of the right form is accepted: most dates are of days that are not stored."""
+EVERY_REFUSAL = schemathesis.Config.from_dict(
+    {"checks": {"negative_data_rejection": {"expected-statuses": ["4XX"]}}}
+)
+"""By default 414 is not a refusal, and some absurd parameters make the query too long. Which status is described is
+the check ``status_code_conformance``."""
 PATHS = {BY_KEY_PATH, "/v1/reports", "/v1/reports/{day}/{name}", "/healthz"}
 GENEROUS = "serve: {requests_per_second: 100000, burst: 100000, refusals_per_minute: 1000000}\n"
 
@@ -55,7 +60,7 @@ def token(served: Served) -> str:
 def description(served: Served) -> schemathesis.BaseSchema:
     """What the application says of itself."""
     app: ASGIApp = served.app
-    return schemathesis.openapi.from_asgi("/openapi.json", app)
+    return schemathesis.openapi.from_asgi("/openapi.json", app, config=EVERY_REFUSAL)
 
 
 @pytest.mark.parametrize(
