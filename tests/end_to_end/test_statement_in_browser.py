@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from detector.config.chargeback import Price, Shared
 from detector.reports.statement import statement_format
 from tests.end_to_end.conftest import Visit
-from tests.unit.chargeback.test_statement import HOSTILE, day, statement
+from tests.statements import HOSTILE, day, statement
 
 LONG = "a team with a very long name " * 8
 
