@@ -53,7 +53,7 @@ def exclusively(engine: Engine, task: str) -> Iterator[Lock]:
     elif database in (None, "", ":memory:"):
         yield Lock(True)
     else:
-        with closing(sqlite3.connect(f"{database}.{task}", timeout=0, isolation_level=None)) as file:
+        with closing(_file(f"{database}.{task}")) as file:
             yield Lock(_taken(file))
 
 
@@ -66,13 +66,24 @@ def _connection(engine: Engine) -> Connection:
         raise StateError(f"cannot reach the state database: {reason}") from error
 
 
+def _file(path: str) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, timeout=0, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _cannot_lock(error) from error
+
+
 def _taken(file: sqlite3.Connection) -> bool:
     """Reserved, not exclusive: of two that ask for exclusive at once, each may see the other read and give up."""
     try:
         file.execute("PRAGMA journal_mode = MEMORY")  # or a process that is killed leaves a journal behind
         file.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF != sqlite3.SQLITE_BUSY:
-            raise StateError(f"cannot take the lock beside the state database: {error}") from error
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # the low byte: SQLite has several kinds of busy
+            raise _cannot_lock(error) from error
         return False
     return True
+
+
+def _cannot_lock(error: sqlite3.Error) -> StateError:
+    return StateError(f"cannot take the lock beside the state database: {error}")

@@ -37,8 +37,8 @@ CHECKS = [
 EVERY_REFUSAL = schemathesis.Config.from_dict(
     {"checks": {"negative_data_rejection": {"expected-statuses": ["4XX"]}}}
 )
-"""By default 414 is not a refusal, and some absurd parameters make the query too long. Which status is described is
-the check ``status_code_conformance``."""
+"""By default 414 is not a refusal, and some absurd parameters make the query too long. Another check holds each
+status to those that are described."""
 PATHS = {BY_KEY_PATH, "/v1/reports", "/v1/reports/{day}/{name}", "/healthz"}
 GENEROUS = "serve: {requests_per_second: 100000, burst: 100000, refusals_per_minute: 1000000}\n"
 
