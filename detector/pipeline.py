@@ -23,7 +23,7 @@ from detector.model.report import RunReport, SourceStatus
 from detector.reports import reporter
 from detector.reports.page import index
 from detector.sources import Source, open_source
-from detector.sources.pull import Progress, pull, unwatched
+from detector.sources.pull import Progress, no_progress, pull
 from detector.state.database import State
 from detector.state.ledger import StateLedger
 from detector.state.messages import Outgoing, Stored
@@ -56,13 +56,13 @@ class Job:
     history: History
     state: State
     now: datetime
-    progress: Progress = unwatched
+    progress: Progress = no_progress
     failures: list[str] = field(default_factory=list)
     source_error: str | None = None
 
     @classmethod
     def assemble(
-        cls, config: Config, now: datetime, progress: Progress = unwatched, state: State | None = None
+        cls, config: Config, now: datetime, progress: Progress = no_progress, state: State | None = None
     ) -> Job:
         """Open what the configuration names; a ``state`` that is open already, and locked, is worked on."""
         state = state or State(config.state.url)
@@ -146,9 +146,11 @@ def pull_what_is_needed(job: Job, day: date) -> list[date]:
     """Pull what judging a day needs and the history lacks; a source that fails is recorded."""
     config, history = job.config, job.history
     first = day - timedelta(days=config.history.first_pull_days)
-    doubtful = job.state.judged().get(day) is False
+    incomplete = job.state.judged().get(day) is False
     try:
-        return pull(config, job.source, history, first, day, now=job.now, progress=job.progress, doubtful=doubtful)
+        return pull(
+            config, job.source, history, first, day, now=job.now, progress=job.progress, incomplete=incomplete
+        )
     except SourceError as error:
         job.source_error = str(error)
         job.failures.insert(0, job.source_error)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.random import Generator
 
 from detector.model.day import each_day
-from detector.sources.pull import Progress, unwatched
+from detector.sources.pull import Progress, no_progress
 
 JUDGED_DAY = date(2026, 3, 17)
 DAYS = 120
@@ -86,7 +86,7 @@ chargeback:
 """
 
 
-def make(out: Path, progress: Progress = unwatched) -> Path:
+def make(out: Path, progress: Progress = no_progress) -> Path:
     """Fill a folder with the organization's database and configuration; return the configuration's path.
 
     ``planted.csv`` beside it lists the incidents: day, key_id, type.

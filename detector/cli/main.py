@@ -417,9 +417,9 @@ def _told(run: Mapping[str, Any] | None) -> str:
 
 def _pull(job: Job, first: date, last: date) -> list[date]:
     """Pull as a run does, and not beside one. Where nothing is to be pulled, nobody is in the way."""
-    from detector.sources.pull import pull, to_pull
+    from detector.sources.pull import days_to_pull, pull
 
-    if not to_pull(job.config, job.history, first, last, job.now):
+    if not days_to_pull(job.config, job.history, first, last, job.now):
         return []
     with job.state.only_run(), _watched("Pulling") as progress:
         return pull(job.config, job.source, job.history, first, last, now=job.now, progress=progress)

@@ -22,7 +22,7 @@ from detector.model.day import each_day
 from detector.model.finding import Finding, Severity
 from detector.pipeline import open_findings, panel_depth
 from detector.reports.exports.json import finding_record
-from detector.sources.pull import Progress, unwatched
+from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
 from detector.usage.history import History
 from detector.usage.panel import load_panel
@@ -78,7 +78,7 @@ class Tally:
 
 
 def backtest(
-    config: Config, history: History, first: date, last: date, out: Path, progress: Progress = unwatched
+    config: Config, history: History, first: date, last: date, out: Path, progress: Progress = no_progress
 ) -> dict[str, Any]:
     """Replay the days from first to last into ``out`` and return the summary.
 

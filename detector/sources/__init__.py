@@ -21,48 +21,48 @@ SOURCES = {
     "http": "detector.sources.http.reader:HttpReader",
     "sql": "detector.sources.sql.reader:SqlReader",
 }
-"""Kind in the configuration: where its class is."""
+"""``source.kind``: the module and class of the source."""
 
 
 class Source(Protocol):
-    """A place that holds usage. Every method raises SourceError with what, where and what to do."""
+    """A place that holds usage. Every method raises SourceError, which says what failed, where and what to do."""
 
     def columns(self) -> Mapping[str, str]:
-        """Our name of each column that usage is read from: what it is called there."""
+        """The source's name of every column that usage is read from, by our name."""
 
     def keys(self) -> pd.DataFrame:
-        """The key register in ``REGISTER`` columns, revoked keys included; no rows where there is none."""
+        """The key register in ``REGISTER`` columns, with revoked keys; no rows without a register."""
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
         """``MEASURED`` records of the days from first to last, both included, in order.
 
-        A day that the source cannot tell about is left out; one without requests is an empty frame.
+        A day for which the source has no data is left out. A day without requests is an empty frame.
         """
 
     def faults(self, day: date) -> tuple[Fault, ...]:
-        """What could not be used of a day that ``usage`` has yielded, and of the register read before."""
+        """The faults of a day that ``usage`` has yielded, and of the register that was read before."""
 
     def watermark(self) -> datetime | None:
-        """How far the source's data reach: its latest usable instant, None where it holds nothing."""
+        """The instant of the latest usable record; None where the source has none."""
 
     def activity_before(self, day: date) -> pd.DataFrame:
-        """key_id, first_seen, last_seen of all use before a day, as far back as the source reaches."""
+        """key_id, first_seen and last_seen of every key used before a day, from all data of the source."""
 
 
 @runtime_checkable
-class NightlyRegister(Protocol):
-    """A source whose answer for a day names the keys that existed by its end."""
+class DailyRegister(Protocol):
+    """A source that gives a register with every day: the keys that existed by the end of the day."""
 
     def keys_of(self, day: date) -> pd.DataFrame:
-        """The register that came with a day which ``usage`` has yielded last."""
+        """The register of the day that ``usage`` yielded last."""
 
 
 @runtime_checkable
 class LimitedSource(Protocol):
-    """A source that can say what it does not guarantee."""
+    """A source that knows what it does not guarantee."""
 
     def not_guaranteed(self) -> tuple[str, ...]:
-        """What is not guaranteed of the way it is read, each as the end of a sentence: that ..."""
+        """The guarantees that its sessions lack, each as the end of a sentence: that ..."""
 
 
 def open_source(config: Any, timezone: Any) -> Source:

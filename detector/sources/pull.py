@@ -25,16 +25,16 @@ from detector.config.config import Config
 from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, SourceError
 from detector.model.usage import MEASURED, Fault, Revision
-from detector.sources import NightlyRegister, Source
+from detector.sources import DailyRegister, Source
 from detector.usage.aggregation import complete_day, known_after, limit_endpoints, period_records
 from detector.usage.history import History, Notes, as_known
 
 Progress = Callable[[date, int, int], None]
-"""Called after each stored day: the day, how many are done, how many there are."""
+"""Called after each stored day with the day, the number of days that are done, and the number of all."""
 
 
-def unwatched(day: date, done: int, total: int) -> None:
-    """The progress of work that nobody watches."""
+def no_progress(day: date, done: int, total: int) -> None:
+    """The progress that is shown to nobody."""
 
 
 def pull(
@@ -45,56 +45,67 @@ def pull(
     last: date,
     *,
     now: datetime,
-    progress: Progress = unwatched,
-    doubtful: bool = False,
+    progress: Progress = no_progress,
+    incomplete: bool = False,
 ) -> list[date]:
-    """Store the days from first to last that the history lacks, and say which the source told.
+    """Store the days from first to last that the history lacks; the days that the source gave.
 
-    The last one and the ``settle_days`` before it are pulled again while late rows may still come, the last
-    one also later where it is ``doubtful``. What changed is rewritten and noted as a revision. Raises
-    SourceError, also where the source cannot tell about the last day; days already stored stay, and others
-    that it cannot tell about are left out.
+    The last day and the ``settle_days`` before it are pulled again while late rows may come. The last day is
+    also pulled again later where it was judged as ``incomplete``. A changed day is stored anew, with a
+    revision. Raises SourceError, also where the source does not give the last day. Days that are already
+    stored then stay.
     """
-    wanted = to_pull(config, history, first, last, now, doubtful=doubtful)
-    missing = set(history.missing(first, last))
+    wanted = days_to_pull(config, history, first, last, now, incomplete=incomplete)
     if not wanted:
         return []
-    present, watermark = _scope(config, source.keys()), source.watermark()
-    told: list[date] = []
-    for start, end in _stretches(wanted):
-        known, due = _known(history, source, present, start), start
+    missing = set(history.missing(first, last))
+    present = _scope(config, source.keys())
+    watermark = source.watermark()
+    pulled: list[date] = []
+    for start, end in _ranges(wanted):
+        known = _known_before(history, source, present, start)
+        expected = start
         for day, measured in source.usage(start, end):
-            if day != due:  # the source left days out, and knows what happened on them
-                known = _known(history, source, present, day)
-            scope = _scope(config, source.keys_of(day)) if isinstance(source, NightlyRegister) else present
+            if day != expected:
+                # The source left days out, but it may know of activity on them.
+                known = _known_before(history, source, present, day)
+            # A register of the day itself is better: it holds the keys that are revoked today.
+            scope = _scope(config, source.keys_of(day)) if isinstance(source, DailyRegister) else present
             own, left_out = scope.own(measured)
             limited = limit_endpoints(own, config.detection.endpoints_per_key)
             whole_day = Day(day, config.zone)
             records = complete_day(limited, scope.register, known, whole_day)
             notes = Notes(pulled_at=now, watermark=watermark, faults=(*source.faults(day), *left_out))
-            if day not in missing:
-                _rewrite(history, whole_day, records, notes, last)
-            else:
+            if day in missing:
                 history.write(day, records, notes)
-            known, due = known_after(records, whole_day), day + timedelta(days=1)
-            told.append(day)
-            progress(day, len(told), len(wanted))
-        if told and told[-1] >= start:
+            else:
+                _rewrite(history, whole_day, records, notes, last)
+            known = known_after(records, whole_day)
+            expected = day + timedelta(days=1)
+            pulled.append(day)
+            progress(day, len(pulled), len(wanted))
+        if pulled and pulled[-1] >= start:
+            # Later days hold what was known before them, which these days may have changed.
             history.refreeze(end)
-    if last not in told and history.missing(last, last):
+    if last not in pulled and history.missing(last, last):
         reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the day out"
-        raise SourceError(f"source {config.source.name} cannot tell about the day {last}: {reasons}")
-    return told
+        raise SourceError(f"source {config.source.name} has no data for the day {last}: {reasons}")
+    return pulled
 
 
-def to_pull(
-    config: Config, history: History, first: date, last: date, now: datetime, *, doubtful: bool = False
+def days_to_pull(
+    config: Config, history: History, first: date, last: date, now: datetime, *, incomplete: bool = False
 ) -> list[date]:
-    """The days from first to last that the history lacks, that have not settled, or that are doubtful."""
+    """The days from first to last that the history lacks, that have not settled, or that are ``incomplete``."""
     missing = history.missing(first, last)
-    stored = [day for day in _unsettled(config, last) if day >= first and day not in missing]
-    again = {day for day in stored if _deserves_another_look(config, history, day, now)}
-    return sorted({*missing, *again, *([last] if doubtful else [])})
+    wanted = set(missing)
+    for day in _unsettled(config, last):
+        is_stored = day >= first and day not in missing
+        if is_stored and _may_have_changed(config, history, day, now):
+            wanted.add(day)
+    if incomplete:
+        wanted.add(last)
+    return sorted(wanted)
 
 
 def usage_between(history: History, first: date, last: date) -> pd.DataFrame:
@@ -105,101 +116,115 @@ def usage_between(history: History, first: date, last: date) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Scope:
-    """The keys that may be seen. With an organization, only those the register gives to it."""
+    """The keys that are visible: with a configured organization, only its own keys."""
 
     organization: str | None
     register: pd.DataFrame
-    everyone: frozenset[str]
+    registered: frozenset[str]
+    """The ids of the keys of all organizations."""
 
     def own(self, measured: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
-        """The records within the scope, and how many requests nobody can be shown."""
+        """The records of the visible keys, and the fault of requests whose organization is unknown."""
         if self.organization is None:
             return measured, ()
-        mine = measured["key_id"].isin(self.register["key_id"])
-        homeless = measured[~mine & ~measured["key_id"].isin(self.everyone)]
-        requests = int(homeless["request_count"].sum())
+        is_own = measured["key_id"].isin(self.register["key_id"])
+        unregistered = measured[~is_own & ~measured["key_id"].isin(self.registered)]
+        requests = int(unregistered["request_count"].sum())
+        if requests == 0:
+            return measured[is_own], ()
         reason = "key not in the register, so its organization is unknown: requests left out"
-        return measured[mine], ((Fault(reason, requests),) if requests else ())
+        return measured[is_own], (Fault(reason, requests),)
 
 
 def _scope(config: Config, register: pd.DataFrame) -> _Scope:
     organization = config.organization
-    everyone = frozenset(register["key_id"])
+    registered = frozenset(register["key_id"])
     if organization is None:
-        return _Scope(None, register, everyone)
+        return _Scope(None, register, registered)
     if register["organization"].isna().all():
-        advice = (
-            "the endpoint must state it with every key"
-            if config.source.kind == "http"
-            else "map its column with source.columns.organization"
-        )
+        advice = "map its column with source.columns.organization"
+        if config.source.kind == "http":
+            advice = "the endpoint must state it with every key"
         raise ConfigError(
             f"organization is {organization!r}, but the key register names no organization; "
             f"{advice}, or remove organization from the configuration"
         )
-    return _Scope(organization, register[register["organization"] == organization], everyone)
+    return _Scope(organization, register[register["organization"] == organization], registered)
 
 
 def _unsettled(config: Config, last: date) -> list[date]:
-    """The last day, and those before it to which late rows may still come."""
+    """The last day, and the days before it for which late rows may still come."""
     return [last - timedelta(days=ago) for ago in range(config.history.settle_days, -1, -1)]
 
 
-def _deserves_another_look(config: Config, history: History, day: date, now: datetime) -> bool:
-    """Whether a stored day was pulled before all its rows can have come, without any, or by a clock that ran
-    ahead, so that nobody knows when."""
+def _may_have_changed(config: Config, history: History, day: date, now: datetime) -> bool:
+    """Whether the source may hold more of a stored day than the history."""
     notes = history.notes(day)
     settled = Day(day, history.timezone).end + timedelta(days=config.history.settle_days)
-    return notes.pulled_at < settled or notes.last_use is None or notes.pulled_at > now
+    was_empty = notes.last_use is None
+    # A clock that ran ahead has written a time of the pull that proves nothing.
+    is_time_wrong = notes.pulled_at > now
+    return notes.pulled_at < settled or was_empty or is_time_wrong
 
 
 def _rewrite(history: History, day: Day, records: pd.DataFrame, notes: Notes, last: date) -> None:
-    """Store a day anew where it changed. A source that no longer holds it takes nothing away."""
-    before, noted = history.read(day.date), history.notes(day.date)
+    """Store a day anew where it changed."""
+    before = history.read(day.date)
+    earlier_notes = history.notes(day.date)
     revision = _revision(before, records, day.date, last)
-    gone = revision.requests_before > 0 and revision.requests_after == 0
-    same = before.equals(records) and noted.pulled_at >= day.end and _dated(noted) == _dated(notes)
-    if gone or same:
+    # A source deletes old data. A day that it no longer holds stays in the history.
+    is_gone = revision.requests_before > 0 and revision.requests_after == 0
+    is_same = (
+        before.equals(records) and earlier_notes.pulled_at >= day.end and _dated(earlier_notes) == _dated(notes)
+    )
+    if is_gone or is_same:
         return
-    revisions = (*noted.revisions, revision) if revision.keys else noted.revisions
+    revisions = earlier_notes.revisions
+    if revision.keys:
+        revisions = (*revisions, revision)
     history.write(day.date, records, replace(notes, revisions=revisions))
 
 
 def _revision(before: pd.DataFrame, after: pd.DataFrame, day: date, last: date) -> Revision:
-    """How many requests there were and are, and of how many keys what was measured changed."""
-    old, new = (_measured(frame) for frame in (before, after))
+    """The requests of a day before and after, and the number of keys whose usage changed."""
+    old = _measured(before)
+    new = _measured(after)
     keys = old.index.union(new.index)
     changed = old.reindex(keys).fillna("") != new.reindex(keys).fillna("")
-    totals = [int(frame["request_count"].sum()) for frame in (before, after)]
-    return Revision(day, last, totals[0], totals[1], int(changed.sum()))
+    requests_before = int(before["request_count"].sum())
+    requests_after = int(after["request_count"].sum())
+    return Revision(day, last, requests_before, requests_after, int(changed.sum()))
 
 
 def _measured(records: pd.DataFrame) -> pd.Series[str]:
-    """What was measured of every key that has requests, by key, as text, so that maps compare too."""
+    """The usage of every key with requests as text, by key."""
     used = records.loc[records["request_count"] > 0, list(MEASURED)]
+    # Text, because maps of endpoints in two frames cannot be compared column by column.
     texts = [repr(row) for row in used.itertuples(index=False, name=None)]
     return pd.Series(texts, index=pd.Index(used["key_id"], dtype=object), dtype=object)
 
 
 def _dated(notes: Notes) -> list[Fault]:
+    # A fault without a day is repeated with every pull and says nothing about a change of this day.
     return [fault for fault in notes.faults if fault.dated]
 
 
-def _stretches(wanted: Iterable[date]) -> list[tuple[date, date]]:
+def _ranges(days: Iterable[date]) -> list[tuple[date, date]]:
     """Runs of consecutive days as (first, last)."""
-    stretches: list[tuple[date, date]] = []
-    for day in wanted:
-        if stretches and day - stretches[-1][1] == timedelta(days=1):
-            stretches[-1] = (stretches[-1][0], day)
+    ranges: list[tuple[date, date]] = []
+    for day in days:
+        if ranges and day - ranges[-1][1] == timedelta(days=1):
+            ranges[-1] = (ranges[-1][0], day)
         else:
-            stretches.append((day, day))
-    return stretches
+            ranges.append((day, day))
+    return ranges
 
 
-def _known(history: History, source: Source, scope: _Scope, start: date) -> pd.DataFrame:
-    """What is known of every key before a day; the source is asked where the history has a gap."""
+def _known_before(history: History, source: Source, scope: _Scope, start: date) -> pd.DataFrame:
+    """The first and last use of every key before a day. The source is asked where the history has a gap."""
     known = history.known_before(start)
-    if known is not None and not history.missing(start - timedelta(days=1), start - timedelta(days=1)):
+    previous = start - timedelta(days=1)
+    if known is not None and not history.missing(previous, previous):
         return known
     activity, _ = scope.own(source.activity_before(start).assign(request_count=0))
     reported = as_known(activity)

@@ -227,7 +227,7 @@ def test_a_judged_day_that_the_endpoint_does_not_hold_is_an_error(pulled, histor
             return answer({"detail": "not stored yet"}, 409)
         return page(key("a"))
 
-    with endpoint(behaviour) as served, pytest.raises(SourceError, match="cannot tell about the day 2026-03-17"):
+    with endpoint(behaviour) as served, pytest.raises(SourceError, match="has no data for the day 2026-03-17"):
         pulled(served, before=2)
     assert history.days() == [DAY - timedelta(days=2), DAY - timedelta(days=1)]
 

@@ -31,14 +31,14 @@ from detector.pipeline import Job
 from detector.reports.page import index
 from detector.reports.statement import statement_format
 from detector.reports.statement.json import JsonStatement
-from detector.sources.pull import Progress, pull, unwatched
+from detector.sources.pull import Progress, no_progress, pull
 from detector.state.database import State
 from detector.usage.history import History
 
 log = logging.getLogger("detector.monthly")
 
 
-def monthly(config: Config, now: datetime, progress: Progress = unwatched) -> tuple[Statement, list[Path]]:
+def monthly(config: Config, now: datetime, progress: Progress = no_progress) -> tuple[Statement, list[Path]]:
     """Write the statement of the month that ended last in every format, the JSON last: it tells that it is done.
 
     Raises LockedError while a run is at work: both write in the folder of the reports.
@@ -57,7 +57,7 @@ def monthly(config: Config, now: datetime, progress: Progress = unwatched) -> tu
     return made, paths
 
 
-def statement(config: Config, month: Month, now: datetime, progress: Progress = unwatched) -> Statement:
+def statement(config: Config, month: Month, now: datetime, progress: Progress = no_progress) -> Statement:
     """A month's charges from its days in the history; those that it lacks are pulled first.
 
     What the source cannot tell is missing, and where it says why a failure of the statement. Raises ConfigError

@@ -23,7 +23,7 @@ from detector.operations.monitoring.logs import logging_to_stderr
 from detector.operations.schedule.watching import watched_run
 from detector.operations.upkeep.scraps import remove, scraps
 from detector.pipeline import Job, Outcome, Sending, run_day, send_digest
-from detector.sources.pull import Progress, unwatched
+from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -34,7 +34,7 @@ def nightly(
     *,
     now: datetime,
     day: date | None = None,
-    progress: Progress = unwatched,
+    progress: Progress = no_progress,
     sending: Sending = Sending.NOW,
 ) -> list[Outcome]:
     """Judge ``day``, or all days that are due: missed ones oldest first, then the one that ended last.

@@ -20,7 +20,7 @@ from detector.config.config import Config
 from detector.config.source import HttpSource
 from detector.model.errors import BackupError, HistoryError, NewerHistoryError
 from detector.operations.upkeep.archive import Manifest, Member, Writer
-from detector.sources.pull import Progress, unwatched
+from detector.sources.pull import Progress, no_progress
 from detector.state import dump as state_dump
 from detector.state.database import State
 from detector.state.ledger import StateLedger
@@ -37,7 +37,7 @@ class Backup:
     damaged: tuple[date, ...]
 
 
-def back_up(config: Config, state: State, out: Path, now: datetime, progress: Progress = unwatched) -> Backup:
+def back_up(config: Config, state: State, out: Path, now: datetime, progress: Progress = no_progress) -> Backup:
     """Write a backup to ``out``, whole or not at all, readable by its owner alone.
 
     Raises LockedError while a run is at work.

@@ -17,7 +17,7 @@ from detector.model.errors import HistoryError, NewerHistoryError, StateError
 from detector.operations.upkeep.scraps import scraps
 from detector.pipeline import Job, kept_from
 from detector.reports import reporter
-from detector.sources.pull import Progress, unwatched
+from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
 from detector.state.ledger import Entry, StateLedger
 from detector.state.migrations import MIGRATIONS
@@ -47,7 +47,7 @@ class Problem:
     subject: str = ""
 
 
-def examine(job: Job, progress: Progress = unwatched) -> Iterator[Problem]:
+def examine(job: Job, progress: Progress = no_progress) -> Iterator[Problem]:
     """Every problem, found one day at a time."""
     yield from _of_state(job.state)
     yield from _of_history(job, progress)
