@@ -1,4 +1,4 @@
-"""Reports: every format is a rendering of one ``RunReport``, so the counts agree everywhere."""
+"""The formats of a day's report. All formats render the same ``RunReport``, so their counts agree."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from detector.model.report import RunReport
 
 
 class Reporter(ABC):
-    """A format: how a day is told to one kind of reader, and the name of its file."""
+    """A format of the report: how a day is rendered, and the name of its file."""
 
     filename: ClassVar[str]
     media_type: ClassVar[str]
-    """As what the file is sent over HTTP."""
+    """The media type of the file in HTTP responses."""
     description: ClassVar[str]
-    """Its purpose, in the words of a table cell."""
+    """The purpose of the format, as text of a table cell."""
     is_page: ClassVar[bool] = False
-    """Whether the file is a page that a browser shows, with styles and scripts of its own."""
+    """Whether the file is a page for a browser, with its own styles and scripts."""
 
     @abstractmethod
     def render(self, report: RunReport) -> str:
-        """The whole document as text."""
+        """Render the whole document as text."""
 
     def write(self, report: RunReport, directory: Path) -> Path:
-        """Render into ``directory``, the day's folder, whole or not at all; return the file's path."""
+        """Write the document to ``directory``, the day's folder, atomically. Return the path of the file."""
         path = directory / self.filename
         write_atomically(path, self.render(report).encode())
         return path
 
 
 def reporter(name: str) -> Reporter:
-    """The reporter of a format; ``KeyError`` for a name that ``REPORTERS`` does not have."""
-    made: Reporter = load_plug_in(REPORTERS, name)()
-    return made
+    """The reporter of this name. A name that ``REPORTERS`` does not have raises KeyError."""
+    instance: Reporter = load_plug_in(REPORTERS, name)()
+    return instance

@@ -1,4 +1,4 @@
-"""What late rows changed of days judged before, in words that every format shares."""
+"""The changes of late rows to earlier days, in the words that all formats share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from detector.model.usage import Revision
 
 
 def lines(coverage: Coverage) -> Iterator[str]:
-    """A sentence for every earlier day that this day's pull found changed."""
+    """One sentence for each earlier day whose data this run's pull changed."""
     for revision in coverage.revisions:
         yield _line(revision)
 
@@ -19,6 +19,6 @@ def _line(revision: Revision) -> str:
     more = revision.requests_after - revision.requests_before
     amount = f"{counted(abs(more), 'request')} {'more' if more > 0 else 'fewer'}"
     keys = f"{counted(revision.keys, 'key')} changed"
-    what = f"{amount}, {keys}" if more else keys
-    judged = "Its own report is as it was; run that day again to judge it anew."
-    return f"{revision.day} was pulled again: {what}. {judged}"
+    changes = f"{amount}, {keys}" if more else keys
+    advice = "Its report is unchanged; run that day again to evaluate the new data."
+    return f"{revision.day} was pulled again: {changes}. {advice}"

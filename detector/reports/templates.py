@@ -1,4 +1,4 @@
-"""Where the templates are: inside an installed package, beside the package in a checkout."""
+"""The location of the templates: inside an installed package, or next to the package in a checkout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import detector
 
 
 def template_folder() -> Path:
-    """The folder that holds the templates, found from the package itself and never from the working directory."""
+    """The folder of the templates. It depends on the package's location and not on the working directory."""
     package = Path(detector.__file__).parent
     installed = package / "templates"
     return installed if installed.is_dir() else package.parent / "templates"

@@ -1,4 +1,4 @@
-"""How often findings turned out real, in words that every format shares."""
+"""The share of findings that were real, in the words that all formats share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ WORDS: dict[str, str] = {
     Verdict.BENIGN: "real but harmless",
     Verdict.PLANNED: "planned",
 }
-"""Verdict to how a person would say it."""
+"""Verdict to its words for people."""
 
 
 def lines(summary: Summary) -> Iterator[str]:
-    """A sentence for every type of finding that people gave verdicts on."""
+    """One sentence for each type of finding with verdicts."""
     for kind, precision in sorted(summary.precision.items()):
         yield _line(kind, precision)
 

@@ -229,7 +229,7 @@ def test_backtest_knows_nothing_of_triage(judged: Path, detector: Console) -> No
 
 def test_the_list_is_a_table_for_people(judged: Path, detector: Console) -> None:
     """One line an entry, with the number that ends it; hostile text is spelled out on one line."""
-    assert "Nothing has been said" in detector("triage", "list")
+    assert "no triage entries in force" in detector("triage", "list")
     detector("triage", "mute", "--key", "\x1b[2J\u202eevil", "--until", WEEK, "--reason", "a\nb\x1b[31m")
     detector("triage", "ack", "--team", "search", "--reason", "known")
     table = detector("triage", "list")

@@ -242,7 +242,7 @@ def _finding_facts(finding: Finding) -> Iterator[tuple[str, str]]:
     if finding.severity_reasons:
         yield "Severity", ", ".join(_capped(finding.severity_reasons))
     if finding.prevalence:
-        yield "How rare", finding.prevalence
+        yield "Rarity", finding.prevalence
     yield "Confidence", finding.confidence
     for technique in finding.techniques[:MOST_LINES]:
         yield technique.catalogue, f"{technique.id} {technique.name}: {technique.condition}"

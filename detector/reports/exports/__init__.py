@@ -1,1 +1,1 @@
-"""The formats that programs read: JSON, NDJSON, CSV and OCSF."""
+"""The formats for programs: JSON, NDJSON, CSV and OCSF."""

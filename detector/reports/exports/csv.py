@@ -1,17 +1,18 @@
-r"""The day's findings as ``report.csv``: a row a finding, for spreadsheets and for pandas.
+r"""The day's findings as ``report.csv``: one row per finding, for spreadsheets and for pandas.
 
-A spreadsheet runs a cell that begins like a formula, and some split fields where they should not
-(https://owasp.org/www-community/attacks/CSV_Injection). So text follows three rules, each of which
-``text_of`` takes back:
+A spreadsheet runs a cell that begins like a formula, and some spreadsheets split fields at semicolons
+(https://owasp.org/www-community/attacks/CSV_Injection). So texts follow three rules. ``text_of`` reverses the
+first two:
 
-1. What would break the line or cannot be seen is escaped as in JSON: ``\n``, ``\r``, ``\t``, ``\u202e``. A
-   backslash is written twice, and a semicolon before the start of a formula as ``\u003b``.
-2. A text that would begin with ``= + - @ | %``, or their full-width forms, gets an apostrophe in front; so does
-   one that begins so after apostrophes or spaces, which makes it possible to tell whose apostrophe it is.
-3. A text whose cell would be longer than 32,000 characters is cut after 2,500 and ends in an ellipsis: a
-   spreadsheet would carry the rest into cells of its own. ``report.json`` has all of it.
+1. Line breaks and invisible characters are escaped as in JSON: ``\n``, ``\r``, ``\t``, ``\u202e``. A backslash is
+   written twice. A semicolon before the start of a formula is written as ``\u003b``.
+2. A text that begins with ``= + - @ | %``, or with their full-width forms, gets an apostrophe in front. The same
+   holds for a text that begins with apostrophes or spaces and then one of these characters; otherwise a reader
+   could not distinguish the added apostrophe from an apostrophe of the text.
+3. A text whose cell is longer than 32,000 characters is cut after 2,500 characters and ends in an ellipsis,
+   because a spreadsheet moves the rest of a longer cell to other cells. ``report.json`` has the whole text.
 
-Lists and maps are JSON in their cell, numbers are plain, and no value is an empty cell.
+Lists and maps are JSON in their cell, numbers are plain, and a missing value is an empty cell.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ COLUMNS = (
 )  # fmt: skip
 LONGEST_CELL = 32_000
 CUT_AT = 2_500
-"""Characters kept of a text that is too long; written as escapes, up to twelve characters each, they still fit."""
+"""The length of a text that is cut. An escape has up to twelve characters, so the cell still fits."""
 
 _FORMULA = re.compile("['\\s]*[=+\\-@|%\uff1d\uff0b\uff0d\uff20]")
 _SPLIT = re.compile(f';(?=["]*{_FORMULA.pattern})')
@@ -50,12 +51,12 @@ class CsvReporter(Reporter):
     description = "for spreadsheets and pandas: one finding per row"
 
     def render(self, report: RunReport) -> str:
-        """A line of names and one line a finding, resolved and muted ones included."""
+        """Write the column names and one row per finding, including resolved and muted findings."""
         return table(COLUMNS, (finding_record(finding) for finding in report.findings))
 
 
 def table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> str:
-    """Records of plain JSON types as CSV; a column that a record lacks is a ``KeyError``."""
+    """Write records of plain JSON types as CSV. A record without one of the columns raises KeyError."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
@@ -65,34 +66,36 @@ def table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def cell(value: Any) -> Any:
-    """A value as a cell: text by the rules above, a list or map as JSON, a number as it is, exact ones in full."""
+    """Convert a value to a cell: a text by the rules above, a list or map as JSON, a Decimal without exponent."""
     if isinstance(value, str):
-        written = _text_cell(value)
-        return written if len(written) <= LONGEST_CELL else _text_cell(value[:CUT_AT] + "…")
+        whole = _text_cell(value)
+        return whole if len(whole) <= LONGEST_CELL else _text_cell(value[:CUT_AT] + "…")
     if isinstance(value, list | dict):
         return _json_cell(value)
     return f"{value:f}" if isinstance(value, Decimal) else value
 
 
 def text_of(cell: str) -> str:
-    """The text that a cell was written from, cut or whole."""
+    """The original text of a cell; a text that was cut stays cut."""
     bare = cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
     text: str = json.loads('"' + bare.replace('"', '\\"') + '"')
     return text
 
 
 def _text_cell(text: str) -> str:
-    written = _unsplit(escaped(json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')))
-    return f"'{written}" if _FORMULA.match(written) else written
+    without_quotes = json.dumps(text, ensure_ascii=False)[1:-1]
+    # CSV has its own rule for quotation marks, so the text needs no JSON escape for them.
+    protected = _escape_semicolons(escaped(without_quotes.replace('\\"', '"')))
+    return f"'{protected}" if _FORMULA.match(protected) else protected
 
 
 def _json_cell(value: Any) -> str:
-    written = _unsplit(escaped(json.dumps(value, ensure_ascii=False, allow_nan=False)))
-    if len(written) <= LONGEST_CELL:
-        return written
-    return json.dumps(f"{len(written)} characters, too long for a cell; report.json has them")
+    text = _escape_semicolons(escaped(json.dumps(value, ensure_ascii=False, allow_nan=False)))
+    if len(text) <= LONGEST_CELL:
+        return text
+    return json.dumps(f"{len(text)} characters, too long for a cell; report.json has them")
 
 
-def _unsplit(text: str) -> str:
-    """Where semicolons part fields, one before a formula must not stand: JSON can write it otherwise."""
+def _escape_semicolons(text: str) -> str:
+    """Escape a semicolon before a formula, because some spreadsheets start a new cell at a semicolon."""
     return _SPLIT.sub("\\\\u003b", text)

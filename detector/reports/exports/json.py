@@ -1,13 +1,14 @@
-"""The day as ``report.json``: for a SIEM, a script, or whoever wants to check a number.
+"""The day as ``report.json``: for a SIEM, for scripts, and for people who check a number.
 
-The document follows ``schema/report-2.json``. Two runs on the same data differ in ``report_id``,
-``generated_at`` and ``run`` alone.
+The document follows ``schema/report-2.json``. Two runs on the same data differ only in ``report_id``,
+``generated_at`` and ``run``.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
@@ -32,23 +33,23 @@ SCHEMA_PATH = Path(__file__).parents[1] / "schema" / "report-2.json"
 
 
 class JsonReporter(Reporter):
-    """Writes ``report.json``, one finding and one key a line, so that ``diff`` and ``grep`` serve too."""
+    """Writes ``report.json`` with one line per finding and key, so that ``diff`` and ``grep`` are useful."""
 
     filename = "report.json"
     media_type = "application/json"
     description = "everything, described by a published JSON Schema"
 
     def render(self, report: RunReport) -> str:
-        """The document as strict JSON text that can be printed anywhere.
+        """Render the document as strict JSON that is safe to print.
 
-        Characters that steer a terminal or turn text around are written as ``\\u`` escapes: the value
-        stays, the effect is gone. Half a surrogate pair has no JSON form and becomes U+FFFD.
+        Characters that control a terminal or change the direction of text are written as ``\\u`` escapes, which
+        keeps the value. Half a surrogate pair has no valid JSON form and becomes U+FFFD.
         """
         return escaped(_spread(document(report), depth=2)) + "\n"
 
 
 def document(report: RunReport) -> dict[str, Any]:
-    """The report as plain JSON types, in the order a reader wants them."""
+    """The report as plain JSON types, in the order of the schema."""
     return {
         "$schema": SCHEMA_ID,
         "schema_version": SCHEMA_VERSION,
@@ -67,22 +68,22 @@ def document(report: RunReport) -> dict[str, Any]:
 
 
 def finding_record(finding: Finding) -> dict[str, Any]:
-    """One finding, flat: the shape it has in ``report.json`` and in a backtest's ``findings.ndjson``."""
+    """One finding as plain JSON types, as in ``report.json`` and in a backtest's ``findings.ndjson``."""
     return _fields(finding)
 
 
 def line(record: Mapping[str, Any]) -> str:
-    """Plain JSON types as strict JSON on one line, whatever its texts hold."""
+    """Write plain JSON types as strict JSON on one line; line breaks in texts are escaped."""
     return escaped(_compact(record))
 
 
 def escaped(text: str) -> str:
-    """JSON text with what cannot be seen written as ``\\u`` escapes; half a surrogate pair becomes U+FFFD."""
+    """Escape the invisible characters of JSON text as ``\\u``; half a surrogate pair becomes U+FFFD."""
     return UNSEEN.sub(_escape, text)
 
 
 def tool_version() -> str:
-    """The installed version, or ``unknown`` where the program runs from a bare folder."""
+    """The installed version; ``unknown`` if the package is not installed."""
     try:
         return metadata.version("key-usage-detector")
     except metadata.PackageNotFoundError:
@@ -91,15 +92,15 @@ def tool_version() -> str:
 
 @singledispatch
 def plain(value: object) -> Any:
-    """A value of the model as JSON has it; a type that was not thought of is a ``TypeError``.
+    """Convert a value of the model to plain JSON types. An unknown type raises TypeError.
 
-    Instants become RFC 3339 in UTC, numbers that are not finite become null, mappings are sorted.
+    Instants become RFC 3339 in UTC, numbers that are not finite become null, and mappings are sorted by key.
     """
     if value is None or value is pd.NA:
         return None
     if is_dataclass(value):
         return _fields(value)
-    raise TypeError(f"{type(value).__name__} has no place in a report")
+    raise TypeError(f"a report cannot hold the type {type(value).__name__}")
 
 
 plain.register(bool, bool)
@@ -121,7 +122,7 @@ def _number(value: float) -> float | None:
 
 @plain.register(datetime)
 def _instant(value: datetime) -> str | None:
-    """RFC 3339 with ``Z``; a time without a zone is UTC."""
+    """Format an instant as RFC 3339 with ``Z``. A time without a timezone counts as UTC."""
     if pd.isna(value):
         return None
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
@@ -162,21 +163,21 @@ def _compact(value: Any) -> str:
 
 
 def _spread(value: Any, depth: int, pad: str = "") -> str:
-    """JSON text with ``depth`` levels of objects spread over lines and every list item on one line.
+    """Write JSON with ``depth`` levels of objects over several lines, and each list item on one line.
 
-    ``json.dumps(indent=2)`` would be the slow pure-Python encoder and a line for every number.
+    ``json.dumps(indent=2)`` uses the slow pure-Python encoder and writes each number on a line.
     """
     if not value or depth == 0 or not isinstance(value, dict | list):
         return _compact(value)
     inner = pad + "  "
     if isinstance(value, list):
         return "[\n" + ",\n".join(inner + _compact(item) for item in value) + f"\n{pad}]"
-    lines = (f"{inner}{_compact(name)}: {_spread(item, depth - 1, inner)}" for name, item in value.items())
+    lines = [f"{inner}{_compact(name)}: {_spread(item, depth - 1, inner)}" for name, item in value.items()]
     return "{\n" + ",\n".join(lines) + f"\n{pad}}}"
 
 
-def _escape(found: Any) -> str:
-    code = ord(found[0])
-    if 0xD800 <= code <= 0xDFFF:
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    if 0xD800 <= ord(character) <= 0xDFFF:  # half of a surrogate pair
         return "\ufffd"
-    return json.dumps(found[0])[1:-1]
+    return json.dumps(character)[1:-1]

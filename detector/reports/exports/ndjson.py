@@ -1,4 +1,4 @@
-"""The day's findings as ``report.ndjson``: one a line, for whatever takes JSON line by line."""
+"""The day's findings as ``report.ndjson``: one finding per line, for programs that read JSON line by line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from detector.reports.exports.json import finding_record, line
 class NdjsonReporter(Reporter):
     """Writes ``report.ndjson``: the records of ``report.json: findings``, in the same order.
 
-    A day without findings is an empty file; whether it was judged at all stands in ``report.json``.
+    A day without findings is an empty file. ``report.json`` says whether the day was evaluated.
     """
 
     filename = "report.ndjson"
@@ -18,5 +18,5 @@ class NdjsonReporter(Reporter):
     description = "for log pipelines: one finding per line"
 
     def render(self, report: RunReport) -> str:
-        """As many lines as there are findings, resolved and muted ones included."""
+        """Write one line per finding, including resolved and muted findings."""
         return "".join(f"{line(finding_record(finding))}\n" for finding in report.findings)

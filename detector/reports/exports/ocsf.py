@@ -1,8 +1,8 @@
-"""The day's findings as OCSF Detection Findings (class 2004), one a line, for a SIEM that speaks OCSF.
+"""The day's findings as OCSF Detection Findings (class 2004), one per line, for a SIEM that reads OCSF.
 
-Names and numbers are those of https://schema.ocsf.io/1.8.0/classes/detection_finding; only attributes that 1.4 has
-too are used, so that the two versions differ in ``metadata.version`` alone. Times are milliseconds since 1970.
-What OCSF has no place for is kept under ``unmapped`` by its name in ``report.json``.
+Names and numbers are those of https://schema.ocsf.io/1.8.0/classes/detection_finding. The events only use
+attributes that version 1.4 has too, so the two versions differ only in ``metadata.version``. Times are
+milliseconds since 1970. Fields without an OCSF attribute are in ``unmapped``, under their name in ``report.json``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ from detector.reports import Reporter
 from detector.reports.exports.json import finding_record, line, tool_version
 
 CLASS = 2004
-CREATE, UPDATE, CLOSE = (1, "Create"), (2, "Update"), (3, "Close")
-NEW, IN_PROGRESS, SUPPRESSED, RESOLVED = (1, "New"), (2, "In Progress"), (3, "Suppressed"), (4, "Resolved")
+CREATE = (1, "Create")
+UPDATE = (2, "Update")
+CLOSE = (3, "Close")
+NEW = (1, "New")
+IN_PROGRESS = (2, "In Progress")
+SUPPRESSED = (3, "Suppressed")
+RESOLVED = (4, "Resolved")
 SEVERITIES = {
     Severity.INFO: (1, "Informational"),
     Severity.LOW: (2, "Low"),
@@ -29,16 +34,18 @@ SEVERITIES = {
     Severity.CRITICAL: (5, "Critical"),
 }
 CONFIDENCES = {"low": (1, "Low"), "medium": (2, "Medium"), "high": (3, "High"), "certain": (3, "High")}
-RULE, STATISTICAL = (1, "Rule"), (3, "Statistical")
-RESOURCE_UID, RESOURCE_NAME = (10, "Resource UID"), (38, "Resource Details Object: name")
+RULE = (1, "Rule")
+STATISTICAL = (3, "Statistical")
+RESOURCE_UID = (10, "Resource UID")
+RESOURCE_NAME = (38, "Resource Details Object: name")
 MAPPED = {
     "finding_id", "title", "severity", "key_id", "name", "team", "reason", "first_seen", "last_seen", "actions",
 }  # fmt: skip
-"""Fields of a finding that have a place of their own and are not repeated under ``unmapped``."""
+"""Fields of a finding that have an OCSF attribute; ``unmapped`` does not repeat them."""
 
 
 class OcsfReporter(Reporter):
-    """Writes ``report.ocsf.ndjson``, in the newest version of OCSF that is known here."""
+    """Writes ``report.ocsf.ndjson``, in the newest supported version of OCSF."""
 
     filename = "report.ocsf.ndjson"
     media_type = "application/x-ndjson"
@@ -46,12 +53,12 @@ class OcsfReporter(Reporter):
     version: ClassVar[str] = "1.8.0"
 
     def render(self, report: RunReport) -> str:
-        """As many lines as there are findings, resolved and muted ones included."""
+        """Write one line per finding, including resolved and muted findings."""
         return "".join(f"{line(event(report, finding, self.version))}\n" for finding in report.findings)
 
 
 class OlderOcsfReporter(OcsfReporter):
-    """Writes ``report.ocsf-1.4.ndjson``, for intakes that do not know newer versions."""
+    """Writes ``report.ocsf-1.4.ndjson``, for programs that do not know newer versions."""
 
     filename = "report.ocsf-1.4.ndjson"
     description = "the same for receivers that know OCSF 1.4"
@@ -59,8 +66,9 @@ class OlderOcsfReporter(OcsfReporter):
 
 
 def event(report: RunReport, finding: Finding, version: str) -> dict[str, Any]:
-    """One finding on one day as an event; its ``time`` is the end of the day."""
-    activity, day = _activity(finding), report.day
+    """One finding on one day as an event. The ``time`` of the event is the end of the day."""
+    activity = _activity(finding)
+    day = report.day
     about_key = {} if finding.key_id is None else _about_key(finding, finding.key_id)
     return {
         "category_uid": 2,
@@ -84,12 +92,12 @@ def event(report: RunReport, finding: Finding, version: str) -> dict[str, Any]:
         **about_key,
         "evidences": [{"data": _evidence(finding)}],
         **({"remediation": {"desc": " ".join(finding.actions)}} if finding.actions else {}),
-        "unmapped": {name: v for name, v in finding_record(finding).items() if name not in MAPPED},
+        "unmapped": {name: value for name, value in finding_record(finding).items() if name not in MAPPED},
     }
 
 
 def _named(attribute: str, value: tuple[int, str], text: str | None = None) -> dict[str, Any]:
-    """A number of a list and beside it the word for it, as OCSF pairs them."""
+    """The id and the text of an OCSF enumeration, as a pair of attributes."""
     return {f"{attribute}_id": value[0], text or attribute: value[1]}
 
 
@@ -100,7 +108,7 @@ def _activity(finding: Finding) -> tuple[int, str]:
 
 
 def _state(finding: Finding) -> tuple[int, str]:
-    """Where people stand with it: nobody has said anything of a finding that is New."""
+    """The OCSF status, which says how far people have handled the finding."""
     if finding.status is Status.RESOLVED:
         return RESOLVED
     if finding.status is Status.MUTED:
@@ -109,7 +117,7 @@ def _state(finding: Finding) -> tuple[int, str]:
 
 
 def _metadata(report: RunReport, finding: Finding, version: str) -> dict[str, Any]:
-    """``uid`` is the same whenever the day is told again, so that an intake can drop what it has."""
+    """The metadata. The ``uid`` of an event never changes, so that a SIEM can drop events that it already has."""
     return {
         "version": version,
         "product": {"name": "detector", "vendor_name": "detector", "version": tool_version()},
@@ -138,13 +146,13 @@ def _finding_info(report: RunReport, finding: Finding) -> dict[str, Any]:
 
 
 def _attack(technique: Technique) -> dict[str, Any]:
-    """A technique as OCSF has it; the name of a part of one comes as ``Whole: Part``."""
-    whole, _, part = technique.id.partition(".")
+    """A technique as OCSF describes it. The name of a sub-technique has the form ``Technique: Sub-technique``."""
+    parent, _, part = technique.id.partition(".")
     names = technique.name.split(": ", 1)
-    page = f"https://attack.mitre.org/techniques/{whole}/"
+    page = f"https://attack.mitre.org/techniques/{parent}/"
     attack: dict[str, Any] = {
         "version": technique.catalogue.rsplit(" ", 1)[-1],
-        "technique": {"uid": whole, "name": names[0], "src_url": page},
+        "technique": {"uid": parent, "name": names[0], "src_url": page},
     }
     if part:
         attack["sub_technique"] = {"uid": technique.id, "name": names[-1], "src_url": f"{page}{part}/"}
@@ -152,7 +160,7 @@ def _attack(technique: Technique) -> dict[str, Any]:
 
 
 def _about_key(finding: Finding, key_id: str) -> dict[str, Any]:
-    """The key as the affected resource, and as observables to search by: its id and name, never its secret."""
+    """The key as the affected resource and as observables for a search: the id and name, never the secret."""
     owner = {"group": {"name": finding.team}} if finding.team else {}
     named = {"name": finding.name} if finding.name else {}
     return {

@@ -31,6 +31,6 @@ def local_time(instant: datetime, day: Day) -> str:
 def silence(last_used: datetime | None, day: Day) -> str:
     """How long a key without requests on the evaluated day has been silent, in words."""
     if last_used is None:
-        return "never used"
+        return "no known use"
     days = (day.date - last_used.astimezone(day.timezone).date()).days
     return f"silent for {counted(days, 'day')}"

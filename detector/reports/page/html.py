@@ -175,7 +175,7 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
     allowed = charts.number(budget.alerts_per_1000_keys)
     yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary day"
     half = counted(budget.at_half, "key")
-    yield "Other budgets", f"half the budget: {half}; double the budget: {budget.at_double:,}"
+    yield "Other budgets", f"half the budget names {half}, double the budget names {budget.at_double:,}"
     for name, limit in sorted(budget.thresholds.items()):
         yield f"Threshold, {finding_type(name).title.lower()}", f"score {limit:.3g}"
     for mute in report.mutes:

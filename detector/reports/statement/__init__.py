@@ -18,10 +18,10 @@ class StatementFormat(ABC):
 
     @abstractmethod
     def render(self, statement: Statement) -> str:
-        """The whole document as text."""
+        """Render the whole document as text."""
 
 
 def statement_format(name: str) -> StatementFormat:
     """The format of this name. A name that ``STATEMENT_FORMATS`` does not have raises KeyError."""
-    made: StatementFormat = load_plug_in(STATEMENT_FORMATS, name)()
-    return made
+    instance: StatementFormat = load_plug_in(STATEMENT_FORMATS, name)()
+    return instance

@@ -1,1 +1,1 @@
-"""What the commands print on a terminal."""
+"""The output of commands on a terminal."""

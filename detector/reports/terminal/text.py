@@ -1,4 +1,4 @@
-"""The report for a terminal: verdict, findings, coverage, and where the files lie."""
+"""The report for a terminal: verdict, findings, coverage, and the paths of the report files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from detector.model.report import RunReport
 from detector.reports import counts, revisions, verdicts
 
 MOST = 25
+"""The terminal shows this many findings; the report files have all."""
 
 
 def render(report: RunReport, files: Sequence[Path] = ()) -> str:
-    """The day in plain lines, most important first; at most ``MOST`` findings, the rest counted."""
-    held = [finding for finding in report.findings if finding.status not in (Status.RESOLVED, Status.MUTED)]
-    pressing = [finding for finding in held if finding.severity is not Severity.INFO]
+    """Render the day as plain lines. Findings of severity info are left out."""
+    opened = [finding for finding in report.findings if finding.status not in (Status.RESOLVED, Status.MUTED)]
+    alerts = [finding for finding in opened if finding.severity is not Severity.INFO]
     lines = [f"{report.summary.verdict}.", report.summary.subline, ""]
-    lines += [line for finding in pressing[:MOST] for line in _finding(finding)]
-    if len(pressing) > MOST:
-        lines += [f"... and {len(pressing) - MOST:,} more in the report.", ""]
-    lines += _receipt(report) + _triage(report)
+    for finding in alerts[:MOST]:
+        lines += _finding(finding)
+    if len(alerts) > MOST:
+        lines += [f"... and {len(alerts) - MOST:,} more in the report.", ""]
+    lines += _coverage(report) + _triage(report)
     lines += [f"Report      {path}" for path in files]
     return "\n".join(visible(line) for line in lines)
 
@@ -39,7 +41,7 @@ def _finding(finding: Finding) -> list[str]:
 
 
 def _triage(report: RunReport) -> list[str]:
-    """What is muted that day, which mutes are in force, and how past findings turned out."""
+    """The muted findings, the mutes in force, and the verdicts on past findings."""
     muted = [finding for finding in report.findings if finding.status is Status.MUTED]
     lines = [f"Muted       {_subject(finding)}. {finding.reason} {finding.muted}" for finding in muted[:MOST]]
     if len(muted) > MOST:
@@ -54,23 +56,24 @@ def _subject(finding: Finding) -> str:
     return f"{finding.title}: {subject}{name}"
 
 
-def _receipt(report: RunReport) -> list[str]:
-    coverage, budget = report.coverage, report.summary.budget
+def _coverage(report: RunReport) -> list[str]:
+    coverage = report.coverage
+    budget = report.summary.budget
     state = "complete" if coverage.complete else "incomplete: " + " ".join(coverage.problems[:1])
     allowed = budget.alerts_per_1000_keys
     lines = [
         f"Findings    {counts.sentence(report.summary)}",
         f"Day         {report.day.date} ({report.day.timezone})",
         f"Data        {state}",
-        f"Judged      {coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')} against "
+        f"Evaluated   {coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')} against "
         f"{counted(coverage.baseline_days, 'day')}",
         f"Budget      {allowed:g} {singular_or_plural(allowed, 'alarm')} per 1,000 keys by chance; "
         f"expected {budget.expected:g}, raised {budget.raised} "
-        f"(half the budget {budget.at_half}, double {budget.at_double})",
+        f"(half the budget: {budget.at_half}, double the budget: {budget.at_double})",
     ]
     lines += [f"Late data   {line}" for line in revisions.lines(coverage)]
     lines += [
-        f"Not judged  {counted(group.count, 'key')} by {group.type}: {group.reason}"
+        f"Skipped     {counted(group.count, 'key')} by {group.type}: {group.reason}"
         for group in coverage.not_judged
     ]
     return lines

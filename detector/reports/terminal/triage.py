@@ -1,4 +1,4 @@
-"""What people said about findings, as a table for a terminal and as JSON."""
+"""The triage entries, as a table for a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from detector.judging.triage import in_force, target_words
 from detector.model.triage import TriageEntry
 from detector.reports.exports.json import plain
 
-COLUMNS = ("id", "said", "about", "from", "until", "by", "reason", "state")
+COLUMNS = ("id", "action", "target", "from", "until", "by", "reason", "state")
 PIPE_WIDTH = 160
 
 
 def as_json(entries: Sequence[TriageEntry], day: date) -> str:
-    """A list of entries with their fields and their state; only ASCII, so that it can be printed anywhere."""
+    """Render the entries with their state as a JSON list. The text is ASCII, which every terminal can print."""
     rows = [plain(entry) | {"state": state(entry, day)} for entry in entries]
     return json.dumps(rows, indent=1, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
 
 
 def as_table(entries: Sequence[TriageEntry], day: date) -> str:
-    """Aligned columns for reading."""
+    """Render the entries in aligned columns."""
     if not entries:
-        return "Nothing has been said that still holds.\n"
+        return "There are no triage entries in force.\n"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in COLUMNS:
         table.add_column(name)
@@ -49,7 +49,7 @@ RENDERINGS: dict[str, Callable[[Sequence[TriageEntry], date], str]] = {"table": 
 
 
 def state(entry: TriageEntry, day: date) -> str:
-    """How an entry stands on a day: in force, not begun, over (its last day has passed) or ended."""
+    """The state of an entry on a day: in force, not begun, over (its last day has passed) or ended."""
     if entry.ended_at is not None:
         return "ended"
     if in_force(entry, day):
@@ -58,14 +58,16 @@ def state(entry: TriageEntry, day: date) -> str:
 
 
 def _row(entry: TriageEntry, day: date) -> tuple[str, ...]:
-    said = f"{entry.action} {entry.verdict}" if entry.verdict else entry.action
-    about = target_words(entry) + (f", episode {entry.episode}" if entry.episode else "")
+    action = f"{entry.action} {entry.verdict}" if entry.verdict else entry.action
+    target = target_words(entry)
+    if entry.episode:
+        target += f", episode {entry.episode}"
     until = str(entry.until_day or "–")
     ended = f" {plain(entry.ended_at)[:10]}" if entry.ended_at else ""
     return (
         str(entry.id),
-        said,
-        about,
+        action,
+        target,
         str(entry.from_day),
         until,
         entry.by,

@@ -1,4 +1,4 @@
-"""The by-key answer as a table, as the contract's JSON, and as CSV that a spreadsheet cannot be tricked by."""
+"""The by-key answer as a table, as JSON by the contract, and as CSV that is safe for spreadsheets."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ PIPE_WIDTH = 160
 
 
 def as_json(records: pd.DataFrame) -> str:
-    """Exactly the contract's answer."""
+    """Render the answer of the by-key contract."""
     return json.dumps(by_key_answer(records), indent=1, allow_nan=False) + "\n"
 
 
 def as_csv(records: pd.DataFrame) -> str:
-    """One row a key, by the rules of ``reports.csv``; the endpoint distribution as JSON in its cell."""
+    """Render one row per key, with the cell rules of ``reports.exports.csv``."""
     return table(COLUMNS, by_key_answer(records)["keys"])
 
 
 def as_table(records: pd.DataFrame) -> str:
-    """Aligned columns for reading; the busiest endpoint stands for the distribution."""
+    """Render aligned columns. The table shows the endpoint with most requests in place of the distribution."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     listing = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("key", "name", "for"):
+    for name in ("key", "name", "environment"):
         listing.add_column(name)
     for name in ("requests", "errors"):
         listing.add_column(name, justify="right")
-    for name in ("last activity", "busiest endpoint"):
+    for name in ("last activity", "top endpoint"):
         listing.add_column(name)
     answer = by_key_answer(records)
     for key in answer["keys"]:
@@ -60,6 +60,12 @@ RENDERINGS: dict[str, Callable[[pd.DataFrame], str]] = {"table": as_table, "json
 
 
 def _table_row(key: dict[str, Any]) -> tuple[str, ...]:
-    busiest = next(iter(key["endpoint_distribution"]), "–")
-    counts = (f"{key['request_count']:,}", f"{key['error_count']:,}")
-    return (key["key_id"], key["name"], key["environment"], *counts, key["last_activity"] or "never", busiest)
+    return (
+        key["key_id"],
+        key["name"],
+        key["environment"],
+        f"{key['request_count']:,}",
+        f"{key['error_count']:,}",
+        key["last_activity"] or "never",
+        next(iter(key["endpoint_distribution"]), "–"),
+    )

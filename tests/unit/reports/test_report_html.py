@@ -228,7 +228,7 @@ def test_zero_request_keys_are_in_the_table():
     table = html.page(report_examples.findings_day())["table"]
     rows = {row.key_id: row for row in table["first"] + table["more"]}
     assert len(rows) == 65
-    assert rows["key_9000"].silent == "never used"
+    assert rows["key_9000"].silent == "no known use"
     assert rows["key_9002"].silent == "silent for 53 days"
 
 

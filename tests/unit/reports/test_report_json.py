@@ -125,7 +125,7 @@ def test_finding_is_flat_and_its_lists_are_never_null():
 def test_unknown_type_is_an_error_and_not_a_guess():
     """Something that has no JSON form stops the report instead of appearing as text."""
     report = replace(report_examples.clear_day(), run={"run_id": "r", "what": object()})
-    with pytest.raises(TypeError, match="object has no place in a report"):
+    with pytest.raises(TypeError, match="a report cannot hold the type object"):
         document(report)
 
 
