@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from detector.detectors import Detector
-from detector.detectors.judgement import JUDGEMENT_COLUMNS, TERM
+from detector.detectors.judgement import JUDGEMENT_COLUMNS, TERM, Judgement
+from detector.judging import policy
+from detector.judging.finding_types import finding_types
 from detector.model.panel import Mixes, Panel
+from detector.model.usage import INSTANT
+
+
+def named(judgement: Judgement) -> list[str]:
+    """The keys that a detector names at an alert budget of one in 1,000 for itself, the strangest first."""
+    threshold = 0.0 if judgement.past is None else policy.calibrate(judgement.past, 1).score
+    return policy.named(judgement.scores, threshold)
+
+
+def same(first: Judgement, second: Judgement) -> bool:
+    """Whether two judgements hold the same scores, bit for bit, and say the same of the keys they name."""
+    keys = named(first)
+    return (
+        first.scores.equals(second.scores)
+        and (first.past is None) == (second.past is None)
+        and (first.past is None or np.array_equal(np.sort(first.past), np.sort(second.past)))
+        and first.describe(keys) == second.describe(keys)
+    )
 
 
 def check_shape(detector: Detector, panel: Panel) -> None:
-    """A judgement has one row a key, in the panel's order, and a reason wherever there is no score."""
+    """A judgement has one row a key, in the panel's order, and a score or else the reason why there is none."""
     judged = detector.judge(panel).scores
     assert list(judged.index) == list(panel.keys)
     assert tuple(judged.columns[: len(JUDGEMENT_COLUMNS)]) == JUDGEMENT_COLUMNS
@@ -25,15 +47,65 @@ def check_shape(detector: Detector, panel: Panel) -> None:
     assert np.isfinite(judged["score"].dropna()).all()
 
 
+def check_past(detector: Detector, panel: Panel) -> None:
+    """A rule has no past scores; a statistical detector has them, and each is a number."""
+    past = detector.judge(panel).past
+    if detector.is_rule:
+        assert past is None
+    else:
+        assert np.isfinite(past).all()
+
+
+def check_types(detector: Detector, panel: Panel) -> None:
+    """Every key is named for a type that somebody states, with a severity that the type can have, and by a rule
+    only for types that are found by rules."""
+    judgement = detector.judge(panel)
+    keys = named(judgement)
+    for key, description in judgement.describe(keys).items():
+        kind = judgement.scores["type"][key] if "type" in judgement.scores else detector.kind
+        stated = finding_types()[kind]
+        assert description.severity in stated.severities
+        assert stated.is_rule is detector.is_rule
+
+
 def check_repeatable(detector: Detector, panel: Panel) -> None:
-    """The same input gives the same output, and is left as it was."""
-    before = panel.requests.copy(), panel.errors.copy(), panel.records.copy()
-    first, second = detector.judge(panel), detector.judge(panel)
-    pd.testing.assert_frame_equal(first.scores, second.scores)
-    assert np.array_equal(first.past, second.past) or first.past is second.past is None
-    assert np.array_equal(before[0], panel.requests)
-    assert np.array_equal(before[1], panel.errors)
-    pd.testing.assert_frame_equal(before[2], panel.records)
+    """Judging twice, also by another one of its kind, gives the same."""
+    first = detector.judge(panel)
+    assert same(first, detector.judge(panel))
+    assert same(first, type(detector)(detector.settings).judge(panel))
+
+
+def check_nothing_is_changed(detector: Detector, panel: Panel) -> None:
+    """Judging and describing leave the panel as it was."""
+    days = len(panel.days)
+    kept = replace(panel, mixes=_remembered(panel.mixes(days)), places=_remembered(panel.places(days)))
+    before = _contents(kept)
+    judgement = detector.judge(kept)
+    judgement.describe(named(judgement))
+    after = _contents(kept)
+    for name, value in before.items():
+        assert value == after[name], name
+
+
+def _remembered(whole: Mixes) -> Any:
+    """A reader of mixes that are in memory once, so that who changes them changes them for everybody."""
+    return lambda count: Mixes(whole.endpoints, whole.days[-count:])
+
+
+def _contents(panel: Panel) -> Mapping[str, Any]:
+    """What a panel holds, as values that can be compared."""
+    days = len(panel.days)
+    arrays = {
+        name: value.tobytes()
+        for name, value in vars(panel).items()
+        if isinstance(value, np.ndarray) and value.dtype != object
+    }
+    matrices = [
+        (matrix.shape, matrix.data.tobytes(), matrix.indices.tobytes(), matrix.indptr.tobytes())
+        for mixes in (panel.mixes(days), panel.places(days))
+        for matrix in mixes.days
+    ]
+    return {**arrays, "keys": list(panel.keys), "records": panel.records.to_csv(), "matrices": matrices}
 
 
 def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
@@ -49,7 +121,8 @@ def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
         known=panel.known[order],
         records=panel.records.iloc[order],
     )
-    straight, mixed = detector.judge(panel).scores["score"], detector.judge(shuffled).scores["score"]
+    straight = detector.judge(panel).scores["score"]
+    mixed = detector.judge(shuffled).scores["score"]
     pd.testing.assert_series_equal(straight, mixed.reindex(straight.index))
 
 
@@ -61,46 +134,98 @@ def check_names_do_not_matter(detector: Detector, panel: Panel) -> None:
     """Renaming the keys changes no score."""
     names = pd.Index([f"renamed-{key}" for key in panel.keys], name="key_id", dtype=object)
     renamed = replace(panel, keys=names, records=panel.records.assign(key_id=names.to_numpy()).set_index(names))
-    assert np.array_equal(
-        detector.judge(panel).scores["score"].to_numpy(),
-        detector.judge(renamed).scores["score"].to_numpy(),
-        equal_nan=True,
-    )
+    straight = detector.judge(panel).scores["score"].to_numpy()
+    assert np.array_equal(straight, detector.judge(renamed).scores["score"].to_numpy(), equal_nan=True)
 
 
 def check_shift_in_time(detector: Detector, panel: Panel) -> None:
-    """Moving everything by a whole number of weeks changes no score."""
-    week = pd.Timedelta(days=28)
-    records = panel.records.assign(last_seen=panel.records["last_seen"] + week)
-    later = replace(
-        panel,
-        days=panel.days + np.timedelta64(28, "D"),
-        last_uses=panel.last_uses + np.timedelta64(28, "D"),
-        records=records,
+    """Moving everything by a whole number of weeks moves the findings: the same keys, scores and severities."""
+    first = detector.judge(panel)
+    for weeks in (1, 4, 53):
+        second = detector.judge(later(panel, weeks))
+        assert first.scores.equals(second.scores)
+        assert first.past is second.past is None or np.array_equal(first.past, second.past)
+        keys = named(first)
+        straight, shifted = first.describe(keys), second.describe(keys)
+        for key in keys:
+            assert _undated(asdict(straight[key])) == _undated(asdict(shifted[key]))
+
+
+def _undated(description: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A description without the sentences that name a date."""
+    return {name: value for name, value in description.items() if name not in ("reason", "changes")}
+
+
+def later(panel: Panel, weeks: int) -> Panel:
+    """The panel with every day and instant in it moved by so many weeks."""
+    step = np.timedelta64(7 * weeks, "D")
+    instants = [name for name, kind in panel.records.dtypes.items() if kind == INSTANT]
+    moved = {name: panel.records[name] + pd.Timedelta(weeks=weeks) for name in instants}
+    return replace(
+        panel, days=panel.days + step, last_uses=panel.last_uses + step, records=panel.records.assign(**moved)
     )
-    assert np.array_equal(
-        detector.judge(panel).scores["score"].to_numpy(),
-        detector.judge(later).scores["score"].to_numpy(),
-        equal_nan=True,
+
+
+def check_reads_no_more_days_than_it_asks_for(detector: Detector, panel: Panel) -> None:
+    """A statistical detector scores a day by as many days before it as it asks for, and by no other."""
+    asked: list[int] = []
+    read = panel.mixes, panel.places
+
+    def counting(reader: Any) -> Any:
+        def counted(count: int) -> Mixes:
+            asked.append(count - 1)
+            return reader(count)
+
+        return counted
+
+    whole = detector.judge(replace(panel, mixes=counting(read[0]), places=counting(read[1])))
+    most = detector.days_before(detector.settings)
+    assert max(asked, default=0) <= most
+    if not detector.is_rule and not panel.missing.any():
+        short = detector.judge(last_days(panel, most + 1))
+        assert whole.scores.equals(short.scores)
+        assert np.array_equal(np.sort(whole.past), np.sort(short.past))
+
+
+def last_days(panel: Panel, count: int) -> Panel:
+    """The panel with its last days alone."""
+    kept = slice(-count, None)
+    return replace(
+        panel,
+        days=panel.days[kept],
+        requests=panel.requests[:, kept],
+        errors=panel.errors[:, kept],
+        known=panel.known[:, kept],
+        missing=panel.missing[kept],
+        last_uses=panel.last_uses[kept],
+        maps=lambda column, keys: panel.maps(column, keys)[-count + 1 :],
+        mixes=lambda wanted: panel.mixes(min(wanted, count)),
+        places=lambda wanted: panel.places(min(wanted, count)),
     )
 
 
 def check_nothing_to_say_without_history(detector: Detector, panel: Panel) -> None:
-    """With the judged day unseen, no key has a score."""
+    """With the judged day unseen, no key has a score, and each says why."""
     blind = replace(
         panel,
         missing=np.append(panel.missing[:-1], True),
         requests=np.column_stack([panel.requests[:, :-1], np.zeros(len(panel.keys), np.int64)]),
         records=panel.records.assign(request_count=0, deployments=None, endpoint_distribution=None),
     )
-    assert detector.judge(blind).scores["score"].isna().all()
+    judged = detector.judge(blind).scores
+    assert judged["score"].isna().all()
+    assert set(judged["not_judged"]) == {"no data for the day"}
 
 
 LAWS = (
     check_shape,
+    check_past,
+    check_types,
     check_repeatable,
+    check_nothing_is_changed,
     check_order_does_not_matter,
     check_names_do_not_matter,
     check_shift_in_time,
+    check_reads_no_more_days_than_it_asks_for,
     check_nothing_to_say_without_history,
 )

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
+from pathlib import Path
+from typing import Literal
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from detector.config.config import Config
 from detector.config.sections import Detection
-from detector.detectors import DETECTORS, Detector, all_detectors
-from detector.judging import policy
+from detector.detectors import DETECTORS, all_detectors, detector_classes
+from detector.judging.judging import Judged, judge
+from detector.sources.pull import pull
+from detector.usage.history import History
+from detector.usage.panel import load_panel
 from tests.cases import Case
 from tests.cases.usage_spike import fleet, with_last
-from tests.laws import LAWS
-from tests.panels import panel
+from tests.fakes import FakeSource
+from tests.laws import LAWS, named
+from tests.panels import UTC_ZONE, panel
 
 BY_KIND = {detector.kind: detector for detector in all_detectors(Detection(method="both"))}
 CASES = [(kind, case) for kind in DETECTORS for case in import_module(f"tests.cases.{kind}").CASES]
 
 
-def names(detector: Detector, case: Case) -> set[str]:
-    """The keys a detector names at the default settings."""
-    judgement = detector.judge(case.panel())
-    threshold = 0.0 if judgement.past is None else policy.calibrate(judgement.past, 1).score
-    return set(policy.named(judgement.scores, threshold))
-
-
 @pytest.mark.parametrize(("kind", "case"), CASES, ids=[f"{kind}: {case.title}" for kind, case in CASES])
 def test_a_detector_names_the_keys_of_its_case_and_no_other(kind: str, case: Case) -> None:
     """Each case lists exactly the keys that must fire."""
-    assert names(BY_KIND[kind], case) == case.fires
+    assert set(named(BY_KIND[kind].judge(case.panel()))) == case.fires
 
 
 @pytest.mark.parametrize(("kind", "case"), CASES, ids=[f"{kind}: {case.title}" for kind, case in CASES])
@@ -78,11 +81,128 @@ def test_a_planted_spike_outranks_every_ordinary_key_by_a_margin() -> None:
     assert scores["key-010"] > 2 * scores.drop("key-010").max()
 
 
-def test_no_row_after_the_judged_day_is_used() -> None:
-    """The score of a day is the same whether or not later days are in the history."""
-    counts = fleet(days=100)
-    today = panel(counts)
-    shorter = panel({key: values[20:] for key, values in counts.items()})
-    assert BY_KIND["usage_spike"].judge(today).scores["score"].round(9).tolist() == (
-        BY_KIND["usage_spike"].judge(shorter).scores["score"].round(9).tolist()
+@pytest.mark.parametrize("kind", ["usage_spike", "error_surge"])
+@pytest.mark.parametrize("factor", [2, 5, 30, 100])
+def test_a_fleet_scaled_alike_names_nothing(kind: str, factor: int) -> None:
+    """What every key does on the day is no key's own, be it requests or failures; one key beyond it is named."""
+    rng = np.random.default_rng(0)
+    requests = rng.poisson(30, (60, 99))
+    failed = rng.binomial(requests, 0.1)
+    keys = [f"key-{number:03d}" for number in range(60)]
+    counts = {key: [*row, 30 * factor] for key, row in zip(keys, requests.tolist(), strict=True)}
+    errors = {key: [*row, 9 * factor] for key, row in zip(keys, failed.tolist(), strict=True)}
+    assert named(BY_KIND[kind].judge(panel(counts, errors=errors))) == []
+    counts["key-007"][-1] *= 30
+    errors["key-007"][-1] = counts["key-007"][-1]
+    assert named(BY_KIND[kind].judge(panel(counts, errors=errors))) == ["key-007"]
+
+
+JUDGED = (100, 115, 129)
+"""The days that are judged, counted from the first one of the history."""
+
+
+def eventful_days(first: date, days: int) -> dict[date, pd.DataFrame]:
+    """Usage of 40 keys: on the judged days the first eight wake, spike, fail, shift, stray or fall silent, and on
+    the days after the last of them everything happens to all keys and to ten that nobody saw before."""
+    rng = np.random.default_rng(5)
+    columns = ["key_id", "endpoint", "deployment", "request_count", "error_count"]
+    usage = {}
+    for number in range(days):
+        late = number > JUDGED[-1]
+        rows = []
+        for key in range(50 if late else 40):
+            event = key if number in JUDGED else None
+            asleep = key < 3 and 60 <= number < JUDGED[key]
+            gone = key == 7 and any(day - 3 < number <= day for day in JUDGED)
+            if asleep or gone:
+                continue
+            count = int(rng.poisson(30 + key)) * (40 if event == 3 or late else 1)
+            failed = count // 2 if event == 4 or late else count // 20
+            new = [f"GET /admin/{each}" for each in range(6)] if event == 5 or late else []
+            place = "staging" if event == 6 or late else "production"
+            for endpoint in new or ["GET /orders", "GET /items"]:
+                rows.append((f"key-{key:02d}", endpoint, place, count, failed))
+        frame = pd.DataFrame(rows, columns=columns)
+        usage[first + timedelta(days=number)] = frame.astype({"request_count": "int64", "error_count": "int64"})
+    return usage
+
+
+def test_nothing_after_the_judged_day_changes_a_judgement(tmp_path: Path) -> None:
+    """Later days in the history leave the scores and the findings of a day as they were, to the last digit."""
+    first = date(2026, 1, 1)
+    register = [{"key_id": f"key-{key:02d}", "environment": "live"} for key in range(50)]
+    source = FakeSource(eventful_days(first, 160), register)
+    config = Config.model_validate(
+        {"source": {"kind": "files", "usage": "none.csv"}, "detection": {"method": "both"}}
     )
+    history = History(tmp_path / "history", UTC_ZONE)
+    now = datetime(2026, 6, 30, tzinfo=UTC)
+
+    def judge_all() -> list[Judged]:
+        days = [first + timedelta(days=number) for number in JUDGED]
+        return [judge(load_panel(history, day, 120), config, {}) for day in days]
+
+    pull(config, source, history, first, first + timedelta(days=JUDGED[-1]), now=now)
+    before = judge_all()
+    pull(config, source, history, first, first + timedelta(days=159), now=now)
+    assert len(list(history.days())) == 160
+    for earlier, later in zip(before, judge_all(), strict=True):
+        assert earlier.failures == later.failures == []
+        assert [repr(finding) for finding in earlier.findings] == [repr(finding) for finding in later.findings]
+        assert earlier.thresholds == later.thresholds
+        for kind, frame in earlier.judgements.items():
+            assert frame.equals(later.judgements[kind]), kind
+    found = {finding.type for day in before for finding in day.findings}
+    expected = {
+        "usage_spike",
+        "dormant_wake",
+        "error_surge",
+        "endpoint_shift",
+        "environment_mismatch",
+        "went_silent",
+    }
+    assert found >= expected
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_a_detector_is_registered_under_its_kind(kind: str) -> None:
+    """What it states is found by the name that its findings and its budget carry."""
+    assert detector_classes()[kind].kind == kind
+
+
+def test_each_type_of_finding_is_stated_once() -> None:
+    """Two detectors may name one type, and one of them says what it is."""
+    stated = [each.kind for detector in detector_classes().values() for each in detector.types]
+    assert len(stated) == len(set(stated))
+    named_by_any = {name for detector in detector_classes().values() for name in detector.named_types()}
+    assert named_by_any == set(stated)
+
+
+@pytest.mark.parametrize(
+    ("method", "chosen"),
+    [
+        ("zscore", {"usage_spike"}),
+        ("isolation_forest", {"unusual_pattern"}),
+        ("both", {"usage_spike", "unusual_pattern"}),
+    ],
+)
+def test_the_method_chooses_among_the_detectors_of_volume(
+    method: Literal["zscore", "isolation_forest", "both"], chosen: set[str]
+) -> None:
+    """All others always run."""
+    kinds = {detector.kind for detector in all_detectors(Detection(method=method))}
+    assert kinds & {"usage_spike", "unusual_pattern"} == chosen
+    assert kinds - chosen == set(DETECTORS) - {"usage_spike", "unusual_pattern"}
+
+
+@pytest.mark.parametrize(("baseline_days", "dormant_after_days"), [(56, 30), (100, 30), (56, 7), (8, 90)])
+def test_judging_reads_the_baselines_of_four_weeks_and_four_dormancies(
+    baseline_days: int, dormant_after_days: int
+) -> None:
+    """Whichever is more."""
+    settings = Detection(baseline_days=baseline_days, dormant_after_days=dormant_after_days)
+    asked = {kind: detector.days_before(settings) for kind, detector in detector_classes().items()}
+    assert max(asked.values()) == max(baseline_days + 28, 4 * dormant_after_days)
+    assert asked["usage_spike"] == asked["error_surge"] == baseline_days + 28
+    assert asked["dormant_wake"] == 4 * dormant_after_days
+    assert asked["unusual_pattern"] == baseline_days + 14
