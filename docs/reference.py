@@ -76,7 +76,8 @@ def configuration() -> str:
     parts += ["\n## source.url\n\n", DATABASES, *_databases()]
     parts += ["\n## report.formats\n\n| format | file | purpose |\n|---|---|---|\n", *_formats()]
     parts.append(
-        "\n## source.columns\n\nOur name for a column: theirs. Only timestamp or day and key_id are required.\n\n"
+        "\n## source.columns\n\ndetector's name of a column: its name in the source. "
+        "Only `timestamp` or `day`, and `key_id`, are required.\n\n"
     )
     parts += [f"- {shape}: {_listed(names)}\n" for shape, names in USAGE_FIELDS.items()]
     parts.append(f"- key register: {_listed(REGISTER_FIELDS)}\n")

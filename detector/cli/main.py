@@ -43,7 +43,7 @@ class _RunByDefault(Group):
     cls=_RunByDefault,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""Examples:
-      python -m detector                                  judge last day with config.yaml
+      python -m detector                                  evaluate yesterday with config.yaml
       python -m detector demo                             a made-up organization and its report
       python -m detector run --day 2026-11-22 --fail-on high
       python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv
@@ -53,9 +53,9 @@ class _RunByDefault(Group):
 )
 @click.version_option(package_name="key-usage-detector")
 def cli() -> None:
-    """Find API keys that behave unlike themselves: spikes, wakes, test keys in production.
+    """Find API keys that behave unlike themselves: spikes, dormant keys that wake, test keys in production.
 
-    Without a command, judges last day.
+    Without a command, evaluates yesterday.
     """
 
 
@@ -66,10 +66,10 @@ def cli() -> None:
       python -m detector run --day 2026-11-22 --format json
       python -m detector run --config /etc/detector.yaml --fail-on high""",
 )
-@day_option("The day to judge; yesterday by default.")
+@day_option("The day to evaluate; yesterday by default.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 with a finding of this severity or above.")
 @click.option("--no-deliver", is_flag=True, help="Write the reports; send and queue nothing.")
-@click.option("--resend", is_flag=True, help="Send what this day has to say even if it was sent before.")
+@click.option("--resend", is_flag=True, help="Send the messages about this day again.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What stdout shows.")
 @configured
 def run(
@@ -81,11 +81,11 @@ def run(
     resend: bool,
     form: str,
 ) -> None:
-    """Judge last day, or a given one, write its reports and send them.
+    """Evaluate yesterday or a given day, write its reports and send them.
 
-    Pulls what the history lacks first: on a new installation the last 120 days. Without --day, days
-    that were missed since the last run are judged too, and a day whose data are incomplete is not judged
-    before schedule.deadline: exit 75, try again later.
+    The run first pulls the days that the history lacks: on a new installation the last 120 days. Without --day
+    it also evaluates the days that earlier runs missed. It does not evaluate a day with incomplete data before
+    schedule.deadline; it then ends with exit code 75: try again later.
     """
     import logging
 
@@ -164,7 +164,7 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
 @click.option("--to", "last", type=DAY, required=True, help="Last day, included.")
 @configured
 def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> None:
-    """Pull past days into the history without judging them. Days already there are kept."""
+    """Pull past days into the history without evaluating them. Stored days are kept."""
     _require_order(first, last)
     job = _job(path, overrides)
     pulled, total = _pull(job, first, last), (last - first).days + 1
@@ -181,16 +181,16 @@ def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> N
     epilog="""Example:
       python -m detector backtest --from 2026-09-01 --to 2026-11-22 --out /tmp/backtest""",
 )
-@click.option("--from", "first", type=DAY, required=True, help="First judged day.")
-@click.option("--to", "last", type=DAY, required=True, help="Last judged day, included.")
+@click.option("--from", "first", type=DAY, required=True, help="First evaluated day.")
+@click.option("--to", "last", type=DAY, required=True, help="Last evaluated day, included.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results."
 )
 @configured
 def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out: Path) -> None:
-    """Replay past days, each with only what was known then.
+    """Replay past days, each with only what was known on that day.
 
-    Writes findings.ndjson, scores.csv and summary.json, and leaves the state database alone.
+    The results are findings.ndjson, scores.csv and summary.json. The state database does not change.
     """
     import json
 
@@ -215,7 +215,7 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default.")
 @configured
 def report(path: Path, overrides: Sequence[str], day: date, form: str, out: Path | None) -> None:
-    """Render the report of a past day from the history, as it would be judged today."""
+    """Render the report of a past day from the history, as it would be evaluated today."""
     from detector.boundary.disk import write_atomically
     from detector.pipeline import build_report, judge_day
     from detector.reports import reporter
@@ -264,9 +264,9 @@ def explain(path: Path, overrides: Sequence[str], key: str, day: date | None) ->
 )
 @configured
 def check(path: Path, overrides: Sequence[str]) -> None:
-    """Try the configuration, the source, the history and the state, and say what is there.
+    """Check the configuration, the source, the history and the state, and tell what they hold.
 
-    Says which channels are configured and sends nothing; `deliver --test` does.
+    `check` lists the configured channels and sends nothing; `deliver --test` sends.
     """
     from detector.cli.inspection import inspect, lines
     from detector.delivery import open_channels
@@ -306,7 +306,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     help="Folder to fill.",
 )
 def demo(out: Path) -> None:
-    """Make a seeded organization of about 300 keys with planted incidents, and judge one day of it."""
+    """Make a seeded organization of about 300 keys with planted incidents, and evaluate one day of it."""
     import logging
 
     from detector.cli.demo import JUDGED_DAY, make
@@ -332,11 +332,11 @@ def demo(out: Path) -> None:
 )
 @configured
 def schedule(path: Path, overrides: Sequence[str]) -> None:
-    """Stay and judge every day at its hour (schedule.nightly), until told to stop.
+    """Stay and evaluate every day at its hour (schedule.nightly), until a signal to stop.
 
-    SIGTERM and SIGINT give a running day schedule.grace_minutes to finish, and end at once where they come
-    again; SIGHUP rereads the configuration. A day whose data are incomplete is tried again every
-    schedule.retry_minutes until schedule.deadline.
+    After SIGTERM or SIGINT a running day may finish within schedule.grace_minutes; a second signal ends the
+    process at once. SIGHUP reads the configuration again. While the data of a day are incomplete, the process
+    tries again every schedule.retry_minutes until schedule.deadline.
     """
     import logging
 
@@ -355,7 +355,7 @@ def schedule(path: Path, overrides: Sequence[str]) -> None:
 )
 @configured
 def status(path: Path, overrides: Sequence[str]) -> None:
-    """Tell the last run, the next one and how far judging is behind; exit 1 where a day is overdue."""
+    """Tell the last run, the last evaluated day and the next run; exit 1 if a day is overdue."""
     from detector.operations.schedule.monthly import last_month, written
     from detector.operations.schedule.scheduler import chargeback_trigger, is_behind, nightly_trigger
 
@@ -364,7 +364,7 @@ def status(path: Path, overrides: Sequence[str]) -> None:
     click.echo(f"last run    {safe(_told(last))}")
     day, complete = max(judged.items(), default=(None, True))
     interim = "" if complete else " (its data were incomplete)"
-    click.echo(f"last day  {day or 'none judged yet'}{interim}")
+    click.echo(f"last day    {day or 'none evaluated yet'}{interim}")
     click.echo(f"next run    {_coming(nightly_trigger(job.config), job.now)}")
     if job.config.chargeback.wanted:
         month, following = last_month(job.config, job.now), _coming(chargeback_trigger(job.config), job.now)

@@ -22,15 +22,15 @@ def _known_zone(name: str) -> str:
 
 
 class History(Section):
-    """Where the days already pulled are kept."""
+    """Where the pulled days are stored."""
 
-    path: str = Field("var/history", description="Folder of the nightly Parquet files.")
-    first_pull_days: int = Field(120, ge=1, description="Days pulled before the first judged one.")
+    path: str = Field("var/history", description="Folder of the Parquet files, one per day.")
+    first_pull_days: int = Field(120, ge=1, description="Days that the first run pulls before the evaluated day.")
     settle_days: int = Field(
-        2, ge=0, le=30, description="Days before the newest that are pulled again, for rows that come late."
+        2, ge=0, le=30, description="Days before the newest one that are pulled again, because rows may come late."
     )
     keep_days: int = Field(
-        400, ge=60, description="Days and reports kept; `prune` and `schedule` take older ones away."
+        400, ge=60, description="Days and reports that are kept; `prune` and `schedule` remove older ones."
     )
 
 
@@ -46,14 +46,14 @@ class Detection(Section):
     """What counts as unusual."""
 
     method: Literal["zscore", "isolation_forest", "both"] = Field(
-        "zscore", description="How volume is scored; both also names unusual patterns."
+        "zscore", description="How volume is scored; `both` also names unusual patterns."
     )
     estimator: str = Field(
         "sklearn.ensemble.IsolationForest",
         description="Outlier estimator of isolation_forest: a scikit-learn or PyOD class by its dotted path.",
     )
-    baseline_days: int = Field(56, ge=8, description="Days before the judged one that form a key's baseline.")
-    minimum_days: int = Field(8, ge=3, description="Observed days below which a key is too young to judge.")
+    baseline_days: int = Field(56, ge=8, description="Days before the evaluated day that form a key's baseline.")
+    minimum_days: int = Field(8, ge=3, description="Keys with fewer observed days are too young to evaluate.")
     alerts_per_1000_keys: float = Field(
         1, gt=0, le=100, description="Alarms per 1,000 keys that an ordinary day may raise by chance."
     )
@@ -63,14 +63,18 @@ class Detection(Section):
         default={"production": "live", "staging": "test"},
         description="Which environment belongs in which deployment, by name or shell-style pattern.",
     )
-    endpoints_per_key: int = Field(200, ge=1, description="Endpoints kept per key and day; the rest is (other).")
+    endpoints_per_key: int = Field(
+        200, ge=1, description="Endpoints that are kept per key and day; the others count as (other)."
+    )
 
 
 class Report(Section):
     """What is written for a day."""
 
-    directory: str = Field("var/reports", description="Folder of the nightly reports.")
-    formats: tuple[Annotated[str, OneOf(REPORTERS)], ...] = Field(("html", "json"), description="Formats written.")
+    directory: str = Field("var/reports", description="Folder of the reports, with one folder per day.")
+    formats: tuple[Annotated[str, OneOf(REPORTERS)], ...] = Field(
+        ("html", "json"), description="The formats that a run writes."
+    )
 
 
 def _clock_time(text: str) -> str:
@@ -82,32 +86,36 @@ def _clock_time(text: str) -> str:
 
 
 class Schedule(Section):
-    """When the command `schedule` judges, and what becomes of days that are late or were missed."""
+    """When the command `schedule` runs, and what it does with days that are late or were missed."""
 
-    nightly: str = Field("30 2 * * *", description="Cron line in the configured time zone.")
+    nightly: str = Field("30 2 * * *", description="Cron line of the nightly run, in the configured timezone.")
     chargeback: str = Field(
-        "0 6 1 * *", description="Cron line of the last month's statement, where there are prices."
+        "0 6 1 * *", description="Cron line of last month's statement, if prices are configured."
     )
-    catch_up_days: int = Field(7, ge=1, description="Missed days that are made up for, the newest ones.")
-    retry_minutes: int = Field(30, ge=1, description="Pause before another try while the data are incomplete.")
+    catch_up_days: int = Field(
+        7, ge=1, description="How many of the newest days a run catches up if they were missed."
+    )
+    retry_minutes: int = Field(30, ge=1, description="Minutes before the next try while the data are incomplete.")
     deadline: Annotated[str, AfterValidator(_clock_time)] = Field(
-        "09:00", description="Time of day from which a day is judged even though its data are incomplete."
+        "09:00", description="Time of day from which a day is evaluated although its data are incomplete."
     )
     grace_minutes: float = Field(
-        30, gt=0, description="Minutes that a running day is given to finish once `schedule` is told to stop."
+        30, gt=0, description="Minutes in which a running day may finish after the signal to stop `schedule`."
     )
 
 
 class Serve(Section):
     """The by-key endpoint over the history, answered by the command `serve`."""
 
-    requests_per_second: float = Field(20, gt=0, description="Requests per second and token, in the long run.")
+    requests_per_second: float = Field(
+        20, gt=0, description="Requests per second that a token may make, in the long run."
+    )
     burst: int = Field(200, ge=1, description="Requests that a token may make at once.")
     refusals_per_minute: int = Field(
-        30, ge=1, description="Requests without a good token that one address may make in a minute."
+        30, ge=1, description="Requests without a valid token that one address may make per minute."
     )
-    most_days: int = Field(92, ge=1, description="Days that one answer may span.")
-    cache_mb: int = Field(256, ge=1, description="Megabytes of prepared answers kept.")
+    most_days: int = Field(92, ge=1, description="Days that one answer may cover.")
+    cache_mb: int = Field(256, ge=1, description="Megabytes of prepared answers that are kept.")
     trusted_proxies: tuple[str, ...] = Field(
-        ("127.0.0.1",), description="Addresses whose X-Forwarded-For is believed."
+        ("127.0.0.1",), description="Addresses of proxies whose X-Forwarded-For is accepted."
     )

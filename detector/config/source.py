@@ -32,11 +32,15 @@ BearerToken = Annotated[str, AfterValidator(plain_line)]
 class SourceBase(Section):
     """What every source has."""
 
-    name: str = Field("main", min_length=1, description="Part of every finding's identity, so files may move.")
-    shape: Literal["events", "daily"] = Field("events", description="One row a request, or a daily rollup.")
-    columns: dict[str, str] = Field(default_factory=dict, description="Our name for a column: theirs.")
+    name: str = Field(
+        "main", min_length=1, description="Part of the id of every finding, so that files and tables may move."
+    )
+    shape: Literal["events", "daily"] = Field("events", description="One row per request, or a daily rollup.")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="detector's name of a column: its name in the source."
+    )
     deployment: str | None = Field(
-        None, description="Where all traffic of this source was seen, for sources that do not say."
+        None, description="Where all traffic of this source was seen, if the source does not tell."
     )
 
     @model_validator(mode="after")
@@ -59,17 +63,17 @@ class FilesSource(SourceBase):
         description="Path, glob or s3:// or gs:// URL, or a list; may hold {year}, {month} and {day}."
     )
     keys: str | None = Field(
-        None, description="The key register, as a path, glob or URL; without one the keys are those seen."
+        None,
+        description="The key register, as a path, glob or URL; without one, only keys with requests are known.",
     )
     preset: Annotated[str, OneOf(PRESETS)] | None = Field(
         None, description="A known log format that brings its own columns."
     )
     protect_keys: bool = Field(
-        False, description="Keys are in clear: known by an HMAC and their end alone. Always so for some presets."
+        False,
+        description="The logs hold clear keys, which an HMAC replaces. Always on for some presets.",
     )
-    key_salt: SecretStr | None = Field(
-        None, description="The salt of that HMAC, from ${NAME}; to be kept for good."
-    )
+    key_salt: SecretStr | None = Field(None, description="The salt of that HMAC, from ${NAME}; never change it.")
 
 
 class SqlSource(SourceBase):
@@ -79,9 +83,11 @@ class SqlSource(SourceBase):
     url: DatabaseUrl = Field(description="SQLAlchemy URL; take the password from ${NAME}.")
     usage: str = Field(description="Table with the usage, as name or schema.name.")
     keys: str | None = Field(None, description="Table or view with the key register, as name or schema.name.")
-    keys_query: str | None = Field(None, description="Or a SELECT that gives the register, with our column names.")
+    keys_query: str | None = Field(
+        None, description="Or a SELECT that gives the register, with detector's column names."
+    )
     statement_timeout: int = Field(
-        1800, ge=1, description="Seconds after which the database gives up a statement, where it can."
+        1800, ge=1, description="Seconds after which the database stops a statement, where it can."
     )
 
 
@@ -91,11 +97,13 @@ class HttpSource(Section):
     shape: ClassVar[str] = "by-key"
 
     kind: Literal["http"] = "http"
-    name: str = Field("main", min_length=1, description="Part of every finding's identity, so URLs may change.")
+    name: str = Field(
+        "main", min_length=1, description="Part of the id of every finding, so that URLs may change."
+    )
     url: EndpointUrl = Field(description=f"The endpoint; a bare host gets {BY_KEY_PATH}.")
     token: BearerToken = Field(repr=False, description="Sent as Authorization: Bearer; take it from ${NAME}.")
     mode: Literal["period", "cumulative"] = Field(
-        "period", description="Ask for each day, or take the difference of two snapshots of running totals."
+        "period", description="Request each day, or take the difference of two snapshots of running totals."
     )
     from_parameter: str = Field("from", min_length=1, description="Query parameter for the start of a day.")
     to_parameter: str = Field("to", min_length=1, description="Query parameter for its end.")
@@ -104,17 +112,21 @@ class HttpSource(Section):
         description="How a day is written: from its first instant to the next day's (RFC 3339), the same as "
         "dates, or its own date twice.",
     )
-    parameters: dict[str, str] = Field(default_factory=dict, description="Further query parameters, always sent.")
+    parameters: dict[str, str] = Field(
+        default_factory=dict, description="More query parameters; every request has them."
+    )
     deployment: str | None = Field(
-        None, description="Where all traffic of this source was seen, for endpoints that do not say."
+        None, description="Where all traffic of this source was seen, if the endpoint does not tell."
     )
     snapshots: str | None = Field(
         None, description="Folder of the snapshots of mode cumulative; beside the history by default."
     )
     timeout: float = Field(30, gt=0, le=3600, description="Seconds to connect, and to wait for the next bytes.")
-    attempts: int = Field(5, ge=1, le=20, description="Tries for a page that is refused for now or breaks off.")
+    attempts: int = Field(5, ge=1, le=20, description="Tries for a page after a temporary failure.")
     most_pages: int = Field(1000, ge=1, description="Pages of one answer; more are an error.")
-    largest_answer_mb: int = Field(256, ge=1, description="Megabytes of one answer, unpacked; more are an error.")
+    largest_answer_mb: int = Field(
+        256, ge=1, description="Megabytes of one answer, decompressed; more are an error."
+    )
 
 
 Source = Annotated[FilesSource | SqlSource | HttpSource, Field(discriminator="kind")]
