@@ -1,23 +1,23 @@
 -- requests of a window
-SELECT cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(cells.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(cells.errors) AS SIGNED INTEGER) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
+SELECT counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment, CAST(sum(counted.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(counted.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(counted.errors) AS SIGNED INTEGER) AS error_count, max(counted.used_at) AS last_used, min(counted.detail) AS least, max(counted.detail) AS most
 FROM (SELECT dated.on_day AS on_day, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
 CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
 CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
 CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
 CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
-FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
-CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.`lines` AS `lines`, readings.requests AS requests, readings.errors AS errors,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN %s ELSE readings.problem END AS problem,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN CAST(NULL AS CHAR) ELSE readings.warning END AS warning,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN concat(%s, coalesce(readings.written, %s), %s, coalesce(readings.key_id, %s)) ELSE readings.detail END AS detail,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN -1 ELSE
-CASE WHEN (readings.used_at < %s) THEN 0 ELSE
-CASE WHEN (readings.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
-FROM (SELECT nullif(trim(alike.key_id), %s) AS key_id, nullif(trim(alike.endpoint), %s) AS endpoint, nullif(trim(alike.deployment), %s) AS deployment, nullif(trim(alike.client), %s) AS client, CAST(NULL AS CHAR) AS event_id, alike.timestamp AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(alike.timestamp AS CHAR)), %s) AS written, alike.`lines` AS `lines`, alike.`lines` AS requests,
-CASE WHEN (alike.status BETWEEN %s AND %s) THEN alike.`lines` ELSE %s END AS errors,
-CASE WHEN (nullif(trim(alike.key_id), %s) IS NULL) THEN %s END AS problem,
+FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.client AS client, usage_rows.event_id AS event_id,
+CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END AS used_at, usage_rows.day AS day, usage_rows.written AS written, usage_rows.`lines` AS `lines`, usage_rows.requests AS requests, usage_rows.errors AS errors,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN %s ELSE usage_rows.problem END AS problem,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN CAST(NULL AS CHAR) ELSE usage_rows.warning END AS warning,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN concat(%s, coalesce(usage_rows.written, %s), %s, coalesce(usage_rows.key_id, %s)) ELSE usage_rows.detail END AS detail,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
+CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
+CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
+FROM (SELECT nullif(trim(grouped.key_id), %s) AS key_id, nullif(trim(grouped.endpoint), %s) AS endpoint, nullif(trim(grouped.deployment), %s) AS deployment, nullif(trim(grouped.client), %s) AS client, CAST(NULL AS CHAR) AS event_id, grouped.timestamp AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(grouped.timestamp AS CHAR)), %s) AS written, grouped.`lines` AS `lines`, grouped.`lines` AS requests,
+CASE WHEN (grouped.status BETWEEN %s AND %s) THEN grouped.`lines` ELSE %s END AS errors,
+CASE WHEN (nullif(trim(grouped.key_id), %s) IS NULL) THEN %s END AS problem,
 CASE WHEN false THEN %s END AS warning,
-CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(alike.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(alike.endpoint), %s), %s) END AS detail
+CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(grouped.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(grouped.endpoint), %s), %s) END AS detail
 FROM (SELECT requests.key_id AS key_id, requests.endpoint AS endpoint, requests.deployment AS deployment, requests.client AS client, requests.status AS status, max(requests.used_at) AS timestamp, count(*) AS `lines`
 FROM (SELECT logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.status AS status, logs.events.ts AS used_at,
 CASE WHEN (logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s)) THEN -1 ELSE
@@ -25,10 +25,10 @@ CASE WHEN (logs.events.ts < %s) THEN 0 ELSE
 CASE WHEN (logs.events.ts < %s) THEN 1 ELSE 2 END END END AS on_day
 FROM logs.events
 WHERE logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s) OR logs.events.ts >= %s AND logs.events.ts < %s) AS requests
-GROUP BY requests.on_day, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS alike ) AS readings
-WHERE readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s) OR readings.used_at >= %s AND readings.used_at < %s) AS dated) AS cells
-GROUP BY cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
-ORDER BY cells.on_day
+GROUP BY requests.on_day, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS grouped ) AS usage_rows
+WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS dated) AS counted
+GROUP BY counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment
+ORDER BY counted.on_day
 -- coalesce_1 = 'is empty'
 -- coalesce_2 = 'unknown'
 -- coalesce_3 = ''
@@ -76,19 +76,19 @@ ORDER BY cells.on_day
 
 -- clients of a window
 SELECT dated.on_day, dated.key_id, count(DISTINCT dated.client) AS client_count
-FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
-CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.`lines` AS `lines`, readings.requests AS requests, readings.errors AS errors,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN %s ELSE readings.problem END AS problem,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN CAST(NULL AS CHAR) ELSE readings.warning END AS warning,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN concat(%s, coalesce(readings.written, %s), %s, coalesce(readings.key_id, %s)) ELSE readings.detail END AS detail,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN -1 ELSE
-CASE WHEN (readings.used_at < %s) THEN 0 ELSE
-CASE WHEN (readings.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
-FROM (SELECT nullif(trim(alike.key_id), %s) AS key_id, nullif(trim(alike.endpoint), %s) AS endpoint, nullif(trim(alike.deployment), %s) AS deployment, nullif(trim(alike.client), %s) AS client, CAST(NULL AS CHAR) AS event_id, alike.timestamp AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(alike.timestamp AS CHAR)), %s) AS written, alike.`lines` AS `lines`, alike.`lines` AS requests,
-CASE WHEN (alike.status BETWEEN %s AND %s) THEN alike.`lines` ELSE %s END AS errors,
-CASE WHEN (nullif(trim(alike.key_id), %s) IS NULL) THEN %s END AS problem,
+FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.client AS client, usage_rows.event_id AS event_id,
+CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END AS used_at, usage_rows.day AS day, usage_rows.written AS written, usage_rows.`lines` AS `lines`, usage_rows.requests AS requests, usage_rows.errors AS errors,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN %s ELSE usage_rows.problem END AS problem,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN CAST(NULL AS CHAR) ELSE usage_rows.warning END AS warning,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN concat(%s, coalesce(usage_rows.written, %s), %s, coalesce(usage_rows.key_id, %s)) ELSE usage_rows.detail END AS detail,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
+CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
+CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
+FROM (SELECT nullif(trim(grouped.key_id), %s) AS key_id, nullif(trim(grouped.endpoint), %s) AS endpoint, nullif(trim(grouped.deployment), %s) AS deployment, nullif(trim(grouped.client), %s) AS client, CAST(NULL AS CHAR) AS event_id, grouped.timestamp AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(grouped.timestamp AS CHAR)), %s) AS written, grouped.`lines` AS `lines`, grouped.`lines` AS requests,
+CASE WHEN (grouped.status BETWEEN %s AND %s) THEN grouped.`lines` ELSE %s END AS errors,
+CASE WHEN (nullif(trim(grouped.key_id), %s) IS NULL) THEN %s END AS problem,
 CASE WHEN false THEN %s END AS warning,
-CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(alike.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(alike.endpoint), %s), %s) END AS detail
+CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(grouped.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(grouped.endpoint), %s), %s) END AS detail
 FROM (SELECT requests.key_id AS key_id, requests.endpoint AS endpoint, requests.deployment AS deployment, requests.client AS client, requests.status AS status, max(requests.used_at) AS timestamp, count(*) AS `lines`
 FROM (SELECT logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.status AS status, logs.events.ts AS used_at,
 CASE WHEN (logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s)) THEN -1 ELSE
@@ -96,8 +96,8 @@ CASE WHEN (logs.events.ts < %s) THEN 0 ELSE
 CASE WHEN (logs.events.ts < %s) THEN 1 ELSE 2 END END END AS on_day
 FROM logs.events
 WHERE logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s) OR logs.events.ts >= %s AND logs.events.ts < %s) AS requests
-GROUP BY requests.on_day, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS alike ) AS readings
-WHERE readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s) OR readings.used_at >= %s AND readings.used_at < %s) AS dated
+GROUP BY requests.on_day, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS grouped ) AS usage_rows
+WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS dated
 WHERE dated.problem IS NULL AND dated.client IS NOT NULL
 GROUP BY dated.on_day, dated.key_id
 ORDER BY dated.on_day
@@ -147,34 +147,34 @@ ORDER BY dated.on_day
 -- status_2 = 9999
 
 -- requests that carry ids
-SELECT cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(cells.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(cells.errors) AS SIGNED INTEGER) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
+SELECT counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment, CAST(sum(counted.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(counted.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(counted.errors) AS SIGNED INTEGER) AS error_count, max(counted.used_at) AS last_used, min(counted.detail) AS least, max(counted.detail) AS most
 FROM (SELECT dated.on_day AS on_day, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
 CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
 CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
 CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
 CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
 FROM (SELECT copies.key_id AS key_id, copies.endpoint AS endpoint, copies.deployment AS deployment, copies.client AS client, copies.event_id AS event_id, copies.used_at AS used_at, copies.day AS day, copies.written AS written, copies.`lines` AS `lines`, copies.requests AS requests, copies.errors AS errors, copies.problem AS problem, copies.warning AS warning, copies.detail AS detail, copies.on_day AS on_day, copies.copy AS copy
-FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
-CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s))) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.`lines` AS `lines`, readings.requests AS requests, readings.errors AS errors,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN %s ELSE readings.problem END AS problem,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN CAST(NULL AS CHAR) ELSE readings.warning END AS warning,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN concat(%s, coalesce(readings.written, %s), %s, coalesce(readings.key_id, %s)) ELSE readings.detail END AS detail,
-CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN -1 ELSE
-CASE WHEN (readings.used_at < %s) THEN 0 ELSE
-CASE WHEN (readings.used_at < %s) THEN 1 ELSE 2 END END END AS on_day, row_number() OVER (PARTITION BY readings.event_id
+FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.client AS client, usage_rows.event_id AS event_id,
+CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END AS used_at, usage_rows.day AS day, usage_rows.written AS written, usage_rows.`lines` AS `lines`, usage_rows.requests AS requests, usage_rows.errors AS errors,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN %s ELSE usage_rows.problem END AS problem,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN CAST(NULL AS CHAR) ELSE usage_rows.warning END AS warning,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN concat(%s, coalesce(usage_rows.written, %s), %s, coalesce(usage_rows.key_id, %s)) ELSE usage_rows.detail END AS detail,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
+CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
+CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day, row_number() OVER (PARTITION BY usage_rows.event_id
 ORDER BY
-CASE WHEN (CASE WHEN (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s)) THEN %s ELSE readings.problem END IS NULL) THEN %s ELSE %s END,
-CASE WHEN (NOT (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s))) THEN readings.used_at END, readings.key_id, readings.endpoint, readings.deployment) AS copy
+CASE WHEN (CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN %s ELSE usage_rows.problem END IS NULL) THEN %s ELSE %s END,
+CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END, usage_rows.key_id, usage_rows.endpoint, usage_rows.deployment) AS copy
 FROM (SELECT nullif(trim(logs.events.`api key`), %s) AS key_id, nullif(trim(logs.events.path), %s) AS endpoint, nullif(trim(logs.events.host), %s) AS deployment, nullif(trim(logs.events.ip), %s) AS client, nullif(trim(logs.events.id), %s) AS event_id, logs.events.ts AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(logs.events.ts AS CHAR)), %s) AS written, 1 AS `lines`, 1 AS requests,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS errors,
 CASE WHEN (nullif(trim(logs.events.`api key`), %s) IS NULL) THEN %s END AS problem,
 CASE WHEN false THEN %s END AS warning,
 CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(logs.events.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(logs.events.path), %s), %s) END AS detail
-FROM logs.events ) AS readings
-WHERE readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s) OR readings.used_at >= %s AND readings.used_at < %s) AS copies
-WHERE copies.event_id IS NULL OR copies.copy = %s) AS dated) AS cells
-GROUP BY cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
-ORDER BY cells.on_day
+FROM logs.events ) AS usage_rows
+WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS copies
+WHERE copies.event_id IS NULL OR copies.copy = %s) AS dated) AS counted
+GROUP BY counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment
+ORDER BY counted.on_day
 -- coalesce_1 = 'is empty'
 -- coalesce_2 = 'unknown'
 -- coalesce_3 = ''
@@ -219,14 +219,14 @@ ORDER BY cells.on_day
 -- status_2 = 9999
 
 -- latest request
-SELECT max(readings.day) AS max_1, max(readings.used_at) AS max_2
+SELECT max(usage_rows.day) AS max_1, max(usage_rows.used_at) AS max_2
 FROM (SELECT nullif(trim(logs.events.`api key`), %s) AS key_id, nullif(trim(logs.events.path), %s) AS endpoint, nullif(trim(logs.events.host), %s) AS deployment, nullif(trim(logs.events.ip), %s) AS client, CAST(NULL AS CHAR) AS event_id, logs.events.ts AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(logs.events.ts AS CHAR)), %s) AS written, 1 AS `lines`, 1 AS requests,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS errors,
 CASE WHEN (nullif(trim(logs.events.`api key`), %s) IS NULL) THEN %s END AS problem,
 CASE WHEN false THEN %s END AS warning,
 CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(logs.events.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(logs.events.path), %s), %s) END AS detail
-FROM logs.events ) AS readings
-WHERE readings.problem IS NULL AND NOT (readings.used_at IS NULL OR NOT (readings.used_at >= %s AND readings.used_at < %s))
+FROM logs.events ) AS usage_rows
+WHERE usage_rows.problem IS NULL AND NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))
 -- coalesce_1 = ''
 -- coalesce_2 = ''
 -- nullif_1 = ''
@@ -248,15 +248,15 @@ WHERE readings.problem IS NULL AND NOT (readings.used_at IS NULL OR NOT (reading
 -- status_2 = 9999
 
 -- use before a day
-SELECT readings.key_id, min(CASE WHEN (readings.requests > %s) THEN readings.day END) AS min_1, max(CASE WHEN (readings.requests > %s) THEN readings.day END) AS max_1, min(CASE WHEN (readings.used_at >= %s AND readings.used_at < %s AND readings.used_at < %s) THEN readings.used_at END) AS min_2, max(CASE WHEN (readings.used_at >= %s AND readings.used_at < %s AND readings.used_at < %s) THEN readings.used_at END) AS max_2
+SELECT usage_rows.key_id, min(CASE WHEN (usage_rows.requests > %s) THEN usage_rows.day END) AS min_1, max(CASE WHEN (usage_rows.requests > %s) THEN usage_rows.day END) AS max_1, min(CASE WHEN (usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s) THEN usage_rows.used_at END) AS min_2, max(CASE WHEN (usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s) THEN usage_rows.used_at END) AS max_2
 FROM (SELECT nullif(trim(logs.events.`api key`), %s) AS key_id, nullif(trim(logs.events.path), %s) AS endpoint, nullif(trim(logs.events.host), %s) AS deployment, nullif(trim(logs.events.ip), %s) AS client, CAST(NULL AS CHAR) AS event_id, logs.events.ts AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(logs.events.ts AS CHAR)), %s) AS written, 1 AS `lines`, 1 AS requests,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS errors,
 CASE WHEN (nullif(trim(logs.events.`api key`), %s) IS NULL) THEN %s END AS problem,
 CASE WHEN false THEN %s END AS warning,
 CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(logs.events.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(logs.events.path), %s), %s) END AS detail
-FROM logs.events ) AS readings
-WHERE readings.problem IS NULL AND readings.used_at >= %s AND readings.used_at < %s AND readings.used_at < %s
-GROUP BY readings.key_id
+FROM logs.events ) AS usage_rows
+WHERE usage_rows.problem IS NULL AND usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s
+GROUP BY usage_rows.key_id
 -- coalesce_1 = ''
 -- coalesce_2 = ''
 -- nullif_1 = ''
@@ -280,18 +280,18 @@ GROUP BY readings.key_id
 -- status_2 = 9999
 
 -- rollup of a window
-SELECT cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment, CAST(sum(cells.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(cells.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(cells.errors) AS SIGNED INTEGER) AS error_count, max(cells.used_at) AS last_used, min(cells.detail) AS least, max(cells.detail) AS most
+SELECT counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment, CAST(sum(counted.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(counted.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(counted.errors) AS SIGNED INTEGER) AS error_count, max(counted.used_at) AS last_used, min(counted.detail) AS least, max(counted.detail) AS most
 FROM (SELECT dated.on_day AS on_day, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
 CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
 CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
 CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
 CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
-FROM (SELECT readings.key_id AS key_id, readings.endpoint AS endpoint, readings.deployment AS deployment, readings.client AS client, readings.event_id AS event_id,
-CASE WHEN (readings.day IS NOT NULL) THEN readings.used_at END AS used_at, readings.day AS day, readings.written AS written, readings.`lines` AS `lines`, readings.requests AS requests, readings.errors AS errors,
-CASE WHEN (readings.day IS NULL) THEN %s ELSE readings.problem END AS problem,
-CASE WHEN (readings.day IS NULL) THEN CAST(NULL AS CHAR) ELSE readings.warning END AS warning,
-CASE WHEN (readings.day IS NULL) THEN concat(%s, coalesce(readings.written, %s), %s, coalesce(readings.key_id, %s)) ELSE readings.detail END AS detail,
-CASE WHEN (readings.day IS NULL) THEN %s ELSE readings.day END AS on_day
+FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.client AS client, usage_rows.event_id AS event_id,
+CASE WHEN (usage_rows.day IS NOT NULL) THEN usage_rows.used_at END AS used_at, usage_rows.day AS day, usage_rows.written AS written, usage_rows.`lines` AS `lines`, usage_rows.requests AS requests, usage_rows.errors AS errors,
+CASE WHEN (usage_rows.day IS NULL) THEN %s ELSE usage_rows.problem END AS problem,
+CASE WHEN (usage_rows.day IS NULL) THEN CAST(NULL AS CHAR) ELSE usage_rows.warning END AS warning,
+CASE WHEN (usage_rows.day IS NULL) THEN concat(%s, coalesce(usage_rows.written, %s), %s, coalesce(usage_rows.key_id, %s)) ELSE usage_rows.detail END AS detail,
+CASE WHEN (usage_rows.day IS NULL) THEN %s ELSE usage_rows.day END AS on_day
 FROM (SELECT nullif(trim(daily.key_id), %s) AS key_id, nullif(trim(daily.endpoint), %s) AS endpoint, coalesce(nullif(trim(daily.deployment), %s), %s) AS deployment, CAST(NULL AS CHAR) AS client, CAST(NULL AS CHAR) AS event_id, CAST(NULL AS CHAR) AS used_at, daily.day AS day, nullif(trim(CAST(daily.day AS CHAR)), %s) AS written, 1 AS `lines`,
 CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END AS requests,
 CASE WHEN (CASE WHEN (daily.error_count BETWEEN %s AND %s) THEN CAST(daily.error_count AS SIGNED INTEGER) ELSE NULL END >
@@ -300,10 +300,10 @@ CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count 
 CASE WHEN (nullif(trim(daily.key_id), %s) IS NULL) THEN %s WHEN (CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END IS NULL) THEN %s END AS problem,
 CASE WHEN (CASE WHEN (daily.error_count BETWEEN %s AND %s) THEN CAST(daily.error_count AS SIGNED INTEGER) ELSE NULL END IS NULL AND daily.error_count IS NOT NULL) THEN %s WHEN (CASE WHEN (daily.error_count BETWEEN %s AND %s) THEN CAST(daily.error_count AS SIGNED INTEGER) ELSE NULL END >
 CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END) THEN %s END AS warning, concat(%s, %s, coalesce(nullif(trim(daily.key_id), %s), %s), %s, coalesce(nullif(trim(CAST(daily.request_count AS CHAR)), %s), %s), %s, coalesce(nullif(trim(CAST(daily.error_count AS CHAR)), %s), %s)) AS detail
-FROM daily ) AS readings
-WHERE readings.day IS NULL OR readings.day BETWEEN %s AND %s) AS dated) AS cells
-GROUP BY cells.on_day, cells.problem, cells.warning, cells.key_id, cells.endpoint, cells.deployment
-ORDER BY cells.on_day
+FROM daily ) AS usage_rows
+WHERE usage_rows.day IS NULL OR usage_rows.day BETWEEN %s AND %s) AS dated) AS counted
+GROUP BY counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment
+ORDER BY counted.on_day
 -- coalesce_1 = 'is empty'
 -- coalesce_2 = 'unknown'
 -- coalesce_3 = 'production'

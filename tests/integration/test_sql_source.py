@@ -325,7 +325,7 @@ def _plans(source: SqlReader) -> Iterator[str]:
     engine = source._engine()
 
     def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        if "readings" in statement:
+        if "usage_rows" in statement:
             asked.append((statement, parameters))
 
     engine_class = type(engine)

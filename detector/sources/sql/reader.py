@@ -32,14 +32,14 @@ from detector.sources.faults import FaultLog, Observation, mask, sample
 from detector.sources.sql.dialects import dialect_of
 from detector.sources.sql.dialects.dialect import Times
 from detector.sources.sql.statements import (
-    Readings,
+    UsageRows,
     client_counts,
     counts,
-    daily_readings,
+    daily_rows,
     dated,
-    event_readings,
+    event_rows,
     first_and_last,
-    reach,
+    latest_use,
 )
 from detector.sources.values import from_micros, micros_of
 from detector.sources.windows import (
@@ -120,7 +120,7 @@ class SqlReader:
 
         def latest(connection: Connection) -> tuple[Any, datetime | None]:
             readings = self._readings(connection)
-            row = connection.execute(reach(readings)).first()
+            row = connection.execute(latest_use(readings)).first()
             day, used = tuple(row) if row else (None, None)
             return day, readings.times.read_one(used) if readings.times else None
 
@@ -131,7 +131,7 @@ class SqlReader:
         """First and last use of every key before the day, from the whole table."""
         bound = Day(day, self._timezone)
 
-        def before(connection: Connection) -> tuple[Readings, Sequence[Any]]:
+        def before(connection: Connection) -> tuple[UsageRows, Sequence[Any]]:
             readings = self._readings(connection)
             return readings, connection.execute(first_and_last(readings, bound)).all()
 
@@ -179,15 +179,17 @@ class SqlReader:
                 self._faults.record(Window((day,)), [*_observed(frame, day.date), *undated])
                 yield day, by_key(_groups(frame, readings.times, day), clients.get(day))
 
-    def _readings(self, connection: Connection, window: Window | None = None, *, clients: bool = True) -> Readings:
+    def _readings(
+        self, connection: Connection, window: Window | None = None, *, clients: bool = True
+    ) -> UsageRows:
         """The usage table in our columns; without ``clients`` like requests of several count as one row."""
         table = self._table(self._config.usage, connection)
         columns = usage_columns(self._config, table.columns.keys(), f"table {self._config.usage}")
         theirs = {name: table.c[column] for name, column in columns.items() if clients or name != "client"}
         deployment = self._config.deployment
         if self._events:
-            return event_readings(table, theirs, deployment, self._dialect, window)
-        return daily_readings(table, theirs, deployment, self._dialect)
+            return event_rows(table, theirs, deployment, self._dialect, window)
+        return daily_rows(table, theirs, deployment, self._dialect)
 
     def _table(self, name: str, connection: Connection) -> Table:
         inspector = inspect(connection)

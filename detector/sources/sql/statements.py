@@ -1,8 +1,8 @@
 """Statements: the questions to a database, in SQLAlchemy Core.
 
-``Readings`` is the usage table in our own columns; the other statements use only ``Readings``. Where
+``UsageRows`` is the usage table in our own columns; the other statements use only ``UsageRows``. Where
 instants have a time type, a statement first counts the requests of a day that are alike and then checks
-only these groups (``benchmarks/postgresql.py``).
+only these groups (``benchmarks/postgresql.py``). The rules for values are the same as in ``files.parsed_rows``.
 """
 
 from __future__ import annotations
@@ -46,33 +46,37 @@ from detector.sources.faults import (
     NO_TIME,
     TOO_MANY_ERRORS,
 )
-from detector.sources.sql.dialects.dialect import Dialect, Times, says_error, words
+from detector.sources.sql.dialects.dialect import Dialect, Times, says_error, text_of
 from detector.sources.windows import Window, day_search_tree
 
-NOWHERE = date(1970, 1, 1)
-"""The day of rows that state none, before every day that can be meant."""
+UNKNOWN_DAY = date(1970, 1, 1)
+"""The day of rows without a usable day. It lies before every plausible day, so that these rows come first."""
 
-GROUPED = ("on_day", "problem", "warning", "key_id", "endpoint", "deployment")
+UNKNOWN_DAY_NUMBER = -1
+"""The same, where the number of a day in its window stands for the day."""
+
+GROUP_KEYS = ("on_day", "problem", "warning", "key_id", "endpoint", "deployment")
 
 
 @dataclass(frozen=True)
-class Readings:
-    """A usage table in our own columns: key_id, endpoint, deployment, client, event_id, used_at, day,
-    written, lines, requests, errors, problem, warning and detail, each row with what is wrong in it."""
+class UsageRows:
+    """The rows of a usage table in our own columns: key_id, endpoint, deployment, client, event_id, used_at, day,
+    written, lines, requests, errors, problem (why the row cannot be used, or null), warning (which value of a
+    usable row was replaced, or null) and detail (the text that problem or warning is about)."""
 
     rows: Subquery
     dialect: Dialect
     daily: bool
     times: Times | None
-    """How ``used_at`` is told; None where the table has no instants."""
-    certain: bool
-    """Whether every row has a usable timestamp or day."""
+    """How ``used_at`` holds instants; None where the table has none."""
+    all_dated: bool
+    """Whether the types of the database guarantee a usable timestamp or day in every row."""
     has_clients: bool
     has_ids: bool
 
     @property
-    def lost(self) -> ColumnElement[bool]:
-        """Whether a row states no usable timestamp or day."""
+    def undated(self) -> ColumnElement[bool]:
+        """Whether a row has no usable timestamp or day."""
         if self.daily:
             return self.rows.c.day.is_(None)
         used_at = self.rows.c.used_at
@@ -80,126 +84,148 @@ class Readings:
 
     @property
     def instants(self) -> Times:
-        """How ``used_at`` is told, where there must be one."""
+        """How ``used_at`` of requests holds instants."""
         if self.times is None:
             raise TypeError("only daily rows may lack instants")
         return self.times
 
 
-def event_readings(
+def event_rows(
     table: Table, columns: dict[str, Any], deployment: str | None, dialect: Dialect, window: Window | None = None
-) -> Readings:
-    """One row a request; an error from status 400 up, or where the error column says so.
+) -> UsageRows:
+    """One row for each request. A status of 400 or above, or a text in the error column, makes it an error.
 
-    For a window of days, requests that are alike in all but their instant come as one row, where the
-    database's own types make that safe: what is then read and checked is read once for all of them.
+    For a window of days one row stands for all requests that differ only in their instant, where the types of
+    the database allow it.
     """
     times = dialect.times(columns["timestamp"])
+    all_dated = times.certain
     lines: ColumnElement[Any] = literal_column("1", Integer())
     rows_of: FromClause = table
-    certain = times.certain
+    # Requests with ids all differ. And only a true timestamp has an order: the largest of some texts or numbers
+    # need not be the latest time.
     if window is not None and "event_id" not in columns and dialect.has_true_instants(columns):
-        rows_of = _alike(table, columns, times, window)
+        rows_of = _grouped_requests(table, columns, times, window)
         columns = {name: rows_of.c[name] for name in columns}
-        lines, times = rows_of.c.lines, replace(times, expression=columns["timestamp"])
-    failed: list[ColumnElement[bool]] = []
+        lines = rows_of.c.lines
+        times = replace(times, expression=columns["timestamp"])
     warning: ColumnElement[Any] = cast(null(), String())
-    detail = _shown(columns, "endpoint")
+    detail = _text_or_blank(columns, "endpoint")
     if "status" in columns:
-        failed.append(dialect.is_error_status(columns["status"]))
-        unread = dialect.unreadable_status(columns["status"])
-        warning = case((unread, literal(BAD_STATUS, String())))
-        detail = case((unread, _labelled(columns, "status")), else_=detail)
-    if "error" in columns:
-        failed.append(says_error(columns["error"]))
-    errors = case((or_(*failed), lines), else_=0) if failed else literal_column("0", Integer())
+        unreadable = dialect.unreadable_status(columns["status"])
+        warning = case((unreadable, literal(BAD_STATUS, String())))
+        detail = case((unreadable, _labelled(columns, "status")), else_=detail)
     rows = select(
-        *_who(columns, deployment),
+        *_identity(columns, deployment),
         times.expression.label("used_at"),
         cast(null(), String()).label("day"),
-        words(columns["timestamp"]).label("written"),
+        text_of(columns["timestamp"]).label("written"),
         lines.label("lines"),
         lines.label("requests"),
-        errors.label("errors"),
-        case((words(columns["key_id"]).is_(None), literal(NO_KEY, String()))).label("problem"),
+        _errors(columns, lines, dialect).label("errors"),
+        case((text_of(columns["key_id"]).is_(None), literal(NO_KEY, String()))).label("problem"),
         warning.label("warning"),
         detail.label("detail"),
     ).select_from(rows_of)
-    return Readings(
-        rows=rows.suffix_with(text(dialect.rows_end)).subquery("readings"),
+    return UsageRows(
+        rows=rows.suffix_with(text(dialect.rows_end)).subquery("usage_rows"),
         dialect=dialect,
         daily=False,
         times=times,
-        certain=certain,
+        all_dated=all_dated,
         has_clients="client" in columns,
         has_ids="event_id" in columns,
     )
 
 
-def _alike(table: Table, columns: dict[str, Any], times: Times, window: Window) -> Subquery:
-    """The requests of the window by day and all columns but the instant: how many, and the latest instant.
+def _errors(columns: dict[str, Any], lines: ColumnElement[Any], dialect: Dialect) -> ColumnElement[Any]:
+    """The errors of a row of requests that are alike: all of them or none."""
+    conditions: list[ColumnElement[bool]] = []
+    if "status" in columns:
+        conditions.append(dialect.is_error_status(columns["status"]))
+    if "error" in columns:
+        conditions.append(says_error(columns["error"]))
+    if not conditions:
+        return literal_column("0", Integer())
+    return case((or_(*conditions), lines), else_=0)
 
-    Those without a usable instant are kept apart, with the others that have none.
+
+def _grouped_requests(table: Table, columns: dict[str, Any], times: Times, window: Window) -> Subquery:
+    """One row for all requests of the window that differ only in their instant on the same day.
+
+    ``lines`` is their number and ``timestamp`` the latest instant. Requests without a usable instant are grouped
+    apart.
     """
+    # Requests are counted before their values are checked: then each value is trimmed and checked once for all
+    # requests that have it, and the check costs hardly more than the count alone.
     used_at = times.expression
-    lost = or_(used_at.is_(None), not_(times.plausible(used_at)))
-    day = _number(times, used_at, window)
+    day = _number_in_window(times, used_at, window)
     inside = times.inside(used_at, window.start, window.end)
     if not times.certain:
-        day, inside = case((lost, literal_column("-1", Integer())), else_=day), or_(lost, inside)
-    named = {name: column for name, column in columns.items() if name != "timestamp"}
-    dated = (
-        select(
-            *(column.label(name) for name, column in named.items()), used_at.label("used_at"), day.label("on_day")
-        )
+        undated = or_(used_at.is_(None), not_(times.plausible(used_at)))
+        day = case((undated, literal_column(str(UNKNOWN_DAY_NUMBER), Integer())), else_=day)
+        inside = or_(undated, inside)
+    others = {name: column for name, column in columns.items() if name != "timestamp"}
+    labelled = [column.label(name) for name, column in others.items()]
+    requests = (
+        select(*labelled, used_at.label("used_at"), day.label("on_day"))
         .select_from(table)
         .where(inside)
         .subquery("requests")
     )
-    alike = [dated.c[name] for name in named]
+    group = [requests.c[name] for name in others]
     return (
-        select(*alike, func.max(dated.c.used_at).label("timestamp"), func.count().label("lines"))
-        .group_by(dated.c.on_day, *alike)
-        .subquery("alike")
+        select(*group, func.max(requests.c.used_at).label("timestamp"), func.count().label("lines"))
+        .group_by(requests.c.on_day, *group)
+        .subquery("grouped")
     )
 
 
-def daily_readings(table: Table, columns: dict[str, Any], deployment: str | None, dialect: Dialect) -> Readings:
-    """One row a day, key, endpoint and deployment, already counted; a row without a count is one request."""
+def daily_rows(table: Table, columns: dict[str, Any], deployment: str | None, dialect: Dialect) -> UsageRows:
+    """One row for each row of a daily rollup. A row without a column of requests counts as one request."""
     requests = _count(columns, "request_count", literal_column("1", Integer()), dialect)
-    counted = _count(columns, "error_count", literal_column("0", Integer()), dialect)
+    stated_errors = _count(columns, "error_count", literal_column("0", Integer()), dialect)
     times = dialect.times(columns["last_activity"]) if "last_activity" in columns else None
-    warnings = [(counted > requests, literal(TOO_MANY_ERRORS, String()))]
-    if "error_count" in columns:
-        unread: ColumnElement[bool] = and_(counted.is_(None), columns["error_count"].is_not(None))
-        warnings.insert(0, (unread, literal(BAD_ERRORS, String())))
-    if times is not None:
-        unread = and_(times.expression.is_(None), columns["last_activity"].is_not(None))
-        warnings.append((unread, literal(BAD_ACTIVITY, String())))
+    used_at = cast(null(), String()) if times is None else times.expression
     rows = select(
-        *_who(columns, deployment),
-        (times.expression if times else cast(null(), String())).label("used_at"),
+        *_identity(columns, deployment),
+        used_at.label("used_at"),
         dialect.day(columns["day"]).label("day"),
-        words(columns["day"]).label("written"),
+        text_of(columns["day"]).label("written"),
         literal_column("1", Integer()).label("lines"),
         requests.label("requests"),
-        case((counted > requests, requests), else_=func.coalesce(counted, 0)).label("errors"),
+        case((stated_errors > requests, requests), else_=func.coalesce(stated_errors, 0)).label("errors"),
         case(
-            (words(columns["key_id"]).is_(None), literal(NO_KEY, String())),
+            (text_of(columns["key_id"]).is_(None), literal(NO_KEY, String())),
             (requests.is_(None), literal(BAD_REQUESTS, String())),
         ).label("problem"),
-        case(*warnings).label("warning"),
+        _daily_warning(columns, requests, stated_errors, times).label("warning"),
         _labelled(columns, "key_id", "request_count", "error_count", "last_activity").label("detail"),
     ).select_from(table)
-    return Readings(
-        rows=rows.suffix_with(text(dialect.rows_end)).subquery("readings"),
+    return UsageRows(
+        rows=rows.suffix_with(text(dialect.rows_end)).subquery("usage_rows"),
         dialect=dialect,
         daily=True,
         times=times,
-        certain=dialect.typed and not columns["day"].nullable,
+        all_dated=dialect.typed and not columns["day"].nullable,
         has_clients=False,
         has_ids=False,
     )
+
+
+def _daily_warning(
+    columns: dict[str, Any], requests: ColumnElement[Any], stated_errors: ColumnElement[Any], times: Times | None
+) -> ColumnElement[Any]:
+    """The first warning that holds for a row of a daily rollup, or null."""
+    warnings: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = []
+    if "error_count" in columns:
+        unreadable = and_(stated_errors.is_(None), columns["error_count"].is_not(None))
+        warnings.append((unreadable, literal(BAD_ERRORS, String())))
+    warnings.append((stated_errors > requests, literal(TOO_MANY_ERRORS, String())))
+    if times is not None:
+        unreadable = and_(times.expression.is_(None), columns["last_activity"].is_not(None))
+        warnings.append((unreadable, literal(BAD_ACTIVITY, String())))
+    return case(*warnings)
 
 
 def _count(
@@ -208,121 +234,131 @@ def _count(
     return dialect.count(columns[name]) if name in columns else default
 
 
-def _who(columns: dict[str, Any], deployment: str | None) -> list[ColumnElement[Any]]:
-    named = {name: _words(columns, name) for name in ("key_id", "endpoint", "deployment", "client", "event_id")}
+def _identity(columns: dict[str, Any], deployment: str | None) -> list[ColumnElement[Any]]:
+    """Whose request it is: key, endpoint, deployment, client and event id."""
+    texts = {name: _text(columns, name) for name in ("key_id", "endpoint", "deployment", "client", "event_id")}
     if deployment:
-        named["deployment"] = func.coalesce(named["deployment"], deployment)
-    return [expression.label(name) for name, expression in named.items()]
+        texts["deployment"] = func.coalesce(texts["deployment"], deployment)
+    return [expression.label(name) for name, expression in texts.items()]
 
 
-def _words(columns: dict[str, Any], name: str) -> ColumnElement[Any]:
-    return words(columns[name]) if name in columns else cast(null(), String())
+def _text(columns: dict[str, Any], name: str) -> ColumnElement[Any]:
+    return text_of(columns[name]) if name in columns else cast(null(), String())
 
 
-def _shown(columns: dict[str, Any], name: str) -> ColumnElement[Any]:
-    return func.coalesce(_words(columns, name), "")
+def _text_or_blank(columns: dict[str, Any], name: str) -> ColumnElement[Any]:
+    return func.coalesce(_text(columns, name), "")
 
 
 def _labelled(columns: dict[str, Any], *names: str) -> ColumnElement[Any]:
-    """The columns that are there, by name, as one text."""
-    shown: ColumnElement[Any] = literal("", String())
+    """The names and values of the columns that the table has, as one text."""
+    joined: ColumnElement[Any] = literal("", String())
     for name in names:
         if name in columns:
-            shown = shown + literal(f" {name} ", String()) + _shown(columns, name)
-    return shown
+            joined = joined + literal(f" {name} ", String()) + _text_or_blank(columns, name)
+    return joined
 
 
-def dated(readings: Readings, window: Window) -> Subquery:
-    """The rows of the window with their ``on_day``, its number in the window or its day; each event once.
+def dated(usage: UsageRows, window: Window) -> Subquery:
+    """The rows of the window with their ``on_day``; each event once.
 
-    Rows without a usable time come along where the table may have any, on a day before all others.
+    ``on_day`` is the day of a daily row, and for a request the number of its day in the window. Rows without a
+    usable time are among them where the table may have any. Their day lies before all others.
     """
-    rows = readings.rows.c
-    day = rows.day if readings.daily else _day_number(readings, window)
-    inside = _inside(readings, window)
+    rows = usage.rows.c
+    day = rows.day if usage.daily else _number_in_window(usage.instants, rows.used_at, window)
+    inside = _inside(usage, window)
     columns: dict[str, ColumnElement[Any]] = {column.name: column for column in rows}
-    if not readings.certain:
-        day = case((readings.lost, _nowhere(readings)), else_=day)
-        inside = or_(readings.lost, inside)
-        columns |= _without_time(readings)
-    named = [column.label(name) for name, column in columns.items()]
-    statement = select(*named, day.label("on_day")).where(inside)
-    return _once(statement) if readings.has_ids else statement.subquery("dated")
+    # The search for rows without a usable time reads the whole table. Where the types guarantee a time, the
+    # statement keeps to the window, and the database can use an index.
+    if not usage.all_dated:
+        day = case((usage.undated, _unknown_day(usage)), else_=day)
+        inside = or_(usage.undated, inside)
+        columns |= _undated_columns(usage)
+    labelled = [column.label(name) for name, column in columns.items()]
+    statement = select(*labelled, day.label("on_day")).where(inside)
+    return _each_event_once(statement) if usage.has_ids else statement.subquery("dated")
 
 
 def counts(rows: Subquery) -> Select[Any]:
-    """One row per day, fault, key, endpoint and deployment of ``dated`` rows, days in order.
+    """One row per day, fault, key, endpoint and deployment of ``dated`` rows, in the order of the days.
 
-    Rows that cannot be used keep neither key nor endpoint; ``least`` and ``most`` say what they were.
+    ``least`` and ``most`` are two samples of a fault.
     """
     usable = rows.c.problem.is_(None)
-    faulty = or_(rows.c.problem.is_not(None), rows.c.warning.is_not(None))
+    has_fault = or_(rows.c.problem.is_not(None), rows.c.warning.is_not(None))
     plain = [rows.c[name] for name in ("on_day", "problem", "warning", "lines", "requests", "errors", "used_at")]
-    kept = [case((usable, rows.c[name])).label(name) for name in ("key_id", "endpoint", "deployment")]
-    cells = select(*plain, *kept, case((faulty, rows.c.detail)).label("detail")).subquery("cells")
-    grouped = [cells.c[name] for name in GROUPED]
+    # Rows that cannot be used are not grouped by key: a million different damaged keys are one row of the answer.
+    identity = [case((usable, rows.c[name])).label(name) for name in ("key_id", "endpoint", "deployment")]
+    detail = case((has_fault, rows.c.detail)).label("detail")
+    counted = select(*plain, *identity, detail).subquery("counted")
+    group = [counted.c[name] for name in GROUP_KEYS]
     answer = select(
-        *grouped,
-        cast(func.sum(cells.c.lines), BigInteger()).label("lines"),
-        cast(func.sum(cells.c.requests), BigInteger()).label("request_count"),
-        cast(func.sum(cells.c.errors), BigInteger()).label("error_count"),
-        func.max(cells.c.used_at).label("last_used"),
-        func.min(cells.c.detail).label("least"),
-        func.max(cells.c.detail).label("most"),
+        *group,
+        cast(func.sum(counted.c.lines), BigInteger()).label("lines"),
+        cast(func.sum(counted.c.requests), BigInteger()).label("request_count"),
+        cast(func.sum(counted.c.errors), BigInteger()).label("error_count"),
+        func.max(counted.c.used_at).label("last_used"),
+        func.min(counted.c.detail).label("least"),
+        func.max(counted.c.detail).label("most"),
     )
-    return answer.group_by(*grouped).order_by(cells.c.on_day)
+    return answer.group_by(*group).order_by(counted.c.on_day)
 
 
 def client_counts(rows: Subquery) -> Select[Any]:
-    """on_day, key_id and client_count of ``dated`` rows, days in order."""
-    named = rows.c
+    """on_day, key_id and client_count of ``dated`` rows, in the order of the days."""
+    columns = rows.c
     return (
-        select(named.on_day, named.key_id, func.count(distinct(named.client)).label("client_count"))
-        .where(named.problem.is_(None), named.client.is_not(None))
-        .group_by(named.on_day, named.key_id)
-        .order_by(named.on_day)
+        select(columns.on_day, columns.key_id, func.count(distinct(columns.client)).label("client_count"))
+        .where(columns.problem.is_(None), columns.client.is_not(None))
+        .group_by(columns.on_day, columns.key_id)
+        .order_by(columns.on_day)
     )
 
 
-def reach(readings: Readings) -> Select[Any]:
-    """The latest day with usable rows and its latest instant; of events, no day and the latest of all."""
-    rows = readings.rows.c
-    usable = and_(rows.problem.is_(None), not_(readings.lost))
-    if readings.daily:
+def latest_use(usage: UsageRows) -> Select[Any]:
+    """The latest day of usable rows and its latest instant. Events have no day, but the latest instant of all."""
+    rows = usage.rows.c
+    usable = and_(rows.problem.is_(None), not_(usage.undated))
+    if usage.daily:
         latest = func.max(rows.used_at)
         return select(rows.day, latest).where(usable).group_by(rows.day).order_by(rows.day.desc()).limit(1)
     return select(func.max(rows.day), func.max(rows.used_at)).where(usable)
 
 
-def first_and_last(readings: Readings, day: Day) -> Select[Any]:
+def first_and_last(usage: UsageRows, day: Day) -> Select[Any]:
     """Per key: first and last day with requests, first and last instant of use, all before the day."""
-    rows, times = readings.rows.c, readings.times
-    known: ColumnElement[bool] = false()
-    if times is not None:
-        known = and_(times.plausible(rows.used_at), times.before(rows.used_at, day.start))
-    used, counted = case((known, rows.used_at)), case((rows.requests > 0, rows.day))
-    before = known
-    if readings.daily:
-        bound = readings.dialect.day_bound(day.date)
-        before = and_(rows.day < bound, or_(rows.requests > 0, known))
-    statement = select(rows.key_id, func.min(counted), func.max(counted), func.min(used), func.max(used))
-    return statement.where(rows.problem.is_(None), before).group_by(rows.key_id)
+    rows = usage.rows.c
+    is_used_before: ColumnElement[bool] = false()
+    if usage.times is not None:
+        is_used_before = and_(usage.times.plausible(rows.used_at), usage.times.before(rows.used_at, day.start))
+    used_at = case((is_used_before, rows.used_at))
+    day_with_requests = case((rows.requests > 0, rows.day))
+    wanted = is_used_before
+    if usage.daily:
+        bound = usage.dialect.day_bound(day.date)
+        # A row of zero requests may state an older last activity.
+        wanted = and_(rows.day < bound, or_(rows.requests > 0, is_used_before))
+    statement = select(
+        rows.key_id,
+        func.min(day_with_requests),
+        func.max(day_with_requests),
+        func.min(used_at),
+        func.max(used_at),
+    )
+    return statement.where(rows.problem.is_(None), wanted).group_by(rows.key_id)
 
 
-def _inside(readings: Readings, window: Window) -> ColumnElement[bool]:
-    rows = readings.rows.c
-    if not readings.daily:
-        return readings.instants.inside(rows.used_at, window.start, window.end)
-    first, last = window.days[0].date, window.days[-1].date
-    bounds = [readings.dialect.day_bound(day) for day in (first, last)]
-    return rows.day.between(bounds[0], bounds[1])
+def _inside(usage: UsageRows, window: Window) -> ColumnElement[bool]:
+    rows = usage.rows.c
+    if not usage.daily:
+        return usage.instants.inside(rows.used_at, window.start, window.end)
+    first = usage.dialect.day_bound(window.days[0].date)
+    last = usage.dialect.day_bound(window.days[-1].date)
+    return rows.day.between(first, last)
 
 
-def _day_number(readings: Readings, window: Window) -> ColumnElement[Any]:
-    return _number(readings.instants, readings.rows.c.used_at, window)
-
-
-def _number(times: Times, used_at: ColumnElement[Any], window: Window) -> ColumnElement[Any]:
+def _number_in_window(times: Times, used_at: ColumnElement[Any], window: Window) -> ColumnElement[Any]:
     """The number in the window of the day of an instant."""
     numbers = {day.date: literal_column(str(number), Integer()) for number, day in enumerate(window.days)}
     return day_search_tree(
@@ -332,27 +368,36 @@ def _number(times: Times, used_at: ColumnElement[Any], window: Window) -> Column
     )
 
 
-def _nowhere(readings: Readings) -> ColumnElement[Any]:
-    return readings.dialect.day_bound(NOWHERE) if readings.daily else literal_column("-1", Integer())
+def _unknown_day(usage: UsageRows) -> ColumnElement[Any]:
+    if usage.daily:
+        return usage.dialect.day_bound(UNKNOWN_DAY)
+    return literal_column(str(UNKNOWN_DAY_NUMBER), Integer())
 
 
-def _without_time(readings: Readings) -> dict[str, ColumnElement[Any]]:
-    """What is wrong with rows without a usable time, in place of what else may be; infinity is none."""
-    rows = readings.rows.c
-    reason, name = (NO_DAY, "day") if readings.daily else (NO_TIME, "timestamp")
-    found = literal(f"{name} ", String()) + func.coalesce(rows.written, "is empty")
-    owner = literal(", key ", String()) + func.coalesce(rows.key_id, "unknown")
+def _undated_columns(usage: UsageRows) -> dict[str, ColumnElement[Any]]:
+    """The columns that differ in rows without a usable time, which have no other fault."""
+    rows = usage.rows.c
+    if usage.daily:
+        reason = NO_DAY
+        name = "day"
+    else:
+        reason = NO_TIME
+        name = "timestamp"
+    written = literal(f"{name} ", String()) + func.coalesce(rows.written, "is empty")
+    key = literal(", key ", String()) + func.coalesce(rows.key_id, "unknown")
     return {
-        "used_at": case((not_(readings.lost), rows.used_at)),
-        "problem": case((readings.lost, literal(reason, String())), else_=rows.problem),
-        "warning": case((readings.lost, cast(null(), String())), else_=rows.warning),
-        "detail": case((readings.lost, found + owner), else_=rows.detail),
+        # An infinite timestamp is no instant and must not become the last use.
+        "used_at": case((not_(usage.undated), rows.used_at)),
+        "problem": case((usage.undated, literal(reason, String())), else_=rows.problem),
+        "warning": case((usage.undated, cast(null(), String())), else_=rows.warning),
+        "detail": case((usage.undated, written + key), else_=rows.detail),
     }
 
 
-def _once(statement: Select[Any]) -> Subquery:
-    """Each event id once, its earliest usable row; rows without an id are all different."""
+def _each_event_once(statement: Select[Any]) -> Subquery:
+    """The rows with each event id once: its earliest usable row. Rows without an id are all different events."""
     rows = statement.selected_columns
+    # The long order makes the choice the same in every run.
     order = (
         case((rows.problem.is_(None), 0), else_=1),
         rows.used_at,

@@ -18,14 +18,14 @@ from sqlalchemy.engine import make_url
 from detector.model.day import Day
 from detector.sources.sql.dialects import dialect_named
 from detector.sources.sql.statements import (
-    Readings,
+    UsageRows,
     client_counts,
     counts,
-    daily_readings,
+    daily_rows,
     dated,
-    event_readings,
+    event_rows,
     first_and_last,
-    reach,
+    latest_use,
 )
 from detector.sources.windows import Window, windows
 
@@ -48,7 +48,7 @@ def window() -> Window:
     return only
 
 
-def events(name: str, days: Window | None = None, *, with_ids: bool = False) -> Readings:
+def events(name: str, days: Window | None = None, *, with_ids: bool = False) -> UsageRows:
     """Requests in a table of another schema."""
     texts = [Column(column, String(100)) for column in ("api key", "path", "host", "ip", "id")]
     at = Column("ts", INSTANT.get(name, DateTime(timezone=True)))
@@ -61,15 +61,15 @@ def events(name: str, days: Window | None = None, *, with_ids: bool = False) -> 
         "client": table.c.ip,
         "status": table.c.status,
     } | ({"event_id": table.c.id} if with_ids else {})
-    return event_readings(table, columns, None, dialect_named(name), days)
+    return event_rows(table, columns, None, dialect_named(name), days)
 
 
-def rollup(name: str) -> Readings:
+def rollup(name: str) -> UsageRows:
     """Daily rows whose counts may be missing."""
     texts = [Column(column, String(100)) for column in ("key_id", "endpoint", "deployment")]
     numbers = [Column(column, Integer) for column in ("request_count", "error_count")]
     table = Table("daily", MetaData(), Column("day", Date), *texts, *numbers)
-    return daily_readings(table, dict(table.c.items()), "production", dialect_named(name))
+    return daily_rows(table, dict(table.c.items()), "production", dialect_named(name))
 
 
 def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
@@ -79,7 +79,7 @@ def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
         "requests of a window": counts(asked),
         "clients of a window": client_counts(asked),
         "requests that carry ids": counts(dated(events(name, window(), with_ids=True), window())),
-        "latest request": reach(events(name)),
+        "latest request": latest_use(events(name)),
         "use before a day": first_and_last(events(name), Day(date(2026, 3, 29), BERLIN)),
         "rollup of a window": counts(dated(rollup(name), window())),
     }

@@ -189,14 +189,14 @@ def is_text(column: ColumnElement[Any]) -> bool:
     return isinstance(column.type, String) or type(column.type).__name__ in ("String", "FixedString")
 
 
-def words(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def text_of(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column as text without blanks around it; null where nothing is left."""
     return func.nullif(func.trim(column if is_text(column) else cast(column, String())), "")
 
 
 def says_error(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether an ``error`` column says that there was one."""
-    return func.lower(func.coalesce(words(column), "")).not_in(FALSE_TEXTS)
+    return func.lower(func.coalesce(text_of(column), "")).not_in(FALSE_TEXTS)
 
 
 def _scaled(column: ColumnElement[Any]) -> ColumnElement[Any]:

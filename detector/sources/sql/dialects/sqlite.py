@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from detector.sources.sql.dialects.dialect import Dialect, Guard, Times, words
+from detector.sources.sql.dialects.dialect import Dialect, Guard, Times, text_of
 from detector.sources.values import count_of, day_of, micros_of, number_of, to_micros
 
 _TWO = "[0-9][0-9]"
@@ -76,7 +76,7 @@ class SQLite(Dialect):
 
     def unreadable_status(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether a status is there and no number."""
-        return and_(words(column).is_not(None), Number(column).is_(None))
+        return and_(text_of(column).is_not(None), Number(column).is_(None))
 
 
 class _Reader(FunctionElement[Any]):
