@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detector.boundary.suggestions import did_you_mean
 from detector.boundary.words import counted
 from detector.cli.chargeback import chargeback
 from detector.cli.delivery import deliver
@@ -252,7 +253,7 @@ def explain(path: Path, overrides: Sequence[str], key: str, day: date | None) ->
     judged = judge_day(job, day)
     if key not in judged.panel.keys:
         raise ConfigError(
-            f"no key {safe(key)!r} is active or in use on {day}{_similar(key, list(judged.panel.keys))}"
+            f"no key {safe(key)!r} is active or in use on {day}{did_you_mean(key, list(judged.panel.keys))}"
         )
     click.echo(render(judged, key))
 
@@ -445,10 +446,3 @@ def _require_order(first: date, last: date) -> None:
 def _require_stored(job: Job, day: date) -> None:
     if day not in job.history.days():
         raise ConfigError(f"the day {day} is not in the history; `run --day {day}` or `backfill` pulls it")
-
-
-def _similar(key: str, keys: list[str]) -> str:
-    import difflib
-
-    match = difflib.get_close_matches(key, keys, n=1)
-    return f"; did you mean {safe(match[0])!r}?" if match else ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from detector.boundary.suggestions import did_you_mean
 from detector.cli.options import DAY, Command, Group, configured, load_config, safe
 from detector.model.errors import ConfigError
 
@@ -129,7 +130,9 @@ def revoke(path: Path, overrides: Sequence[str], name: str) -> None:
     """Revoke a token for good. A running server learns of it within five seconds."""
     with _opened(path, overrides) as (_, state):
         if not state.revoke_tokens(name, datetime.now(UTC)):
-            raise ConfigError(f"there is no token {safe(name)!r} to revoke; `token list` shows what there is")
+            others = [made.name for made in state.tokens() if made.revoked_at is None]
+            hint = did_you_mean(name, others) or "; `token list` shows what there is"
+            raise ConfigError(f"there is no token {safe(name)!r} to revoke{hint}")
     click.echo(f"Token {safe(name)!r} revoked.")
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import getpass
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from detector.boundary.suggestions import did_you_mean_or_all, nearest
 from detector.boundary.words import counted
 from detector.cli.options import DAY, Command, Group, configured, load_config, safe
 from detector.model.errors import ConfigError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from detector.state.database import State
 
 SHORTEST_ID = 6
-NEAR, NEAR_ENOUGH = 3, 0.5
+NEAR = 3
 
 
 class Target(NamedTuple):
@@ -373,10 +373,10 @@ class _Desk:
     def _near(self, start: str, ids: set[str]) -> str:
         """The ids that begin most like what was typed; the latest findings where none does."""
         whole = {name[: len(start)]: name for name in sorted(ids)}
-        near = [whole[text] for text in difflib.get_close_matches(start, list(whole), NEAR, NEAR_ENOUGH)]
+        near = [whole[text] for text in nearest(start, whole, most=NEAR)]
         latest = sorted(self.sightings, key=lambda name: (self.sightings[name].day, name), reverse=True)
         if near:
-            return f"; did you mean {self._listed(near)}?"
+            return f", did you mean {self._listed(near)}?"
         return f"; the latest are {self._listed(latest[:NEAR])}" if latest else "; none has been found yet"
 
     def _listed(self, ids: Sequence[str]) -> str:
@@ -392,9 +392,7 @@ class _Desk:
 
         kinds = {*finding_types(), *(sighting.type for sighting in self.sightings.values())}
         if kind not in kinds:
-            near = difflib.get_close_matches(kind, kinds, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(kinds))}"
-            raise ConfigError(f"there is no type of finding {safe(kind)!r}; {hint}")
+            raise ConfigError(f"there is no type of finding {safe(kind)!r}{did_you_mean_or_all(kind, kinds)}")
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
+from detector.boundary.suggestions import did_you_mean_or_all
 from detector.config.config import Config, _absolute, _absolute_url, _siblings
-from detector.config.section import nearest
 from detector.config.source import KINDS, FilesSource, HttpSource, Source, SqlSource
 from detector.model.errors import ConfigError
 
@@ -102,7 +102,7 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         if path in FORMER_KEYS:
             return f"unknown key {path}: it is called {FORMER_KEYS[path]} now"
-        return f"unknown key {path}{nearest(str(place[-1]), _siblings(problem['loc']))}"
+        return f"unknown key {path}{did_you_mean_or_all(str(place[-1]), _siblings(problem['loc']))}"
     if problem["type"] == "missing":
         return f"{path} is missing"
     message = problem["msg"].removeprefix("Value error, ")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+from detector.boundary.suggestions import did_you_mean_or_all
 
 
 class Section(BaseModel):
@@ -30,14 +31,8 @@ class OneOf:
 
     def _registered(self, name: str) -> str:
         if name not in self.registry:
-            raise ValueError(f"there is no '{name}'{nearest(name, self.registry)}")
+            raise ValueError(f"there is no '{name}'{did_you_mean_or_all(name, self.registry)}")
         return name
-
-
-def nearest(name: str, allowed: Collection[str]) -> str:
-    """The end of an error about an unknown name: the name that comes close, else all that are allowed."""
-    match = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.5)
-    return f", did you mean {match[0]}?" if match else f"; allowed: {', '.join(sorted(allowed))}"
 
 
 def plain_line(text: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import time
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field
 
+from detector.boundary.suggestions import did_you_mean
 from detector.config.plugins import REPORTERS
 from detector.config.section import OneOf, Section
 from detector.config.urls import DatabaseUrl
@@ -17,7 +18,8 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"'{name}' is not a time zone; use a name such as Europe/Berlin or UTC") from None
+        hint = did_you_mean(name, available_timezones()) or "; use a name such as Europe/Berlin or UTC"
+        raise ValueError(f"'{name}' is not a time zone{hint}") from None
     return name
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from detector.boundary.suggestions import did_you_mean
 from detector.config.plugins import PRESETS
-from detector.config.section import OneOf, Section, nearest, plain_line
+from detector.config.section import OneOf, Section, plain_line
 from detector.config.urls import BY_KEY_PATH, DatabaseUrl, EndpointUrl
 
 USAGE_FIELDS = {
@@ -50,7 +51,7 @@ class SourceBase(Section):
             if name not in allowed:
                 raise ValueError(
                     f"columns.{name} is not a column of the {self.shape} shape or the register"
-                    f"{nearest(name, allowed)}; allowed: {', '.join(sorted(allowed))}"
+                    f"{did_you_mean(name, allowed)}; allowed: {', '.join(sorted(allowed))}"
                 )
         return self
 

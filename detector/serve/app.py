@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal
 
@@ -18,6 +17,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp
 
+from detector.boundary.suggestions import did_you_mean_or_all
 from detector.config.config import Config
 from detector.config.urls import BY_KEY_PATH
 from detector.serve import reports
@@ -234,9 +234,8 @@ def _require_known(request: Request) -> None:
     """A misspelt parameter would be an answer to another question."""
     for name in request.query_params:
         if name not in PARAMETERS:
-            near = get_close_matches(name, PARAMETERS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(PARAMETERS)}"
-            raise invalid(f"unknown parameter {name[:SHOWN]}; {hint}")
+            written = name[:SHOWN]
+            raise invalid(f"unknown parameter {written}{did_you_mean_or_all(written, PARAMETERS)}")
 
 
 async def _ready(answers: Answers, question: Question, version: str) -> Prepared:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 
+from detector.boundary.suggestions import did_you_mean
 from detector.config.source import REGISTER_FIELDS, USAGE_FIELDS, SourceBase
 from detector.model.errors import SourceError
 
@@ -46,17 +46,12 @@ def missing(
     name: str, theirs: str, available: Collection[str], place: str, source: str, listed: bool = True
 ) -> SourceError:
     """The error for a column that is not there: which, where, and what may have been meant."""
+    hint = did_you_mean(theirs, available) if listed else ""
     there = f". It has: {', '.join(sorted(available)) or 'none'}" if listed else ""
     return SourceError(
         f"source {source}: {place} has no column '{theirs}' for {name}"
-        f"{nearest(theirs, available) if listed else ''}; name the right one under source.columns.{name}{there}"
+        f"{hint}; name the right one under source.columns.{name}{there}"
     )
-
-
-def nearest(name: str, allowed: Collection[str]) -> str:
-    """``, did you mean x?`` where something comes close, else nothing."""
-    match = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.5)
-    return f", did you mean '{match[0]}'?" if match else ""
 
 
 def _demand(wanted: Mapping[str, str], available: Collection[str], place: str, source: str, listed: bool) -> None:

@@ -22,12 +22,13 @@ from sqlalchemy import Connection, Engine, MetaData, Select, Table, inspect, sel
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
+from detector.boundary.suggestions import did_you_mean
 from detector.config.source import SqlSource
 from detector.config.urls import FILE_DATABASES
 from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.model.usage import INSTANT, REGISTER, Fault
-from detector.sources.columns import nearest, register_columns, usage_columns
+from detector.sources.columns import register_columns, usage_columns
 from detector.sources.faults import FaultLog, Observation, mask, sample
 from detector.sources.sql.dialects import dialect_of
 from detector.sources.sql.dialects.dialect import Times
@@ -199,7 +200,7 @@ class SqlReader:
         except NoSuchTableError:
             known = inspector.get_table_names(schema or None) + inspector.get_view_names(schema or None)
             raise SourceError(
-                f"source {self._config.name}: there is no table '{name}'{nearest(plain, known)}; "
+                f"source {self._config.name}: there is no table '{name}'{did_you_mean(plain, known)}; "
                 f"name the right one, as name or schema.name, and check what the user may see"
             ) from None
 
