@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -84,12 +84,7 @@ class Served:
     ) -> httpx.Response:
         """What the application answers, in this process."""
         sent = ({"Authorization": f"Bearer {token}"} if token else {}) | (headers or {})
-        return asyncio.run(self._get(path, sent, query))
-
-    async def _get(self, path: str, headers: dict[str, str], query: dict[str, Any]) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            return await client.get(path, headers=headers, params=query or None)
+        return asked(self.app, path, sent, query)
 
     def lines(self) -> list[dict[str, Any]]:
         """The access log."""
@@ -167,3 +162,16 @@ def listening(app: ASGIApp) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def asked(
+    app: ASGIApp, path: str, headers: Mapping[str, str] | None = None, query: Mapping[str, Any] | None = None
+) -> httpx.Response:
+    """What an application answers, in this process."""
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.get(path, headers=headers, params=query or None)
+
+    return asyncio.run(ask())

@@ -23,7 +23,7 @@ from detector.config.urls import BY_KEY_PATH
 from detector.serve import reports
 from detector.serve.access import Doorkeeper
 from detector.serve.answers import Answers, Prepared, Question, offset_of
-from detector.serve.middleware import Rim
+from detector.serve.middleware import OutermostLayer
 from detector.serve.problems import Problem, ProblemError, documented, install, invalid, too_busy
 from detector.serve.questions import days
 from detector.state.database import State
@@ -111,7 +111,7 @@ def make_app(
     app.include_router(router)
     install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    return Rim(app, log, clock)
+    return OutermostLayer(app, log, clock)
 
 
 async def admitted(

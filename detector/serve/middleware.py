@@ -25,8 +25,8 @@ HEADERS = {
 """On every answer that does not say otherwise."""
 
 
-class Rim:
-    """The outermost layer. ``log`` takes one JSON line a request: never a query, a header or a token."""
+class OutermostLayer:
+    """Around the application. ``log`` takes one JSON line a request: never a query, a header or a token."""
 
     def __init__(self, app: ASGIApp, log: IO[str], clock: Callable[[], datetime]) -> None:
         self._app = app
@@ -70,11 +70,11 @@ class Rim:
 
 
 def refused(scope: Scope) -> ProblemError | None:
-    """Why a request is not looked at: nothing here takes a body, and no query is that long."""
+    """Why a request is refused: no path accepts a body, and no query is that long."""
     headers: dict[bytes, bytes] = dict(scope["headers"])
     if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
-        detail = "Nothing here takes a body."
-        return ProblemError(413, "body", "A body is not read", detail, {"Connection": "close"})
+        detail = "Send the request without a body."
+        return ProblemError(413, "body", "A request body is not accepted", detail, {"Connection": "close"})
     if len(scope["query_string"]) > LONGEST_QUERY:
         return ProblemError(414, "long-query", "The query is too long", f"At most {LONGEST_QUERY} bytes.")
     return None

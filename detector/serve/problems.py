@@ -62,7 +62,7 @@ DESCRIPTIONS = {
     409: "The answer changed since the cursor was given.",
     413: "A request with a body.",
     414: "A very long query.",
-    422: "A parameter that cannot be.",
+    422: "A parameter that is not valid.",
     429: "Too many requests; Retry-After says when to come back.",
     500: "The history cannot be read.",
     503: "Too busy, or the answer takes too long; Retry-After says when to come back.",
@@ -71,12 +71,12 @@ DESCRIPTIONS = {
 
 def too_busy(detail: str) -> ProblemError:
     """An answer that is not ready."""
-    return ProblemError(503, "too-busy", "Try again soon", detail, {"Retry-After": "5"})
+    return ProblemError(503, "too-busy", "Too busy", detail, {"Retry-After": "5"})
 
 
 def invalid(detail: str) -> ProblemError:
-    """A parameter that cannot be."""
-    return ProblemError(422, "invalid-parameter", "A parameter cannot be", detail)
+    """A parameter that is not valid."""
+    return ProblemError(422, "invalid-parameter", "Invalid parameter", detail)
 
 
 def install(app: FastAPI) -> None:
@@ -98,10 +98,8 @@ def _as_problem(error: Exception) -> ProblemError:
     if isinstance(error, RequestValidationError):
         return invalid("; ".join(_words(problem) for problem in error.errors()))
     if isinstance(error, HTTPException):
-        return ProblemError(
-            error.status_code, "http", error.detail, "openapi.json tells the paths there are", error.headers
-        )
-    return ProblemError(500, "failure", "Something failed here", "Whoever runs this endpoint finds it in the log.")
+        return ProblemError(error.status_code, "http", error.detail, "openapi.json lists the paths", error.headers)
+    return ProblemError(500, "failure", "Internal error", "The operator finds the cause in the log.")
 
 
 def _words(problem: Mapping[str, Any]) -> str:

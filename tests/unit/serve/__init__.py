@@ -1,0 +1,1 @@
+"""Tests of the by-key endpoint, part by part."""
