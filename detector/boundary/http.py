@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import ssl
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
+
+from detector.boundary.instants import in_utc
 
 LONGEST_WAIT = 120.0
 """Seconds that a Retry-After may ask for; a server that wants more is asked again after these."""
@@ -49,8 +51,7 @@ def seconds_asked(retry_after: str, now: datetime) -> float | None:
         then = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    aware = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max((aware - now).total_seconds(), 0.0)
+    return max((in_utc(then) - now).total_seconds(), 0.0)
 
 
 def is_untrusted(error: BaseException | None) -> bool:

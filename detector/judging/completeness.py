@@ -90,9 +90,8 @@ def _partial(panel: Panel) -> list[Problem]:
     """Requests and keys seen are both below half of the lowest comparable day."""
     if panel.missing[-1]:
         return []
-    days = panel.days[:-1].astype("datetime64[D]")
     seen = ~panel.missing[:-1]
-    same_weekday = seen & ((panel.days[-1] - days) % np.timedelta64(7, "D") == np.timedelta64(0, "D"))
+    same_weekday = seen & (panel.weekdays[:-1] == panel.weekdays[-1])
     chosen = np.flatnonzero(same_weekday)[-8:] if same_weekday.sum() >= 3 else np.flatnonzero(seen)[-LOOK_BACK:]
     if len(chosen) < 3:
         return []

@@ -86,7 +86,7 @@ def fleet_total(panel: Panel) -> Fleet:
     requests = panel.requests[active].sum(axis=0)
     errors = panel.errors[active].sum(axis=0)
     seen = ~panel.missing[:-1]
-    same_weekday = seen & ((panel.days[-1] - panel.days[:-1]).astype(int) % 7 == 0)
+    same_weekday = seen & (panel.weekdays[:-1] == panel.weekdays[-1])
     chosen = same_weekday if same_weekday.sum() >= FEWEST_SAME_WEEKDAY else seen
     usual = baseline(requests[None, :-1], chosen[None, :])
     return Fleet(

@@ -72,6 +72,12 @@ class Panel:
         """The judged day."""
         return Day(self.days[-1].item(), self.timezone)
 
+    @property
+    def weekdays(self) -> NDArray[np.int64]:
+        """The weekday of each day, 0 for Monday."""
+        since_1970: NDArray[np.int64] = self.days.astype("datetime64[D]").astype(np.int64)
+        return (since_1970 + 3) % 7  # 1 January 1970 was a Thursday
+
     def record(self, key: str) -> pd.Series[Any]:
         """The judged day's row of one key."""
         return row_of(self.records, key)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import IO, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from detector.boundary.instants import rfc_3339
 from detector.serve.problems import ProblemError
 
 LONGEST_QUERY = 4096
@@ -57,7 +58,7 @@ class OutermostLayer:
     def _write(self, scope: Scope, status: int, seconds: float) -> None:
         client = scope.get("client")
         line = {
-            "time": self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": rfc_3339(self._clock(), "milliseconds"),
             "method": scope["method"][:SHOWN],
             "path": scope["path"][:SHOWN],
             "status": status,

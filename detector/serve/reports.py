@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from detector.config.plugins import REPORTERS
 from detector.reports import Reporter, reporter
+from detector.reports.folders import day_folders
 
 HTML_POLICY = (
     "sandbox allow-scripts allow-downloads; default-src 'none'; style-src 'unsafe-inline'; "
@@ -48,13 +49,11 @@ def formats() -> dict[str, Reporter]:
 
 def index(directory: Path, path: str) -> ReportIndex:
     """The days with a report; ``path`` stands before the paths of their files."""
-    folders = sorted((folder for folder in directory.glob("????-??-??") if _day(folder.name)), reverse=True)
     names = list(formats())
     reports = []
-    for folder in folders:
+    for day, folder in reversed(day_folders(directory).items()):
         found = [name for name in names if (folder / name).is_file()]
         if found:
-            day = date.fromisoformat(folder.name)
             reports.append(ReportOfDay(day=day, files=[f"{path}/{day}/{name}" for name in found]))
     return ReportIndex(reports=reports)
 

@@ -11,6 +11,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from detector.boundary.instants import in_utc
 from detector.sources.windows import EARLIEST, LARGEST_COUNT, LATEST
 
 _DATE_TEXT = re.compile(r"\s*\d{4}(-|\d{4}T)")
@@ -95,4 +96,4 @@ def _micros_of_time(value: Any) -> int | None:
         instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
     except ValueError:
         return None
-    return to_micros(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    return to_micros(in_utc(instant))

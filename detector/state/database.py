@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
+from detector.boundary.instants import in_utc
 from detector.model.errors import LockedError, StateError
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Severity, Sighting
@@ -60,7 +61,7 @@ class State:
         with self.exclusively("run") as lock:
             if not lock.held:
                 last = self.last_run()
-                since = f" since {_utc(last['started_at']):%Y-%m-%d %H:%M:%S} UTC" if last else ""
+                since = f" since {in_utc(last['started_at']):%Y-%m-%d %H:%M:%S} UTC" if last else ""
                 raise LockedError(f"another run is at work on this state{since}; try again later")
             self._lock = lock
             yield
@@ -134,7 +135,7 @@ class State:
 
     def add_triage(self, entry: TriageEntry, replaces: Iterable[int] = ()) -> TriageEntry:
         """Log an entry, ending those it replaces in the same step; returns it with its number."""
-        entry = replace(entry, created_at=_utc(entry.created_at))
+        entry = replace(entry, created_at=in_utc(entry.created_at))
         row = {name: getattr(entry, name) for name in TriageEntry.__dataclass_fields__ if name != "id"}
         with self.transaction() as connection:
             connection.execute(_ending(replaces, entry.created_at))
@@ -161,7 +162,7 @@ class State:
     def revoke_tokens(self, name: str, revoked_at: datetime) -> int:
         """Revoke the tokens of a name that are not yet; how many there were."""
         chosen = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
-        statement = update(api_tokens).where(chosen).values(revoked_at=_utc(revoked_at))
+        statement = update(api_tokens).where(chosen).values(revoked_at=in_utc(revoked_at))
         with self.transaction() as connection:
             return connection.execute(statement).rowcount
 
@@ -239,23 +240,18 @@ def _sighting(row: Any, extents: Mapping[date, Extent]) -> Sighting:
 
 def _entry(row: Any) -> TriageEntry:
     return TriageEntry(
-        **{**row, "created_at": _utc(row["created_at"]), "ended_at": row["ended_at"] and _utc(row["ended_at"])}
+        **{**row, "created_at": in_utc(row["created_at"]), "ended_at": row["ended_at"] and in_utc(row["ended_at"])}
     )
 
 
 def _token(row: Any) -> ApiToken:
-    times = {name: row[name] and _utc(row[name]) for name in ("created_at", "expires_at", "revoked_at")}
+    times = {name: row[name] and in_utc(row[name]) for name in ("created_at", "expires_at", "revoked_at")}
     return ApiToken(**{**row, **times})
-
-
-def _utc(instant: datetime) -> datetime:
-    """SQLite gives back what was stored, in UTC, without its zone; PostgreSQL in the zone of the session."""
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _ending(ids: Iterable[int], ended_at: datetime) -> Update:
     chosen = entries.c.id.in_(list(ids)) & entries.c.ended_at.is_(None)
-    return update(entries).where(chosen).values(ended_at=_utc(ended_at))
+    return update(entries).where(chosen).values(ended_at=in_utc(ended_at))
 
 
 def _engine(url: str) -> Engine:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import IO, Any
 
@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
 )
 
+from detector.boundary.instants import rfc_3339
 from detector.model.errors import BackupError
 from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
 from detector.state.tables import TABLES, migrations
@@ -90,10 +91,8 @@ def _rows(table: Table, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def _to_json(value: object) -> object:
-    """SQLite gives instants back without their zone, which is UTC."""
     if isinstance(value, datetime):
-        instant = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-        return instant.isoformat().replace("+00:00", "Z")
+        return rfc_3339(value)
     if isinstance(value, date):
         return value.isoformat()
     return base64.b64encode(value).decode() if isinstance(value, bytes | memoryview) else value

@@ -9,7 +9,7 @@ are sent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -33,6 +33,7 @@ from sqlalchemy import (
     update,
 )
 
+from detector.boundary.instants import in_utc
 from detector.state.messages import COVERED, DIGEST, FAILED, SENT, WAITING, Message, Outgoing, Stored
 
 LONGEST_ERROR = 1000
@@ -75,8 +76,8 @@ def store(connection: Connection, days: Iterable[date], outgoing: Outgoing) -> N
             continue
         if former is not None:
             connection.execute(delete(outbox).where(outbox.c.id == former["id"]))
-        due = _utc(outgoing.at + outgoing.hold)
-        connection.execute(insert(outbox).values(_row(message, _utc(outgoing.at), due)))
+        due = in_utc(outgoing.at + outgoing.hold)
+        connection.execute(insert(outbox).values(_row(message, in_utc(outgoing.at), due)))
     connection.execute(update(outbox).where(outbox.c.id.in_(list(outgoing.told))).values(told=True))
 
 
@@ -84,7 +85,7 @@ def waiting(connection: Connection, until: datetime | None = None) -> list[Store
     """What waits, oldest first and without payloads; with ``until`` only what is due by then."""
     chosen = _rows().where(outbox.c.status == WAITING)
     if until is not None:
-        chosen = chosen.where(outbox.c.next_attempt_at <= _utc(until))
+        chosen = chosen.where(outbox.c.next_attempt_at <= in_utc(until))
     return _stored(connection, chosen)
 
 
@@ -102,19 +103,19 @@ def payload(connection: Connection, number: int) -> bytes:
 
 def mark_sent(connection: Connection, number: int, at: datetime) -> None:
     """A message was accepted. Its payload is let go, so that the state does not grow with every mail."""
-    done = {"status": SENT, "settled_at": _utc(at), "payload": None, "error": None}
+    done = {"status": SENT, "settled_at": in_utc(at), "payload": None, "error": None}
     _change(connection, number, {**done, "attempts": outbox.c.attempts + 1})
 
 
 def mark_failed(connection: Connection, number: int, at: datetime, error: str) -> None:
     """A message will never be accepted; it stays, and the next report names it."""
-    done = {"status": FAILED, "settled_at": _utc(at), "error": error[:LONGEST_ERROR]}
+    done = {"status": FAILED, "settled_at": in_utc(at), "error": error[:LONGEST_ERROR]}
     _change(connection, number, {**done, "attempts": outbox.c.attempts + 1})
 
 
 def postpone(connection: Connection, number: int, until: datetime, error: str, rest: bytes | None) -> None:
     """A message is tried again later, with what is left of it where a part was accepted."""
-    later = {"next_attempt_at": _utc(until), "error": error[:LONGEST_ERROR], "attempts": outbox.c.attempts + 1}
+    later = {"next_attempt_at": in_utc(until), "error": error[:LONGEST_ERROR], "attempts": outbox.c.attempts + 1}
     _change(connection, number, later if rest is None else {**later, "payload": rest})
 
 
@@ -143,9 +144,9 @@ def _read(row: Any) -> Stored:
         message=Message(**{name: row[name] for name in facts}, payload=None),
         status=row["status"],
         attempts=row["attempts"],
-        created_at=_utc(row["created_at"]),
-        next_attempt_at=_utc(row["next_attempt_at"]),
-        settled_at=row["settled_at"] and _utc(row["settled_at"]),
+        created_at=in_utc(row["created_at"]),
+        next_attempt_at=in_utc(row["next_attempt_at"]),
+        settled_at=row["settled_at"] and in_utc(row["settled_at"]),
         error=row["error"],
     )
 
@@ -158,8 +159,3 @@ def _row(message: Message, at: datetime, due: datetime) -> dict[str, Any]:
 
 def _address(row: Any) -> Sequence[Any]:
     return tuple(row[name] for name in ("day", "channel", "recipient", "part"))
-
-
-def _utc(instant: datetime) -> datetime:
-    """SQLite keeps the digits and drops the zone, so what is stored and compared is always in UTC."""
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -88,7 +88,7 @@ class Expectation:
 def expect_day(panel: Panel, day: int, rows: slice, baseline_days: int) -> Expectation:
     """What the days before lead us to expect of one day, an index into the panel's days, for some of its keys."""
     window = slice(max(day - baseline_days, 0), day)
-    weekdays = (panel.days.astype(int) % 7).astype(np.int64)
+    weekdays = panel.weekdays
     return expectation(
         panel.requests[rows, window], panel.observed[rows, window], weekdays[window], int(weekdays[day])
     )

@@ -14,6 +14,7 @@ from detector.model.panel import Panel
 from detector.usage.aggregation import ENVIRONMENTS
 
 DAYS = 14
+SATURDAY = 5
 FEWEST_KEYS = 20
 """Keys of each environment below which their behaviour cannot be told apart."""
 FEWEST_DAYS = 7
@@ -114,7 +115,7 @@ def _cross_predict(
 
 def _features(panel: Panel, judged: NDArray[np.bool_], live: NDArray[np.bool_]) -> NDArray[np.float64]:
     requests = panel.requests[judged, -DAYS:].astype(float)
-    weekend = (panel.days[-DAYS:].astype(int) + 3) % 7 >= 5  # day 0, 1 January 1970, was a Thursday
+    weekend = panel.weekdays[-DAYS:] >= SATURDAY
     week = np.log(requests[:, ~weekend].mean(axis=1) + 0.5)
     return np.column_stack(
         [

@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import func, select
 
 from detector.boundary.disk import write_atomically
+from detector.boundary.instants import in_utc
 from detector.judging.finding_types import finding_types
 from detector.model.day import Day
 from detector.model.errors import StateError
@@ -76,8 +77,8 @@ def _of_state(registry: CollectorRegistry, state: State, zone: ZoneInfo) -> None
         day: date | None = connection.execute(select(func.max(judged_days.c.day))).scalar()
         messages = {status: outbox_table.count(connection, status) for status in (WAITING, FAILED)}
     if success is not None:
-        instant = success if success.tzinfo else success.replace(tzinfo=UTC)
-        _gauge(registry, "last_success_timestamp_seconds", "When a run last succeeded.", instant.timestamp())
+        ended = in_utc(success).timestamp()
+        _gauge(registry, "last_success_timestamp_seconds", "When a run last succeeded.", ended)
     if day is not None:
         end = Day(day, zone).end.timestamp()
         _gauge(registry, "last_judged_day_end_timestamp_seconds", "When the last judged day ended.", end)

@@ -11,6 +11,7 @@ from pathlib import Path
 from detector.config.config import Config
 from detector.model.day import Day
 from detector.pipeline import kept_from
+from detector.reports.folders import day_folders
 from detector.state import pruning as state_pruning
 from detector.state.database import State
 from detector.state.ledger import StateLedger
@@ -65,13 +66,6 @@ def _bound(config: Config, history: History, now: datetime) -> date:
 
 
 def _reports(directory: Path, before: date) -> dict[date, Path]:
-    """The folders of days before one, by day; whatever else lies there is none of ours."""
-    found = {}
-    for folder in sorted(directory.glob("????-??-??")):
-        try:
-            day = date.fromisoformat(folder.name)
-        except ValueError:
-            continue
-        if day < before and folder.is_dir() and not folder.is_symlink():
-            found[day] = folder
-    return found
+    """The folders of days before one. A link is left alone: what it leads to may belong to somebody else."""
+    folders = day_folders(directory)
+    return {day: folder for day, folder in folders.items() if day < before and not folder.is_symlink()}

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from detector.boundary.disk import whole_file
+from detector.boundary.instants import rfc_3339
 from detector.config.config import Config
 from detector.config.source import HttpSource
 from detector.model.errors import BackupError, HistoryError, NewerHistoryError
@@ -51,7 +52,7 @@ def back_up(config: Config, state: State, out: Path, now: datetime, progress: Pr
                 migrations = _add_state(writer, state, out.parent)
                 stored = dict(_add_history(writer, history, progress))
                 _add_snapshots(writer, config)
-                instant = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+                instant = rfc_3339(now, "seconds")
                 place = (config.timezone, config.organization, config.source.name)
                 writer.finish(Manifest(instant, version("key-usage-detector"), migrations, *place, writer.members))
         except OSError as error:

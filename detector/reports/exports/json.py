@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import singledispatch
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from detector.boundary.instants import rfc_3339
 from detector.boundary.text import UNSEEN
 from detector.model.day import Day
 from detector.model.finding import Finding
@@ -122,11 +123,7 @@ def _number(value: float) -> float | None:
 
 @plain.register(datetime)
 def _instant(value: datetime) -> str | None:
-    """Format an instant as RFC 3339 with ``Z``. A time without a timezone counts as UTC."""
-    if pd.isna(value):
-        return None
-    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if pd.isna(value) else rfc_3339(value)
 
 
 @plain.register(date)

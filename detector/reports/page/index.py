@@ -19,6 +19,7 @@ from detector.model.finding import Severity, Status
 from detector.model.report import RunReport
 from detector.reports import reporter
 from detector.reports.exports.json import line, plain
+from detector.reports.folders import day_folders
 from detector.reports.page import trend
 from detector.reports.page.assets import assets, environment
 from detector.reports.statement import statement_format
@@ -69,7 +70,7 @@ def refresh(directory: Path, *new: DayRecord) -> Path:
     """
     known = {record.day: record for record in (*_stored_records(directory), *new)}
     records = []
-    for day in _report_days(directory):
+    for day in day_folders(directory):
         record = known.get(day) or _record_from_report(directory, day)
         if record is not None:
             records.append(record)
@@ -135,17 +136,6 @@ def _statements(directory: Path) -> Iterator[tuple[str, str]]:
     """The months that have a statement, newest first: the month and the path from the index."""
     for path in sorted(directory.glob(f"chargeback/????-??/{statement_format('html').filename}"), reverse=True):
         yield path.parent.name, path.relative_to(directory).as_posix()
-
-
-def _report_days(directory: Path) -> list[date]:
-    """The days that have a folder, in ascending order."""
-    days = []
-    for folder in directory.glob("????-??-??"):
-        try:
-            days.append(date.fromisoformat(folder.name))
-        except ValueError:
-            continue  # the name is not a date, so the folder is not a report folder
-    return sorted(days)
 
 
 def _stored_records(directory: Path) -> list[DayRecord]:

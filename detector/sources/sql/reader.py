@@ -16,12 +16,11 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-import stamina
-import stamina.instrumentation
 from sqlalchemy import Connection, Engine, MetaData, Select, Table, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
+from detector.boundary.retries import Attempt, attempts
 from detector.boundary.suggestions import did_you_mean
 from detector.config.source import SqlSource
 from detector.config.urls import FILE_DATABASES
@@ -60,7 +59,6 @@ DAYS_AT_ONCE = 128
 """Answers are streamed day by day, so a first pull needs only one scan of the table."""
 
 _LOG = logging.getLogger(__name__)
-stamina.instrumentation.set_on_retry_hooks(())  # what is tried again is told here
 
 
 class ConnectionLostError(SourceError):
@@ -264,9 +262,9 @@ def _frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame([tuple(row) for row in rows], columns=list(columns), dtype="object")
 
 
-def _attempts() -> Iterator[Any]:
-    """Five, with growing pauses of seconds and some jitter: a restart or a failover is over by then."""
-    return iter(stamina.retry_context(on=_may_come_back, attempts=5, wait_initial=1, wait_max=30, timeout=None))
+def _attempts() -> Iterator[Attempt]:
+    """Five, with pauses of seconds: a restart or a failover is over by then."""
+    return attempts(_may_come_back, most=5, first_pause=1, longest_pause=30)
 
 
 def _may_come_back(error: Exception) -> bool:

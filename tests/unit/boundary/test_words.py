@@ -24,14 +24,14 @@ NOUNS = re.findall(
 """What this program counts."""
 UNITS = {"hours", "times", "SD", "MB", "is", "was", "has", "lies"}
 """Words after a number with decimals, which is plural whatever the number is ("1.0 hours"), and verbs."""
-LINKS = {"of", "in", "to", "from", "on", "by", "and", "over"}
+LINKS = {"of", "in", "to", "from", "on", "by", "and", "over", "had", "with", "without"}
 """Words that end what a number counts."""
 BY_HAND = {
     ("judging/judging.py", "no other key"): "no number and no plural: another sentence",
     ("detectors/revoked_key_use.py", "the day before"): "another sentence",
-    ("reports/statement/page.py", "a request"): "a price for one request has no number",
+    ("reports/statement/page.py", "per request"): "a price for one request has no number",
     ("reports/statement/focus.py", "Requests"): "a unit of FOCUS, always plural",
-    ("reports/verdicts.py", "{kind} findings"): "no number: given to counted as the plural",
+    ("judging/finding_types.py", "{kind} findings"): "no number: the plural that counted is given",
     ("reports/exports/csv.py", "characters, too long"): "more than any cell has room for",
 }
 """Texts that look like a plural made by hand and are none, each with its reason."""
@@ -129,8 +129,10 @@ def plurals_by_hand(source: str) -> Iterator[tuple[int, str]]:
 def plurals_in_template(source: str) -> Iterator[str]:
     """Values of a template or a script's text that are followed by a plural."""
     nouns = "|".join(f"{noun}s" for noun in NOUNS)
-    pattern = rf"(?:\}}\}}|\$\{{[^}}]*\}})(?:</?\w+>)? (?:\w+ ){{0,2}}(?:{nouns})\b"
-    yield from (found[0] for found in re.finditer(pattern, source))
+    pattern = rf"(?:\}}\}}|\$\{{[^}}]*\}})(?:</?\w+>)? ((?:\w+ ){{0,2}})(?:{nouns})\b"
+    for found in re.finditer(pattern, source):
+        if LINKS.isdisjoint(found[1].split()):
+            yield found[0]
 
 
 def _is_plural(value: ast.expr, following: ast.expr) -> bool:

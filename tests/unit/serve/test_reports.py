@@ -36,8 +36,10 @@ def test_days_with_a_report_come_newest_first(folder: Path) -> None:
 
 
 def test_a_report_is_read_as_it_is(folder: Path) -> None:
-    """Byte for byte."""
-    assert read(folder, "2026-03-16", "report.html") == b"2026-03-16/report.html"
+    """Byte for byte, with the format that says as what it is sent."""
+    stored = read(folder, "2026-03-16", "report.html")
+    assert stored is not None
+    assert (stored.data, stored.form.filename) == (b"2026-03-16/report.html", "report.html")
 
 
 @pytest.mark.parametrize(

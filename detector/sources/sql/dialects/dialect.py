@@ -37,6 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.pool import NullPool
 
+from detector.boundary.instants import in_utc
 from detector.model.usage import INSTANT
 from detector.sources.columns import FALSE_TEXTS
 from detector.sources.values import from_micros, to_micros
@@ -85,7 +86,7 @@ class Times:
         """One instant of the answer."""
         if value is None or not isinstance(value, datetime):
             return None if value is None else from_micros(int(value))
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return in_utc(value)
 
 
 class Dialect:
