@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from detector.config.sections import Detection
 from detector.detectors.usage_spike import UsageSpike
 from detector.judging import policy
-from detector.model.panel import Mixes, Panel
+from detector.model.panel import DailyCounts, Panel
 
 DEPTH = 120
 BUDGET = 1.0
-NOTHING = Mixes(pd.Index([]), [])
+NOTHING = DailyCounts(pd.Index([]), [])
 
 
 def counts(kind: str, keys: int, days: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -51,8 +51,8 @@ def panel(requests: NDArray[np.int64], last: date) -> Panel:
         last_uses=np.full(requests.shape[1], np.datetime64("NaT")),
         timezone=ZoneInfo("UTC"),
         maps=lambda column, wanted: [],
-        mixes=lambda count: NOTHING,
-        places=lambda count: NOTHING,
+        endpoint_counts=lambda count: NOTHING,
+        deployment_counts=lambda count: NOTHING,
     )
 
 

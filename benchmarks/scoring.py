@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from detector.config.sections import Detection
 from detector.detectors.unusual_pattern import UnusualPattern
 from detector.detectors.usage_spike import UsageSpike
-from detector.model.panel import Mixes, Panel
+from detector.model.panel import DailyCounts, Panel
 
 
 def made_up_panel(keys: int, days: int = 71) -> Panel:
@@ -41,8 +41,8 @@ def made_up_panel(keys: int, days: int = 71) -> Panel:
         last_uses=np.full(days, np.datetime64("NaT")),
         timezone=ZoneInfo("UTC"),
         maps=lambda column, wanted: [],
-        mixes=lambda count: Mixes(pd.Index(range(20)), [matrix] * min(count, days)),
-        places=lambda count: Mixes(pd.Index(range(20)), [matrix] * min(count, days)),
+        endpoint_counts=lambda count: DailyCounts(pd.Index(range(20)), [matrix] * min(count, days)),
+        deployment_counts=lambda count: DailyCounts(pd.Index(range(20)), [matrix] * min(count, days)),
     )
 
 

@@ -13,7 +13,7 @@ from detector.detectors import Detector
 from detector.detectors.judgement import JUDGEMENT_COLUMNS, TERM, Judgement
 from detector.judging import policy
 from detector.judging.finding_types import finding_types
-from detector.model.panel import Mixes, Panel
+from detector.model.panel import DailyCounts, Panel
 from detector.model.usage import INSTANT
 
 
@@ -78,7 +78,11 @@ def check_repeatable(detector: Detector, panel: Panel) -> None:
 def check_nothing_is_changed(detector: Detector, panel: Panel) -> None:
     """Judging and describing leave the panel as it was."""
     days = len(panel.days)
-    kept = replace(panel, mixes=_remembered(panel.mixes(days)), places=_remembered(panel.places(days)))
+    kept = replace(
+        panel,
+        endpoint_counts=_remembered(panel.endpoint_counts(days)),
+        deployment_counts=_remembered(panel.deployment_counts(days)),
+    )
     before = _contents(kept)
     judgement = detector.judge(kept)
     judgement.describe(named(judgement))
@@ -87,9 +91,9 @@ def check_nothing_is_changed(detector: Detector, panel: Panel) -> None:
         assert value == after[name], name
 
 
-def _remembered(whole: Mixes) -> Any:
-    """A reader of mixes that are in memory once, so that who changes them changes them for everybody."""
-    return lambda count: Mixes(whole.endpoints, whole.days[-count:])
+def _remembered(whole: DailyCounts) -> Any:
+    """A reader of counts that are in memory once, so that who changes them changes them for everybody."""
+    return lambda count: DailyCounts(whole.names, whole.days[-count:])
 
 
 def _contents(panel: Panel) -> Mapping[str, Any]:
@@ -102,8 +106,8 @@ def _contents(panel: Panel) -> Mapping[str, Any]:
     }
     matrices = [
         (matrix.shape, matrix.data.tobytes(), matrix.indices.tobytes(), matrix.indptr.tobytes())
-        for mixes in (panel.mixes(days), panel.places(days))
-        for matrix in mixes.days
+        for counts in (panel.endpoint_counts(days), panel.deployment_counts(days))
+        for matrix in counts.days
     ]
     return {**arrays, "keys": list(panel.keys), "records": panel.records.to_csv(), "matrices": matrices}
 
@@ -113,8 +117,8 @@ def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
     order = np.random.default_rng(1).permutation(len(panel.keys))
     shuffled = replace(
         panel,
-        mixes=lambda count: _reordered(panel.mixes(count), order),
-        places=lambda count: _reordered(panel.places(count), order),
+        endpoint_counts=lambda count: _reordered(panel.endpoint_counts(count), order),
+        deployment_counts=lambda count: _reordered(panel.deployment_counts(count), order),
         keys=panel.keys[order],
         requests=panel.requests[order],
         errors=panel.errors[order],
@@ -126,8 +130,8 @@ def check_order_does_not_matter(detector: Detector, panel: Panel) -> None:
     pd.testing.assert_series_equal(straight, mixed.reindex(straight.index))
 
 
-def _reordered(mixes: Mixes, order: np.ndarray) -> Mixes:
-    return Mixes(mixes.endpoints, [matrix[order] for matrix in mixes.days])
+def _reordered(counts: DailyCounts, order: np.ndarray) -> DailyCounts:
+    return DailyCounts(counts.names, [matrix[order] for matrix in counts.days])
 
 
 def check_names_do_not_matter(detector: Detector, panel: Panel) -> None:
@@ -169,16 +173,16 @@ def later(panel: Panel, weeks: int) -> Panel:
 def check_reads_no_more_days_than_it_asks_for(detector: Detector, panel: Panel) -> None:
     """A statistical detector scores a day by as many days before it as it asks for, and by no other."""
     asked: list[int] = []
-    read = panel.mixes, panel.places
+    read = panel.endpoint_counts, panel.deployment_counts
 
     def counting(reader: Any) -> Any:
-        def counted(count: int) -> Mixes:
+        def counted(count: int) -> DailyCounts:
             asked.append(count - 1)
             return reader(count)
 
         return counted
 
-    whole = detector.judge(replace(panel, mixes=counting(read[0]), places=counting(read[1])))
+    whole = detector.judge(replace(panel, endpoint_counts=counting(read[0]), deployment_counts=counting(read[1])))
     most = detector.days_before(detector.settings)
     assert max(asked, default=0) <= most
     if not detector.is_rule and not panel.missing.any():
@@ -199,8 +203,8 @@ def last_days(panel: Panel, count: int) -> Panel:
         missing=panel.missing[kept],
         last_uses=panel.last_uses[kept],
         maps=lambda column, keys: panel.maps(column, keys)[-count + 1 :],
-        mixes=lambda wanted: panel.mixes(min(wanted, count)),
-        places=lambda wanted: panel.places(min(wanted, count)),
+        endpoint_counts=lambda wanted: panel.endpoint_counts(min(wanted, count)),
+        deployment_counts=lambda wanted: panel.deployment_counts(min(wanted, count)),
     )
 
 

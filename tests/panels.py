@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from detector.model.panel import Mixes, Panel
+from detector.model.panel import DailyCounts, Panel
 from detector.model.usage import RECORD_COLUMNS, Fault
 from detector.usage.aggregation import conform
 
@@ -68,27 +68,31 @@ def panel(
         maps=lambda column, wanted: [
             {key: dict(past[column].get(key, {})) for key in wanted} for _ in range(length - 1)
         ],
-        mixes=lambda count: _mixes(keys, min(count, length), endpoints or {}, earlier_endpoints or {}),
-        places=lambda count: _mixes(keys, min(count, length), deployments or {}, earlier_deployments or {}),
+        endpoint_counts=lambda count: _daily_counts(
+            keys, min(count, length), endpoints or {}, earlier_endpoints or {}
+        ),
+        deployment_counts=lambda count: _daily_counts(
+            keys, min(count, length), deployments or {}, earlier_deployments or {}
+        ),
         watermark=datetime(2026, 3, 18, 1, tzinfo=UTC),
         pulled_at=datetime(2026, 3, 18, 2, tzinfo=UTC),
         faults=faults,
     )
 
 
-def _mixes(
+def _daily_counts(
     keys: list[str],
     count: int,
     current: Mapping[str, Mapping[str, int]],
     earlier: Mapping[str, Mapping[str, int]],
-) -> Mixes:
+) -> DailyCounts:
     """The same ``earlier`` endpoint counts on every day before the judged one."""
     names = sorted({name for mix in (*current.values(), *earlier.values()) for name in mix})
 
     def matrix(mixes: Mapping[str, Mapping[str, int]]) -> csr_array:
         return csr_array([[mixes.get(key, {}).get(name, 0) for name in names] for key in keys])
 
-    return Mixes(pd.Index(names, dtype=object), [matrix(earlier)] * (count - 1) + [matrix(current)])
+    return DailyCounts(pd.Index(names, dtype=object), [matrix(earlier)] * (count - 1) + [matrix(current)])
 
 
 def _last_seen(counts: np.ndarray, days: np.ndarray) -> date | None:

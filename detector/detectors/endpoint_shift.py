@@ -13,12 +13,12 @@ from detector.boundary.words import counted
 from detector.detectors import Detector, techniques
 from detector.detectors.description import LEVELS, Description, confidence_of, graded, owner_of
 from detector.detectors.judgement import Excuses, Judgement, excuses, score_frame, young_or_revoked
-from detector.detectors.statistics.baseline import Flags, Floats, day_view
+from detector.detectors.statistics.baseline import Flags, Floats, centre_and_scale
 from detector.detectors.statistics.calibration import CALIBRATION_DAYS
-from detector.detectors.statistics.endpoint_mixes import LEAST_HISTORY, Distances, distances
+from detector.detectors.statistics.endpoint_distributions import LEAST_HISTORY, Distances, distances
 from detector.model.finding import Severity, Technique
 from detector.model.finding_type import FindingType
-from detector.model.panel import Mixes, Panel, row_of
+from detector.model.panel import DailyCounts, Panel, row_of
 from detector.usage.aggregation import NO_ENDPOINT, OTHER, map_of
 
 LEAST_REQUESTS = 10
@@ -62,8 +62,8 @@ class EndpointShift(Detector):
 
     def judge(self, panel: Panel) -> Judgement:
         """Score the last day of every active key, and the days before it, each against the mix of the others."""
-        mixes = panel.mixes(min(self.settings.baseline_days + 1, len(panel.days)))
-        seen = distances(_placed(mixes, panel.missing[-len(mixes.days) :]))
+        counts = panel.endpoint_counts(min(self.settings.baseline_days + 1, len(panel.days)))
+        seen = distances(_placed(counts, panel.missing[-len(counts.days) :]))
         of_days = self._scores(panel, seen)
         requests = seen.requests[:, -1]
         moved = seen.moved[:, -1]
@@ -87,7 +87,7 @@ class EndpointShift(Detector):
         z = np.where(seen.requests > 0, z, 0.0)
         z[~self._judgeable(panel, seen)] = np.nan
         for day in range(z.shape[1]):
-            centre, scale = day_view(z[seen.requests[:, day] >= LEAST_REQUESTS, day])
+            centre, scale = centre_and_scale(z[seen.requests[:, day] >= LEAST_REQUESTS, day])
             z[:, day] = (z[:, day] - centre) / scale
         return z
 
@@ -135,11 +135,11 @@ def _describe_keys(panel: Panel, scores: pd.DataFrame, keys: list[str]) -> dict[
     return answers
 
 
-def _placed(mixes: Mixes, missing: Flags) -> list[csr_array]:
+def _placed(counts: DailyCounts, missing: Flags) -> list[csr_array]:
     """The days without the requests whose endpoint the source does not say, unseen days empty."""
-    kept = np.flatnonzero(mixes.endpoints != NO_ENDPOINT)
+    kept = np.flatnonzero(counts.names != NO_ENDPOINT)
     days = []
-    for day, unseen in zip(mixes.days, missing, strict=True):
+    for day, unseen in zip(counts.days, missing, strict=True):
         placed = csr_array(day.shape, dtype=np.int64) if unseen else day
         placed = placed if len(kept) == day.shape[1] else placed[:, kept]
         days.append(placed if placed.has_sorted_indices else placed.sorted_indices())

@@ -12,7 +12,7 @@ from detector.config.sections import Detection
 from detector.detectors import Detector
 from detector.detectors.description import LEVELS, Description, confidence_of, graded, owner_of
 from detector.detectors.judgement import Judgement, excuses, key_by_key, score_frame, young_or_revoked
-from detector.detectors.statistics.baseline import Flags, Floats, day_view
+from detector.detectors.statistics.baseline import Flags, Floats, centre_and_scale
 from detector.detectors.statistics.calibration import CALIBRATION_DAYS, past_scores
 from detector.detectors.statistics.error_rates import Rates, surprise, usual_rates, variance
 from detector.model.finding import Severity
@@ -99,7 +99,7 @@ class ErrorSurge(Detector):
         judged = self._old_enough(panel, day)[rows] & panel.observed[rows, day]
         judged &= panel.records["active"].to_numpy()[rows]
         z = np.where(judged, surprise(errors, requests, usual), np.nan)
-        centre, scale = day_view(z[requests >= LEAST_REQUESTS])
+        centre, scale = centre_and_scale(z[requests >= LEAST_REQUESTS])
         return (z - centre) / scale
 
     def _old_enough(self, panel: Panel, day: int) -> Flags:

@@ -17,11 +17,11 @@ from detector.config.sections import Detection
 from detector.detectors import Detector
 from detector.detectors.description import Description, live_or_not, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame, young_or_revoked
-from detector.detectors.statistics.baseline import Flags, Floats, anscombe, day_view, expect_day
+from detector.detectors.statistics.baseline import Flags, Floats, anscombe, centre_and_scale, expect_day
 from detector.model.errors import ConfigError
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
-from detector.model.panel import Mixes, Panel, row_of
+from detector.model.panel import DailyCounts, Panel, row_of
 
 PAST_DAYS = 14
 PAST_KEYS = 2_000
@@ -51,18 +51,18 @@ VOLUME_FEATURES = ("volume", "week", "record")
 class _Maps:
     """The endpoint and deployment counts that the features of several days are taken from."""
 
-    endpoints: Mixes
+    endpoints: DailyCounts
     total: csr_array
-    places: Mixes
+    deployments: DailyCounts
 
     @classmethod
     def of(cls, panel: Panel, baseline_days: int) -> _Maps:
         """Read them once."""
-        endpoints = panel.mixes(baseline_days + PAST_DAYS + 1)
+        endpoints = panel.endpoint_counts(baseline_days + PAST_DAYS + 1)
         total = csr_array(endpoints.days[-1].shape, dtype=np.float64)
         for matrix in endpoints.days[:-1]:
             total = total + matrix
-        return cls(endpoints, total, panel.places(PAST_DAYS + 1))
+        return cls(endpoints, total, panel.deployment_counts(PAST_DAYS + 1))
 
     def mix(self, ago: int, rows: slice) -> tuple[Floats, Floats]:
         """Per key: total variation between the day's endpoint mix and that of the other days, and the
@@ -159,7 +159,7 @@ class UnusualPattern(Detector):
         usual = expect_day(panel, day, rows, self.settings.baseline_days)
         today, errors = panel.requests[rows, day], panel.errors[rows, day]
         volume = (anscombe(today) - usual.mean) / usual.spread
-        centre, scale = day_view(volume)
+        centre, scale = centre_and_scale(volume)
         used = np.where(observed, counts > 0, False).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
         mix, new = maps.mix(ago, rows)
         last_week = panel.requests[rows, max(day - 7, 0)]
@@ -172,7 +172,7 @@ class UnusualPattern(Detector):
                 _error_residual(today, errors, counts, panel.errors[rows, window]),
                 mix * today / (today + 10),
                 new * today / (today + 10),
-                _entropy(maps.places.days[-1 - ago][rows]),
+                _entropy(maps.deployments.days[-1 - ago][rows]),
             ]
         )
         active = panel.records["active"].to_numpy()[rows] & panel.observed[rows, day]

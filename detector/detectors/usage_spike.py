@@ -24,8 +24,8 @@ from detector.detectors.statistics.baseline import (
     Floats,
     anscombe,
     burst_score,
+    centre_and_scale,
     counts_of,
-    day_view,
     expect_day,
 )
 from detector.detectors.statistics.calibration import CALIBRATION_DAYS, past_scores
@@ -115,7 +115,7 @@ class UsageSpike(Detector):
 
         def of_day(values: Floats) -> tuple[Floats, float, float]:
             judged = np.where(enough, values, np.nan)
-            return judged, *day_view(judged)
+            return judged, *centre_and_scale(judged)
 
         z, centre, scale = of_day((anscombe(counts) - usual.mean) / usual.spread)
         own = (z - centre) / scale

@@ -27,13 +27,13 @@ MapReader = Callable[[str, Sequence[str]], list[dict[str, dict[str, int]]]]
 
 
 @dataclass(frozen=True)
-class Mixes:
-    """Requests by endpoint (or deployment): one sparse keys x endpoints matrix a day, in order.
+class DailyCounts:
+    """Requests by key and by endpoint or deployment: one sparse matrix (keys x ``names``) per day, in order.
 
-    The judged day is last; a day nobody saw is an empty matrix.
+    The evaluated day is last. A day without data is an empty matrix.
     """
 
-    endpoints: pd.Index
+    names: pd.Index
     days: list[csr_array]
 
 
@@ -41,12 +41,12 @@ class Mixes:
 class Panel:
     """The history up to and including the judged day, as arrays of keys x days.
 
-    ``days`` are consecutive days, the judged one last. ``known`` is False where a key did not exist
-    yet; ``missing`` marks days that nobody saw: their zeros mean nothing. ``records`` holds the judged
-    day's rows in the order of ``keys``. ``maps`` reads the endpoint and deployment maps of earlier
-    days on demand, ``mixes(count)`` the endpoint counts of all keys on the last ``count`` days and
-    ``places(count)`` their counts by deployment. ``last_uses`` holds the fleet's last use within each day
-    (NaT where none); ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged day noted,
+    ``days`` are consecutive days, the judged one last. ``known`` is False where a key did not exist yet;
+    ``missing`` marks days that nobody saw: their zeros mean nothing. ``records`` holds the judged day's rows in
+    the order of ``keys``. ``maps`` reads the endpoint and deployment maps of earlier days on demand,
+    ``endpoint_counts(count)`` the endpoint counts of all keys on the last ``count`` days and
+    ``deployment_counts(count)`` their counts by deployment. ``last_uses`` holds the fleet's last use within each
+    day (NaT where none); ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged day noted,
     and ``revisions`` what that pull changed of days stored before.
     """
 
@@ -60,8 +60,8 @@ class Panel:
     last_uses: NDArray[np.datetime64]
     timezone: ZoneInfo
     maps: MapReader
-    mixes: Callable[[int], Mixes]
-    places: Callable[[int], Mixes]
+    endpoint_counts: Callable[[int], DailyCounts]
+    deployment_counts: Callable[[int], DailyCounts]
     watermark: datetime | None = None
     pulled_at: datetime | None = None
     faults: tuple[Fault, ...] = ()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from detector.model.day import Day, each_day
-from detector.model.panel import Mixes, Panel
+from detector.model.panel import DailyCounts, Panel
 from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Revision
 from detector.usage.aggregation import complete_day, empty
 from detector.usage.gaps import unseen_days
@@ -63,8 +63,8 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
         timezone=history.timezone,
         revisions=_revisions(window),
         maps=lambda column, wanted: _maps(window, column, wanted),
-        mixes=lambda count: _mixes(window, count, "endpoint_distribution"),
-        places=lambda count: _mixes(window, count, "deployments"),
+        endpoint_counts=lambda count: _daily_counts(window, count, "endpoint_distribution"),
+        deployment_counts=lambda count: _daily_counts(window, count, "deployments"),
     )
     if notes is None:
         return panel
@@ -135,7 +135,7 @@ def _maps(window: _Window, column: str, wanted: Sequence[str]) -> list[dict[str,
     return answers
 
 
-def _mixes(window: _Window, count: int, column: str) -> Mixes:
+def _daily_counts(window: _Window, count: int, column: str) -> DailyCounts:
     """A map column of every key on the last ``count`` days, over one vocabulary of its entries."""
     by_day = [
         _entries(window, day, column) if stored else None
@@ -151,7 +151,7 @@ def _mixes(window: _Window, count: int, column: str) -> Mixes:
             continue
         columns = pc.index_in(entries.names, value_set=vocabulary).to_numpy(zero_copy_only=False)
         matrices.append(csr_array((entries.requests, (entries.owners, columns)), shape=shape))
-    return Mixes(pd.Index(vocabulary.to_pylist(), dtype=object), matrices)
+    return DailyCounts(pd.Index(vocabulary.to_pylist(), dtype=object), matrices)
 
 
 @dataclass(frozen=True)

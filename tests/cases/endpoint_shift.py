@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from detector.model.panel import Mixes, Panel
+from detector.model.panel import DailyCounts, Panel
 from tests.cases import Case
 from tests.panels import panel
 
@@ -33,7 +33,7 @@ def mixed(histories: Mapping[str, Sequence[Mix]], missing: Sequence[int] = (), *
     made = panel(totals, endpoints={key: histories[key][-1] for key in keys}, missing=missing, **options)  # type: ignore[arg-type]
     return replace(
         made,
-        mixes=lambda count: Mixes(pd.Index(names, dtype=object), days[-count:]),
+        endpoint_counts=lambda count: DailyCounts(pd.Index(names, dtype=object), days[-count:]),
         maps=lambda _, wanted: [
             {key: dict(histories[key][day]) for key in wanted} for day in range(len(days) - 1)
         ],

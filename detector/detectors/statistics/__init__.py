@@ -1,4 +1,4 @@
-"""The mathematics that several detectors share: baselines, rates, mixes, evidence of an environment.
+"""The mathematics that detectors share: baselines, error rates, endpoint distributions, signs of an environment.
 
-Here belong pure functions over arrays. They know no detector and decide nothing.
+This package holds pure functions over arrays. They know no detector and decide nothing.
 """

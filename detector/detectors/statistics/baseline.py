@@ -1,8 +1,8 @@
-"""What a key's history leads us to expect, and how far a day lies from it.
+"""The requests to expect from a key by its history, and the distance of a day from this expectation.
 
-Counts are compared on the scale ``t(x) = 2 sqrt(x + 3/8)`` (Anscombe 1948), on which a Poisson count has
-a standard deviation of about 1 whatever its mean. A spread below 1 is therefore never believed, and a
-constant or all-zero history needs no special case.
+Counts are compared on the scale ``t(x) = 2 sqrt(x + 3/8)`` (Anscombe 1948). On this scale a Poisson count has a
+standard deviation of about 1 at any mean. A spread is therefore at least 1, and a constant history or a history of
+zeros needs no special case.
 """
 
 from __future__ import annotations
@@ -18,38 +18,41 @@ from detector.model.panel import Panel
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-
 HALF_LIFE = 14
-"""Days after which a day of the baseline counts half."""
+"""The weight of a day halves with this many days of age."""
 RECENT = 14
 SAMPLE = 5_000
 BLOCK = 1_024
+"""Keys per block; a block of this size fits into the cache of a processor."""
 ESTABLISHED = 28
-"""Days from which a key's own spread needs no help."""
+"""From this many days on, a key's own spread is used as it is."""
 YOUNG_PRIOR = 8
+"""The fleet's spread counts like this many days of a key without history."""
 DISPERSION_PRIOR = 10
+"""The fleet's dispersion counts like this many days of a key."""
 FEWEST_PEERS = 6
+"""Fewer established keys give no typical values of the fleet."""
 OUTLIER_CORRECTION = 1.08**2
-"""The variance of 56 normal values whose largest was cut to the second largest is too small by this."""
+"""If the largest of 56 normal values is cut to the second largest, their variance is too small by this factor."""
 SMALLEST_DISPERSION = 0.01
 TINY = 1e-9
 
 
 def anscombe(counts: NDArray[np.int64] | Floats) -> Floats:
-    """Counts on the scale where a Poisson count has SD 1."""
+    """Transform counts to the scale on which a Poisson count has SD 1."""
     transformed: Floats = 2 * np.sqrt(counts + 0.375)
     return transformed
 
 
 def counts_of(transformed: Floats) -> Floats:
-    """The inverse of ``anscombe``; below the image of zero it is zero."""
+    """The inverse of ``anscombe``; a value below the transformed zero gives zero."""
     counts: Floats = np.maximum((np.maximum(transformed, 0) / 2) ** 2 - 0.375, 0)
     return counts
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Per key: mean and SD (at least 1) on the Anscombe scale, and the days they rest on."""
+    """Per key: mean and SD (at least 1) on the Anscombe scale, and the number of days in them."""
 
     mean: Floats
     spread: Floats
@@ -57,7 +60,7 @@ class Baseline:
 
 
 def baseline(counts: NDArray[np.int64], observed: Flags) -> Baseline:
-    """The plain baseline of every row over the observed days (columns); NaN where there is none."""
+    """The unweighted baseline of each row over its observed days (columns); NaN if there are too few days."""
     transformed = anscombe(counts)
     days = observed.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -69,11 +72,11 @@ def baseline(counts: NDArray[np.int64], observed: Flags) -> Baseline:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What each key's own history leads us to expect of one day.
+    """The requests to expect from each key on one day, by the key's own history.
 
-    ``mean`` and ``spread`` are on the Anscombe scale and hold for the day's weekday; ``rate`` and
-    ``dispersion`` describe the counts as negative binomial; ``record`` and ``recent`` are the
-    second-highest counts of the baseline and of its last 14 days (one outlier is no record).
+    ``mean`` and ``spread`` are on the Anscombe scale and hold for the day's weekday. ``rate`` and ``dispersion``
+    describe the counts as negative binomial. ``record`` and ``recent`` are the second-highest counts of the
+    baseline and of its last 14 days; the highest count may be an outlier.
     """
 
     mean: Floats
@@ -86,7 +89,7 @@ class Expectation:
 
 
 def expect_day(panel: Panel, day: int, rows: slice, baseline_days: int) -> Expectation:
-    """What the days before lead us to expect of one day, an index into the panel's days, for some of its keys."""
+    """The expectation for some keys on one day, a position in the panel's days, from the days before it."""
     window = slice(max(day - baseline_days, 0), day)
     weekdays = panel.weekdays
     return expectation(
@@ -97,33 +100,38 @@ def expect_day(panel: Panel, day: int, rows: slice, baseline_days: int) -> Expec
 def expectation(
     counts: NDArray[np.int64], observed: Flags, weekdays: NDArray[np.int64], weekday: int
 ) -> Expectation:
-    """Expect a day from the days before it: counts and observed are keys x days, the latest day last.
+    """The expectation for the day after the given days.
 
-    ``weekdays`` numbers the days' weekdays, ``weekday`` is that of the day to expect. Keys are worked
-    through in blocks that fit a processor's cache, which also bounds the memory.
+    ``counts`` and ``observed`` are keys x days, the latest day last. ``weekdays`` holds the weekday of each day
+    as a number, and ``weekday`` is the weekday of the expected day. The computation goes through the keys in
+    blocks, which also limits the memory.
     """
     effects = fleet_effects(counts, observed)
-    parts = [
-        _expect_block(counts[rows], observed[rows], weekdays, weekday, effects)
-        for rows in (slice(start, start + BLOCK) for start in range(0, max(len(counts), 1), BLOCK))
-    ]
-    names = Expectation.__dataclass_fields__
-    whole = Expectation(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
-    return _share_strength(whole)
+    parts = []
+    for start in range(0, max(len(counts), 1), BLOCK):
+        rows = slice(start, start + BLOCK)
+        parts.append(_expect_block(counts[rows], observed[rows], weekdays, weekday, effects))
+    columns = {}
+    for name in Expectation.__dataclass_fields__:
+        columns[name] = np.concatenate([getattr(part, name) for part in parts])
+    return _pool_with_fleet(Expectation(**columns))
 
 
 def fleet_effects(counts: NDArray[np.int64], observed: Flags) -> Floats:
-    """How far the typical key lay above its own mean on each day, in SD; never below 0, 0 in a small fleet.
+    """The common rise of the fleet on each day: the median distance of keys above their own mean, in SD.
 
-    Taken from at most ``SAMPLE`` keys at even steps: a median needs no more.
+    The effect is never below 0, and 0 in a small fleet. The median needs only a sample of the keys, at even steps.
     """
     step = max(len(counts) // SAMPLE, 1)
     usual = baseline(counts[::step], observed[::step])
     with np.errstate(invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a day without any observed key has no median
         z = (anscombe(counts[::step]) - usual.mean[:, None]) / usual.spread[:, None]
-        whole = observed[::step].all()  # a median that need not look for gaps is four times as fast
-        medians = np.median(z, axis=0) if whole else np.nanmedian(np.where(observed[::step], z, np.nan), axis=0)
+        # Without gaps the plain median gives the same result four times as fast.
+        if observed[::step].all():
+            medians = np.median(z, axis=0)
+        else:
+            medians = np.nanmedian(np.where(observed[::step], z, np.nan), axis=0)
     weight = _fleet_weight(len(counts))
     effects: Floats = weight * np.maximum(np.nan_to_num(medians), 0)
     return effects
@@ -137,27 +145,31 @@ def _expect_block(
     effects: Floats,
 ) -> Expectation:
     width = counts.shape[1]
-    seen = observed.astype(np.float64)
+    has_data = observed.astype(np.float64)
     days = observed.sum(axis=1)
-    weights = seen * 0.5 ** (np.arange(width)[::-1] / HALF_LIFE)
+    weights = has_data * 0.5 ** (np.arange(width)[::-1] / HALF_LIFE)
     with np.errstate(invalid="ignore", divide="ignore"):
         weights /= weights.sum(axis=1, keepdims=True)
         record = _second_highest(counts, observed)
-        values = np.minimum(anscombe(counts) - _lift(counts, observed, effects), anscombe(record)[:, None])
-        mean, typical = (weights * values).sum(axis=1), (seen * values).sum(axis=1) / days
+        # The record cuts the highest count, so that one outlier does not raise the mean and the spread.
+        values = np.minimum(anscombe(counts) - _common_rise(counts, observed, effects), anscombe(record)[:, None])
+        mean = (weights * values).sum(axis=1)
+        unweighted_mean = (has_data * values).sum(axis=1) / days
         correction = OUTLIER_CORRECTION * days / (days - 1)
         variance = correction * (weights * (values - mean[:, None]) ** 2).sum(axis=1)
         by_weekday = np.eye(7)[weekdays]
-        known = seen @ by_weekday
-        apart = np.where(known > 0, ((seen * values) @ by_weekday) / known - typical[:, None], 0)
+        weekday_days = has_data @ by_weekday
+        weekday_means = ((has_data * values) @ by_weekday) / weekday_days
+        effect = np.where(weekday_days > 0, weekday_means - unweighted_mean[:, None], 0)
+        # The effect of weekdays shrinks by the part of its variance that chance explains.
         chance = variance * 7 / days
-        real = np.maximum((apart**2).mean(axis=1) - chance, 0)
-        apart *= (real / (real + chance + TINY))[:, None]
-        residual = values - mean[:, None] - apart[:, weekdays]
+        excess = np.maximum((effect**2).mean(axis=1) - chance, 0)
+        effect *= (excess / (excess + chance + TINY))[:, None]
+        residual = values - mean[:, None] - effect[:, weekdays]
         variance = correction * (weights * residual**2).sum(axis=1)
-        rate, dispersion = _negative_binomial(counts, seen, days)
+        rate, dispersion = _negative_binomial(counts, has_data, days)
     return Expectation(
-        mean=np.where(days > 1, mean + apart[:, weekday], np.nan),
+        mean=np.where(days > 1, mean + effect[:, weekday], np.nan),
         spread=np.where(days > 1, np.sqrt(np.maximum(variance, 1)), np.nan),
         days=days,
         rate=rate,
@@ -167,35 +179,36 @@ def _expect_block(
     )
 
 
-def _lift(counts: NDArray[np.int64], observed: Flags, effects: Floats) -> Floats | float:
-    """What the fleet's common rises add to each key's days on the Anscombe scale."""
+def _common_rise(counts: NDArray[np.int64], observed: Flags, effects: Floats) -> Floats | float:
+    """The fleet's common rise on each key's days, on the Anscombe scale."""
     if not effects.any():
         return 0.0
     return baseline(counts, observed).spread[:, None] * effects
 
 
 def _second_highest(counts: NDArray[np.int64], observed: Flags) -> Floats:
-    """The second-highest observed count of each row, 0 where there are fewer than two."""
+    """The second-highest observed count of each row; 0 if there are fewer than two."""
     if counts.shape[1] < 2:
         return np.zeros(len(counts))
-    seen = np.where(observed, counts, 0)
-    return np.partition(seen, -2, axis=1)[:, -2].astype(np.float64)
+    observed_counts = np.where(observed, counts, 0)
+    return np.partition(observed_counts, -2, axis=1)[:, -2].astype(np.float64)
 
 
-def _negative_binomial(counts: NDArray[np.int64], seen: Floats, days: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Rate and dispersion by moments: variance = rate + dispersion * rate^2."""
-    values = counts * seen
+def _negative_binomial(
+    counts: NDArray[np.int64], has_data: Floats, days: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Rate and dispersion by the method of moments: variance = rate + dispersion * rate^2."""
+    values = counts * has_data
     rate = (values.sum(axis=1) + 0.5) / (days + 1)
     mean = values.sum(axis=1) / days
-    variance = (seen * (counts - mean[:, None]) ** 2).sum(axis=1) / (days - 1)
+    variance = (has_data * (counts - mean[:, None]) ** 2).sum(axis=1) / (days - 1)
     return rate, np.maximum((variance - rate) / rate**2, SMALLEST_DISPERSION)
 
 
-def _share_strength(whole: Expectation) -> Expectation:
-    """Keys with a short history borrow from the fleet: their spread, and every key's dispersion.
+def _pool_with_fleet(whole: Expectation) -> Expectation:
+    """Average the spread of young keys, and the dispersion of all keys, with the typical values of the fleet.
 
-    As edgeR and limma do for many short series, a key's own estimate and the fleet's typical one are
-    averaged by how many days stand behind each.
+    The weights are the numbers of days behind each value, as in edgeR and limma for many short series.
     """
     established = (whole.days >= ESTABLISHED) & np.isfinite(whole.spread)
     if established.sum() < FEWEST_PEERS:
@@ -216,7 +229,7 @@ def _share_strength(whole: Expectation) -> Expectation:
 
 
 def burst_score(counts: NDArray[np.int64], expected: Expectation) -> Floats:
-    """The signed root deviance of a negative binomial count: what a bursty key's own bursts make of it."""
+    """The signed root deviance of a negative binomial count; small if the key's history has such bursts."""
     rate, dispersion = expected.rate, expected.dispersion
     safe = np.maximum(counts, TINY)
     deviance = safe * np.log(safe / rate) - (safe + 1 / dispersion) * np.log1p(
@@ -227,16 +240,16 @@ def burst_score(counts: NDArray[np.int64], expected: Expectation) -> Floats:
 
 
 def _fleet_weight(keys: int, floor: int = 10, full: int = 50) -> float:
-    """How far a fleet of so many keys may excuse one of them: 0 up to ``floor``, 1 from ``full`` keys on."""
+    """The weight of the fleet in the judgement of one key: 0 up to ``floor`` keys, 1 from ``full`` keys on."""
     return float(np.clip((keys - floor) / (full - floor), 0, 1))
 
 
-def day_view(scores: Floats) -> tuple[float, float]:
-    """Centre and scale of one day's scores across the fleet, to judge keys against what all did.
+def centre_and_scale(scores: Floats) -> tuple[float, float]:
+    """Centre and scale of one day's scores across the fleet. Keys are compared with the fleet by both.
 
-    The centre is the median, counted upward only: a quiet fleet excuses nobody. The scale is the upper
-    spread (90th percentile, as a normal SD), at least 1. Both fade out between 50 and 10 keys, since in
-    a small fleet two spikes would excuse each other.
+    The centre is the median, at least 0, so that a quiet fleet does not make an ordinary key stand out. The
+    scale is the upper spread (90th percentile, as a normal SD), at least 1. Both fade out between 50 and 10
+    keys, because in a small fleet two spikes would hide each other.
     """
     judged = scores[~np.isnan(scores)]
     weight = _fleet_weight(len(judged))

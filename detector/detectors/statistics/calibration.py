@@ -1,4 +1,4 @@
-"""A detector's own past scores, from which the alert budget sets its threshold."""
+"""The past scores of a detector. The alert budget derives the threshold from them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from detector.detectors.statistics.baseline import Floats
 from detector.model.panel import Panel
 
 CALIBRATION_DAYS = 28
-"""Days before the judged one whose scores a threshold rests on."""
+"""A threshold rests on the scores of this many days before the evaluated day."""
 CALIBRATION_KEYS = 5_000
-"""A larger fleet is sampled at even steps; from 5,000 to 9,999 keys are then left."""
+"""A larger fleet is sampled at even steps. A sample then has 5,000 to 9,999 keys."""
 
 
 def past_scores(panel: Panel, score_day: Callable[[int, slice], Floats]) -> Floats:
-    """The scores of the last ``CALIBRATION_DAYS`` days that were seen before the judged one, without NaN.
+    """The scores of the last ``CALIBRATION_DAYS`` days with data before the evaluated day, without NaN.
 
-    ``score_day(day, rows)`` scores a sample of the keys, rows of the panel, on one day, an index into the
-    panel's days; it leaves out the key-days that its threshold is not for.
+    ``score_day(day, rows)`` scores some rows of the panel on one day, a position in the panel's days. It leaves
+    out the key-days to which the detector's threshold does not apply.
     """
     rows = slice(None, None, max(len(panel.keys) // CALIBRATION_KEYS, 1))
     days = np.flatnonzero(~panel.missing[:-1])[-CALIBRATION_DAYS:]

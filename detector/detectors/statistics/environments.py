@@ -1,4 +1,4 @@
-"""What a key's behaviour and name say of its environment, for sources that do not say where traffic was seen."""
+"""The environment of a key by its behaviour and name, for sources that do not name the deployment of requests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from detector.usage.aggregation import ENVIRONMENTS
 DAYS = 14
 SATURDAY = 5
 FEWEST_KEYS = 20
-"""Keys of each environment below which their behaviour cannot be told apart."""
+"""With fewer keys of an environment, the behaviour of the environments cannot be distinguished."""
 FEWEST_DAYS = 7
 SEPARATED = 0.9
-"""The environments must differ: so many keys in 100 must be told apart rightly before one is doubted."""
+"""The model must assign this share of keys correctly. Otherwise the environments are too similar."""
 DOUBTFUL = 0.2
+"""A key does not train the model if its own environment has at most this probability."""
 WORDS = {
     "live": frozenset({"live", "prod", "production", "prd"}),
     "test": frozenset({"test", "tests", "testing", "staging", "stage", "stg", "dev", "sandbox", "qa", "uat"}),
@@ -28,33 +29,33 @@ WORDS = {
 
 
 def named_environment(name: str | None) -> str | None:
-    """The environment that a name's words speak of; ``checkout-staging`` is test. None for neither or both."""
+    """The environment that the words of a name stand for: ``checkout-staging`` is test. None for none or both."""
     words = set(re.split(r"[^a-z0-9]+", (name or "").lower()))
-    spoken = [environment for environment, marks in WORDS.items() if words & marks]
-    return spoken[0] if len(spoken) == 1 else None
+    matches = [environment for environment, marks in WORDS.items() if words & marks]
+    return matches[0] if len(matches) == 1 else None
 
 
 def contradicting_names(panel: Panel) -> Flags:
-    """Whether each key's name speaks of another environment than the one it is registered for."""
+    """Whether each key's name stands for another environment than its registered one."""
     names = [None if pd.isna(name) else str(name) for name in panel.records["name"]]
-    spoken = pd.Series([named_environment(name) for name in names], index=panel.records.index, dtype=object)
+    named = pd.Series([named_environment(name) for name in names], index=panel.records.index, dtype=object)
     registered = panel.records["environment"].astype(object)
-    contradicts = spoken.notna() & registered.isin(ENVIRONMENTS) & (spoken != registered)
+    contradicts = named.notna() & registered.isin(ENVIRONMENTS) & (named != registered)
     flags: Flags = contradicts.to_numpy(dtype=bool)
     return flags
 
 
 def deployments_known(panel: Panel) -> bool:
-    """Whether the source says in which deployments the day's requests were seen."""
-    return bool(panel.places(1).days[-1].sum() > 0)
+    """Whether the source names the deployment of the day's requests."""
+    return bool(panel.deployment_counts(1).days[-1].sum() > 0)
 
 
 def behaviour_odds(panel: Panel) -> NDArray[np.float64]:
-    """Per key the log odds that it belongs to the other environment, by how it is used; NaN where unknown.
+    """The log odds that a key belongs to the other environment, by its usage; NaN where unknown.
 
-    A logistic regression over volume, days in use, weekly rhythm and endpoint mix of the last two weeks
-    tells live keys from test keys; each key is judged by a model that has not seen it. NaN for everybody
-    where there are too few keys of either kind, or where the two kinds behave alike.
+    A logistic regression distinguishes live keys from test keys by volume, days in use, weekly rhythm and
+    endpoint distribution of the last two weeks. The model that predicts a key is not trained on this key. All
+    odds are NaN if there are too few keys of either environment, or if both environments behave alike.
     """
     odds = np.full(len(panel.keys), np.nan)
     environment = panel.records["environment"].to_numpy(dtype=object)
@@ -73,12 +74,13 @@ def behaviour_odds(panel: Panel) -> NDArray[np.float64]:
 
 
 def _live_probability(features: NDArray[np.float64], live: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Per key the probability that it is a live key, from models that have not seen it.
+    """The probability of each key to be a live key, from models that are not trained on the key.
 
-    A first pass finds the keys that behave like the other kind; the second learns without them, since
-    the very keys that are looked for would otherwise teach that they are normal.
+    The first pass finds the keys that behave like the other environment. The second pass trains without these
+    keys, because a model that learns from a misplaced key takes it for normal.
     """
-    order = np.lexsort(features.T)  # folds depend on the order of the keys, what is said of them must not
+    # The folds depend on the order of the keys. A fixed order makes the result independent of the input order.
+    order = np.lexsort(features.T)
     probability = np.empty(len(live))
     probability[order] = _in_order(features[order], live[order])
     return probability
@@ -86,17 +88,14 @@ def _live_probability(features: NDArray[np.float64], live: NDArray[np.bool_]) ->
 
 def _in_order(features: NDArray[np.float64], live: NDArray[np.bool_]) -> NDArray[np.float64]:
     first = _cross_predict(features, live, np.ones(len(live), bool))
-    like_own = np.where(live, first, 1 - first) > DOUBTFUL
-    kept = (
-        like_own
-        if min(like_own[live].sum(), like_own[~live].sum()) >= FEWEST_KEYS / 2
-        else np.ones(len(live), bool)
-    )
-    return _cross_predict(features, live, kept)
+    training = np.where(live, first, 1 - first) > DOUBTFUL
+    if min(training[live].sum(), training[~live].sum()) < FEWEST_KEYS / 2:
+        training = np.ones(len(live), bool)
+    return _cross_predict(features, live, training)
 
 
 def _cross_predict(
-    features: NDArray[np.float64], live: NDArray[np.bool_], kept: NDArray[np.bool_]
+    features: NDArray[np.float64], live: NDArray[np.bool_], training: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy, and seldom needed
     from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415
@@ -105,9 +104,9 @@ def _cross_predict(
 
     probability = np.full(len(live), 0.5)
     for train, held_out in StratifiedKFold(5, shuffle=True, random_state=0).split(features, live):
-        known = train[kept[train]]
+        chosen = train[training[train]]
         model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-        model.fit(features[known], live[known])
+        model.fit(features[chosen], live[chosen])
         probability[held_out] = model.predict_proba(features[held_out])[:, 1]
     clipped: NDArray[np.float64] = np.clip(probability, 1e-9, 1 - 1e-9)
     return clipped
@@ -123,34 +122,43 @@ def _features(panel: Panel, judged: NDArray[np.bool_], live: NDArray[np.bool_]) 
             (requests > 0).mean(axis=1),
             np.log(requests[:, weekend].mean(axis=1) + 0.5) - week,
             np.log(requests.std(axis=1) + 0.5),
-            _mix_odds(panel, judged, live),
+            _endpoint_odds(panel, judged, live),
         ]
     )
 
 
-def _mix_odds(panel: Panel, judged: NDArray[np.bool_], live: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean log odds, over a key's requests, that the live fleet rather than the test fleet made them.
+def _endpoint_odds(panel: Panel, judged: NDArray[np.bool_], live: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The mean log odds, over a key's requests, that a live key and not a test key made them.
 
-    A key's own requests are left out of its fleet's mix. 0 where endpoints are not known.
+    The distribution of an environment leaves out the key's own requests. The odds are 0 if endpoints are not
+    known.
     """
-    days = panel.mixes(DAYS).days
+    days = panel.endpoint_counts(DAYS).days
     total = csr_array(days[0].shape, dtype=np.float64)
     for matrix in days:
         total = total + matrix
-    own = total[np.flatnonzero(judged)].toarray() if total.shape[1] <= 2_000 else _busiest(total, judged)
+    own = _dense(total, judged)
     shares = own / np.maximum(own.sum(axis=1, keepdims=True), 1)
-    live_total, test_total = shares[live].sum(axis=0), shares[~live].sum(axis=0)
-    live_mix = np.where(live[:, None], live_total - shares, live_total) + 0.5
-    test_mix = np.where(live[:, None], test_total, test_total - shares) + 0.5
-    odds = np.log(live_mix / live_mix.sum(axis=1, keepdims=True)) - np.log(
-        test_mix / test_mix.sum(axis=1, keepdims=True)
-    )
+    live_total = shares[live].sum(axis=0)
+    test_total = shares[~live].sum(axis=0)
+    # Half a request more per endpoint keeps the logarithm finite for endpoints that one environment never uses.
+    live_others = np.where(live[:, None], live_total - shares, live_total) + 0.5
+    test_others = np.where(live[:, None], test_total, test_total - shares) + 0.5
+    live_share = live_others / live_others.sum(axis=1, keepdims=True)
+    test_share = test_others / test_others.sum(axis=1, keepdims=True)
+    odds = np.log(live_share) - np.log(test_share)
     mean: NDArray[np.float64] = (shares * odds).sum(axis=1)
     return mean
 
 
-def _busiest(total: csr_array, judged: NDArray[np.bool_], most: int = 2_000) -> NDArray[np.float64]:
-    """The columns of the busiest endpoints, dense; the rest tells the environments apart no better."""
-    order = np.argsort(-np.asarray(total.sum(axis=0)))[:most]
-    dense: NDArray[np.float64] = total[np.flatnonzero(judged)][:, np.sort(order)].toarray()
+def _dense(total: csr_array, judged: NDArray[np.bool_], most: int = 2_000) -> NDArray[np.float64]:
+    """The judged rows as a dense array, with the columns of the ``most`` endpoints with most requests.
+
+    More endpoints need much memory and do not distinguish the environments better.
+    """
+    rows = total[np.flatnonzero(judged)]
+    if total.shape[1] > most:
+        columns = np.sort(np.argsort(-np.asarray(total.sum(axis=0)))[:most])
+        rows = rows[:, columns]
+    dense: NDArray[np.float64] = rows.toarray()
     return dense

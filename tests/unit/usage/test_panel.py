@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from detector.model.day import Day
-from detector.model.panel import Mixes
+from detector.model.panel import DailyCounts
 from detector.model.usage import KNOWN, TEXT, Revision
 from detector.usage.aggregation import by_key, clean_register, complete_day, empty
 from detector.usage.history import History, Notes
@@ -53,12 +53,12 @@ def store(
     history.write(day(number), records, Notes(NOW, NOW, (), revisions=revisions))
 
 
-def requests(mixes: Mixes) -> list[dict[str, int]]:
+def requests(daily: DailyCounts) -> list[dict[str, int]]:
     """By day the requests of each entry over all keys, where there are any."""
     totals = []
-    for matrix in mixes.days:
+    for matrix in daily.days:
         counts = np.asarray(matrix.sum(axis=0)).ravel().tolist()
-        totals.append({name: count for name, count in zip(mixes.endpoints, counts, strict=True) if count})
+        totals.append({name: count for name, count in zip(daily.names, counts, strict=True) if count})
     return totals
 
 
@@ -119,15 +119,15 @@ def test_maps_are_read_for_the_keys_that_are_asked_for(history: History) -> None
     assert panel.maps("endpoint_distribution", ["b"]) == [{"b": {"GET /v1/things": 5}}, {}]
 
 
-def test_mixes_hold_every_entry_of_their_days(history: History) -> None:
+def test_endpoint_counts_hold_every_entry_of_their_days(history: History) -> None:
     """One matrix a day over one vocabulary; a day that is not stored is empty."""
     store(history, 0, {"a": 1}, endpoint="GET /old")
     store(history, 1, {"a": 2, "b": 2})
     store(history, 3, {"b": 4}, endpoint="GET /new")
     panel = load_panel(history, day(3), depth=3)
-    assert requests(panel.mixes(3)) == [{"GET /v1/things": 4}, {}, {"GET /new": 4}]
-    assert {matrix.shape for matrix in panel.mixes(3).days} == {(len(panel.keys), 2)}
-    assert len(panel.places(9).days) == 4
+    assert requests(panel.endpoint_counts(3)) == [{"GET /v1/things": 4}, {}, {"GET /new": 4}]
+    assert {matrix.shape for matrix in panel.endpoint_counts(3).days} == {(len(panel.keys), 2)}
+    assert len(panel.deployment_counts(9).days) == 4
 
 
 def test_a_panel_has_the_revisions_that_came_with_its_day(history: History) -> None:

@@ -1,4 +1,4 @@
-"""The weaker grounds of an environment mismatch."""
+"""The environment of a key by its name and by its behaviour."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ TEN = [f"test-{index:03d}" for index in range(0, 100, 10)]
         (None, None),
     ],
 )
-def test_a_name_speaks_by_whole_words(name: str | None, environment: str | None) -> None:
-    """Parts of words say nothing, and both say nothing."""
+def test_a_name_stands_for_an_environment_by_whole_words(name: str | None, environment: str | None) -> None:
+    """Parts of words have no meaning, and neither has a name with words of both environments."""
     assert named_environment(name) == environment
 
 
 def test_test_keys_given_to_production_are_found_by_behaviour() -> None:
-    """At least eight of ten, at no more than one in a hundred of the others."""
+    """At least eight of ten are found, with at most two false alarms."""
     panel = organization(TEN)
     doubted = set(panel.keys[behaviour_odds(panel) > np.log(49)])
     assert len(doubted & set(TEN)) >= 8
@@ -37,10 +37,10 @@ def test_test_keys_given_to_production_are_found_by_behaviour() -> None:
 
 
 def test_environments_that_behave_alike_doubt_nobody() -> None:
-    """Then behaviour is no ground, and says so."""
+    """If the environments behave alike, all odds are NaN."""
     assert np.isnan(behaviour_odds(organization(alike=True))).all()
 
 
 def test_too_few_keys_of_one_kind_doubt_nobody() -> None:
-    """Ten test keys have no typical behaviour."""
+    """Ten test keys are too few for a typical behaviour."""
     assert np.isnan(behaviour_odds(organization(test=10))).all()
