@@ -6,7 +6,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 INSTALL = $(PIP) install --quiet
 COMPILE = $(BIN)/uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: install demo test check format docs pictures lowest wheel lock upgrade clean
+.PHONY: install demo test mutants check format docs pictures lowest wheel lock upgrade clean
 
 install: $(VENV)/.dev
 
@@ -15,6 +15,9 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutation
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -1,0 +1,100 @@
+"""The modules whose tests are tested, the quickest tests that cover them, and the mutants that may survive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.mutation.mutants import Mutant, generated, written
+
+
+@dataclass(frozen=True)
+class Target:
+    """The tests of a module as arguments of pytest, faults given as text, and why each survivor may survive."""
+
+    tests: Sequence[str]
+    written: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The text before and after, by the name of the fault. The text before must stand in the module once."""
+    survivors: Mapping[str, str] = field(default_factory=dict)
+    """The reason by the name of the mutant."""
+
+
+KNOWN_AGAIN = "the history knows the same of a day that was just stored; to ask it only costs time"
+EQUAL_WEIGHTS = "equal weights split alike, whatever they are"
+
+TARGETS: dict[str, Target] = {
+    "detector/sources/pull.py": Target(
+        tests=["tests/unit/sources/test_pull.py"],
+        survivors={
+            "pull: day + timedelta(days=1) -> day - timedelta(days=1)": KNOWN_AGAIN,
+            "pull: 1 -> 2 in: expected = day + timedelta(days=1)": KNOWN_AGAIN,
+            "_known_before: 0 -> 1 in: activity, _ = scope.own(source.activity_before(start).assign(request_count=0))": (
+                "only the fault depends on the count, and it is not used"
+            ),
+            "_known_before: if known is None: -> pass": "pandas leaves out None where it joins frames",
+        },
+    ),
+    "detector/chargeback/statement.py": Target(
+        tests=["tests/unit/chargeback/test_statement.py"],
+        survivors={
+            "Month.before: 1 -> 2 in: return Month.of(self.first - timedelta(days=1))": (
+                "two days before the first of a month lie in the same month as one day"
+            ),
+            "_split: 1 -> 2 in: member_weights = [1] * len(members)": EQUAL_WEIGHTS,
+            "_team_shares: 1 -> 2 in: shares = dict.fromkeys(positions, 1)": EQUAL_WEIGHTS,
+            "_team_shares: 1 -> 2 in: return shares or dict.fromkeys(positions, 1) or {NO_TEAM: 1}": EQUAL_WEIGHTS,
+            "_team_shares: 1 -> 2 in: return shares or dict.fromkeys(positions, 1) or {NO_TEAM: 1} #2": (
+                EQUAL_WEIGHTS
+            ),
+            "measure: records['request_count'] > 0 -> records['request_count'] >= 0": (
+                "a key without requests has no endpoints, so it adds no row"
+            ),
+        },
+    ),
+    "detector/chargeback/apportionment.py": Target(
+        tests=["tests/unit/chargeback/test_apportionment.py"],
+        survivors={
+            "nearest: numerator < 0 -> numerator <= 0": "minus zero is zero",
+            "nearest: 0 -> 1 in: return -magnitude if numerator < 0 else magnitude": "minus zero is zero",
+            "round_in_groups: 0 -> 1 in: parts = [0] * len(numerators)": "every part is overwritten",
+        },
+    ),
+    "detector/usage/aggregation.py": Target(tests=["tests/unit/usage/test_aggregation.py"]),
+    "detector/state/outbox.py": Target(tests=["tests/unit/state/test_outbox.py"]),
+    "detector/delivery/outbox.py": Target(
+        tests=["tests/unit/delivery/test_outbox.py"],
+        written={
+            "three failures in all": (
+                "in_a_row[name] = 0 if failure is None else in_a_row[name] + 1",
+                "in_a_row[name] += failure is not None",
+            ),
+            "a channel is never left alone": ("GIVE_UP_AFTER = 3", "GIVE_UP_AFTER = 99"),
+            "a message is tried for ever": ("MOST_ATTEMPTS = 14", "MOST_ATTEMPTS = 99"),
+        },
+        survivors={
+            "Outbox._put_off: 0 -> 1 in: pause = timedelta(seconds=error.retry_after or 0)": (
+                "every pause of our own is longer than a second"
+            ),
+        },
+    ),
+    "detector/state/locks.py": Target(
+        tests=["tests/unit/state/test_locks.py"],
+        written={
+            "a state folder that cannot be written reads as another run": (
+                "if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:",
+                "if False:",
+            ),
+        },
+        survivors={
+            "Lock.confirm: 1 -> 2 in: self.connection.execute(select(1))": "any statement shows whether it is there",
+        },
+    ),
+    "detector/state/ledger.py": Target(tests=["tests/unit/state/test_ledger.py"]),
+}
+"""The targets by the path of their module."""
+
+
+def mutants_of(name: str, source: str) -> list[Mutant]:
+    """Every mutant of a module: the faults given as text, then the generated ones."""
+    given = [written(source, fault, old, new) for fault, (old, new) in TARGETS[name].written.items()]
+    return given + generated(source)

@@ -1,0 +1,420 @@
+"""The pull: which days it asks for, what it stores of them, and what a second look changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pytest
+
+from detector.config.config import Config
+from detector.config.load import load
+from detector.model.day import Day
+from detector.model.errors import ConfigError, SourceError
+from detector.model.usage import Fault, Revision
+from detector.sources import pull as pulling
+from detector.usage.aggregation import clean_register
+from detector.usage.history import History
+from detector.usage.panel import load_panel
+from tests.fakes import FakeSource, groups
+
+UTC_ZONE = ZoneInfo("UTC")
+FIRST = date(2026, 1, 1)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+INSTANT = timedelta(microseconds=1)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "config.yaml").write_text("source: {kind: files, usage: none.csv}\n")
+    return load(tmp_path / "config.yaml")
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(tmp_path / "history", UTC_ZONE)
+
+
+def day(number: int) -> date:
+    """The n-th day, from zero."""
+    return FIRST + timedelta(days=number)
+
+
+def pull(
+    config: Config, source: FakeSource, history: History, first: int, last: int, now: datetime = NOW
+) -> list[date]:
+    """Pull days by number."""
+    return pulling.pull(config, source, history, day(first), day(last), now=now)
+
+
+def contents(history: History) -> list[pd.DataFrame]:
+    """Every stored day, oldest first."""
+    return [history.read(day) for day in history.days()]
+
+
+def known(history: History, number: int, key: str) -> pd.Series:
+    """What was frozen of a key into a day."""
+    frame = history.read(day(number)).set_index("key_id")
+    return frame.loc[key, ["first_seen", "last_seen", "longest_silence"]]
+
+
+def test_only_missing_days_are_pulled(config: Config, history: History) -> None:
+    """Each stretch of missing days is one question to the source."""
+    source = FakeSource({day(number): groups(a=1) for number in range(10)})
+    pull(config, source, history, 3, 4)
+    source.asked.clear()
+    pull(config, source, history, 0, 9)
+    assert source.asked == [(day(0), day(2)), (day(5), day(9))]
+    assert history.days() == [day(number) for number in range(10)]
+
+
+def test_an_empty_last_day_is_looked_at_again(config: Config, history: History) -> None:
+    """Its data may have come since."""
+    source = FakeSource({day(0): groups(a=1)})
+    pull(config, source, history, 0, 1)
+    source.days[day(1)] = groups(a=9)
+    assert pull(config, source, history, 0, 1) == [day(1)]
+    assert history.read(day(1))["request_count"].sum() == 9
+    assert pull(config, source, history, 0, 1) == []
+
+
+def test_the_source_is_asked_what_happened_before_the_first_day(config: Config, history: History) -> None:
+    """So that a key asleep for longer than the history is known to be."""
+    before = pd.DataFrame(
+        {"key_id": ["old"], "first_seen": [date(2025, 1, 1)], "last_seen": [datetime(2025, 6, 1, tzinfo=UTC)]}
+    )
+    pull(config, FakeSource({day(0): groups(a=1)}, before=before), history, 0, 0)
+    assert known(history, 0, "old")["last_seen"].date() == date(2025, 6, 1)
+
+
+def test_a_source_that_fails_leaves_whole_days(config: Config, history: History) -> None:
+    """What was stored before stays, nothing of the failing day is there, and the next pull goes on."""
+    source = FakeSource({day(number): groups(a=1) for number in range(5)})
+    source.broken_from = day(3)
+    with pytest.raises(SourceError):
+        pull(config, source, history, 0, 4)
+    assert history.days() == [day(0), day(1), day(2)]
+    source.broken_from = None
+    pull(config, source, history, 0, 4)
+    assert history.days() == [day(number) for number in range(5)]
+
+
+def test_only_the_organizations_own_keys_are_visible(tmp_path: Path, history: History) -> None:
+    """Other organizations' keys are not stored; requests of unregistered ones are counted, their ids are not."""
+    (tmp_path / "config.yaml").write_text("organization: acme\nsource: {kind: files, usage: none.csv}\n")
+    config = load(tmp_path / "config.yaml")
+    register = [{"key_id": "mine", "organization": "acme"}, {"key_id": "theirs", "organization": "other"}]
+    pull(config, FakeSource({day(0): groups(mine=1, theirs=5, nobody=7)}, register), history, 0, 0)
+    assert history.read(day(0))["key_id"].tolist() == ["mine"]
+    (fault,) = history.notes(day(0)).faults
+    assert fault.count == 7
+    assert "nobody" not in str(fault)
+
+
+def test_an_organization_needs_a_register_that_names_it(tmp_path: Path, history: History) -> None:
+    """Showing everything instead would be a leak."""
+    (tmp_path / "config.yaml").write_text("organization: acme\nsource: {kind: files, usage: none.csv}\n")
+    with pytest.raises(ConfigError, match="names no organization"):
+        pull(load(tmp_path / "config.yaml"), FakeSource({}), history, 0, 0)
+
+
+def test_late_rows_are_fetched_and_what_they_changed_is_noted(config: Config, history: History) -> None:
+    """The two days before the last are pulled again; a day before them has settled."""
+    source = FakeSource({day(number): groups(a=5) for number in range(6)})
+    pull(config, source, history, 0, 4, now=Day(day(5), UTC_ZONE).start)
+    for late in (1, 3):
+        source.days[day(late)] = groups(a=5, b=2)
+    pull(config, source, history, 0, 5, now=Day(day(6), UTC_ZONE).start)
+    assert history.read(day(3))["request_count"].tolist() == [5, 2]
+    assert history.read(day(1))["request_count"].tolist() == [5]
+    assert load_panel(history, day(5), 5).revisions == (Revision(day(3), day(5), 5, 7, 1),)
+    assert load_panel(history, day(4), 4).revisions == ()
+
+
+def test_looking_again_at_unchanged_days_writes_nothing(config: Config, history: History) -> None:
+    """The file of a day that stayed the same keeps its time, and no revision is noted."""
+    source = FakeSource({day(number): groups(a=5) for number in range(6)})
+    pull(config, source, history, 0, 4, now=Day(day(5), UTC_ZONE).start)
+    before = {path: path.stat().st_mtime_ns for path in history.root.rglob("*.parquet")}
+    pull(config, source, history, 0, 5, now=Day(day(6), UTC_ZONE).start)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert load_panel(history, day(5), 5).revisions == ()
+
+
+def test_a_run_again_tells_the_same_revisions(config: Config, history: History) -> None:
+    """So that the report of a day stays the same bytes."""
+    source = FakeSource({day(number): groups(a=5) for number in range(3)})
+    pull(config, source, history, 0, 1, now=Day(day(2), UTC_ZONE).start)
+    source.days[day(1)] = groups(a=6)
+    for hour in (1, 9):
+        pull(config, source, history, 0, 2, now=Day(day(3), UTC_ZONE).start + timedelta(hours=hour))
+        assert load_panel(history, day(2), 2).revisions == (Revision(day(1), day(2), 5, 6, 1),)
+
+
+def test_a_source_that_no_longer_holds_a_day_takes_nothing_away(config: Config, history: History) -> None:
+    """Retention at the source is no reason to forget."""
+    source = FakeSource({day(number): groups(a=5) for number in range(3)})
+    pull(config, source, history, 0, 1, now=Day(day(2), UTC_ZONE).start)
+    del source.days[day(1)]
+    pull(config, source, history, 0, 2, now=Day(day(3), UTC_ZONE).start)
+    assert history.read(day(1))["request_count"].tolist() == [5]
+
+
+def test_late_rows_reach_what_later_days_know(config: Config, history: History) -> None:
+    """A key first seen in late rows is known on the days after."""
+    source = FakeSource({day(number): groups(a=5) for number in range(4)})
+    pull(config, source, history, 0, 2, now=Day(day(3), UTC_ZONE).start)
+    source.days[day(1)] = groups(a=5, late=1)
+    pull(config, source, history, 0, 3, now=Day(day(4), UTC_ZONE).start)
+    assert known(history, 2, "late")["first_seen"] == day(1)
+
+
+def start_of(number: int) -> datetime:
+    """When the n-th day starts and the one before it ends."""
+    return Day(day(number), UTC_ZONE).start
+
+
+def steady(days: int) -> FakeSource:
+    """A source in which one key makes five requests a day."""
+    return FakeSource({day(number): groups(a=5) for number in range(days)})
+
+
+class GappySource(FakeSource):
+    """A source that leaves days out, and knows that a key ``between`` was used on each of them."""
+
+    gaps: frozenset[date] = frozenset()
+
+    def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
+        return ((day, frame) for day, frame in super().usage(first, last) if day not in self.gaps)
+
+    def activity_before(self, day: date) -> pd.DataFrame:
+        gaps = [gap for gap in sorted(self.gaps) if gap < day]
+        rows = [("between", gaps[0], Day(gaps[-1], UTC_ZONE).start)] if gaps else []
+        return pd.DataFrame(rows, columns=["key_id", "first_seen", "last_seen"])
+
+
+class DatedSource(FakeSource):
+    """A source whose register differs from day to day."""
+
+    registers: Mapping[date, str] = {}
+
+    def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
+        for day, frame in super().usage(first, last):
+            self.current = day
+            yield day, frame
+
+    def keys_of(self, day: date) -> pd.DataFrame:
+        assert day == self.current
+        return clean_register(pd.DataFrame([{"key_id": self.registers[day], "environment": "live"}]))[0]
+
+
+def test_progress_is_shown_after_each_stored_day(config: Config, history: History) -> None:
+    """The day, how many are done, and how many there are."""
+    shown = []
+
+    def progress(day: date, done: int, total: int) -> None:
+        assert day in history.days()
+        shown.append((day, done, total))
+
+    source = steady(3)
+    pulling.pull(config, source, history, day(0), day(2), now=NOW, progress=progress)
+    assert shown == [(day(0), 1, 3), (day(1), 2, 3), (day(2), 3, 3)]
+
+
+def test_a_day_settles_two_days_after_its_end(config: Config, history: History) -> None:
+    """From that instant on it is not pulled again."""
+    source = steady(9)
+    pull(config, source, history, 0, 0, now=start_of(3) - INSTANT)
+    pull(config, source, history, 1, 1, now=start_of(4))
+    assert pulling.days_to_pull(config, history, day(0), day(2), now=start_of(5)) == [day(0), day(2)]
+
+
+def test_a_clock_that_ran_ahead_settles_no_day(config: Config, history: History) -> None:
+    """A pull at a time that is yet to come proves nothing; one at this very instant does."""
+    pull(config, steady(1), history, 0, 0, now=start_of(5))
+    assert pulling.days_to_pull(config, history, day(0), day(0), now=start_of(5)) == []
+    assert pulling.days_to_pull(config, history, day(0), day(0), now=start_of(5) - INSTANT) == [day(0)]
+
+
+def test_only_the_wanted_days_are_pulled_again(config: Config, history: History) -> None:
+    """Days before the first stay as they are, and so do days that settled."""
+    pull(config, steady(5), history, 0, 4, now=start_of(5))
+    assert pulling.days_to_pull(config, history, day(0), day(4), now=start_of(5)) == [day(3), day(4)]
+    assert pulling.days_to_pull(config, history, day(4), day(4), now=start_of(5)) == [day(4)]
+
+
+def test_an_incomplete_day_is_pulled_again_however_old(config: Config, history: History) -> None:
+    """And only on request."""
+    pull(config, steady(2), history, 0, 1)
+    assert pulling.days_to_pull(config, history, day(0), day(1), NOW) == []
+    assert pulling.days_to_pull(config, history, day(0), day(1), NOW, incomplete=True) == [day(1)]
+
+
+def test_a_day_that_the_source_leaves_out_stays_missing(config: Config, history: History) -> None:
+    """What happened on it is asked of the source before the next day is stored."""
+    source = GappySource({day(number): groups(a=5) for number in range(4)})
+    source.gaps = frozenset({day(1), day(2)})
+    assert pull(config, source, history, 0, 3) == [day(0), day(3)]
+    assert known(history, 3, "between")["first_seen"] == day(1)
+    assert known(history, 3, "between")["last_seen"].date() == day(2)
+    assert known(history, 3, "a")["first_seen"] == day(0)
+
+
+def test_a_gap_of_an_earlier_pull_is_asked_of_the_source_too(config: Config, history: History) -> None:
+    """A later pull starts after it."""
+    source = GappySource({day(number): groups(a=5) for number in range(4)})
+    source.gaps = frozenset({day(1)})
+    pull(config, source, history, 0, 0)
+    pull(config, source, history, 2, 2)
+    assert known(history, 2, "between")["first_seen"] == day(1)
+    pull(config, source, history, 3, 3)
+    assert known(history, 3, "between")["last_seen"].date() == day(1)
+
+
+def test_the_last_day_may_not_be_left_out(config: Config, history: History) -> None:
+    """The error gives the source's reasons. A day that is stored may be left out later."""
+    source = GappySource({day(0): groups(a=5)})
+    pull(config, source, history, 0, 0)
+    source.gaps = frozenset({day(1)})
+    with pytest.raises(SourceError, match="no data for the day 2026-01-02: it left the day out"):
+        pull(config, source, history, 0, 1)
+    source.noted = (Fault("no file", 1), Fault("no bucket", 1))
+    with pytest.raises(SourceError, match="no data for the day 2026-01-02: no file; no bucket"):
+        pull(config, source, history, 0, 1)
+    source.gaps = frozenset({day(0)})
+    assert pulling.pull(config, source, history, day(0), day(0), now=NOW, incomplete=True) == []
+
+
+def test_a_single_day_that_is_pulled_late_reaches_the_next_ones(config: Config, history: History) -> None:
+    """What it teaches is carried into the days after it."""
+    source = steady(3)
+    source.days[day(0)] = groups(a=5, once=1)
+    pull(config, source, history, 1, 2)
+    pull(config, source, history, 0, 0)
+    assert known(history, 2, "once")["first_seen"] == day(0)
+
+
+def test_a_register_of_the_day_is_used_where_the_source_has_one(config: Config, history: History) -> None:
+    """A key that is revoked today was there then."""
+    source = DatedSource({day(number): groups(a=5) for number in range(2)})
+    source.registers = {day(0): "then", day(1): "now"}
+    pull(config, source, history, 0, 1)
+    registered = [records.loc[records["registered"], "key_id"].tolist() for records in contents(history)]
+    assert registered == [["then"], ["now"]]
+
+
+def test_endpoints_beyond_the_limit_are_summed_up(tmp_path: Path, history: History) -> None:
+    """A key that calls a million paths does not fill the history."""
+    (tmp_path / "config.yaml").write_text(
+        "source: {kind: files, usage: none.csv}\ndetection: {endpoints_per_key: 1}\n"
+    )
+    rows = pd.concat([groups(a=5), groups(a=3).assign(endpoint="GET /v1/others")])
+    pull(load(tmp_path / "config.yaml"), FakeSource({day(0): rows}), history, 0, 0)
+    (distribution,) = history.read(day(0))["endpoint_distribution"]
+    assert dict(distribution) == {"GET /v1/things": 5, "(other)": 3}
+
+
+def test_a_change_of_the_register_alone_is_no_revision(config: Config, history: History) -> None:
+    """The day is stored anew, and what earlier pulls changed stays noted."""
+    source = steady(1)
+    pull(config, source, history, 0, 0, now=start_of(1))
+    source.days[day(0)] = groups(a=6)
+    pull(config, source, history, 0, 0, now=start_of(2))
+    source.register = [{"key_id": "a", "team": "payments", "environment": "live"}]
+    pull(config, source, history, 0, 0, now=start_of(2) + INSTANT)
+    assert history.read(day(0))["team"].tolist() == ["payments"]
+    assert history.notes(day(0)).revisions == (Revision(day(0), day(0), 5, 6, 1),)
+
+
+def test_a_revision_counts_the_keys_whose_usage_changed(config: Config, history: History) -> None:
+    """One key gains requests, one appears, one stays."""
+    source = FakeSource({day(0): groups(a=1, b=1)})
+    pull(config, source, history, 0, 0, now=start_of(1))
+    source.days[day(0)] = groups(a=2, b=1, c=1)
+    pull(config, source, history, 0, 0, now=start_of(2))
+    assert history.notes(day(0)).revisions == (Revision(day(0), day(0), 2, 4, 2),)
+
+
+def test_the_register_of_an_empty_day_is_still_kept_current(config: Config, history: History) -> None:
+    """Nothing was there that could be gone."""
+    source = FakeSource({})
+    pull(config, source, history, 0, 0)
+    source.register = [{"key_id": "new", "environment": "live"}]
+    pull(config, source, history, 0, 0)
+    assert history.read(day(0))["key_id"].tolist() == ["new"]
+
+
+@pytest.mark.parametrize("requests", [1, 5])
+def test_a_day_that_is_gone_from_the_source_keeps_every_request(
+    requests: int, config: Config, history: History
+) -> None:
+    """Also a single one. A source that still holds one request has not forgotten the day."""
+    source = FakeSource({day(0): groups(a=requests)})
+    pull(config, source, history, 0, 0, now=start_of(1))
+    source.days[day(0)] = groups(a=0)
+    pull(config, source, history, 0, 0, now=start_of(2))
+    assert history.read(day(0))["request_count"].tolist() == [requests]
+    source.days[day(0)] = groups(b=1)
+    pull(config, source, history, 0, 0, now=start_of(2))
+    assert history.read(day(0))["request_count"].sum() == 1
+
+
+def test_a_day_that_was_pulled_before_its_end_is_stored_anew(config: Config, history: History) -> None:
+    """Then the history knows that the whole day was seen; from its end on nothing is written."""
+    source = steady(1)
+    for now, noted in ((-INSTANT, -INSTANT), (timedelta(0), timedelta(0)), (INSTANT, timedelta(0))):
+        pull(config, source, history, 0, 0, now=start_of(1) + now)
+        assert history.notes(day(0)).pulled_at == start_of(1) + noted
+
+
+def test_new_faults_of_a_day_are_noted_and_those_of_the_whole_source_are_not(
+    config: Config, history: History
+) -> None:
+    """Those come with every pull."""
+    source = steady(1)
+    pull(config, source, history, 0, 0, now=start_of(1))
+    source.noted = (Fault("broken line", 1, dated=False),)
+    pull(config, source, history, 0, 0, now=start_of(2))
+    assert history.notes(day(0)).faults == ()
+    source.noted = (Fault("broken line", 1),)
+    pull(config, source, history, 0, 0, now=start_of(2))
+    assert history.notes(day(0)).faults == source.noted
+
+
+def test_without_requests_of_strangers_there_is_no_fault(tmp_path: Path, history: History) -> None:
+    """Each key of another organization is known to be theirs."""
+    (tmp_path / "config.yaml").write_text("organization: acme\nsource: {kind: files, usage: none.csv}\n")
+    register = [{"key_id": "mine", "organization": "acme"}, {"key_id": "theirs", "organization": "other"}]
+    source = FakeSource({day(0): groups(mine=1, theirs=5)}, register)
+    pull(load(tmp_path / "config.yaml"), source, history, 0, 0)
+    assert history.notes(day(0)).faults == ()
+
+
+def test_an_endpoint_must_name_the_organization_itself(tmp_path: Path, history: History) -> None:
+    """There is no column to map."""
+    (tmp_path / "config.yaml").write_text(
+        "organization: acme\nsource: {kind: http, url: 'https://api.example.com', token: x}\n"
+    )
+    with pytest.raises(ConfigError, match="the endpoint must state it with every key"):
+        pull(load(tmp_path / "config.yaml"), FakeSource({}), history, 0, 0)
+
+
+def test_the_source_is_not_asked_for_what_the_history_knows(config: Config, history: History) -> None:
+    """Its own data may reach less far back by now."""
+    before = pd.DataFrame({"key_id": ["old"], "first_seen": [day(-9)], "last_seen": [start_of(-8)]})
+    source = FakeSource({day(number): groups(a=1) for number in range(3)}, before=before)
+    pull(config, source, history, 0, 0)
+    source.before = before.assign(key_id="unknown")
+    pull(config, source, history, 1, 2)
+    assert history.read(day(2))["key_id"].tolist() == ["a", "old"]
+
+
+def test_a_pull_of_nothing_asks_nothing(config: Config, history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run again works where the source is away."""
+    source = steady(1)
+    pull(config, source, history, 0, 0)
+    monkeypatch.delattr(FakeSource, "keys")
+    assert pull(config, source, history, 0, 0) == []
