@@ -1,4 +1,4 @@
-"""The same events through every engine: the answers are equal, and equal to counting by hand."""
+"""Every engine gives the same answers for the same events, equal to a count by hand."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ Write = Callable[[Events], Source]
 def events_around_a_clock_change(draw: st.DrawFn) -> tuple[ZoneInfo, date, list[Event]]:
     """A zone, a day on which its clocks change, and events around it, many at the bounds of days."""
     name = draw(st.sampled_from(sorted(ZONES)))
-    zone, day = ZoneInfo(name), draw(st.sampled_from(ZONES[name]))
+    zone = ZoneInfo(name)
+    day = draw(st.sampled_from(ZONES[name]))
     midnights = [datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(days=n) for n in (-1, 0, 1, 2)]
     near = st.builds(
         lambda at, seconds: at + timedelta(seconds=seconds), st.sampled_from(midnights), st.integers(-2, 2)
@@ -82,16 +83,16 @@ def events_around_a_clock_change(draw: st.DrawFn) -> tuple[ZoneInfo, date, list[
 
 
 class Engines:
-    """Every engine, each able to take the same events and be asked for them."""
+    """Writes the same events for every engine and opens the sources over them."""
 
     def __init__(self, folder: Path, postgres_url: str) -> None:
         self._folder = folder
         self._postgres_url = postgres_url
         self._duckdb_url = f"duckdb:///{folder}/events.duckdb"
-        self._embedded = create_engine(CLICKHOUSE)  # its tables live as long as one connection does
+        self._embedded = create_engine(CLICKHOUSE)  # it deletes its tables with the last connection
 
     def sources(self, events: Events, zone: ZoneInfo) -> Iterator[tuple[str, Source]]:
-        """The engines by name, over these events alone."""
+        """The sources by the names of their engines, over these events alone."""
         for name in ("csv", "jsonl", "parquet"):
             path = self._folder / f"events.{name}"
             getattr(self, f"_write_{name}")(events, path)
@@ -103,7 +104,7 @@ class Engines:
         yield "clickhouse", self._clickhouse("DateTime64(6, 'UTC')", events, zone)
 
     def variants(self, events: Events, zone: ZoneInfo) -> Iterator[tuple[str, Source]]:
-        """The databases again, with instants in other types."""
+        """The databases again, with timestamps of other types."""
         for time in (DateTime(timezone=False), BigInteger()):
             yield f"postgresql {time!r}", self._table(self._postgres_url, time, events, zone)
             yield f"duckdb {time!r}", self._table(self._duckdb_url, time, events, zone)
@@ -133,13 +134,14 @@ class Engines:
         with self._embedded.begin() as connection:
             connection.execute(text("DROP TABLE IF EXISTS events"))
             time = {"Int64": BigInteger(), "String": String()}.get(kind, DateTime(timezone=True))
+            # Instants are written in UTC; the column gets its zone afterwards.
             written = "DateTime64(6, 'UTC')" if isinstance(time, DateTime) else kind
             connection.execute(text(CLICKHOUSE_TABLE.format(kind=written)))
             if events:
                 rows = [[_stored(event.at, time), *_row(event)] for event in events]
                 table = Table("events", MetaData(), autoload_with=connection)
                 connection.execute(table.insert(), [dict(zip(_names(), row, strict=True)) for row in rows])
-            # Another zone changes how instants are told and compared, not which they are.
+            # The type changes how instants are written and compared, not the instants.
             connection.execute(text(f"ALTER TABLE events MODIFY COLUMN ts {kind}"))
         return open_source(SqlSource(url=CLICKHOUSE, usage="events", columns=COLUMNS), zone)
 
@@ -176,18 +178,14 @@ def _stored(at: datetime, time: Any) -> Any:
 
 
 def _plain(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """A frame in plain values, missing ones None."""
-    return [
-        tuple(None if _missing(value) else _value(value) for value in row) for row in frame.itertuples(index=False)
-    ]
-
-
-def _missing(value: Any) -> bool:
-    return not isinstance(value, list) and bool(pd.isna(value))
+    """The rows of a frame as plain values."""
+    return [tuple(map(_value, row)) for row in frame.itertuples(index=False)]
 
 
 def _value(value: Any) -> Any:
-    return map_of(value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return map_of(value)
+    return None if pd.isna(value) else value
 
 
 def _by_hand(events: Events, zone: ZoneInfo, day: date) -> list[tuple[Any, ...]]:
@@ -195,19 +193,19 @@ def _by_hand(events: Events, zone: ZoneInfo, day: date) -> list[tuple[Any, ...]]
     rows = []
     current = [event for event in events if event.at.astimezone(zone).date() == day]
     for key in sorted({event.key for event in current}):
-        mine = [event for event in current if event.key == key]
-        endpoints = Counter(fold_endpoint(event.endpoint) if event.endpoint else "(unknown)" for event in mine)
-        deployments = Counter(event.deployment for event in mine if event.deployment)
-        clients = len({event.client for event in mine if event.client})
-        errors = sum(event.status >= 400 for event in mine)
-        last = pd.Timestamp(max(event.at for event in mine))
-        rows.append((key, len(mine), errors, map_of(endpoints), map_of(deployments), clients or None, last))
+        own = [event for event in current if event.key == key]
+        endpoints = Counter(fold_endpoint(event.endpoint) if event.endpoint else "(unknown)" for event in own)
+        deployments = Counter(event.deployment for event in own if event.deployment)
+        clients = len({event.client for event in own if event.client})
+        errors = sum(event.status >= 400 for event in own)
+        last = pd.Timestamp(max(event.at for event in own))
+        rows.append((key, len(own), errors, map_of(endpoints), map_of(deployments), clients or None, last))
     return rows
 
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Engines:
-    """The engines on a folder of their own."""
+    """The engines, with a folder for their files."""
     return Engines(tmp_path_factory.mktemp("engines"), postgres_url)
 
 
@@ -221,10 +219,11 @@ careful = settings(
 
 @careful
 @given(case=events_around_a_clock_change())
-def test_every_engine_counts_what_is_counted_by_hand(engines: Engines, case: Any) -> None:
+def test_every_engine_counts_as_a_count_by_hand(engines: Engines, case: Any) -> None:
     """Files and databases give the same records on days when clocks change."""
     zone, changed, events = case
-    first, last = changed - timedelta(days=2), changed + timedelta(days=2)
+    first = changed - timedelta(days=2)
+    last = changed + timedelta(days=2)
     days = [first + timedelta(days=number) for number in range(5)]
     expected = [(day, _by_hand(events, zone, day)) for day in days]
     for name, source in chain(engines.sources(events, zone), engines.variants(events, zone)):
@@ -235,28 +234,31 @@ def test_every_engine_counts_what_is_counted_by_hand(engines: Engines, case: Any
 @careful
 @given(case=events_around_a_clock_change(), share=st.integers(0, 25))
 def test_the_whole_is_the_merge_of_its_parts(engines: Engines, case: Any, share: int) -> None:
-    """by_key(a + b) == merge(by_key(a), by_key(b)) through every engine; clients alone cannot be added."""
+    """by_key(a + b) == merge(by_key(a), by_key(b)) in every engine. Distinct clients cannot be added."""
     zone, day, events = case
-    answers = [
-        {name: dict(source.usage(day, day))[day] for name, source in engines.sources(part, zone)}
-        for part in (events, events[:share], events[share:])
-    ]
-    for name, whole in answers[0].items():
-        merged = merge([answers[1][name], answers[2][name]])
+
+    def records(part: Events) -> dict[str, pd.DataFrame]:
+        return {name: dict(source.usage(day, day))[day] for name, source in engines.sources(part, zone)}
+
+    all_records = records(events)
+    first_part = records(events[:share])
+    second_part = records(events[share:])
+    for name, whole in all_records.items():
+        merged = merge([first_part[name], second_part[name]])
         assert _plain(whole.drop(columns="client_count")) == _plain(merged.drop(columns="client_count")), name
 
 
 @careful
 @given(case=events_around_a_clock_change())
 def test_every_engine_knows_the_same_past(engines: Engines, case: Any) -> None:
-    """First and last use before a day, and the watermark, are the same everywhere."""
+    """First and last use before a day, and the watermark, are the same in every engine."""
     zone, day, events = case
     before = [event for event in events if event.at.astimezone(zone).date() < day]
     expected = []
     for key in sorted({event.key for event in before}):
         used = [event.at for event in before if event.key == key]
         expected.append((key, min(used).astimezone(zone).date(), pd.Timestamp(max(used))))
-    reach = max((event.at for event in events), default=None)
+    watermark = max((event.at for event in events), default=None)
     for name, source in engines.sources(events, zone):
         assert _plain(source.activity_before(day)) == expected, name
-        assert source.watermark() == reach, name
+        assert source.watermark() == watermark, name

@@ -1,4 +1,4 @@
-"""Databases: SQLite, whose columns hold anything, and a real PostgreSQL."""
+"""The sql source over SQLite, whose columns hold values of any type, and a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from detector.sources.sql.reader import SqlReader
 from detector.usage.aggregation import map_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in.*ServerCursorMixin")
-"""The driver complains of a cursor that nobody can close, as its connection is gone."""
+"""The driver warns of a cursor that it cannot close, because the connection is lost."""
 
 UTC_ZONE = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -31,7 +31,7 @@ EVENTS = "timestamp, key_id, endpoint, status, client"
 
 @pytest.fixture
 def postgres(postgres_url: str) -> Iterator[Connection]:
-    """A connection to a database with nothing in it."""
+    """A connection to an empty database."""
     engine = create_engine(postgres_url)
     with engine.connect() as connection:
         connection.execute(text("DROP SCHEMA IF EXISTS other CASCADE"))
@@ -43,7 +43,7 @@ def postgres(postgres_url: str) -> Iterator[Connection]:
 
 
 def sqlite(folder: Path, columns: str, rows: Sequence[Sequence[Any]], table: str = "usage") -> str:
-    """The URL of a SQLite database with one table; its columns have no type."""
+    """The URL of a SQLite database with one table, whose columns have no type."""
     path = folder / "usage.db"
     with sqlite3.connect(path) as connection:
         connection.execute(f"CREATE TABLE {table} ({columns})")
@@ -85,7 +85,7 @@ def faults(source: SqlReader, day: date = DAY) -> dict[str, int]:
         "1767396600",
     ],
 )
-def test_sqlite_times_in_every_form_are_understood(tmp_path: Path, time: Any) -> None:
+def test_sqlite_times_in_every_format_are_read(tmp_path: Path, time: Any) -> None:
     """Text without a zone is UTC; numbers are seconds or milliseconds by their size."""
     source = reader(sqlite(tmp_path, EVENTS, [(time, "a", "/x", 200, None)]))
     assert source.watermark() == datetime(2026, 1, 2, 23, 30, tzinfo=UTC)
@@ -93,7 +93,7 @@ def test_sqlite_times_in_every_form_are_understood(tmp_path: Path, time: Any) ->
 
 
 def test_microseconds_at_midnight_fall_on_their_own_day(tmp_path: Path) -> None:
-    """Rounding would move the last of them to the next day."""
+    """Rounding would move the last microsecond to the next day."""
     times = ["2026-01-02T22:59:59.999999Z", "2026-01-02T23:00:00.000000Z"]
     source = reader(sqlite(tmp_path, EVENTS, [(time, "a", "/x", 200, None) for time in times]), BERLIN)
     counted = [frame["request_count"].tolist() for _, frame in source.usage(DAY, date(2026, 1, 3))]
@@ -101,7 +101,7 @@ def test_microseconds_at_midnight_fall_on_their_own_day(tmp_path: Path) -> None:
 
 
 def test_rows_that_cannot_be_used_are_counted_in_the_database(tmp_path: Path) -> None:
-    """Times that are none belong to no day; missing keys and odd statuses to theirs."""
+    """A row without a usable time belongs to no day. A missing key and a wrong status are faults of their day."""
     rows = [
         (None, "a", "/x", 200, None),
         ("soon", "a", "/x", 200, None),
@@ -114,8 +114,8 @@ def test_rows_that_cannot_be_used_are_counted_in_the_database(tmp_path: Path) ->
     source = reader(sqlite(tmp_path, EVENTS, rows))
     pulled = [(day, len(frame)) for day, frame in source.usage(DAY, date(2026, 1, 3))]
     assert pulled == [(DAY, 1), (date(2026, 1, 3), 0)]
-    told = {fault.reason: (fault.count, fault.dated) for fault in source.faults(DAY)}
-    assert told == {
+    found = {fault.reason: (fault.count, fault.dated) for fault in source.faults(DAY)}
+    assert found == {
         "missing or unreadable timestamp": (3, False),
         "no key id: not attributable to a key": (2, True),
         "status is not a number, taken as no error": (1, True),
@@ -126,7 +126,7 @@ def test_rows_that_cannot_be_used_are_counted_in_the_database(tmp_path: Path) ->
 
 
 def test_samples_hold_no_secret(tmp_path: Path) -> None:
-    """Whatever looks like a token is cut to four characters."""
+    """A text that looks like a token is cut to four characters."""
     secret = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
     source = reader(sqlite(tmp_path, EVENTS, [(secret, secret, "/x", 200, None)]))
     list(source.usage(DAY, DAY))
@@ -136,8 +136,8 @@ def test_samples_hold_no_secret(tmp_path: Path) -> None:
 
 def test_clients_are_counted_once_per_key_and_day(tmp_path: Path) -> None:
     """Distinct addresses over all endpoints; null where none is known."""
-    seen = [("a", "/x", "1"), ("a", "/y", "1"), ("a", "/y", "2"), ("b", "/x", None)]
-    rows = [("2026-01-02T10:00:00Z", key, endpoint, 200, client) for key, endpoint, client in seen]
+    requests = [("a", "/x", "1"), ("a", "/y", "1"), ("a", "/y", "2"), ("b", "/x", None)]
+    rows = [("2026-01-02T10:00:00Z", key, endpoint, 200, client) for key, endpoint, client in requests]
     ((_, frame),) = reader(sqlite(tmp_path, EVENTS, rows)).usage(DAY, DAY)
     assert frame["client_count"].fillna(-1).tolist() == [2, -1]
 
@@ -151,8 +151,8 @@ def test_an_event_that_was_stored_twice_counts_once(tmp_path: Path) -> None:
     assert counted == [[1], [3]]
 
 
-def test_error_columns_of_any_kind_are_understood(tmp_path: Path) -> None:
-    """False, zero, blank and none are no errors; anything else is."""
+def test_error_columns_of_any_kind_are_read(tmp_path: Path) -> None:
+    """False, zero, blank and none mean no error; any other text is an error."""
     marks = [None, "", "false", 0, "No", 1, "True", "AccessDenied"]
     rows = [("2026-01-02T10:00:00Z", f"k{number}", mark) for number, mark in enumerate(marks)]
     source = reader(sqlite(tmp_path, "timestamp, key_id, error", rows))
@@ -163,7 +163,7 @@ DAILY = "day, key_id, endpoint, deployment, request_count, error_count, last_act
 
 
 def test_daily_rows_are_already_local_and_counted(tmp_path: Path) -> None:
-    """The day stands as written; without a last activity the last use is the start of that local day."""
+    """The day is the local day as written. Without a last activity the last use is the start of that day."""
     rows = [
         ("2026-01-02", "a", "/x", "production", 7, 2, "2026-01-02T08:00:00Z"),
         ("2026-01-02T00:00:00+01:00", "a", "/y", None, 3.0, None, None),
@@ -184,8 +184,8 @@ def test_daily_rows_are_already_local_and_counted(tmp_path: Path) -> None:
     assert past["first_seen"].tolist() == [DAY, DAY, date(2025, 6, 1)]
 
 
-def test_daily_counts_that_are_none_are_faults(tmp_path: Path) -> None:
-    """Negative, broken, endless and missing counts are told, and errors beyond the requests clipped."""
+def test_daily_values_that_are_no_counts_are_faults(tmp_path: Path) -> None:
+    """Negative, broken, infinite and missing counts are faults. More errors than requests are cut."""
     counts = [(-1, 0), ("x", 0), (float("inf"), 0), (1.5, 0), (None, 0), (5, 9), (5, -1), (5, "x"), (0, 0)]
     rows = [("2026-01-02", f"k{n}", "/x", None, *pair, None) for n, pair in enumerate(counts)]
     source = reader(sqlite(tmp_path, DAILY, [*rows, ("soon", "k", "/x", None, 1, 0, None)]), shape="daily")
@@ -199,7 +199,7 @@ def test_daily_counts_that_are_none_are_faults(tmp_path: Path) -> None:
 
 
 def test_hostile_names_are_only_names(tmp_path: Path) -> None:
-    """Table and columns are looked up, never pasted."""
+    """Table and columns are looked up by name and never become part of the SQL text unquoted."""
     quoted = '''"ke""y; DROP TABLE 'x' --"'''
     url = sqlite(tmp_path, f"timestamp, {quoted}", [("2026-01-02T10:00:00Z", "a")], '"us age"";"')
     source = reader(url, usage='us age";', columns={"key_id": """ke"y; DROP TABLE 'x' --"""})
@@ -207,7 +207,7 @@ def test_hostile_names_are_only_names(tmp_path: Path) -> None:
 
 
 def test_a_missing_table_or_column_names_the_nearest(tmp_path: Path) -> None:
-    """The error says what there is."""
+    """The error suggests the name that was probably meant."""
     url = sqlite(tmp_path, EVENTS, [])
     with pytest.raises(SourceError, match=r"no table 'usages', did you mean usage"):
         reader(url, usage="usages").watermark()
@@ -216,14 +216,14 @@ def test_a_missing_table_or_column_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_a_missing_sqlite_file_is_an_error_and_is_not_made(tmp_path: Path) -> None:
-    """SQLite would create it and report an empty fleet."""
+    """SQLite would create the file, and the report would show no usage."""
     with pytest.raises(SourceError, match="there is no database"):
         reader(f"sqlite:///{tmp_path}/none.db").watermark()
     assert not (tmp_path / "none.db").exists()
 
 
-def test_an_empty_table_holds_nothing(tmp_path: Path) -> None:
-    """No usage, no watermark, no past, no faults."""
+def test_an_empty_table_has_no_usage(tmp_path: Path) -> None:
+    """It has no watermark, no past and no faults either."""
     source = reader(sqlite(tmp_path, EVENTS, []))
     assert day(source) == {}
     assert source.watermark() is None
@@ -232,7 +232,7 @@ def test_an_empty_table_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_the_register_is_read_from_its_table(tmp_path: Path) -> None:
-    """Its key id may be named plainly; what is wrong in it comes with every day."""
+    """Its key id may have the name key_id. Its faults are repeated with every day."""
     url = sqlite(tmp_path, "timestamp, api_key", [])
     rows = [("a", "shop", "Live", 1767348000), ("b", None, "prod", "soon")]
     sqlite(tmp_path, "key_id, label, environment, created_at", rows, "keys")
@@ -241,8 +241,8 @@ def test_the_register_is_read_from_its_table(tmp_path: Path) -> None:
     assert register["name"].fillna("").tolist() == ["shop", ""]
     assert register["environment"].tolist() == ["live", "unknown"]
     assert register["created_at"][0] == pd.Timestamp("2026-01-02T10:00Z")
-    told = faults(source)
-    assert told == {
+    found = faults(source)
+    assert found == {
         "register: created_at is not a time": 1,
         "register: environment is neither live nor test": 1,
     }
@@ -251,8 +251,8 @@ def test_the_register_is_read_from_its_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kind", ["timestamp", "timestamptz", "date", "integer", "bigint", "numeric", "double precision", "text"]
 )
-def test_postgresql_times_of_every_type_are_understood(postgres: Connection, postgres_url: str, kind: str) -> None:
-    """A timestamp without time zone is UTC, whatever the session says; numbers are epochs; text is ISO."""
+def test_postgresql_times_of_every_type_are_read(postgres: Connection, postgres_url: str, kind: str) -> None:
+    """A timestamp without time zone is UTC in every session. Numbers count from 1970, and text is ISO 8601."""
     numeric = kind in ("integer", "bigint", "numeric", "double precision")
     value = "1767394800" if numeric else "'2026-01-02'" if kind == "date" else "'2026-01-02 23:00:00'"
     postgres.execute(text("SET TIME ZONE 'UTC'"))
@@ -276,7 +276,7 @@ def test_postgresql_times_of_every_type_are_understood(postgres: Connection, pos
 
 
 def test_postgresql_rollups_in_another_schema_are_read(postgres: Connection, postgres_url: str) -> None:
-    """Numeric counts, NaN and infinity included, dates and views by schema.name."""
+    """The name is schema.name and may be that of a view. NaN and infinity are no counts."""
     postgres.execute(text("CREATE SCHEMA other"))
     columns = "day date, key_id uuid, request_count numeric, error_count smallint, last_activity timestamptz"
     postgres.execute(text(f"CREATE TABLE other.rollup ({columns})"))
@@ -288,14 +288,14 @@ def test_postgresql_rollups_in_another_schema_are_read(postgres: Connection, pos
     postgres.commit()
     source = reader(postgres_url, BERLIN, shape="daily", usage="other.seen")
     assert day(source) == {f"{key}0": (5, 5)}
-    told = faults(source)
-    assert told["request_count is not a count"] == 5
-    assert told["missing or unreadable day"] == 1
+    found = faults(source)
+    assert found["request_count is not a count"] == 5
+    assert found["missing or unreadable day"] == 1
     assert source.watermark() == datetime(2026, 1, 1, 23, tzinfo=UTC)
 
 
-def test_postgresql_times_that_cannot_be_meant_are_counted(postgres: Connection, postgres_url: str) -> None:
-    """Infinity and null are no times of use and must not become the watermark."""
+def test_postgresql_times_that_are_not_plausible_are_counted(postgres: Connection, postgres_url: str) -> None:
+    """Infinity is no time of use and must not become the watermark."""
     postgres.execute(text("CREATE TABLE usage (timestamp timestamptz, key_id text)"))
     rows = "('infinity', 'a'), ('-infinity', 'a'), (NULL, 'a'), ('2026-01-02 10:00Z', 'a')"
     postgres.execute(text(f"INSERT INTO usage VALUES {rows}"))
@@ -306,8 +306,8 @@ def test_postgresql_times_that_cannot_be_meant_are_counted(postgres: Connection,
     assert source.watermark() == datetime(2026, 1, 2, 10, tzinfo=UTC)
 
 
-def test_a_column_that_is_never_null_is_not_searched(postgres: Connection, postgres_url: str) -> None:
-    """Where the database vouches for the time, the statement keeps to the window, so that an index serves."""
+def test_a_column_that_is_never_null_is_read_by_its_index(postgres: Connection, postgres_url: str) -> None:
+    """Where the database guarantees a time in every row, the statement keeps to the window."""
     postgres.execute(text("CREATE TABLE usage (timestamp timestamptz NOT NULL, key_id text NOT NULL)"))
     postgres.execute(text("CREATE INDEX by_time ON usage (timestamp)"))
     several = "SELECT '2026-01-01Z'::timestamptz + n * interval '1 minute', 'a' FROM generate_series(0, 99999) n"
@@ -320,13 +320,13 @@ def test_a_column_that_is_never_null_is_not_searched(postgres: Connection, postg
 
 
 def _plans(source: SqlReader) -> Iterator[str]:
-    """How PostgreSQL answers each statement of one day."""
-    asked: list[tuple[str, Any]] = []
+    """The plan of PostgreSQL for each statement of one day."""
+    statements: list[tuple[str, Any]] = []
     engine = source._engine()
 
     def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         if "usage_rows" in statement:
-            asked.append((statement, parameters))
+            statements.append((statement, parameters))
 
     engine_class = type(engine)
     event.listen(engine_class, "before_cursor_execute", remember)
@@ -335,14 +335,14 @@ def _plans(source: SqlReader) -> Iterator[str]:
     finally:
         event.remove(engine_class, "before_cursor_execute", remember)
     with engine.connect() as connection:
-        for statement, parameters in asked:
+        for statement, parameters in statements:
             rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
             yield "\n".join(row[0] for row in rows)
     engine.dispose()
 
 
 def test_nothing_can_be_written(tmp_path: Path, postgres: Connection, postgres_url: str) -> None:
-    """The transaction itself refuses."""
+    """The database refuses within a read-only transaction."""
     postgres.execute(text("CREATE TABLE usage (timestamp timestamptz, key_id text)"))
     postgres.commit()
     for url in (sqlite(tmp_path, EVENTS, []), postgres_url):
@@ -351,7 +351,7 @@ def test_nothing_can_be_written(tmp_path: Path, postgres: Connection, postgres_u
 
 
 def test_an_unreachable_server_is_an_error_without_the_password() -> None:
-    """Logs and mails carry the error; the password stays out of it."""
+    """Logs and mails show the error, so the password must not be in it."""
     with pytest.raises(SourceError) as caught:
         reader("postgresql+psycopg://someone:open-sesame@127.0.0.1:1/usage").watermark()
     assert "127.0.0.1:1" in str(caught.value)
@@ -359,13 +359,13 @@ def test_an_unreachable_server_is_an_error_without_the_password() -> None:
 
 
 def test_a_missing_driver_is_an_error_that_says_so() -> None:
-    """The URL is right, but nothing here can speak to that database."""
+    """The URL is right, but no driver for that database is installed."""
     with pytest.raises(SourceError, match="no driver"):
         reader("nosuchdatabase://somewhere/usage").watermark()
 
 
 class Interrupting:
-    """Ends the reader's own connection from another one, as a restarting server would."""
+    """Ends the connection of the reader, as a server does that restarts."""
 
     def __init__(self, postgres: Connection) -> None:
         self._postgres = postgres
@@ -382,14 +382,14 @@ class Interrupting:
 
 
 @pytest.fixture
-def hasty() -> Iterator[None]:
-    """Attempts follow one another without a pause."""
+def no_pauses() -> Iterator[None]:
+    """Up to three attempts, without pauses between them."""
     with stamina.set_testing(True, attempts=3):
         yield
 
 
-def crowded(postgres: Connection) -> None:
-    """Four days with so many keys that the answer comes in several parts."""
+def store_many_keys(postgres: Connection) -> None:
+    """Store four days with so many keys that the answer comes in several parts."""
     postgres.execute(text("CREATE TABLE usage (timestamp timestamptz NOT NULL, key_id text NOT NULL)"))
     postgres.execute(
         text(
@@ -400,34 +400,34 @@ def crowded(postgres: Connection) -> None:
     postgres.commit()
 
 
-def test_a_lost_connection_is_taken_up_again_and_every_day_given_once(
+def test_after_a_lost_connection_every_day_is_read_once(
     postgres: Connection,
     postgres_url: str,
-    hasty: None,
+    no_pauses: None,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The day that was cut off comes whole from the second connection; the others are not asked for again.
+    """The second connection reads the interrupted day and the days after it.
 
-    One warning says so, and nothing gets among the results on stdout.
+    The reader logs one warning, and stdout stays empty for the results.
     """
-    crowded(postgres)
-    given = []
+    store_many_keys(postgres)
+    read_days = []
     for day, frame in reader(postgres_url).usage(DAY, date(2026, 1, 5)):
-        if not given:
+        if not read_days:
             Interrupting(postgres)()
-        given.append((day, len(frame), int(frame["request_count"].sum())))
-    assert given == [(date(2026, 1, day), 25_000, 25_000) for day in (2, 3, 4, 5)]
+        read_days.append((day, len(frame), int(frame["request_count"].sum())))
+    assert read_days == [(date(2026, 1, day), 25_000, 25_000) for day in (2, 3, 4, 5)]
     (warning,) = caplog.messages
     assert warning.endswith("; trying again")
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_database_that_stays_away_is_an_error_after_some_attempts(
-    postgres: Connection, postgres_url: str, hasty: None
+def test_a_database_that_does_not_come_back_is_an_error(
+    postgres: Connection, postgres_url: str, no_pauses: None
 ) -> None:
-    """What was given stays given; the rest is an error that says where."""
-    crowded(postgres)
+    """The days before are read; then an error names the database."""
+    store_many_keys(postgres)
     for statement in (
         "DROP ROLE IF EXISTS visitor",
         "CREATE ROLE visitor LOGIN",
@@ -437,22 +437,22 @@ def test_a_database_that_stays_away_is_an_error_after_some_attempts(
         postgres.execute(text(statement))
     postgres.commit()
     url = make_url(postgres_url).set(username="visitor").render_as_string(hide_password=False)
-    given = []
+    read_days = []
 
     def lock_out_after_the_first() -> None:
         for day, _ in reader(url).usage(DAY, date(2026, 1, 5)):
             postgres.execute(text("ALTER ROLE visitor NOLOGIN"))
             Interrupting(postgres)()
-            given.append(day)
+            read_days.append(day)
 
     with pytest.raises(SourceError, match="did not answer"):
         lock_out_after_the_first()
-    assert given
-    assert date(2026, 1, 5) not in given
+    assert read_days
+    assert date(2026, 1, 5) not in read_days
 
 
-def test_a_statement_that_takes_too_long_is_given_up(postgres: Connection, postgres_url: str) -> None:
-    """A view that never ends does not hold the day up for ever, and is not asked again."""
+def test_a_statement_that_takes_too_long_is_an_error(postgres: Connection, postgres_url: str) -> None:
+    """A slow view does not delay the run for ever, and is not read again."""
     postgres.execute(text("CREATE VIEW usage AS SELECT now() AS timestamp, pg_sleep(20)::text AS key_id"))
     postgres.commit()
     with pytest.raises(SourceError, match="statement timeout"):
@@ -460,7 +460,7 @@ def test_a_statement_that_takes_too_long_is_given_up(postgres: Connection, postg
 
 
 def test_the_register_may_come_from_a_query(tmp_path: Path) -> None:
-    """Joins and renames are the database's business."""
+    """A query may join tables and rename columns."""
     url = sqlite(tmp_path, "id, title, kind", [("a", "Shop", "production"), ("b", "Lab", "sandbox")], "api_keys")
     query = """
         SELECT id AS key_id, title AS name, CASE kind WHEN 'production' THEN 'live' ELSE 'test' END AS environment

@@ -1,1 +1,1 @@
-"""Tables of a database, aggregated where they are."""
+"""The ``sql`` source: the database itself counts the rows of its tables."""

@@ -1,4 +1,4 @@
-"""Dialects: each says what is special about its database, and of the rest what is not guaranteed."""
+"""Dialects: each states what is special about its database, and which guarantees it does not give."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SETUP = Path(__file__).parents[3] / "setup.cfg"
 
 @pytest.mark.parametrize("name", SQL_DIALECTS)
 def test_a_dialect_is_named_as_sqlalchemy_names_it(name: str) -> None:
-    """The example of a URL leads to the dialect that it stands for."""
+    """The example of a URL gives the dialect that it belongs to."""
     url = make_url(dialect_named(name).url.replace("${PASSWORD}", "x"))
     assert url.get_backend_name() == name == url.get_dialect().name
 
 
 @pytest.mark.parametrize("name", SQL_DIALECTS)
 def test_the_extra_of_a_dialect_exists(name: str) -> None:
-    """What an error and the reference say to install can be installed."""
+    """Errors and the reference name an extra that can be installed."""
     setup = ConfigParser(interpolation=None)
     setup.read(SETUP)
     extra = dialect_named(name).extra
@@ -40,17 +40,17 @@ def test_the_extra_of_a_dialect_exists(name: str) -> None:
 
 
 def test_postgresql_guarantees_everything() -> None:
-    """Nothing is left to say of it."""
+    """Its sessions are read-only, in UTC and limited in time."""
     assert dialect_named("postgresql").not_guaranteed == ()
 
 
-def test_what_the_connection_brings_is_guaranteed_too() -> None:
-    """A DuckDB file is opened for reading; no statement says so."""
+def test_a_connection_may_give_a_guarantee_without_a_statement() -> None:
+    """A DuckDB file is opened read-only."""
     assert dialect_named("duckdb").not_guaranteed == (Guard.TIMEOUT,)
 
 
-def test_of_an_unknown_database_nothing_is_guaranteed() -> None:
-    """It is treated as any typed database."""
+def test_an_unknown_database_gives_no_guarantees() -> None:
+    """It is read in the same way as a typed database."""
     dialect = dialect_named("oracle")
     assert dialect.typed
     assert dialect.not_guaranteed == tuple(Guard)
@@ -58,7 +58,7 @@ def test_of_an_unknown_database_nothing_is_guaranteed() -> None:
 
 @pytest.fixture
 def unknown_url(tmp_path: Path) -> str:
-    """A database that works, under a name that nobody wrote a dialect for."""
+    """The URL of a database that works and has no dialect here."""
     registry.register("quern", __name__, "Quern")
     (tmp_path / "usage.db").touch()
     return f"quern:///{tmp_path}/usage.db"
@@ -72,7 +72,7 @@ class Quern(SQLiteDialect_pysqlite):
 
 
 def test_an_unknown_database_is_warned_of_once(unknown_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """With all that is not guaranteed."""
+    """The warning names all missing guarantees."""
     source = SqlReader(SqlSource(url=unknown_url, usage="requests"), ZoneInfo("UTC"))
     for _ in range(2):
         with pytest.raises(SourceError, match="there is no table"):
@@ -83,7 +83,7 @@ def test_an_unknown_database_is_warned_of_once(unknown_url: str, caplog: pytest.
 
 
 def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which brings it."""
+    """The error says how to install the driver."""
     source = SqlReader(SqlSource(url="trino://user@localhost/catalogue", usage="requests"), ZoneInfo("UTC"))
     monkeypatch.setitem(sys.modules, "trino.sqlalchemy.dialect", None)
     monkeypatch.setattr(registry, "impls", {})

@@ -1,6 +1,7 @@
-"""The statements as databases get them that no test can run: compiled and compared with what is kept.
+"""The statements for databases that no test can run: compiled, and compared with the approved text.
 
-``UPDATE_GOLDEN=1 python -m pytest tests/unit/sources/test_statements.py`` writes them anew; read the difference.
+``UPDATE_GOLDEN=1 python -m pytest tests/unit/sources/test_statements.py`` writes the texts anew.
+Read the difference before you approve it.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def window() -> Window:
-    """Three days around a day of 23 hours."""
-    (only,) = windows(date(2026, 3, 28), date(2026, 3, 30), BERLIN)
-    return only
+    """Three days. The second has 23 hours."""
+    (window,) = windows(date(2026, 3, 28), date(2026, 3, 30), BERLIN)
+    return window
 
 
 def events(name: str, days: Window | None = None, *, with_ids: bool = False) -> UsageRows:
@@ -73,11 +74,11 @@ def rollup(name: str) -> UsageRows:
 
 
 def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
-    """Every question that a source asks."""
-    asked = dated(events(name, window()), window())
+    """Every statement that a source runs."""
+    rows = dated(events(name, window()), window())
     return {
-        "requests of a window": counts(asked),
-        "clients of a window": client_counts(asked),
+        "requests of a window": counts(rows),
+        "clients of a window": client_counts(rows),
         "requests that carry ids": counts(dated(events(name, window(), with_ids=True), window())),
         "latest request": latest_use(events(name)),
         "use before a day": first_and_last(events(name), Day(date(2026, 3, 29), BERLIN)),
@@ -86,17 +87,17 @@ def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
 
 
 def compiled(statement: Select[tuple[object, ...]], dialect: Dialect) -> str:
-    """One clause a line, with the values that are bound."""
-    made = statement.compile(dialect=dialect)
-    text = re.sub(r"\s+", " ", str(made)).strip()
+    """The text with one clause a line, and the bound values."""
+    query = statement.compile(dialect=dialect)
+    text = re.sub(r"\s+", " ", str(query)).strip()
     lines = re.sub(r" (FROM|WHERE|GROUP BY|ORDER BY|CASE|UNION)\b", r"\n\1", text)
-    bound = "\n".join(f"-- {key} = {value!r}" for key, value in sorted(made.params.items()))
+    bound = "\n".join(f"-- {key} = {value!r}" for key, value in sorted(query.params.items()))
     return f"{lines}\n{bound}\n"
 
 
 @pytest.mark.parametrize("name", URLS)
-def test_the_statements_stay_what_was_read_and_approved(name: str) -> None:
-    """Trino, Snowflake, BigQuery and MySQL get one aggregation a window, without a value pasted into it."""
+def test_the_statements_are_the_approved_ones(name: str) -> None:
+    """Each database gets one aggregation for a window of days. All values are bound, none is part of the text."""
     dialect = make_url(URLS[name]).get_dialect()()
     found = "\n".join(
         f"-- {title}\n{compiled(statement, dialect)}" for title, statement in statements(name).items()

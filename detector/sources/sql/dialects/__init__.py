@@ -1,7 +1,7 @@
-"""What differs between databases. A dialect is one small file here and one line in ``SQL_DIALECTS``.
+"""The differences between databases. A dialect is one small file here and one line in ``SQL_DIALECTS``.
 
-A dialect states all that is special about its database: how a session only reads, is in UTC and ends a statement
-in time, how a column becomes an instant, a day or a count, and what brings the driver.
+A dialect states all that is special about its database: how a session is made read-only, is set to UTC and limits
+the time of a statement, how a column becomes an instant, a day or a count, and which extra installs the driver.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from detector.sources.sql.dialects.dialect import Dialect
 
 
 def dialect_named(name: str) -> Dialect:
-    """The dialect of this name; of an unknown one what any typed database does, with nothing guaranteed."""
+    """The dialect of this name. For an unknown name, the behaviour of a typed database without guarantees."""
     if name not in SQL_DIALECTS:
         return Dialect(name)
     dialect: Dialect = load_plug_in(SQL_DIALECTS, name)(name)
@@ -22,5 +22,5 @@ def dialect_named(name: str) -> Dialect:
 
 
 def dialect_of(url: URL) -> Dialect:
-    """The dialect of the database that a URL leads to."""
+    """The dialect of the database that a URL names."""
     return dialect_named(url.get_backend_name())

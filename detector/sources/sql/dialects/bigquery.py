@@ -8,12 +8,13 @@ from detector.sources.sql.dialects.dialect import Dialect
 
 
 class BigQuery(Dialect):
-    """There is no session, so nothing can be set in one."""
+    """It has no sessions, so no session can give guarantees."""
 
     title = "BigQuery"
     url = "bigquery://project/dataset"
     extra = "bigquery"
 
     def has_zone(self, kind: DateTime) -> bool:
-        """Whether values are instants: TIMESTAMP has no time zone in its name, but DATETIME alone lacks one."""
+        """Whether values of the type carry a time zone."""
+        # SQLAlchemy says that TIMESTAMP has no zone. In BigQuery it is an instant; only DATETIME has no zone.
         return super().has_zone(kind) or isinstance(kind, TIMESTAMP)

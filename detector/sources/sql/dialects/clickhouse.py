@@ -14,11 +14,11 @@ SETTINGS = {
     "ch_aggregate_functions_null_for_empty": "1",
     "ch_session_timezone": "UTC",
 }
-"""What a session is told: only to read, and that what is missing stays so through casts and sums."""
+"""The settings of a session: it only reads, and a missing value stays missing through casts and sums."""
 
 
 class ClickHouse(Dialect):
-    """Its sessions are set up by the URL."""
+    """The URL has the settings of its sessions."""
 
     title = "ClickHouse"
     url = "clickhousedb://user:${PASSWORD}@host:8443/database?secure=true"
@@ -30,7 +30,8 @@ class ClickHouse(Dialect):
         return super().engine(url.update_query_dict(SETTINGS))
 
     def instant(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Instants there are compared in their column's own zone, and text is read by a function of its own."""
+        """The column in a form that can be compared with an instant in UTC."""
+        # ClickHouse compares an instant in its column's own zone, and has a function of its own to parse text.
         if is_text(column):
             return func.parseDateTime64BestEffortOrNull(column, 6, "UTC", type_=DateTime())
         if isinstance(column.type, DateTime):

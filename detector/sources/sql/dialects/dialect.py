@@ -1,6 +1,6 @@
-"""What any typed database does, and what of it a dialect may do otherwise.
+"""The behaviour of a typed database. Dialects replace the parts in which their database differs.
 
-A typed database is taken at its word: its types say what an instant, a day and a count are.
+The types of a typed database say which columns hold instants, days and counts, so their values are not checked.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from detector.sources.values import from_micros, to_micros
 from detector.sources.windows import EARLIEST, LARGEST_COUNT, LATEST
 
 HIGHEST_STATUS = 9_999
-"""Fits the smallest integer type; NaN, which PostgreSQL sorts above every number, is beyond it."""
+"""Fits the smallest integer type. PostgreSQL sorts NaN above every number, and so above this one."""
 
 
 class Guard(StrEnum):
-    """What a session has to hold, as the end of a sentence on what is guaranteed."""
+    """The guarantees that a session should give, each as the end of a sentence."""
 
     READ_ONLY = "that nothing can be written"
     UTC = "that the session is in UTC"
@@ -57,12 +57,12 @@ class Guard(StrEnum):
 
 @dataclass(frozen=True)
 class Times:
-    """How a column tells instants: its expression, how a bound is written, and how answers are read."""
+    """How a column holds instants: its expression, how a bound is written, and how the answer is read."""
 
     expression: ColumnElement[Any]
     write: Callable[[datetime], Any]
     certain: bool
-    """Whether every value is a time, so that none need be looked for that is not."""
+    """Whether the database guarantees that every value is a time, so that no other values are searched."""
 
     def before(self, column: ColumnElement[Any], bound: datetime) -> ColumnElement[bool]:
         """Whether the column, which holds the expression, lies before the bound."""
@@ -73,7 +73,7 @@ class Times:
         return and_(column >= literal(self.write(start), self.expression.type), self.before(column, end))
 
     def plausible(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether the column holds a time that can be meant."""
+        """Whether the column holds a time between ``EARLIEST`` and ``LATEST``."""
         return self.inside(column, EARLIEST, LATEST)
 
     def read(self, values: pd.Series) -> pd.Series:
@@ -84,43 +84,45 @@ class Times:
 
     def read_one(self, value: Any) -> datetime | None:
         """One instant of the answer."""
-        if value is None or not isinstance(value, datetime):
-            return None if value is None else from_micros(int(value))
+        if value is None:
+            return None
+        if not isinstance(value, datetime):
+            return from_micros(int(value))
         return in_utc(value)
 
 
 class Dialect:
-    """A database that keeps to the standard and guarantees nothing; the known ones say what they do otherwise.
+    """A database that follows the SQL standard and gives no guarantees. A subclass states where one differs.
 
     ``name`` is the first part of the URL, which is also what SQLAlchemy calls the dialect.
     """
 
     title: ClassVar[str]
-    """What people call the database."""
+    """The name of the database for people."""
     url: ClassVar[str]
     """An example of ``source.url``."""
     extra: ClassVar[str | None] = None
-    """The extra of the package that brings the driver; None where none is needed."""
+    """The extra of this package that installs the driver; None where none is needed."""
     session: ClassVar[Mapping[Guard, str]] = {}
-    """The statement that makes the transaction, or the session, hold a guard; ``{timeout}`` is in seconds."""
+    """The statement that gives the transaction, or the session, a guarantee; ``{timeout}`` is in seconds."""
     without_statement: ClassVar[frozenset[Guard]] = frozenset()
-    """The guards that hold because of how the connection is made, or of what the database is."""
+    """The guarantees that the connection or the database itself gives, without a statement."""
     rows_end: ClassVar[str] = ""
-    """What is written behind the subquery that gives the rows of the usage table in our columns."""
+    """The SQL at the end of the subquery with the rows of the usage table in our columns."""
     typed: ClassVar[bool] = True
-    """Whether the type of a column says what its values are."""
+    """Whether a column holds only values of its type."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     @property
     def known(self) -> bool:
-        """Whether somebody wrote down what is special about the database."""
+        """Whether a dialect exists for the database."""
         return type(self) is not Dialect
 
     @property
     def not_guaranteed(self) -> tuple[Guard, ...]:
-        """The guards that a session does not hold."""
+        """The guarantees that a session does not give."""
         return tuple(guard for guard in Guard if guard not in {*self.session, *self.without_statement})
 
     def engine(self, url: URL) -> Engine:
@@ -128,12 +130,13 @@ class Dialect:
         return create_engine(url, poolclass=NullPool)
 
     def begin(self, connection: Connection, timeout: int) -> None:
-        """Make the transaction that begins here hold the guards that a statement brings."""
+        """Run the statements that give guarantees, at the begin of a transaction."""
         for statement in self.session.values():
             connection.execute(text(statement.format(timeout=int(timeout))))
 
     def times(self, column: ColumnElement[Any]) -> Times:
-        """The instants of a column. Naive ones are UTC; numbers are since 1970, scaled by their size."""
+        """The instants of a column. An instant without a zone is UTC; a number counts from 1970, and its size
+        gives its unit."""
         certain = not getattr(column, "nullable", True)
         column = self.instant(column)
         if isinstance(column.type, DateTime):
@@ -145,7 +148,7 @@ class Dialect:
         return Times(cast(column, DateTime(timezone=True)), _aware, certain)
 
     def instant(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The column as it can be compared with an instant."""
+        """The column in a form that can be compared with an instant."""
         return column
 
     def has_zone(self, kind: DateTime) -> bool:
@@ -153,7 +156,7 @@ class Dialect:
         return bool(kind.timezone)
 
     def has_true_instants(self, columns: Mapping[str, ColumnElement[Any]]) -> bool:
-        """Whether the timestamps are of a type of time, so that the latest of some is one of them as it stands."""
+        """Whether the timestamps have a type of time, so that the database knows the latest of them."""
         return self.typed and isinstance(columns["timestamp"].type, DateTime)
 
     def day(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -167,7 +170,7 @@ class Dialect:
         return literal(bound, Date())
 
     def count(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The column as a count; null where it is none."""
+        """The column as a count; null where the value is no count."""
         number = column if isinstance(column.type, Integer | Numeric | Float) else cast(column, Numeric())
         whole: ColumnElement[bool] = number.between(0, literal(LARGEST_COUNT, BigInteger()))
         if not isinstance(column.type, Integer):
@@ -181,22 +184,24 @@ class Dialect:
         return column.between(400, HIGHEST_STATUS)
 
     def unreadable_status(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether a status is there and no number; the type of a column says that it is one."""
+        """Whether a status is neither missing nor a number."""
+        # The type of the column says that it holds numbers.
         return false()
 
 
 def is_text(column: ColumnElement[Any]) -> bool:
-    """Whether the column holds text; ClickHouse's own text types are not SQLAlchemy's."""
+    """Whether the column holds text."""
+    # ClickHouse's own text types are no subclasses of SQLAlchemy's.
     return isinstance(column.type, String) or type(column.type).__name__ in ("String", "FixedString")
 
 
 def text_of(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column as text without blanks around it; null where nothing is left."""
+    """The column as text without blanks around it; null where it is blank."""
     return func.nullif(func.trim(column if is_text(column) else cast(column, String())), "")
 
 
 def says_error(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether an ``error`` column says that there was one."""
+    """Whether the text of an ``error`` column means an error."""
     return func.lower(func.coalesce(text_of(column), "")).not_in(FALSE_TEXTS)
 
 

@@ -11,7 +11,7 @@ from detector.sources.sql.dialects.dialect import Dialect, Guard
 
 
 class DuckDb(Dialect):
-    """The file is opened for reading alone."""
+    """The file is opened read-only."""
 
     title = "DuckDB"
     url = "duckdb:///path/to/usage.duckdb"

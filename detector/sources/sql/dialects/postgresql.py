@@ -8,12 +8,13 @@ from detector.sources.sql.dialects.dialect import Dialect, Guard
 
 
 class PostgreSql(Dialect):
-    """One transaction is one snapshot, so that a window is counted as it was at one instant."""
+    """Its sessions give all guarantees."""
 
     title = "PostgreSQL"
     url = "postgresql+psycopg://user:${PASSWORD}@host/database"
     extra = "postgresql"
     session: ClassVar = {
+        # REPEATABLE READ: all statements of a window see the table as it is at one instant.
         Guard.READ_ONLY: "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         Guard.UTC: "SET LOCAL TIME ZONE 'UTC'",
         Guard.TIMEOUT: "SET LOCAL statement_timeout = '{timeout}s'",

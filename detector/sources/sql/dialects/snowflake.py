@@ -8,7 +8,7 @@ from detector.sources.sql.dialects.dialect import Dialect, Guard
 
 
 class Snowflake(Dialect):
-    """A session cannot be made to only read."""
+    """A session cannot be made read-only."""
 
     title = "Snowflake"
     url = "snowflake://user:${PASSWORD}@account/database/schema?warehouse=w"

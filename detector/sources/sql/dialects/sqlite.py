@@ -1,6 +1,6 @@
-"""SQLite, whose columns hold anything.
+"""SQLite. Its columns hold values of any type.
 
-Values go through small functions that the connection brings along; instants are whole microseconds since 1970.
+Functions in Python parse the values; every connection registers them. Instants are whole microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from detector.sources.values import count_of, day_of, micros_of, number_of, to_m
 
 _TWO = "[0-9][0-9]"
 PLAIN_SECONDS = f"{_TWO}{_TWO}-{_TWO}-{_TWO}[ T]{_TWO}:{_TWO}:{_TWO}"
-"""The commonest writing of an instant, as a pattern of SQLite's GLOB."""
+"""The commonest format of an instant, as a pattern of SQLite's GLOB."""
 
-_READERS: dict[str, Callable[[Any], Any]] = {
+_PARSERS: dict[str, Callable[[Any], Any]] = {
     "detector_micros": micros_of,
     "detector_day": day_of,
     "detector_count": count_of,
@@ -39,23 +39,24 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 class SQLite(Dialect):
-    """A session has no time zone, and statements cannot be given a time."""
+    """A session has no time zone and cannot limit the time of a statement."""
 
     title = "SQLite"
     url = "sqlite:///path/to/usage.db"
     session: ClassVar = {Guard.READ_ONLY: "PRAGMA query_only = ON"}
     without_statement = frozenset({Guard.UTC})
-    rows_end = "LIMIT -1"  # SQLite would dissolve the subquery and read every value again wherever it is used
+    # Without a limit SQLite merges the subquery into the statement and parses a value again wherever it is used.
+    rows_end = "LIMIT -1"
     typed = False
 
     def engine(self, url: URL) -> Engine:
-        """An engine whose connections have the reading functions."""
+        """An engine whose connections have the functions that parse values."""
         engine = super().engine(url)
-        _bring_readers(engine)
+        _register_parsers(engine)
         return engine
 
     def times(self, column: ColumnElement[Any]) -> Times:
-        """The instants of a column, in whatever form each value has."""
+        """The instants of a column; every value may have another format."""
         return Times(Micros(column), to_micros, certain=False)
 
     def day(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -67,7 +68,7 @@ class SQLite(Dialect):
         return literal(bound.isoformat(), String())
 
     def count(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The column as a count; null where it is none."""
+        """The column as a count; null where the value is no count."""
         return Count(column)
 
     def is_error_status(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -75,20 +76,20 @@ class SQLite(Dialect):
         return Number(column) >= 400
 
     def unreadable_status(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether a status is there and no number."""
+        """Whether a status is neither missing nor a number."""
         return and_(text_of(column).is_not(None), Number(column).is_(None))
 
 
-class _Reader(FunctionElement[Any]):
-    """One value through a function of the connection."""
+class _Parser(FunctionElement[Any]):
+    """A value that a function of the connection parses."""
 
     inherit_cache = True
-    name = "reader"
+    name = "parser"
     native = False
-    """Whether an integer is its own reading, which spares the call."""
+    """Whether an integer needs no parsing, which saves the call."""
 
 
-class Micros(_Reader):
+class Micros(_Parser):
     """Microseconds since 1970."""
 
     inherit_cache = True
@@ -98,10 +99,8 @@ class Micros(_Reader):
 
 @compiles(Micros, "sqlite")
 def _micros(element: Micros, compiler: Any, **options: Any) -> str:
-    """SQLite itself reads plain seconds in UTC, ten times faster than the function does.
-
-    The function reads all else, and days from the 29th on, which SQLite would carry into the next month.
-    """
+    # SQLite itself parses plain seconds in UTC ten times faster than the function. But it does not check the day
+    # of the month: it reads 30 February as 2 March. So the function parses days from the 29th on, and all else.
     value = compiler.process(element.clauses, **options)
     plain = " OR ".join(f"{value} GLOB '{PLAIN_SECONDS}{zone}'" for zone in ("", "Z"))
     certain = f"({plain}) AND substr({value}, 9, 2) < '29' AND substr({value}, 12, 2) < '24'"
@@ -109,7 +108,7 @@ def _micros(element: Micros, compiler: Any, **options: Any) -> str:
     return f"CASE WHEN {certain} THEN {seconds} * 1000000 ELSE {element.name}({value}) END"
 
 
-class Day(_Reader):
+class Day(_Parser):
     """A date as ISO text."""
 
     inherit_cache = True
@@ -117,7 +116,7 @@ class Day(_Reader):
     type = String()
 
 
-class Count(_Reader):
+class Count(_Parser):
     """A whole number."""
 
     inherit_cache = True
@@ -125,7 +124,7 @@ class Count(_Reader):
     type = BigInteger()
 
 
-class Number(_Reader):
+class Number(_Parser):
     """A finite number."""
 
     inherit_cache = True
@@ -134,17 +133,19 @@ class Number(_Reader):
     native = True
 
 
-@compiles(_Reader, "sqlite")
-def _call(element: _Reader, compiler: Any, **options: Any) -> str:
+@compiles(_Parser, "sqlite")
+def _call(element: _Parser, compiler: Any, **options: Any) -> str:
     value = compiler.process(element.clauses, **options)
-    called = f"{element.name}({value})"
-    return f"CASE typeof({value}) WHEN 'integer' THEN {value} ELSE {called} END" if element.native else called
+    call = f"{element.name}({value})"
+    if not element.native:
+        return call
+    return f"CASE typeof({value}) WHEN 'integer' THEN {value} ELSE {call} END"
 
 
-def _bring_readers(engine: Engine) -> None:
-    """Give every SQLite connection the reading functions."""
+def _register_parsers(engine: Engine) -> None:
+    """Give every SQLite connection the functions that parse values."""
 
     @event.listens_for(engine, "connect")
     def add_functions(connection: Any, _record: Any) -> None:
-        for name, function in _READERS.items():
+        for name, function in _PARSERS.items():
             connection.create_function(name, 1, function, deterministic=True)

@@ -8,7 +8,7 @@ from detector.sources.sql.dialects.dialect import Dialect, Guard
 
 
 class Trino(Dialect):
-    """A session cannot be made to only read."""
+    """A session cannot be made read-only."""
 
     title = "Trino"
     url = "trino://user:${PASSWORD}@host:443/catalogue/schema"
