@@ -15,9 +15,10 @@ from pydantic_core import PydanticUndefined
 
 from detector.cli.main import cli
 from detector.config import chargeback as chargeback_config
-from detector.config import delivery as delivery_config
+from detector.config.channels import TeamMail
 from detector.config.config import Config
-from detector.config.plugins import REPORTERS, SQL_DIALECTS
+from detector.config.delivery import is_list, settings_of
+from detector.config.plugins import CHANNELS, REPORTERS, SQL_DIALECTS
 from detector.config.section import OneOf
 from detector.config.source import KINDS, REGISTER_FIELDS, USAGE_FIELDS
 from detector.judging.finding_types import finding_types
@@ -35,8 +36,8 @@ Relative paths are relative to the configuration file. The [glossary](glossary.m
 SECTIONS = {
     **{f"chargeback.{key}[]": section for key, section in chargeback_config.SECTIONS.items()},
     **{
-        f"delivery.{key}" if key == "mail" else f"delivery.{key}[]": section
-        for key, section in delivery_config.SECTIONS.items()
+        f"delivery.{key}[]" if is_list(settings_of(key)) else f"delivery.{key}": settings_of(key)
+        for key in CHANNELS
     },
 }
 """Sections that stand in a list, or may be left out, by where they stand."""
@@ -132,7 +133,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _name(annotation: Any) -> str:  # noqa: PLR0911  one line a kind of type
-    if annotation in (*SECTIONS.values(), delivery_config.TeamMail):
+    if annotation in (*SECTIONS.values(), TeamMail):
         return "section"
     if annotation is type(None):
         return "none"

@@ -17,5 +17,10 @@ def load_plug_in(registry: Mapping[str, str], name: str) -> Any:
     """
     if name not in registry:
         raise KeyError(f"there is no '{name}'; known: {', '.join(sorted(registry))}")
-    module, _, attribute = registry[name].partition(":")
+    return load_place(registry[name])
+
+
+def load_place(place: str) -> Any:
+    """The class, function or constant at ``package.module:attribute``."""
+    module, _, attribute = place.partition(":")
     return getattr(import_module(module), attribute)

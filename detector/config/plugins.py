@@ -7,6 +7,16 @@ What else there is to know of a plug-in, it states itself.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+
+class ChannelEntry(NamedTuple):
+    """Where a channel's settings and the channel itself are."""
+
+    settings: str
+    channel: str
+
+
 REPORTERS = {
     "html": "detector.reports.page.html:HtmlReporter",
     "json": "detector.reports.exports.json:JsonReporter",
@@ -25,6 +35,22 @@ STATEMENT_FORMATS = {
     "json": "detector.reports.statement.json:JsonStatement",
 }
 """Format of a month's statement: its ``StatementFormat``."""
+
+CHANNELS = {
+    "mail": ChannelEntry("detector.config.channels:MailDelivery", "detector.delivery.mail.channel:MailChannel"),
+    "webhooks": ChannelEntry(
+        "detector.config.channels:WebhookDelivery", "detector.delivery.webhook:WebhookChannel"
+    ),
+    "chat": ChannelEntry("detector.config.channels:ChatDelivery", "detector.delivery.chat:ChatChannel"),
+    "pagerduty": ChannelEntry(
+        "detector.config.channels:PagerDutyDelivery", "detector.delivery.pagerduty:PagerDutyChannel"
+    ),
+    "splunk": ChannelEntry("detector.config.channels:SplunkDelivery", "detector.delivery.splunk:SplunkChannel"),
+    "elasticsearch": ChannelEntry(
+        "detector.config.channels:ElasticsearchDelivery", "detector.delivery.elasticsearch:ElasticsearchChannel"
+    ),
+}
+"""Key under ``delivery``: the section of one channel's settings, and the channel."""
 
 SQL_DIALECTS = {
     "postgresql": "detector.sources.sql.dialects.postgresql:PostgreSql",

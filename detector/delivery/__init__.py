@@ -1,4 +1,7 @@
-"""Delivery: how the reports reach people and systems. One file per channel, one line in ``CHANNELS``.
+"""Delivery: how the reports reach people and systems.
+
+A channel is one file here, one section of settings in ``config/channels.py`` and one line in ``CHANNELS`` of
+``config/plugins.py``.
 
 A channel renders the messages about evaluated days (``messages``) and sends one message at a time (``send``).
 Between the two, the outbox remembers what was sent.
@@ -13,25 +16,16 @@ Between the two, the outbox remembers what was sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from detector.boundary.plugins import load_plug_in
+from detector.boundary.plugins import load_place
 from detector.config.config import Config
+from detector.config.plugins import CHANNELS
 from detector.model.report import RunReport
 from detector.state.messages import Message
-
-CHANNELS: dict[str, str] = {
-    "mail": "detector.delivery.mail.channel:MailChannel",
-    "webhooks": "detector.delivery.webhook:WebhookChannel",
-    "chat": "detector.delivery.chat:ChatChannel",
-    "pagerduty": "detector.delivery.pagerduty:PagerDutyChannel",
-    "splunk": "detector.delivery.splunk:SplunkChannel",
-    "elasticsearch": "detector.delivery.elasticsearch:ElasticsearchChannel",
-}
-"""Key under ``delivery`` to ``module:Class``; imported only when configured, so that starting stays quick."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +65,4 @@ def open_channels(config: Config, edition: str = "") -> list[Channel]:
     """Every configured channel. ConfigError where one cannot be had, as when its package is not installed."""
     delivery = config.delivery
     origin = Origin(config.source.name, config.organization, delivery.report_url, edition)
-    return [
-        load_plug_in(CHANNELS, kind)(settings, origin)
-        for kind in CHANNELS
-        for settings in _settings(getattr(delivery, kind))
-    ]
-
-
-def _settings(configured: Any) -> Iterator[Any]:
-    if isinstance(configured, tuple):
-        yield from configured
-    elif configured is not None:
-        yield configured
+    return [load_place(CHANNELS[key].channel)(settings, origin) for key, settings in delivery.channels()]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from detector.boundary.masking import masked
-from detector.config.delivery import ChatDelivery
+from detector.config.channels import ChatDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.page import Audience, latest, tone, verdict
 from detector.delivery.mail.rendering import one_line

@@ -15,7 +15,7 @@ from typing import Any
 
 from detector.boundary.masking import host_of, masked
 from detector.boundary.words import counted
-from detector.config.delivery import ElasticsearchDelivery
+from detector.config.channels import ElasticsearchDelivery
 from detector.delivery import Origin
 from detector.delivery.posting import post
 from detector.delivery.records import compact, day_of, findings_of, portions, record_of, summary_of

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from detector.boundary.masking import host_of
-from detector.config.delivery import PagerDutyDelivery
+from detector.config.channels import PagerDutyDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.rendering import header_text
 from detector.delivery.posting import post

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from detector.config.delivery import Routed
+from detector.config.channels import Routed
 from detector.delivery import Origin
 from detector.delivery.routing import routed, settled
 from detector.model.finding import Finding, Status

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from detector.boundary.masking import host_of
 from detector.boundary.words import counted
-from detector.config.delivery import SplunkDelivery
+from detector.config.channels import SplunkDelivery
 from detector.delivery import Origin
 from detector.delivery.posting import Answer, post
 from detector.delivery.records import compact, day_of, findings_of, portions, record_of, summary_of

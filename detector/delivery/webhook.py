@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from detector.boundary.masking import host_of
-from detector.config.delivery import WebhookDelivery
+from detector.config.channels import WebhookDelivery
 from detector.delivery import Origin
 from detector.delivery.posting import post
 from detector.delivery.records import compact, day_of, findings_of, portions, summary_of

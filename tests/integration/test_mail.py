@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trustme
 
-from detector.config.delivery import MailDelivery
+from detector.config.channels import MailDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.channel import MailChannel
 from detector.delivery.outbox import Outbox

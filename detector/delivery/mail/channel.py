@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from functools import partial
 
 from detector.boundary.masking import masked
-from detector.config.delivery import MailDelivery
+from detector.config.channels import MailDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.page import Audience, MailPage, latest, page
 from detector.delivery.mail.rendering import Bodies, Envelope, bodies, compose, header_text, plain

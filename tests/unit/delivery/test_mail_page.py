@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from detector.config.delivery import MailDelivery
+from detector.config.channels import MailDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.channel import MailChannel
 from detector.delivery.mail.rendering import LARGEST_BODY, header_text, one_line
