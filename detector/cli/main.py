@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detector.boundary.plugins import load_plug_in
 from detector.boundary.suggestions import did_you_mean
 from detector.boundary.words import counted
-from detector.cli.chargeback import chargeback
-from detector.cli.delivery import deliver
 from detector.cli.options import DAY, Command, Group, configured, day_option, load_config, safe
-from detector.cli.serve import serve, token
-from detector.cli.triage import triage
-from detector.cli.upkeep import backup, doctor, prune, restore
 from detector.config.plugins import REPORTERS
 from detector.model.errors import FAILURE, FINDINGS, ConfigError, DetectorError
 from detector.model.finding import Severity
@@ -28,6 +24,18 @@ if TYPE_CHECKING:
     from detector.config.config import Config
     from detector.pipeline import Job
 
+COMMANDS = {
+    "chargeback": "detector.cli.chargeback:chargeback",
+    "deliver": "detector.cli.delivery:deliver",
+    "triage": "detector.cli.triage:triage",
+    "serve": "detector.cli.serve:serve",
+    "token": "detector.cli.serve:token",
+    "prune": "detector.cli.upkeep:prune",
+    "doctor": "detector.cli.upkeep:doctor",
+    "backup": "detector.cli.upkeep:backup",
+    "restore": "detector.cli.upkeep:restore",
+}
+"""The commands that have a module of their own; the others follow here."""
 SEVERITIES = [severity.value for severity in Severity]
 
 
@@ -374,13 +382,8 @@ def status(path: Path, overrides: Sequence[str]) -> None:
         raise DetectorError(f"behind: the last judged day is {day}; is `detector schedule` or cron running?")
 
 
-cli.add_command(chargeback)
-cli.add_command(deliver)
-cli.add_command(triage)
-cli.add_command(serve)
-cli.add_command(token)
-for upkeep in (prune, doctor, backup, restore):
-    cli.add_command(upkeep)
+for name in COMMANDS:
+    cli.add_command(load_plug_in(COMMANDS, name))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

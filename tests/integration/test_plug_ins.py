@@ -6,6 +6,10 @@ import csv
 import io
 import json
 import runpy
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +22,7 @@ from click.testing import CliRunner
 
 from detector.cli.main import cli
 from detector.config.load import load
+from detector.config.plugins import REPORTERS
 from detector.config.sections import Detection
 from detector.delivery.mail import page as mail
 from detector.delivery.mail.rendering import render
@@ -37,9 +42,13 @@ from detector.reports.terminal import text
 from detector.state.database import State
 from detector.usage.history import History
 from tests.fakes import FakeSource, groups
+from tests.serving import DAY as SERVED_DAY
+from tests.serving import serving
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
+TOP = Path(__file__).parents[2]
+Console = Callable[..., str]
 
 
 # A detector
@@ -217,7 +226,7 @@ def test_metrics_count_a_made_up_type_also_where_there_is_none(made_up) -> None:
 def test_the_reference_lists_a_made_up_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """With how it is found and its severities."""
     monkeypatch.setitem(DETECTORS, "bulk_export", f"{__name__}:BulkExport")
-    reference = Path(__file__).parents[2] / "docs" / "reference.py"
+    reference = TOP / "docs" / "reference.py"
     assert "| `bulk_export` | Data carried off | rule | medium |\n" in runpy.run_path(str(reference))["findings"]()
 
 
@@ -245,3 +254,102 @@ def test_a_made_up_detector_that_needs_complete_data_waits_for_them(made_up) -> 
     early = made_up(Remark, datetime(2026, 3, 17, 20, tzinfo=UTC))
     assert "remark" not in {finding.type for finding in early.report.findings}
     assert "silence" in early.report.coverage.withheld
+
+
+# A preset, a report format, a channel and an SQL dialect
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Console:
+    """The command line with the plug-ins; what it printed, on both streams."""
+
+    def call(*arguments: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "tests.plug_ins", *arguments]
+        environment = {"PYTHONPATH": str(TOP), "HOME": str(tmp_path)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    return call
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Path:
+    """Three weeks of a steady key in the made-up log format."""
+    lines = [
+        {"when": f"{DAY - timedelta(days=age)}T12:{number:02}:00Z", "who": "a", "what": "/x", "code": 200}
+        for age in range(21)
+        for number in range(20)
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (tmp_path / "config.yaml").write_text(
+        f"""
+source: {{kind: files, usage: log.jsonl, preset: mint}}
+history: {{first_pull_days: 20}}
+report: {{formats: [html, plain]}}
+delivery: {{bell: [{{path: {tmp_path}/bell.txt}}]}}
+"""
+    )
+    return tmp_path
+
+
+def test_a_preset_is_named_read_and_listed(installation: Path, console: Console) -> None:
+    """And a typing error in its name is found before anything is read."""
+    assert "20 requests of 1 key" in console("check")
+    assert "did you mean mint?" in console("check", "--set", "source.preset=mnt", code=2)
+    assert "or `mint` or none" in console("reference")
+
+
+def test_a_report_format_is_written_linked_offered_and_listed(installation: Path, console: Console) -> None:
+    """By a run, the index page, the command line and the reference."""
+    assert "report.plain.txt" in console("run", "--day", str(DAY), "--no-deliver")
+    folder = installation / "var" / "reports"
+    assert (folder / str(DAY) / "report.plain.txt").read_text().startswith("plain: ")
+    assert f'href="{DAY}/report.plain.txt"' in (folder / "index.html").read_text()
+    assert console("report", str(DAY), "--format", "plain").startswith("plain: ")
+    assert "|plain]" in console("report", "--help")
+    assert "did you mean plain?" in console("check", "--set", "report.formats=[plian]", code=2)
+    assert "| `plain` | `report.plain.txt` | for tests: the verdict alone |" in console("reference")
+
+
+def test_a_report_format_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is listed is answered, as what the format says it is."""
+    monkeypatch.setitem(REPORTERS, "plain", "tests.plug_ins.plain:PlainReporter")
+    with serving(tmp_path) as served:
+        folder = Path(served.config.report.directory) / str(SERVED_DAY)
+        folder.mkdir(parents=True)
+        (folder / "report.plain.txt").write_text("plain: nothing new\n")
+        token = served.token()
+        (path,) = served.get("/v1/reports", token).json()["reports"][0]["files"]
+        answer = served.get(path, token)
+    assert path == f"/v1/reports/{SERVED_DAY}/report.plain.txt"
+    assert answer.text == "plain: nothing new\n"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_channel_is_configured_shown_used_and_listed(installation: Path, console: Console) -> None:
+    """With settings of its own, which are checked."""
+    assert "delivery       bell main: rings in bell.txt" in console("check")
+    assert "did you mean path?" in console("check", "--set", "delivery.bell=[{pth: x}]", code=2)
+    console("run", "--day", str(DAY))
+    assert (installation / "bell.txt").read_text() == f"ding {DAY}\n"
+    reference = console("reference")
+    assert "| `delivery.bell` | list of section | `[]` | Bells. |" in reference
+    assert "| `delivery.bell[].path` | text | required | The file that the bell writes to. |" in reference
+
+
+def test_a_dialect_is_read_checked_and_listed(tmp_path: Path, console: Console) -> None:
+    """What its sessions cannot be held to is said."""
+    with sqlite3.connect(tmp_path / "usage.quern") as database:
+        database.execute("CREATE TABLE daily (day DATE, key_id TEXT, request_count INTEGER)")
+        database.execute("INSERT INTO daily VALUES (?, 'a', 7)", (str(DAY),))
+    database.close()
+    (tmp_path / "config.yaml").write_text(
+        f"source: {{kind: sql, url: 'quern:///{tmp_path}/usage.quern', usage: daily, shape: daily}}"
+    )
+    told = console("check")
+    assert "7 requests of 1 key" in told
+    assert "not guaranteed that a statement ends after source.statement_timeout\n" in told
+    assert "not a database that is known" not in told
+    row = "| Quern | `quern:///path/to/usage.quern` | `key-usage-detector[quern]` | that a statement ends"
+    assert row in console("reference")
