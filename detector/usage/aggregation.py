@@ -56,7 +56,7 @@ _IDENTIFIER = re.compile(
 def fold_endpoint(endpoint: str) -> str:
     """Replace ids in the path by ``{id}`` and drop the query: ``/users/8731?x=1`` is ``/users/{id}``.
 
-    Only text with a slash is taken for a path; ``s3.amazonaws.com:GetObject`` stays as it is.
+    A text without a slash is not a path and stays unchanged, for example ``s3.amazonaws.com:GetObject``.
     """
     if "/" not in endpoint:
         return endpoint
@@ -65,27 +65,27 @@ def fold_endpoint(endpoint: str) -> str:
 
 
 def empty(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """A frame without rows and with the given column types."""
+    """An empty frame with the given columns and types."""
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
 
 
 def conform(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
-    """The given columns in their types, in order; a column the frame lacks is all null."""
-    return pd.DataFrame(
-        {
-            name: frame[name].astype(kind) if name in frame else pd.Series(pd.NA, index=frame.index, dtype=kind)
-            for name, kind in columns.items()
-        },
-        index=frame.index,
-    )
+    """The given columns of a frame, in their types and order. A column that the frame lacks is all null."""
+    converted = {}
+    for name, kind in columns.items():
+        if name in frame:
+            converted[name] = frame[name].astype(kind)
+        else:
+            converted[name] = pd.Series(pd.NA, index=frame.index, dtype=kind)
+    return pd.DataFrame(converted, index=frame.index)
 
 
 def by_key(groups: pd.DataFrame, clients: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One ``MEASURED`` record per key from rows of ``GROUP_COLUMNS``, sorted by key id.
+    """Build one ``MEASURED`` record per key from rows of ``GROUP_COLUMNS``, sorted by key id.
 
-    ``clients`` holds key_id and client_count where the source knows client addresses. Endpoints are
-    folded here; requests without one stand as ``(unknown)``, so that the distribution sums to the
-    count. Requests without a deployment stand in no deployment.
+    ``clients`` has key_id and client_count if the source knows client addresses. Endpoints are folded. Requests
+    without an endpoint count as ``(unknown)``, so that the distribution adds up to the request count. Requests
+    without a deployment count for no deployment.
     """
     groups = conform(groups, GROUP_COLUMNS)
     totals = groups.groupby("key_id", sort=True).agg(
@@ -104,7 +104,7 @@ def by_key(groups: pd.DataFrame, clients: pd.DataFrame | None = None) -> pd.Data
 
 
 def merge(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The records of several disjoint parts of the same usage as one: counts add, instants take the latest."""
+    """Merge the records of disjoint parts of the usage: counts are added, and the latest instant is taken."""
     if not parts:
         return empty(MEASURED)
     stacked = pd.concat([conform(part, MEASURED) for part in parts], ignore_index=True)
@@ -119,7 +119,7 @@ def merge(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def explode(records: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A map column as rows of key_id, the column's name and request_count."""
+    """Expand a map column to rows with key_id, the map's key (under the column's name) and request_count."""
     maps = _arrow(records[column])
     offsets = maps.offsets.to_numpy()
     inside = slice(offsets[0], offsets[-1])
@@ -134,7 +134,7 @@ def explode(records: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def limit_endpoints(records: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Keep each key's ``most`` busiest endpoints (ties by name); the rest is summed up as ``(other)``."""
+    """Keep the ``most`` endpoints of each key with most requests (ties by name); the rest becomes ``(other)``."""
     rows = explode(records, "endpoint_distribution")
     rows = rows.sort_values(["key_id", "request_count", "endpoint_distribution"], ascending=[True, False, True])
     beyond = rows.groupby("key_id").cumcount() >= most
@@ -145,18 +145,17 @@ def limit_endpoints(records: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def clean_register(raw: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
-    """A register as it was read (text or typed columns) in ``REGISTER`` types, and what was wrong in it.
+    """Convert a raw register (text or typed columns) to ``REGISTER`` types, and report its faults.
 
-    Rows without a key id, and all but the first row of a key, are left out and counted. An environment
-    that is neither live nor test becomes unknown; a time that cannot be read becomes null; both are counted.
+    Rows without a key id and repeated rows of a key are left out. An environment that is neither live nor test
+    becomes unknown, and an invalid time becomes null. Each of these is a counted fault.
     """
     faults: list[Fault] = []
 
-    def note(reason: str, wrong: pd.Series, shown: pd.Series) -> pd.Series:
+    def note(reason: str, wrong: pd.Series, values: pd.Series) -> None:
         if wrong.any():
-            samples = tuple(str(value)[:80] for value in shown[wrong].head(3))
+            samples = tuple(str(value)[:80] for value in values[wrong].head(3))
             faults.append(Fault(f"register: {reason}", int(wrong.sum()), samples, dated=False))
-        return wrong
 
     frame = raw.reindex(columns=[*REGISTER]).replace("", None)
     times = {name: _instants(frame[name]) for name in ("created_at", "revoked_at")}
@@ -164,12 +163,14 @@ def clean_register(raw: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
         note(f"{name} is not a time", parsed.isna() & frame[name].notna(), frame[name])
     register = conform(frame.assign(**times), REGISTER)
     register["environment"] = register["environment"].str.strip().str.lower()
-    odd = register["environment"].notna() & ~register["environment"].isin(ENVIRONMENTS)
-    note("environment is neither live nor test", odd, frame["environment"])
-    register["environment"] = register["environment"].mask(odd).fillna(UNKNOWN)
-    no_key = note("row without a key id", register["key_id"].isna(), register["name"])
-    twice = note("key listed twice, first row kept", register["key_id"].duplicated() & ~no_key, register["key_id"])
-    return register[~no_key & ~twice].reset_index(drop=True), tuple(faults)
+    invalid = register["environment"].notna() & ~register["environment"].isin(ENVIRONMENTS)
+    note("environment is neither live nor test", invalid, frame["environment"])
+    register["environment"] = register["environment"].mask(invalid).fillna(UNKNOWN)
+    no_key = register["key_id"].isna()
+    note("row without a key id", no_key, register["name"])
+    repeated = register["key_id"].duplicated() & ~no_key
+    note("key listed twice, first row kept", repeated, register["key_id"])
+    return register[~no_key & ~repeated].reset_index(drop=True), tuple(faults)
 
 
 def _instants(values: pd.Series) -> pd.Series:
@@ -177,10 +178,10 @@ def _instants(values: pd.Series) -> pd.Series:
 
 
 def complete_day(measured: pd.DataFrame, register: pd.DataFrame, known: pd.DataFrame, day: Day) -> pd.DataFrame:
-    """Every key ever known with its usage of the day: ``RECORD_COLUMNS``, sorted by key id.
+    """The records of all known keys on one day: ``RECORD_COLUMNS``, sorted by key id.
 
-    ``register`` has ``REGISTER`` columns (no rows where there is none), ``known`` has key_id and ``KNOWN``
-    as of the start of the day. Keys created after the day are not there yet.
+    ``register`` has ``REGISTER`` columns, and no rows if there is no register. ``known`` has key_id and
+    ``KNOWN`` as of the start of the day. Keys that are created after the day are left out.
     """
     exists = register["created_at"].isna() | (register["created_at"] < day.end)
     register = register[exists]
@@ -192,13 +193,13 @@ def complete_day(measured: pd.DataFrame, register: pd.DataFrame, known: pd.DataF
 
 
 def period_records(days: Sequence[pd.DataFrame], end: datetime) -> pd.DataFrame:
-    """The records of consecutive days as those of one period; what is known of a key is as of its end."""
+    """The records of one period from those of its consecutive days. The known facts are those at its end."""
     base = days[-1][[*REGISTER, "registered", *KNOWN]]
     return _assemble(base, merge(list(days)), end)
 
 
 def known_after(records: pd.DataFrame, day: Day) -> pd.DataFrame:
-    """What is known of every key after a day: key_id and ``KNOWN``, to be frozen into the next one."""
+    """The known facts of each key after a day: key_id and ``KNOWN``. The next day's records hold them."""
     used = records["request_count"] > 0
     today = pd.Series([day.date] * len(records), index=records.index, dtype=DAY)
     last_day = local_days(records["last_seen"], day)
@@ -218,13 +219,13 @@ def known_after(records: pd.DataFrame, day: Day) -> pd.DataFrame:
 
 
 def local_days(instants: pd.Series, day: Day) -> NDArray[np.datetime64]:
-    """The local day of each instant; NaT where there is none."""
+    """The local day of each instant; NaT for no instant."""
     local = pd.DatetimeIndex(instants.astype("datetime64[us, UTC]")).tz_convert(day.timezone)
     return local.tz_localize(None).to_numpy().astype("datetime64[D]")
 
 
 def by_key_answer(records: pd.DataFrame) -> dict[str, Any]:
-    """The contract's answer for the active keys among the records, in plain JSON types."""
+    """The answer of the by-key contract for the active keys, in plain JSON types."""
     active = in_answer_order(records)
     columns = [
         active["key_id"],
@@ -255,15 +256,17 @@ def in_answer_order(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def format_instant(value: datetime | None) -> str | None:
-    """RFC 3339 in UTC with a Z, to the second; None where there is no instant."""
-    return (
-        None if value is None or pd.isna(value) else f"{pd.Timestamp(value).tz_convert('UTC'):%Y-%m-%dT%H:%M:%SZ}"
-    )
+    """Format an instant as RFC 3339 in UTC with a Z, to the second; None for no instant."""
+    if value is None or pd.isna(value):
+        return None
+    return f"{pd.Timestamp(value).tz_convert('UTC'):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def map_of(value: Any) -> dict[str, int]:
-    """One cell of a map column as a dictionary, busiest first, ties by name."""
-    pairs = [] if value is None or value is pd.NA else (value.items() if isinstance(value, dict) else value)
+    """Convert one cell of a map column to a dictionary, highest count first, ties by name."""
+    if value is None or value is pd.NA:
+        return {}
+    pairs = value.items() if isinstance(value, dict) else value
     return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
 
 
@@ -279,6 +282,7 @@ def _assemble(base: pd.DataFrame, measured: pd.DataFrame, end: datetime) -> pd.D
     records["environment"] = records["environment"].fillna(UNKNOWN)
     records["last_activity"] = records["last_used"].fillna(records["last_seen"])
     revoked = (records["revoked_at"] <= end).fillna(False).astype(bool)
+    # An unregistered key is active if there is no register, or on days on which the key is used.
     belongs = records["registered"] | (not records["registered"].any()) | (records["request_count"] > 0)
     records["active"] = belongs & ~revoked
     return conform(records, RECORD_COLUMNS)
@@ -286,25 +290,27 @@ def _assemble(base: pd.DataFrame, measured: pd.DataFrame, end: datetime) -> pd.D
 
 def _fold(endpoints: pd.Series) -> pd.Series:
     distinct = endpoints.dropna().unique()
+    # A day has far fewer distinct endpoints than rows, so each endpoint is folded once.
     folded = endpoints.map({endpoint: fold_endpoint(endpoint) for endpoint in distinct})
     return folded.astype(TEXT).fillna(NO_ENDPOINT)
 
 
 def _collect(rows: pd.DataFrame, column: str, keys: pd.Series) -> pd.Series:
-    """Rows of (key, entry, request_count) as one map per key of ``keys`` (sorted), entries by name."""
+    """Collect rows of (key, entry, request_count) to one map per key of ``keys`` (sorted), entries by name."""
     counts = rows.dropna(subset=[column]).groupby(["key_id", column], sort=True)["request_count"].sum()
     counts = counts[counts > 0]
     owners = pd.Index(keys).get_indexer(counts.index.get_level_values(0))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(keys)))])
     entries = pa.array(counts.index.get_level_values(1), type=pa.string(), from_pandas=True)
     numbers = pa.array(counts.to_numpy(), type=pa.int64())
-    maps = pa.MapArray.from_arrays(pa.array(offsets, type=pa.int32()), _whole(entries), numbers)
+    maps = pa.MapArray.from_arrays(pa.array(offsets, type=pa.int32()), _one_array(entries), numbers)
     return pd.Series(maps, dtype=COUNT_MAP, index=keys.index)
 
 
 def _arrow(maps: pd.Series) -> pa.MapArray:
-    return _whole(pa.array(maps.astype(COUNT_MAP), type=pa.map_(pa.string(), pa.int64())))
+    return _one_array(pa.array(maps.astype(COUNT_MAP), type=pa.map_(pa.string(), pa.int64())))
 
 
-def _whole(array: pa.Array | pa.ChunkedArray) -> Any:
+def _one_array(array: pa.Array | pa.ChunkedArray) -> Any:
+    """Combine the chunks of an array."""
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

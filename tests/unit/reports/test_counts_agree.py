@@ -1,4 +1,4 @@
-"""Every format counts the same: one report, and nobody has to ask which number is right."""
+"""All formats of a report have the same counts."""
 
 import csv
 import io
@@ -16,20 +16,20 @@ from tests.unit.reports.test_report_html import Page
 
 OCSF_SEVERITIES = {1: "info", 2: "low", 3: "medium", 4: "high", 5: "critical"}
 Counts = tuple[Counter[str], int, int]
-"""Open findings by severity, then the muted and the resolved."""
+"""The open findings by severity, the number of muted and the number of resolved findings."""
 
 
 def counted(rows: list[tuple[str, str]]) -> Counts:
-    """Counts of (severity, status) pairs."""
+    """The counts of (severity, status) pairs."""
     opened = Counter(severity for severity, status in rows if status not in ("muted", "resolved"))
     states = Counter(status for _, status in rows)
     return opened, states["muted"], states["resolved"]
 
 
-def spoken(words: str) -> Counts:
-    """The counts in the sentence that people read: ``3 open: 2 high, 1 low. 1 muted, 1 resolved.``"""
+def parsed(sentence: str) -> Counts:
+    """The counts in a sentence such as ``3 open: 2 high, 1 low. 1 muted, 1 resolved.``"""
     found = Counter(
-        {word: int(number.replace(",", "")) for number, word in re.findall(r"([\d,]+) ([a-z]+)", words)}
+        {word: int(number.replace(",", "")) for number, word in re.findall(r"([\d,]+) ([a-z]+)", sentence)}
     )
     assert found.pop("open", 0) == sum(n for word, n in found.items() if word not in ("muted", "resolved"))
     return found, found.pop("muted", 0), found.pop("resolved", 0)
@@ -54,14 +54,14 @@ def by_csv(report: RunReport) -> Counts:
     return counted([(row["severity"], row["status"]) for row in rows])
 
 
-def by_ocsf(report: RunReport, form: str) -> Counts:
-    events = [json.loads(line) for line in reporter(form).render(report).splitlines()]
-    return counted([(OCSF_SEVERITIES[made["severity_id"]], made["status_detail"]) for made in events])
+def by_ocsf(report: RunReport, format_name: str) -> Counts:
+    events = [json.loads(line) for line in reporter(format_name).render(report).splitlines()]
+    return counted([(OCSF_SEVERITIES[event["severity_id"]], event["status_detail"]) for event in events])
 
 
 def by_terminal(report: RunReport) -> Counts:
     [line] = re.findall(r"^Findings +(.*)$", text.render(report), re.MULTILINE)
-    return spoken(line)
+    return parsed(line)
 
 
 def by_page(report: RunReport) -> Counts:
@@ -69,7 +69,7 @@ def by_page(report: RunReport) -> Counts:
     ids = Counter(value for _, name, value in page.attributes if name == "id")
     assert all(ids[finding.finding_id] == 1 for finding in report.findings)
     [sentence] = re.findall(r"Findings ((?:None open|[\d,]+ open)[^.]*\.(?: [^.]*\.)?) Day 2026", page.text)
-    return spoken(sentence)
+    return parsed(sentence)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

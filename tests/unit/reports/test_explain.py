@@ -1,4 +1,4 @@
-"""A key explained: each detector says for itself whether it fired."""
+"""The explanation of a key: each detector shows whether it fired."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_a_detector_that_names_another_type_says_that_it_fired(config: Config) -> None:
-    """The weaker grounds name environment_mismatch, whose own detector had nothing to go by."""
+    """environment_behaviour fires with the type environment_mismatch, while environment_mismatch does not fire."""
     text = render(judge(named("checkout-staging", "live"), config, {}), "key")
     assert "environment_behaviour: FIRED" in text
     assert "By name: 'checkout-staging' speaks of test" in text
     assert "environment_mismatch: did not fire" in text
 
 
-def test_a_spike_is_explained_by_the_terms_of_its_score(config: Config) -> None:
-    """What adds up, by name; and an ordinary key did not fire."""
+def test_a_spike_is_explained_by_the_components_of_its_score(config: Config) -> None:
+    """The explanation names the components of the score; an ordinary key does not fire."""
     judged = judge(panel(with_last(fleet(), key_003=10_000)), config, {})
     text = render(judged, "key-003")
     assert "usage_spike: FIRED" in text

@@ -1,4 +1,4 @@
-"""The pictures that the documentation shows are there, small, and none is left over."""
+"""The pictures of the documentation exist and are small, and every picture is shown."""
 
 import re
 from pathlib import Path
@@ -8,18 +8,18 @@ PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
 LARGEST = 300_000
 
 
-def shown() -> set[Path]:
-    """Every picture that a page names."""
+def shown_pictures() -> set[Path]:
+    """The pictures that the pages name."""
     named = ((page, name) for page in PAGES for name in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text()))
     return {(page.parent / name).resolve() for page, name in named}
 
 
 def test_pictures_named_in_the_docs_exist_and_are_small():
-    """A page with a broken picture looks abandoned; a large one is slow."""
-    assert shown()
-    assert {path for path in shown() if not path.is_file() or path.stat().st_size > LARGEST} == set()
+    """No page names a missing picture or a picture above the size limit."""
+    assert shown_pictures()
+    assert {path for path in shown_pictures() if not path.is_file() or path.stat().st_size > LARGEST} == set()
 
 
 def test_every_picture_is_shown_somewhere():
-    """`make pictures` takes no picture that nobody sees."""
-    assert set((ROOT / "docs" / "pictures").glob("*.png")) == shown()
+    """`make pictures` makes no picture that no page shows."""
+    assert set((ROOT / "docs" / "pictures").glob("*.png")) == shown_pictures()

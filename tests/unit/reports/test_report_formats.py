@@ -1,4 +1,4 @@
-"""report.ndjson, report.csv and the OCSF files: what other programs read, on ordinary and on hostile days."""
+"""report.ndjson, report.csv and the OCSF files: the formats for programs, on ordinary and on hostile days."""
 
 import csv
 import io
@@ -36,12 +36,12 @@ every_day = pytest.mark.parametrize("build", DAYS.values(), ids=DAYS.keys())
 
 
 def records(report: RunReport) -> list[dict]:
-    """The findings as report.json has them."""
+    """The findings of report.json."""
     return json.loads(reporter("json").render(report))["findings"]
 
 
 def by_pandas(report: RunReport) -> list[dict]:
-    """The rows of report.csv, read with pandas as docs/reports.md says."""
+    """The rows of report.csv, read with pandas as docs/reports.md describes."""
     text = reporter("csv").render(report)
     frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
@@ -49,7 +49,7 @@ def by_pandas(report: RunReport) -> list[dict]:
 
 @every_day
 def test_ndjson_lines_are_the_findings_of_the_json_report(build):
-    """One line a finding, the same record in the same order."""
+    """Each line is the record of one finding, in the same order."""
     lines = reporter("ndjson").render(build()).splitlines()
     assert [json.loads(line) for line in lines] == records(build())
 
@@ -62,24 +62,24 @@ def test_columns_of_the_csv_are_the_fields_of_the_schema():
 
 @every_day
 def test_csv_read_with_pandas_gives_the_values_of_the_json_report(build):
-    """Texts by the documented rule, lists and maps as JSON, numbers as they are."""
-    for read, written in zip(by_pandas(build()), records(build()), strict=True):
+    """Texts follow the documented rules, lists and maps are JSON, and numbers stay numbers."""
+    for row, record in zip(by_pandas(build()), records(build()), strict=True):
         for name in COLUMNS:
-            value = read[name]
+            value = row[name]
             if name in LISTS:
                 value = json.loads(value)
             elif isinstance(value, str):
                 value = text_of(value)
-            assert value == written[name], name
+            assert value == record[name], name
 
 
 @every_day
-@pytest.mark.parametrize("form", ["ndjson", "csv", "ocsf", "ocsf-1.4"])
-def test_lines_are_as_many_as_findings(build, form):
-    """No name can add a line, whichever characters a reader takes for line ends."""
+@pytest.mark.parametrize("format_name", ["ndjson", "csv", "ocsf", "ocsf-1.4"])
+def test_lines_are_as_many_as_findings(build, format_name):
+    """No name adds a line, whatever characters a reader takes for line ends."""
     report = build()
-    text = reporter(form).render(report)
-    expected = len(report.findings) + (form == "csv")
+    text = reporter(format_name).render(report)
+    expected = len(report.findings) + (format_name == "csv")
     assert len(text.splitlines()) == text.count("\n") == expected
     assert len(re.split("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", text)) == expected + 1
 
@@ -88,35 +88,35 @@ FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "|calc", "%0
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_no_cell_begins_like_a_formula_and_each_can_be_taken_back(formula):
-    """The cell begins with an apostrophe or an escape; reading it gives the text again."""
+def test_no_cell_begins_like_a_formula_and_each_is_reversible(formula):
+    """The cell begins with an apostrophe or an escape, and text_of gives the original text."""
     written = cell(formula)
     assert written[0] in "'\\"
     assert text_of(written) == formula
 
 
 def test_a_semicolon_opens_no_formula():
-    """Where spreadsheets part fields at semicolons, a formula within a text stays text."""
+    """A formula after a semicolon stays text in spreadsheets that split fields at semicolons."""
     assert cell("a;=1+1") == "a\\u003b=1+1"
     assert cell(["b; =1+1"]) == '["b\\u003b =1+1"]'
     assert cell("a; b") == "a; b"
 
 
 def test_negative_numbers_stay_numbers():
-    """Only text is protected: a number cannot be a formula."""
+    """Only texts are protected, because a number cannot be a formula."""
     assert cell(-3.5) == -3.5
 
 
-def test_overlong_cells_are_cut_where_a_spreadsheet_would_spill():
-    """A text ends in an ellipsis, a list says that it was left out."""
+def test_long_cells_are_cut_before_a_spreadsheet_splits_them():
+    """A long text ends in an ellipsis, and the cell of a long list says that it is too long."""
     assert cell("x" * 1_000_000) == "x" * CUT_AT + "…"
     assert len(cell("\U000e0041" * 40_000)) <= LONGEST_CELL
     assert json.loads(cell(["x" * 1_000_000])) == "1000004 characters, too long for a cell; report.json has them"
 
 
 @given(st.text(st.characters() | st.sampled_from("'=+-@\"\\;,\t\r\n\u202e\ud800 ")))
-def test_any_text_can_be_taken_back_from_its_cell(text):
-    """The rules lose nothing but halves of surrogate pairs, which no file can hold."""
+def test_any_text_can_be_read_back_from_its_cell(text):
+    """Only halves of surrogate pairs are lost, which no file can hold."""
     [[read]] = csv.reader(io.StringIO(_row(text)))
     assert text_of(read) == re.sub("[\ud800-\udfff]", "\ufffd", text)
 
@@ -134,21 +134,21 @@ def ocsf(version: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
-def events(report: RunReport, form: str = "ocsf") -> list[dict]:
-    return [json.loads(line) for line in reporter(form).render(report).splitlines()]
+def events(report: RunReport, format_name: str = "ocsf") -> list[dict]:
+    return [json.loads(line) for line in reporter(format_name).render(report).splitlines()]
 
 
 @every_day
-@pytest.mark.parametrize(("form", "version"), [("ocsf", "1.8.0"), ("ocsf-1.4", "1.4.0")])
-def test_ocsf_events_follow_the_schema_of_their_version(build, form, version):
-    """Every finding is a valid Detection Finding without profiles; unknown attributes are refused there."""
-    for made in events(build(), form):
-        ocsf(version).validate(made)
-        assert made["metadata"]["version"] == version
+@pytest.mark.parametrize(("format_name", "version"), [("ocsf", "1.8.0"), ("ocsf-1.4", "1.4.0")])
+def test_ocsf_events_follow_the_schema_of_their_version(build, format_name, version):
+    """Every event is a valid Detection Finding without profiles, whose schema refuses unknown attributes."""
+    for ocsf_event in events(build(), format_name):
+        ocsf(version).validate(ocsf_event)
+        assert ocsf_event["metadata"]["version"] == version
 
 
-def test_ocsf_says_whose_the_finding_is_and_when_it_was():
-    """Identity, severity, status, key and times (milliseconds) come over."""
+def test_ocsf_names_the_key_and_the_times_of_a_finding():
+    """The event has the identity, severity, status, key and times (milliseconds) of the finding."""
     spike = events(report_examples.findings_day())[0]
     assert spike["finding_info"]["uid"] == "f-7f3a-spike"
     assert (spike["class_uid"], spike["type_uid"], spike["severity_id"], spike["status_id"]) == (
@@ -177,15 +177,15 @@ def test_ocsf_says_whose_the_finding_is_and_when_it_was():
         ({"status": Status.RESOLVED}, 3, 4),
     ],
 )
-def test_ocsf_status_is_where_people_stand_with_it(change, activity, status):
-    """Acknowledged is in progress, muted is suppressed, and what ended is closed."""
+def test_ocsf_status_says_how_far_people_have_handled_the_finding(change, activity, status):
+    """An acknowledged finding is in progress, a muted one is suppressed, and a resolved one is closed."""
     report = report_examples.findings_day()
-    made = event(report, replace(report.findings[0], **change), "1.8.0")
-    assert (made["activity_id"], made["status_id"]) == (activity, status)
+    ocsf_event = event(report, replace(report.findings[0], **change), "1.8.0")
+    assert (ocsf_event["activity_id"], ocsf_event["status_id"]) == (activity, status)
 
 
 def test_ocsf_names_techniques_with_their_version():
-    """A technique and its part are told apart, each with its page."""
+    """A technique and its sub-technique are separate, each with its page."""
     [attack] = events(report_examples.findings_day())[1]["finding_info"]["attacks"]
     assert attack["technique"]["uid"] == "T1595"
     assert attack["sub_technique"]["uid"] == "T1595.003"
@@ -193,30 +193,32 @@ def test_ocsf_names_techniques_with_their_version():
     assert attack["version"]
 
 
-def test_ocsf_keeps_what_it_has_no_place_for():
-    """No field of a finding is lost: what is not mapped stands under its own name."""
+def test_ocsf_keeps_fields_without_an_attribute():
+    """No field of a finding is lost: a field without an attribute is in unmapped, under its own name."""
     report = report_examples.triaged_day()
-    for made, record in zip(events(report), records(report), strict=True):
-        assert made["unmapped"] == {name: value for name, value in record.items() if name not in MAPPED}
-        assert made["finding_info"]["title"] == record["title"]
-        assert made["message"] == record["reason"]
-        assert made.get("remediation", {"desc": ""})["desc"] == " ".join(record["actions"])
+    for ocsf_event, record in zip(events(report), records(report), strict=True):
+        assert ocsf_event["unmapped"] == {name: value for name, value in record.items() if name not in MAPPED}
+        assert ocsf_event["finding_info"]["title"] == record["title"]
+        assert ocsf_event["message"] == record["reason"]
+        assert ocsf_event.get("remediation", {"desc": ""})["desc"] == " ".join(record["actions"])
 
 
 def test_the_fleet_has_no_resource():
-    """A finding on all keys names none of them."""
+    """A finding about all keys names no key."""
     report = report_examples.findings_day()
     fleet: Finding = replace(report.findings[0], key_id=None, name=None, team=None, severity=Severity.INFO)
-    made = event(report, fleet, "1.8.0")
-    assert not {"resources", "observables"} & made.keys()
-    assert made["is_alert"] is False
-    ocsf("1.8.0").validate(made)
+    ocsf_event = event(report, fleet, "1.8.0")
+    assert not {"resources", "observables"} & ocsf_event.keys()
+    assert ocsf_event["is_alert"] is False
+    ocsf("1.8.0").validate(ocsf_event)
 
 
 def test_one_megabyte_of_name_is_one_line_everywhere():
-    """A monstrous name does not break a file, and JSON keeps all of it."""
+    """A huge name does not break a file, and JSON keeps the whole name."""
     report = report_examples.renamed(report_examples.findings_day(), lambda text: text + "\r\n=" + "x" * 1_000_000)
     assert len(document(report)["findings"][0]["name"]) > 1_000_000
-    for form in ("ndjson", "csv", "ocsf"):
-        assert len(reporter(form).render(report).splitlines()) == len(report.findings) + (form == "csv")
+    for format_name in ("ndjson", "csv", "ocsf"):
+        assert len(reporter(format_name).render(report).splitlines()) == len(report.findings) + (
+            format_name == "csv"
+        )
     assert all(len(str(value)) <= LONGEST_CELL for row in by_pandas(report) for value in row.values())

@@ -1,4 +1,4 @@
-"""The by-key aggregation: its laws, the register, a whole day and the answer."""
+"""The by-key aggregation: its laws, the register, the records of a day, and the answer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ groups = st.lists(group, max_size=15)
 
 
 def frame_of(rows: Sequence[Group]) -> pd.DataFrame:
-    """Groups as an engine answers them."""
+    """The groups as a frame, as an engine returns them."""
     return conform(pd.DataFrame(rows, columns=list(GROUP_COLUMNS), dtype="object"), GROUP_COLUMNS)
 
 
@@ -73,12 +73,12 @@ def register_of(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def known_of(*rows: tuple[str, date | None, datetime | None, int]) -> pd.DataFrame:
-    """What is known of keys before a day."""
+    """The known facts of keys before a day."""
     return conform(pd.DataFrame(rows, columns=list(KNOWN_COLUMNS), dtype="object"), KNOWN_COLUMNS)
 
 
 def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Records in plain values, missing ones None."""
+    """Records as plain values; a missing value is None."""
     return [{name: _value(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 
@@ -91,7 +91,7 @@ def _value(value: Any) -> Any:
 @quick
 @given(groups, groups)
 def test_the_whole_is_the_merge_of_its_parts(left: list[Group], right: list[Group]) -> None:
-    """by_key(a + b) == merge(by_key(a), by_key(b)), empty parts included."""
+    """by_key(a + b) == merge(by_key(a), by_key(b)) holds, also for empty parts."""
     whole = by_key(frame_of([*left, *right]))
     assert plain(whole) == plain(merge([by_key(frame_of(left)), by_key(frame_of(right))]))
 
@@ -99,32 +99,31 @@ def test_the_whole_is_the_merge_of_its_parts(left: list[Group], right: list[Grou
 @quick
 @given(groups)
 def test_order_of_the_groups_does_not_matter(rows: list[Group]) -> None:
-    """An engine may answer in any order."""
+    """Reversed rows give the same records."""
     assert plain(by_key(frame_of(rows))) == plain(by_key(frame_of(rows[::-1])))
 
 
 @quick
 @given(groups)
-def test_endpoints_sum_to_the_requests(rows: list[Group]) -> None:
-    """Requests without an endpoint stand as unknown; deployments hold those that are known."""
+def test_endpoints_add_up_to_the_requests(rows: list[Group]) -> None:
+    """Requests without an endpoint count as unknown; deployments hold only requests with a known deployment."""
     for record in plain(by_key(frame_of(rows))):
-        mine = [row for row in rows if row[0] == record["key_id"]]
-        assert (
-            sum(record["endpoint_distribution"].values()) == record["request_count"] == sum(row[3] for row in mine)
-        )
-        assert sum(record["deployments"].values()) == sum(row[3] for row in mine if row[2])
-        assert record["last_used"] == max(row[5] for row in mine)
+        own = [row for row in rows if row[0] == record["key_id"]]
+        requests = sum(row[3] for row in own)
+        assert sum(record["endpoint_distribution"].values()) == record["request_count"] == requests
+        assert sum(record["deployments"].values()) == sum(row[3] for row in own if row[2])
+        assert record["last_used"] == max(row[5] for row in own)
 
 
 def test_records_have_the_types_every_consumer_relies_on() -> None:
-    """Also without a single group, and without any deployment."""
+    """The types are the same without groups and without deployments."""
     assert by_key(empty(GROUP_COLUMNS)).dtypes.to_dict() == MEASURED
     assert records_of(("a", None, None, 1, 0, START)).dtypes.to_dict() == MEASURED
     assert merge([]).dtypes.to_dict() == MEASURED
 
 
 def test_clients_join_their_keys() -> None:
-    """A key whose clients are not known has none, and merging keeps the largest count."""
+    """A key without known clients has no count, and a merge takes the largest count."""
     clients = pd.DataFrame({"key_id": ["b"], "client_count": [7]})
     records = by_key(frame_of([used("a", 1), used("b", 1)]), clients)
     assert [row["client_count"] for row in plain(records)] == [None, 7]
@@ -148,34 +147,34 @@ def test_clients_join_their_keys() -> None:
     ],
 )
 def test_ids_in_paths_are_folded(endpoint: str, folded: str) -> None:
-    """Numbers, UUIDs, hashes and long tokens with digits; words and versions stay."""
+    """Numbers, UUIDs, hashes and long tokens with digits are folded; words and versions stay."""
     assert fold_endpoint(endpoint) == folded
     assert fold_endpoint(folded) == folded
 
 
 @quick
 @given(groups, st.integers(1, 3))
-def test_limiting_endpoints_keeps_the_busiest_and_the_sum(rows: list[Group], most: int) -> None:
-    """Beyond the limit requests stand as other; nothing else changes."""
+def test_limiting_endpoints_keeps_the_largest_and_the_sum(rows: list[Group], most: int) -> None:
+    """Requests beyond the limit count as other; all other fields stay."""
     records = by_key(frame_of(rows))
     for before, after in zip(plain(records), plain(limit_endpoints(records, most)), strict=True):
-        kept = dict(list(before.pop("endpoint_distribution").items())[:most])
+        largest = dict(list(before.pop("endpoint_distribution").items())[:most])
         limited = after.pop("endpoint_distribution")
         other = limited.pop(OTHER, 0)
-        assert limited == kept
-        assert sum(kept.values()) + other == before["request_count"]
+        assert limited == largest
+        assert sum(largest.values()) + other == before["request_count"]
         assert before == after
 
 
 def test_exploding_a_map_and_collecting_it_is_the_same_map() -> None:
-    """Also for a slice of the records, whose maps start in the middle of the array."""
+    """This holds for a slice of the records, whose maps start in the middle of the array."""
     records = records_of(used("a", 1), used("b", 2, endpoint="/y"), used("c", 3), used("c", 4, endpoint="/z"))
     rows = explode(records.iloc[1:], "endpoint_distribution")
     assert rows.to_numpy().tolist() == [["b", "/y", 2], ["c", "/x", 3], ["c", "/z", 4]]
 
 
-def test_a_register_is_cleaned_and_what_was_wrong_is_said() -> None:
-    """Rows without a key and second rows go; odd environments and times become unknown; all are counted."""
+def test_a_register_is_cleaned_and_its_faults_are_counted() -> None:
+    """Rows without a key and repeated rows are left out; invalid environments and times become unknown."""
     raw = pd.DataFrame(
         {
             "key_id": ["a", "b", "", "a", "c", None],
@@ -203,14 +202,14 @@ def test_a_register_is_cleaned_and_what_was_wrong_is_said() -> None:
 
 
 def test_an_empty_register_is_a_register() -> None:
-    """A file with a header alone has no keys and no faults."""
+    """A file with only a header has no keys and no faults."""
     register, faults = clean_register(pd.DataFrame({"key_id": []}))
     assert register.dtypes.to_dict() == REGISTER
     assert (len(register), faults) == (0, ())
 
 
 def test_a_day_holds_every_key_ever_known() -> None:
-    """Registered, measured and formerly seen keys, by key id; a silent one has zeros and its older use."""
+    """The day has registered, used and earlier used keys by key id; a silent key has zeros and its last use."""
     before = datetime(2025, 12, 30, 8, tzinfo=UTC)
     register = register_of({"key_id": "b", "environment": "live"}, {"key_id": "d"})
     known = known_of(("c", date(2025, 12, 1), before, 4))
@@ -224,7 +223,7 @@ def test_a_day_holds_every_key_ever_known() -> None:
 
 
 def test_a_key_created_after_the_day_is_not_there_yet() -> None:
-    """A replay of an old day must not know it; one created within the day is."""
+    """A replay of an old day does not know later keys. A key that is created within the day is there."""
     register = register_of(
         {"key_id": "late", "created_at": "2026-01-03T00:00:00Z"},
         {"key_id": "new", "created_at": "2026-01-02T23:59:59Z"},
@@ -234,7 +233,7 @@ def test_a_key_created_after_the_day_is_not_there_yet() -> None:
 
 
 def test_active_is_as_of_the_end_of_the_day() -> None:
-    """Revoked by then is not active, whatever its use; a silent key that no register has is not either."""
+    """A key that is revoked by then is not active, and neither is a silent key that the register lacks."""
     register = register_of(
         {"key_id": "fine"},
         {"key_id": "revoked", "revoked_at": "2026-01-02T12:00:00Z"},
@@ -252,14 +251,14 @@ def test_active_is_as_of_the_end_of_the_day() -> None:
 
 
 def test_without_a_register_every_key_ever_seen_is_active() -> None:
-    """The keys are those seen, silent that day or not."""
+    """Without a register, used and silent keys are active."""
     known = known_of(("quiet", date(2025, 12, 1), datetime(2025, 12, 1, tzinfo=UTC), 0))
     day = complete_day(records_of(used("busy", 1)), empty(REGISTER), known, DAY)
     assert day["active"].tolist() == [True, True]
 
 
 def test_a_period_adds_up_its_days() -> None:
-    """Counts and maps add, the last use is the latest, and what is known is as of the end."""
+    """Counts and maps are added, the last use is the latest, and the known facts are those at the end."""
     second = Day(date(2026, 1, 3), ZoneInfo("UTC"))
     register = register_of({"key_id": "a"}, {"key_id": "b"})
     one = complete_day(records_of(used("a", 3)), register, empty(KNOWN_COLUMNS), DAY)
@@ -274,8 +273,8 @@ def test_a_period_adds_up_its_days() -> None:
     assert period.dtypes.to_dict() == RECORD_COLUMNS
 
 
-def test_what_is_known_grows_with_every_day() -> None:
-    """First use stays, last use moves, and the silence that a use ends counts its whole days."""
+def test_known_facts_are_updated_with_every_day() -> None:
+    """The first use stays, the last use moves, and a silence counts its whole days when a use ends it."""
     old = datetime(2025, 12, 28, 8, tzinfo=UTC)
     known = known_of(
         ("back", date(2025, 12, 1), old, 2),
@@ -307,7 +306,7 @@ def test_what_is_known_grows_with_every_day() -> None:
 
 
 def test_silence_is_counted_in_local_days() -> None:
-    """A use at 23:30 UTC was on the next day in Berlin, so one day less was silent."""
+    """A use at 23:30 UTC is on the next day in Berlin, so the silence is one day shorter."""
     berlin = Day(date(2026, 1, 2), ZoneInfo("Europe/Berlin"))
     known = known_of(("a", date(2025, 12, 31), datetime(2025, 12, 30, 23, 30, tzinfo=UTC), 0))
     day = complete_day(records_of(used("a", 1)), empty(REGISTER), known, berlin)
@@ -315,7 +314,7 @@ def test_silence_is_counted_in_local_days() -> None:
 
 
 def test_the_answer_has_exactly_the_shape_of_the_contract() -> None:
-    """Active keys alone, most requests first, ties by id, in plain JSON."""
+    """The answer has only active keys, most requests first, ties by id, in plain JSON."""
     register = register_of(
         {"key_id": "b", "name": "shop", "environment": "live"},
         {"key_id": "a", "environment": "test"},
@@ -362,6 +361,6 @@ def test_the_answer_has_exactly_the_shape_of_the_contract() -> None:
 
 
 def test_the_answer_of_nothing_is_empty() -> None:
-    """No keys at all is an answer too."""
+    """The answer for no keys has an empty list."""
     day = complete_day(empty(MEASURED), empty(REGISTER), empty(KNOWN_COLUMNS), DAY)
     assert by_key_answer(day) == {"keys": [], "total_keys": 0}
