@@ -1,4 +1,4 @@
-"""What scoring a day costs: microseconds a key, and as a ratio to a bare numpy mean and SD in the same run.
+"""What scoring a day and its past costs: microseconds a key, and as a ratio to a bare numpy mean and SD.
 
 python benchmarks/scoring.py [--keys 100000]
 """
