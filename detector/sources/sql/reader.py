@@ -1,7 +1,7 @@
 """Usage from the tables of a database, through SQLAlchemy Core.
 
-The database counts: one statement per window of days, whose answer is a row per day, key, endpoint
-and deployment. Table and column names are looked up by reflection and never pasted into SQL.
+The database counts: one statement for a window of days gives one row per day, key, endpoint and deployment.
+Names of tables and columns are looked up by reflection and quoted by SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -56,17 +56,18 @@ Answer = TypeVar("Answer")
 
 ROWS_AT_ONCE = 10_000
 DAYS_AT_ONCE = 128
-"""Answers are streamed day by day, so a first pull needs only one scan of the table."""
+"""Days of one statement. The answer is streamed day by day, so a long window needs no more memory than a short
+one, and saves scans of the table."""
 
 _LOG = logging.getLogger(__name__)
 
 
 class ConnectionLostError(SourceError):
-    """The database went away while it answered; asked again, it may answer."""
+    """The connection to the database was lost. Another attempt may succeed."""
 
 
 class SqlReader:
-    """The ``sql`` source. Every call is one read-only transaction, asked again where the connection was lost."""
+    """The ``sql`` source. Every call is one read-only transaction, repeated where the connection is lost."""
 
     def __init__(self, config: SqlSource, timezone: ZoneInfo) -> None:
         self._config = config
@@ -80,74 +81,79 @@ class SqlReader:
     def columns(self) -> dict[str, str]:
         """The columns of the usage table that are read."""
 
-        def named(connection: Connection) -> dict[str, str]:
+        def names(connection: Connection) -> dict[str, str]:
             table = self._table(self._config.usage, connection)
             return usage_columns(self._config, table.columns.keys(), f"table {self._config.usage}")
 
-        return self._ask(named)
+        return self._ask(names)
 
     def keys(self) -> pd.DataFrame:
-        """The register, from a table or by a query."""
+        """The register, from a table or a query."""
         if self._config.keys is None and self._config.keys_query is None:
             return empty(REGISTER)
         raw = self._ask(self._register)
-        for name in {"created_at", "revoked_at"} & set(raw):
-            raw[name] = pd.Series([_instant_text(value) for value in raw[name]], dtype="object")
-        plain = {name: pd.Series(map(_plain, values), dtype="object") for name, values in raw.items()}
-        register, self._faults.register = clean_register(pd.DataFrame(plain))
+        columns = {}
+        for name, values in raw.items():
+            to_text = _instant_text if name in ("created_at", "revoked_at") else _text
+            columns[name] = pd.Series(map(to_text, values), dtype="object")
+        register, self._faults.register = clean_register(pd.DataFrame(columns))
         return register
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
-        """Records of every day, by one statement per window of days, and one for clients where known.
-
-        A day is given whole; where the connection is lost, the days not yet given are asked for again.
-        """
+        """The records of every day. Each window of days is one statement, and another one counts clients."""
         for window in windows(first, last, self._timezone, DAYS_AT_ONCE):
-            left = list(window.days)
+            remaining = list(window.days)
+            # Where the connection is lost, another attempt reads the remaining days.
             for attempt in _attempts():
                 with attempt:
-                    for day, frame in self._window(Window(tuple(left))):
-                        left.pop(0)
-                        yield day.date, frame
+                    for day, measured in self._window(Window(tuple(remaining))):
+                        remaining.pop(0)
+                        yield day.date, measured
 
     def faults(self, day: date) -> tuple[Fault, ...]:
-        """What could not be used of the day, of the table as a whole, and of the register."""
+        """The faults of the day, of the table as a whole, and of the register."""
         return self._faults.of(day)
 
     def watermark(self) -> datetime | None:
-        """The latest instant that a usable row states; a daily row without one states its day's start."""
+        """The latest instant of a usable row. A daily row without a last activity counts as its day's start."""
 
         def latest(connection: Connection) -> tuple[Any, datetime | None]:
-            readings = self._readings(connection)
-            row = connection.execute(latest_use(readings)).first()
-            day, used = tuple(row) if row else (None, None)
-            return day, readings.times.read_one(used) if readings.times else None
+            usage = self._usage_rows(connection)
+            row = connection.execute(latest_use(usage)).first()
+            if row is None:
+                return None, None
+            day, used_at = row
+            return day, usage.times.read_one(used_at) if usage.times else None
 
-        day, reached = self._ask(latest)
-        return reached if self._events else watermark_of_days(_date(day), reached, self._timezone)
+        day, instant = self._ask(latest)
+        if self._events:
+            return instant
+        return watermark_of_days(_date(day), instant, self._timezone)
 
     def activity_before(self, day: date) -> pd.DataFrame:
         """First and last use of every key before the day, from the whole table."""
         bound = Day(day, self._timezone)
 
         def before(connection: Connection) -> tuple[UsageRows, Sequence[Any]]:
-            readings = self._readings(connection)
-            return readings, connection.execute(first_and_last(readings, bound)).all()
+            usage = self._usage_rows(connection)
+            return usage, connection.execute(first_and_last(usage, bound)).all()
 
-        readings, found = self._ask(before)
-        rows = pd.DataFrame(found, columns=["key_id", "first_day", "last_day", "first_used", "last_used"])
+        usage, answer = self._ask(before)
+        rows = pd.DataFrame(answer, columns=["key_id", "first_day", "last_day", "first_used", "last_used"])
         for name in ("first_used", "last_used"):
-            rows[name] = readings.times.read(rows[name]) if readings.times else pd.Series(dtype=INSTANT)
+            rows[name] = usage.times.read(rows[name]) if usage.times else pd.Series(dtype=INSTANT)
         for name in ("first_day", "last_day"):
             rows[name] = pd.Series([_date(value) for value in rows[name]], dtype="object")
-        return activity_of_events(rows, bound) if self._events else activity_of_days(rows, bound)
+        if self._events:
+            return activity_of_events(rows, bound)
+        return activity_of_days(rows, bound)
 
     def not_guaranteed(self) -> tuple[str, ...]:
-        """What a session of the database is not held to, each as the end of a sentence."""
+        """The guarantees that a session of the database lacks, each as the end of a sentence."""
         return self._dialect.not_guaranteed
 
     def _ask(self, question: Callable[[Connection], Answer]) -> Answer:
-        """The answer to a question, asked again while the connection is lost."""
+        """The answer to a question. It is asked again where the connection is lost."""
         for attempt in _attempts():
             with attempt, self._connected() as connection:
                 return question(connection)
@@ -158,48 +164,61 @@ class SqlReader:
         if self._config.keys_query is not None:
             result = connection.execute(text(self._config.keys_query))
             columns = register_columns(self._config, result.keys(), "source.keys_query")
-            return _frame([[row[theirs] for theirs in columns.values()] for row in result.mappings()], columns)
+            rows = [[row[theirs] for theirs in columns.values()] for row in result.mappings()]
+            return _frame(rows, columns)
         table = self._table(str(self._config.keys), connection)
         columns = register_columns(self._config, table.columns.keys(), f"table {self._config.keys}")
-        return _frame(connection.execute(select(*(table.c[theirs] for theirs in columns.values()))), columns)
+        selected = [table.c[theirs] for theirs in columns.values()]
+        return _frame(connection.execute(select(*selected)), columns)
 
     def _window(self, window: Window) -> Iterator[tuple[Day, pd.DataFrame]]:
         with self._connected() as connection:
-            seen = self._readings(connection, window)
-            asked = client_counts(dated(seen, window))
-            clients = dict(_days(connection, asked, window)) if seen.has_clients else {}
-            readings = self._readings(connection, window, clients=False)
-            rows = dated(readings, window)
+            clients = self._clients(connection, window)
+            usage = self._usage_rows(connection, window, with_clients=False)
             undated: list[Observation] = []
-            for day, frame in _days(connection, counts(rows), window):
+            for day, rows in _days(connection, counts(dated(usage, window)), window):
                 if day is None:
-                    undated = list(_observed(frame, None))
+                    undated = list(_observed(rows, None))
                     continue
-                self._faults.record(Window((day,)), [*_observed(frame, day.date), *undated])
-                yield day, by_key(_groups(frame, readings.times, day), clients.get(day))
+                self._faults.record(Window((day,)), [*_observed(rows, day.date), *undated])
+                yield day, by_key(_groups(rows, usage.times, day), clients.get(day))
 
-    def _readings(
-        self, connection: Connection, window: Window | None = None, *, clients: bool = True
+    def _clients(self, connection: Connection, window: Window) -> dict[Day | None, pd.DataFrame]:
+        """key_id and client_count of every day; empty where the table has no clients."""
+        # One statement for both counts would group the requests by client and be much slower.
+        usage = self._usage_rows(connection, window)
+        if not usage.has_clients:
+            return {}
+        return dict(_days(connection, client_counts(dated(usage, window)), window))
+
+    def _usage_rows(
+        self, connection: Connection, window: Window | None = None, *, with_clients: bool = True
     ) -> UsageRows:
-        """The usage table in our columns; without ``clients`` like requests of several count as one row."""
+        """The rows of the usage table in our columns."""
         table = self._table(self._config.usage, connection)
         columns = usage_columns(self._config, table.columns.keys(), f"table {self._config.usage}")
-        theirs = {name: table.c[column] for name, column in columns.items() if clients or name != "client"}
+        if not with_clients:
+            columns.pop("client", None)
+        selected = {name: table.c[theirs] for name, theirs in columns.items()}
         deployment = self._config.deployment
         if self._events:
-            return event_rows(table, theirs, deployment, self._dialect, window)
-        return daily_rows(table, theirs, deployment, self._dialect)
+            return event_rows(table, selected, deployment, self._dialect, window)
+        return daily_rows(table, selected, deployment, self._dialect)
 
     def _table(self, name: str, connection: Connection) -> Table:
         inspector = inspect(connection)
-        schema, _, plain = ("", "", name) if inspector.has_table(name) else name.rpartition(".")
+        schema = ""
+        plain = name
+        # A table's own name may hold a dot.
+        if not inspector.has_table(name):
+            schema, _, plain = name.rpartition(".")
         try:
             return Table(plain, MetaData(), schema=schema or None, autoload_with=connection, resolve_fks=False)
         except NoSuchTableError:
             known = inspector.get_table_names(schema or None) + inspector.get_view_names(schema or None)
             raise SourceError(
                 f"source {self._config.name}: there is no table '{name}'{did_you_mean(plain, known)}; "
-                f"name the right one, as name or schema.name, and check what the user may see"
+                "write its name, or schema.name, and check that the database user may see it"
             ) from None
 
     @contextmanager
@@ -208,7 +227,7 @@ class SqlReader:
         try:
             with engine.connect() as connection:
                 self._dialect.begin(connection, self._config.statement_timeout)
-                self._say_what_is_not_guaranteed()
+                self._warn_of_missing_guarantees()
                 self._answered = True
                 yield connection
         except SQLAlchemyError as error:
@@ -216,8 +235,9 @@ class SqlReader:
         finally:
             engine.dispose()
 
-    def _say_what_is_not_guaranteed(self) -> None:
-        """Warn once, of a database that is not known; what the known ones cannot do stands in the reference."""
+    def _warn_of_missing_guarantees(self) -> None:
+        """Warn once if the database is unknown."""
+        # The reference names the missing guarantees of the known databases.
         if self._dialect.known or self._answered:
             return
         _LOG.warning(
@@ -241,21 +261,22 @@ class SqlReader:
         return engine
 
     def _failure(self, error: SQLAlchemyError, engine: Engine) -> SourceError:
-        """The driver's first line; neither the statement nor the password.
-
-        Once the database has answered, not getting a connection means that it went away.
-        """
-        problem = str(error.orig if isinstance(error, DBAPIError) else error).strip().split("\n")[0]
+        """The error for users: the first line of the driver's text, without the statement and the password."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        problem = str(cause).strip().split("\n")[0]
         if engine.url.password:
             problem = problem.replace(str(engine.url.password), "***")
-        place = engine.url.render_as_string(hide_password=True)
-        lost = isinstance(error, DBAPIError) and (
-            error.connection_invalidated or (self._answered and error.statement is None)
-        )
-        return (ConnectionLostError if lost else SourceError)(
-            f"source {self._config.name}: {place} did not answer: {mask(problem)[:300]}; "
+        url = engine.url.render_as_string(hide_password=True)
+        text = (
+            f"source {self._config.name}: {url} did not answer: {mask(problem)[:300]}; "
             "check source.url and what its user may read"
         )
+        is_lost = False
+        if isinstance(error, DBAPIError):
+            # An error without a statement is a failed connection. Before the first answer the URL may be wrong;
+            # after it the database restarts or is being replaced.
+            is_lost = error.connection_invalidated or (self._answered and error.statement is None)
+        return ConnectionLostError(text) if is_lost else SourceError(text)
 
 
 def _frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
@@ -263,63 +284,76 @@ def _frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
 
 
 def _attempts() -> Iterator[Attempt]:
-    """Five, with pauses of seconds: a restart or a failover is over by then."""
-    return attempts(_may_come_back, most=5, first_pause=1, longest_pause=30)
+    """Five attempts with pauses of up to 30 seconds: enough for a restart or a failover."""
+    return attempts(_is_worth_another_attempt, most=5, first_pause=1, longest_pause=30)
 
 
-def _may_come_back(error: Exception) -> bool:
-    lost = isinstance(error, ConnectionLostError)
-    if lost:
+def _is_worth_another_attempt(error: Exception) -> bool:
+    is_lost = isinstance(error, ConnectionLostError)
+    if is_lost:
         _LOG.warning("%s; trying again", error)
-    return lost
+    return is_lost
 
 
 def _days(
     connection: Connection, statement: Select[Any], window: Window
 ) -> Iterator[tuple[Day | None, pd.DataFrame]]:
-    """The answer day by day, empty days too; rows of no day come first, if there are any.
+    """The rows of the answer by day. Rows without a usable day come first, with None; empty days are included.
 
-    The first column is the day's number in the window or its day.
+    The first column is the number of the day in the window, or the day.
     """
     result = connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE})
     names = list(result.keys())
-    days: list[Day | None] = list(window.days)
-    places = {place: day for number, day in enumerate(window.days) for place in (number, day.date)}
+    remaining = list(window.days)
+    days: dict[Any, Day] = {}
+    for number, day in enumerate(window.days):
+        days[number] = day
+        days[day.date] = day
     for value, rows in groupby(result, key=lambda row: row[0]):
-        day = places.get(_date(value))
-        while day is not None and days[0] != day:
-            yield days.pop(0), pd.DataFrame(columns=names, dtype="object")
-        yield day, _frame(rows, names)
-        days = days[1:] if day is not None else days
-    for day in days:
-        yield day, pd.DataFrame(columns=names, dtype="object")
+        day_of_rows = days.get(_date(value))
+        if day_of_rows is None:
+            yield None, _frame(rows, names)
+            continue
+        while remaining[0] != day_of_rows:
+            yield remaining.pop(0), _frame([], names)
+        yield remaining.pop(0), _frame(rows, names)
+    for day in remaining:
+        yield day, _frame([], names)
 
 
 def _groups(frame: pd.DataFrame, times: Times | None, day: Day) -> pd.DataFrame:
     """The usable rows of a day that have requests, as ``GROUP_COLUMNS``."""
     usable = frame[frame["problem"].isna() & (frame["request_count"].fillna(0) > 0)]
-    unknown = pd.Series(pd.NA, index=usable.index, dtype=INSTANT)
-    return clamp_last_use(usable.assign(last_used=times.read(usable["last_used"]) if times else unknown), day)
+    if times is None:
+        last_used = pd.Series(pd.NA, index=usable.index, dtype=INSTANT)
+    else:
+        last_used = times.read(usable["last_used"])
+    return clamp_last_use(usable.assign(last_used=last_used), day)
 
 
 def _observed(frame: pd.DataFrame, day: date | None) -> Iterator[Observation]:
-    """The faults among the rows of a day, or of none."""
+    """The faults among the rows of a day; ``day`` is None for rows without a usable day."""
     reasons = frame["problem"].where(frame["problem"].notna(), frame["warning"])
     faulty = frame.assign(reason=reasons)[reasons.notna()]
-    for reason, lines, *details in faulty[["reason", "lines", "least", "most"]].itertuples(index=False):
-        for number, detail in enumerate(details):
-            yield Observation(day, reason, 0 if number else int(lines), sample(detail or "", str(day or "")))
+    origin = str(day or "")
+    for reason, lines, least, most in faulty[["reason", "lines", "least", "most"]].itertuples(index=False):
+        yield Observation(day, reason, int(lines), sample(least or "", origin))
+        # Another sample of the same rows, which are counted already.
+        yield Observation(day, reason, 0, sample(most or "", origin))
 
 
 def _date(value: Any) -> Any:
-    """A day as a date, also where the database has only text for it."""
+    """The day as a date. SQLite gives it as text."""
     return date.fromisoformat(value[:10]) if isinstance(value, str) else value
 
 
 def _instant_text(value: Any) -> str | None:
     micros = micros_of(value)
-    return from_micros(micros).isoformat() if micros is not None else _plain(value)
+    if micros is None:
+        # ``clean_register`` counts a text that is no time as a fault.
+        return _text(value)
+    return from_micros(micros).isoformat()
 
 
-def _plain(value: Any) -> str | None:
+def _text(value: Any) -> str | None:
     return None if value is None or value is pd.NaT else str(value)
