@@ -176,8 +176,11 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
         error=job.source_error,
         faults=judged.panel.faults,
     )
-    run, said = {"run_id": run_id, "started_at": job.now}, job.state.triage()
-    return assemble(judged, config, [status], run=run, generated_at=job.now, failures=job.failures, said=said)
+    run = {"run_id": run_id, "started_at": job.now}
+    entries = job.state.triage()
+    return assemble(
+        judged, config, [status], run=run, generated_at=job.now, failures=job.failures, entries=entries
+    )
 
 
 def facts_of(report: RunReport) -> dict[str, object]:

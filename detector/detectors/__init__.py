@@ -1,4 +1,4 @@
-"""What looks unusual. A detector is one file here, one line in ``DETECTORS`` and one case file in the tests."""
+"""Detectors of unusual usage. A detector is one file here, one line in ``DETECTORS`` and one test-case file."""
 
 from __future__ import annotations
 
@@ -24,55 +24,58 @@ DETECTORS = {
     "revoked_key_use": "detector.detectors.revoked_key_use:RevokedKeyUse",
     "went_silent": "detector.detectors.went_silent:WentSilent",
 }
-"""Kind of detector: where it is. Where several name one key for the same type, the first one's finding stays."""
+"""Kind of detector to the path of its class. When several detectors report the same type for one key, the finding
+of the first detector in this order stays."""
 
 
 class Detector(ABC):
-    """Scores keys; what becomes of the scores is the policy's business.
+    """A detector scores the keys of a panel. The policy turns scores into findings.
 
-    A detector states in its class all that others need to know of it: nothing else lists it but ``DETECTORS``.
+    The class attributes state everything that other modules need to know about a detector. Only ``DETECTORS``
+    lists it.
     """
 
     kind: ClassVar[str]
-    """Its name, under which ``DETECTORS`` has it, and the type of its findings unless its scores say another."""
+    """The detector's name in ``DETECTORS``. Its findings have this type unless its scores have a type column."""
     is_rule: ClassVar[bool]
-    """A rule raises where the score is above zero. Any other detector is statistical: it raises above a threshold
-    that the alert budget sets from its own past scores."""
+    """A rule raises every score above zero. Any other detector is statistical: it raises scores above a threshold
+    that follows from the alert budget and the detector's own past scores."""
     types: ClassVar[tuple[FindingType, ...]] = ()
-    """The types of finding that it states."""
+    """The types of finding that this detector defines."""
     methods: ClassVar[tuple[str, ...]] = ()
-    """Of a detector that judges volume, the values of ``detection.method`` that choose it. Half of the alert
-    budget is for these. A detector without methods always runs."""
+    """The values of ``detection.method`` that choose this detector. Only detectors that evaluate volume have
+    methods, and they share half of the alert budget. A detector without methods always runs."""
     names: ClassVar[tuple[str, ...]] = ()
-    """The types of finding that it names, where they are not its kind alone; another detector may state them."""
+    """The types of finding that this detector reports, if they differ from its kind. Another detector may define
+    them."""
     needs_complete_data: ClassVar[bool] = False
-    """Whether it raises nothing while the day's data are incomplete."""
+    """Whether the detector raises nothing while the day's data are incomplete."""
 
     def __init__(self, settings: Detection) -> None:
         self.settings = settings
 
     @classmethod
     def days_before(cls, settings: Detection) -> int:
-        """How many days before the judged one it asks for; it makes do with fewer."""
+        """The number of days before the evaluated day that the detector asks for. It also works with fewer."""
         return settings.baseline_days
 
     @classmethod
     def named_types(cls) -> frozenset[str]:
-        """The types of finding that it names."""
+        """The types of finding that the detector reports."""
         return frozenset(cls.names or (cls.kind,))
 
     @abstractmethod
     def judge(self, panel: Panel) -> Judgement:
-        """Score every key of the panel for its last day, which must not be changed."""
+        """Score every key for the last day of the panel, without changing the panel."""
 
 
 def detector_classes() -> dict[str, type[Detector]]:
-    """Every registered detector by its kind, in the order of ``DETECTORS``."""
+    """Every registered detector class by its kind, in the order of ``DETECTORS``."""
     return {kind: load_plug_in(DETECTORS, kind) for kind in DETECTORS}
 
 
 def all_detectors(settings: Detection) -> list[Detector]:
-    """One of each registered detector, of those that judge volume only the ones that the method chooses."""
+    """One instance of each registered detector, without the volume detectors that the method does not choose."""
     return [
         detector(settings)
         for detector in detector_classes().values()

@@ -1,4 +1,4 @@
-"""What a person reads about a key that a detector named, and the words and grades that detectors share."""
+"""The text that a reader gets about a reported key, and the words and severities that detectors share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pandas as pd
 from detector.model.finding import Severity, Technique
 
 LEVELS = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
-"""The severities that most detectors give, by level."""
+"""The severities that most detectors use. A level is an index into this tuple."""
 SURE_FROM = 8
-"""The score from which a statistical detector is sure."""
+"""The score from which the confidence of a statistical detector is high."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a person needs to know about one key that a detector named."""
+    """The text of a finding about one key."""
 
     title: str
     reason: str
@@ -31,8 +31,10 @@ class Description:
 
 
 def graded(level: int, reasons: Iterable[str], environment: str) -> tuple[Severity, tuple[str, ...]]:
-    """The severity of a level (an index into ``LEVELS``), one lower for a test key, and the reasons with the
-    key's environment after them."""
+    """The severity of a level (an index into ``LEVELS``), and the reasons followed by the key's environment.
+
+    A test key gets the next lower severity.
+    """
     if environment == "test":
         return LEVELS[max(level - 1, 0)], (*reasons, "a test key")
     if environment == "live":
@@ -41,15 +43,15 @@ def graded(level: int, reasons: Iterable[str], environment: str) -> tuple[Severi
 
 
 def confidence_of(score: float) -> str:
-    """How sure a statistical detector is of a score."""
+    """The confidence of a statistical detector in a score: high or medium."""
     return "high" if score >= SURE_FROM else "medium"
 
 
 def live_or_not(record: pd.Series[Any]) -> str:
-    """Whether a key is a live one, as a reason for a severity."""
+    """The phrase that gives a key's environment as a reason for a severity."""
     return "a live key" if record["environment"] == "live" else "not a live key"
 
 
 def owner_of(record: pd.Series[Any]) -> str:
-    """Whom to ask about a key, as words in a sentence."""
+    """The phrase that names the owner of a key within a sentence."""
     return "the key's owner" if pd.isna(record["team"]) else f"team {record['team']}"

@@ -1,4 +1,4 @@
-"""Dormant keys that wake: long silence, then a request."""
+"""Dormant keys in use again: a long silence, then a request."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 from detector.usage.aggregation import local_days
 
-RHYTHM_GAPS = 5
-RHYTHM_QUANTILE = 0.9
+FEWEST_SILENCES = 5
+SILENCE_QUANTILE = 0.9
 DORMANCIES = 4
-"""A key's own silences are looked for in so many times ``dormant_after_days``."""
+"""The panel reaches back this many times ``dormant_after_days``, to show a key's usual silences."""
 
 
 class DormantWake(Detector):
-    """A key with requests that day after at least ``dormant_after_days`` observed silent days.
+    """A key with requests after at least ``dormant_after_days`` observed silent days.
 
-    A key that has been silent five times or more must also exceed the 90th percentile of its own
-    silences, so that a monthly job is not dormant on day 29. Days that nobody saw do not count as
-    silent: an outage is no dormancy and the recovery after it no wake. A registered key never seen used
-    counts its observed days. Score: silent days over what would be usual for the key; 0 for no wake.
+    A key with five or more silences must also exceed the 90th percentile of its own silences, so that a
+    monthly job is not dormant on day 29. Days with missing data do not count as silent: an outage of the
+    source makes no key dormant. For a registered key without any use, every observed day counts as silent.
+
+    Score: the number of silent days divided by the key's usual longest silence; 0 for every other key.
     """
 
     kind = "dormant_wake"
@@ -52,18 +53,19 @@ class DormantWake(Detector):
 
     @classmethod
     def days_before(cls, settings: Detection) -> int:
-        """As many as it takes to see a key's usual silences."""
+        """Enough days to show a key's usual silences."""
         return DORMANCIES * settings.dormant_after_days
 
     def judge(self, panel: Panel) -> Judgement:
-        """Score every active key by how long it was silent before that day's first request."""
+        """Score every active key by the length of its silence before the evaluated day."""
         silent, known = silence_before(panel)
         least = self.settings.dormant_after_days
         score = np.zeros(len(panel.keys))
         used = (panel.requests[:, -1] > 0) & panel.records["active"].to_numpy()
         for row in np.flatnonzero(used & known & (silent >= least)):
-            rhythm = _rhythm(panel, row)
-            score[row] = silent[row] / max(least, rhythm) if silent[row] > rhythm else 0.0
+            usual_silence = _usual_silence(panel, row)
+            if silent[row] > usual_silence:
+                score[row] = silent[row] / max(least, usual_silence)
         scores = score_frame(
             panel,
             score,
@@ -79,7 +81,7 @@ class DormantWake(Detector):
 
 
 def _describe_keys(panel: Panel, silent: NDArray[np.int64], keys: list[str]) -> dict[str, Description]:
-    """How long each key was silent, and how unusual that is."""
+    """The length of each key's silence, compared with its longest silence before."""
     rows = panel.keys.get_indexer(pd.Index(keys))
     return {
         key: _describe_key(panel, int(silent[row]), panel.records.iloc[row])
@@ -116,10 +118,10 @@ def _describe_key(panel: Panel, silent: int, record: pd.Series[Any]) -> Descript
 
 
 def _severity(record: pd.Series[Any], silent: int) -> tuple[Severity, tuple[str, ...]]:
-    """A live key that was used before may have been found by somebody else; a pause as long as one before is
-    less of a sign."""
+    """The severity of a dormant key in use, and its reasons."""
     live = record["environment"] == "live"
     key = live_or_not(record)
+    # An attacker who found an old live key is the worst case. A pause that the key made before is a weaker sign.
     if pd.isna(record["last_seen"]):
         return Severity.MEDIUM, (key, "never used before")
     if silent <= record["longest_silence"]:
@@ -129,7 +131,7 @@ def _severity(record: pd.Series[Any], silent: int) -> tuple[Severity, tuple[str,
 
 
 def _techniques(record: pd.Series[Any], silent: int) -> tuple[Technique, ...]:
-    """Only where requests were accepted: a key that is refused opens nothing."""
+    """The technique that accepted requests may show; none while every request failed."""
     accepted = record["request_count"] - record["error_count"]
     if not accepted:
         return ()
@@ -138,28 +140,31 @@ def _techniques(record: pd.Series[Any], silent: int) -> tuple[Technique, ...]:
 
 
 def silence_before(panel: Panel) -> tuple[NDArray[np.int64], Flags]:
-    """Per key the observed silent days before that day, and whether that is known at all.
+    """Per key the number of observed silent days before the evaluated day, and whether that number is known.
 
-    Known is what follows a last use that history or source report, or at least the whole life of a
-    registered key within the panel. Days nobody saw are taken off.
+    The number is known for a key with a last use in the history or the source. It is also known for a
+    registered key, whose whole life within the panel counts. Days with missing data are subtracted.
     """
     last_days = local_days(panel.records["last_seen"], panel.day)
     used = ~np.isnat(last_days)
     days = panel.days[:-1]
     since = (panel.days[-1] - last_days).astype("timedelta64[D]").astype("float64") - 1
-    seen_from = int(np.argmin(panel.missing)) if not panel.missing.all() else len(panel.missing)
-    gaps = panel.missing[:-1] & (np.arange(len(days)) >= seen_from)
-    unseen = ((days[None, :] > last_days[:, None]) & gaps[None, :]).sum(axis=1)
+    # The days before the first day with data are no gap: the history does not reach back to them.
+    first_present = len(panel.missing) if panel.missing.all() else int(np.argmin(panel.missing))
+    gaps = panel.missing[:-1] & (np.arange(len(days)) >= first_present)
+    gaps_since_use = ((days[None, :] > last_days[:, None]) & gaps[None, :]).sum(axis=1)
     observed = panel.observed[:, :-1].sum(axis=1)
-    silent = np.where(used, since - unseen, observed)
+    silent = np.where(used, since - gaps_since_use, observed)
     registered = panel.records["registered"].to_numpy(dtype=bool)
     return np.maximum(np.nan_to_num(silent), 0).astype(np.int64), used | registered
 
 
-def _rhythm(panel: Panel, row: np.intp) -> float:
-    """The 90th percentile of a key's own silences in days; 0 while it has had fewer than five."""
+def _usual_silence(panel: Panel, row: np.intp) -> float:
+    """The 90th percentile of a key's own silences in days; 0 for a key with fewer than five silences."""
     uses = np.flatnonzero((panel.requests[row, :-1] > 0) & panel.observed[row, :-1])
-    unseen = np.cumsum(panel.missing)
-    silences = np.diff(uses) - 1 - (unseen[uses[1:]] - unseen[uses[:-1]] if len(uses) else 0)
+    missing_so_far = np.cumsum(panel.missing)
+    silences = np.diff(uses) - 1 - np.diff(missing_so_far[uses])
     silences = silences[silences > 0]
-    return float(np.quantile(silences, RHYTHM_QUANTILE)) if len(silences) >= RHYTHM_GAPS else 0.0
+    if len(silences) < FEWEST_SILENCES:
+        return 0.0
+    return float(np.quantile(silences, SILENCE_QUANTILE))

@@ -1,4 +1,4 @@
-"""Endpoint shifts: a key's requests go elsewhere than they usually do."""
+"""Endpoint shifts: a key calls other endpoints than it usually does."""
 
 from __future__ import annotations
 
@@ -23,25 +23,29 @@ from detector.usage.aggregation import NO_ENDPOINT, OTHER, map_of
 
 LEAST_REQUESTS = 10
 LEAST_MOVED = 0.2
-"""A shift moves at least this share of the day's requests."""
+"""A key is reported only if at least this share of its requests went to other endpoints than usual."""
 ENUMERATION = 5
 MOSTLY_REFUSED = 0.5
 
 
 class EndpointShift(Detector):
-    """The deviance of that day's endpoint counts from the key's own usual mix.
+    """The deviance of a day's endpoint counts from the key's own usual mix.
 
-    With ``n`` requests that day, ``c`` of them on an endpoint whose usual share is ``q``,
+    A key makes ``n`` requests on the evaluated day, and ``c`` of them go to an endpoint with the usual share
+    ``q``. The deviance is
 
         D = 2 sum c log(c / nq)
 
-    over the key's own endpoints and one more that stands for all it never used, whose share is what the
-    key's (and, where it has little history, the fleet's) days had on average. The mean and variance of D by
-    chance are those of Poisson deviances, which hold for small counts where the chi-square does not
-    (McCullagh 1986); both are inflated by ``1 + n scatter + n / N``, with the scatter of the mix from day
-    to day by moments of the key's own days, each against all others, and N the requests of its history.
-    The ratio becomes a normal quantile by the cube root (Wilson and Hilferty 1931), is centred and scaled
-    across the fleet of the day, and grows without bound.
+    The sum runs over the key's own endpoints and one more, which stands for all endpoints that the key never
+    used. The usual share of this one is the average over the key's days. A key with little history takes the
+    average of the fleet.
+
+    The mean and variance of D by chance are those of Poisson deviances, which hold for small counts where the
+    chi-square does not (McCullagh 1986). Both are multiplied by ``1 + n scatter + n / N``. ``N`` is the number
+    of requests in the key's history. ``scatter`` is how much the mix varies from day to day; it is a moment
+    estimate that compares each of the key's days with all the others. The cube root turns the ratio of D to its
+    mean into a normal quantile (Wilson and Hilferty 1931). This quantile is centred and scaled across the
+    fleet of the day. The score has no upper bound.
 
     McCullagh, P. (1986). The conditional distribution of goodness-of-fit statistics. JASA 81 (393).
     """
@@ -61,13 +65,13 @@ class EndpointShift(Detector):
     )
 
     def judge(self, panel: Panel) -> Judgement:
-        """Score the last day of every active key, and the days before it, each against the mix of the others."""
+        """Score the last day of every active key, and each day before it, against the mix of the other days."""
         counts = panel.endpoint_counts(min(self.settings.baseline_days + 1, len(panel.days)))
-        seen = distances(_placed(counts, panel.missing[-len(counts.days) :]))
-        of_days = self._scores(panel, seen)
-        requests = seen.requests[:, -1]
-        moved = seen.moved[:, -1]
-        usual, highest = _usual_moves(seen)
+        measured = distances(_named_endpoints(counts, panel.missing[-len(counts.days) :]))
+        of_days = self._scores(panel, measured)
+        requests = measured.requests[:, -1]
+        moved = measured.moved[:, -1]
+        usual, highest = _usual_moves(measured)
         scores = score_frame(
             panel,
             of_days[:, -1],
@@ -76,57 +80,62 @@ class EndpointShift(Detector):
             low=0.0,
             high=requests * highest,
             eligible=(requests >= LEAST_REQUESTS) & (moved >= np.maximum(usual, LEAST_MOVED)),
-            not_judged=self._excuses(panel, seen),
+            not_judged=self._excuses(panel, measured),
         )
-        return Judgement(scores, partial(_describe_keys, panel, scores), _past_scores(of_days, seen))
+        return Judgement(scores, partial(_describe_keys, panel, scores), _past_scores(of_days, measured))
 
-    def _scores(self, panel: Panel, seen: Distances) -> Floats:
-        """Keys x days of scores, NaN where a key cannot be judged."""
-        spread = 2 / (9 * seen.freedom)
-        z = (np.cbrt(seen.deviance / seen.chance) - (1 - spread)) / np.sqrt(spread)
-        z = np.where(seen.requests > 0, z, 0.0)
-        z[~self._judgeable(panel, seen)] = np.nan
+    def _scores(self, panel: Panel, measured: Distances) -> Floats:
+        """Keys x days of scores, NaN for a key and day that cannot be evaluated."""
+        spread = 2 / (9 * measured.freedom)
+        z = (np.cbrt(measured.deviance / measured.chance) - (1 - spread)) / np.sqrt(spread)
+        z = np.where(measured.requests > 0, z, 0.0)
+        z[~self._judgeable(panel, measured)] = np.nan
         for day in range(z.shape[1]):
-            centre, scale = centre_and_scale(z[seen.requests[:, day] >= LEAST_REQUESTS, day])
+            centre, scale = centre_and_scale(z[measured.requests[:, day] >= LEAST_REQUESTS, day])
             z[:, day] = (z[:, day] - centre) / scale
         return z
 
-    def _judgeable(self, panel: Panel, seen: Distances) -> Flags:
-        days = slice(-seen.requests.shape[1], None)
-        without = (seen.requests == 0) & (panel.requests[:, days] > 0)
-        short = (seen.requests > 0) & (seen.history < LEAST_HISTORY)
-        keys = self._old_enough(panel, seen) & panel.records["active"].to_numpy() & bool(seen.requests.any())
-        judgeable: Flags = keys[:, None] & panel.observed[:, days] & ~without & ~short
+    def _judgeable(self, panel: Panel, measured: Distances) -> Flags:
+        days = slice(-measured.requests.shape[1], None)
+        without_endpoints = (measured.requests == 0) & (panel.requests[:, days] > 0)
+        short = (measured.requests > 0) & (measured.history < LEAST_HISTORY)
+        keys = self._old_enough(panel, measured) & panel.records["active"].to_numpy()
+        if not measured.requests.any():
+            keys = np.zeros_like(keys)
+        judgeable: Flags = keys[:, None] & panel.observed[:, days] & ~without_endpoints & ~short
         return judgeable
 
-    def _old_enough(self, panel: Panel, seen: Distances) -> Flags:
-        days = panel.observed[:, -seen.requests.shape[1] : -1].sum(axis=1)
+    def _old_enough(self, panel: Panel, measured: Distances) -> Flags:
+        days = panel.observed[:, -measured.requests.shape[1] : -1].sum(axis=1)
         old: Flags = days >= self.settings.minimum_days
         return old
 
-    def _excuses(self, panel: Panel, seen: Distances) -> Excuses:
-        current = seen.requests[:, -1]
-        short = (current > 0) & (seen.history[:, -1] < LEAST_HISTORY)
-        unsaid = (current == 0) & (panel.requests[:, -1] > 0)
-        young = ~self._old_enough(panel, seen)
+    def _excuses(self, panel: Panel, measured: Distances) -> Excuses:
+        current = measured.requests[:, -1]
+        short = (current > 0) & (measured.history[:, -1] < LEAST_HISTORY)
+        without_endpoints = (current == 0) & (panel.requests[:, -1] > 0)
+        young = ~self._old_enough(panel, measured)
         return excuses(
             panel,
             (short, "too few requests in its history"),
-            (unsaid | (not seen.requests.any()), "the source does not say which endpoints were used"),
+            (
+                without_endpoints | (not measured.requests.any()),
+                "the source does not say which endpoints were used",
+            ),
             *young_or_revoked(panel, young, self.settings.minimum_days),
         )
 
 
-def _past_scores(of_days: Floats, seen: Distances) -> Floats:
-    """The scores of the last days before the judged one on which keys had enough requests."""
-    earlier = slice(max(seen.requests.shape[1] - 1 - CALIBRATION_DAYS, 0), -1)
-    enough = seen.requests[:, earlier] >= LEAST_REQUESTS
+def _past_scores(of_days: Floats, measured: Distances) -> Floats:
+    """The scores of keys with enough requests on the last days before the evaluated day."""
+    earlier = slice(max(measured.requests.shape[1] - 1 - CALIBRATION_DAYS, 0), -1)
+    enough = measured.requests[:, earlier] >= LEAST_REQUESTS
     past: Floats = of_days[:, earlier][enough]
     return past[~np.isnan(past)]
 
 
 def _describe_keys(panel: Panel, scores: pd.DataFrame, keys: list[str]) -> dict[str, Description]:
-    """Where each key's requests went, and which endpoints it never used before."""
+    """Describe which endpoints each key called, and which of them it never used before."""
     earlier = panel.maps("endpoint_distribution", keys)
     answers = {}
     for key in keys:
@@ -135,35 +144,39 @@ def _describe_keys(panel: Panel, scores: pd.DataFrame, keys: list[str]) -> dict[
     return answers
 
 
-def _placed(counts: DailyCounts, missing: Flags) -> list[csr_array]:
-    """The days without the requests whose endpoint the source does not say, unseen days empty."""
-    kept = np.flatnonzero(counts.names != NO_ENDPOINT)
+def _named_endpoints(counts: DailyCounts, missing: Flags) -> list[csr_array]:
+    """The mix of each day over the endpoints that the source names; days with missing data are empty."""
+    named = np.flatnonzero(counts.names != NO_ENDPOINT)
     days = []
-    for day, unseen in zip(counts.days, missing, strict=True):
-        placed = csr_array(day.shape, dtype=np.int64) if unseen else day
-        placed = placed if len(kept) == day.shape[1] else placed[:, kept]
-        days.append(placed if placed.has_sorted_indices else placed.sorted_indices())
+    for day, is_missing in zip(counts.days, missing, strict=True):
+        mix = csr_array(day.shape, dtype=np.int64) if is_missing else day
+        if len(named) < day.shape[1]:
+            mix = mix[:, named]
+        days.append(mix if mix.has_sorted_indices else mix.sorted_indices())
     return days
 
 
-def _usual_moves(seen: Distances) -> tuple[Floats, Floats]:
-    """The usual and the 95th percentile share of requests off the mix, on each key's earlier days in use."""
-    used = (seen.requests[:, :-1] > 0) & (seen.history[:, :-1] >= LEAST_HISTORY)
-    moved = np.sort(np.where(used, seen.moved[:, :-1], np.inf), axis=1)
+def _usual_moves(measured: Distances) -> tuple[Floats, Floats]:
+    """Per key the mean and the 95th percentile of the share of requests off the mix, on earlier days in use."""
+    used = (measured.requests[:, :-1] > 0) & (measured.history[:, :-1] >= LEAST_HISTORY)
+    # Days without use sort to the end, so a percentile is a position among the first ``count`` values.
+    moved = np.sort(np.where(used, measured.moved[:, :-1], np.inf), axis=1)
     count = used.sum(axis=1)
     place = np.minimum(np.ceil(0.95 * count).astype(int) - 1, moved.shape[1] - 1)
-    heavy = np.where(used, seen.requests[:, :-1], 0)
-    mean = (heavy * seen.moved[:, :-1]).sum(axis=1) / np.maximum(heavy.sum(axis=1), 1)
+    weights = np.where(used, measured.requests[:, :-1], 0)
+    mean = (weights * measured.moved[:, :-1]).sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
     if not moved.shape[1]:
         return mean, mean
-    return mean, np.where(count > 0, moved[np.arange(len(moved)), np.maximum(place, 0)], 0.0)
+    highest = moved[np.arange(len(moved)), np.maximum(place, 0)]
+    return mean, np.where(count > 0, highest, 0.0)
 
 
 def _describe_key(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]) -> Description:
     mix = map_of(record["endpoint_distribution"])
     requests = max(sum(count for name, count in mix.items() if name != NO_ENDPOINT), 1)
     new = {name: count for name, count in mix.items() if name not in used and name not in (OTHER, NO_ENDPOINT)}
-    moved, share = judged["observed"] / requests, sum(new.values()) / requests
+    moved = judged["observed"] / requests
+    share = sum(new.values()) / requests
     enumeration = len(new) >= ENUMERATION
     severity, reasons = _severity(len(new), share, moved, record["environment"])
     reason = (
@@ -192,8 +205,9 @@ def _describe_key(judged: pd.Series[Any], record: pd.Series[Any], used: set[str]
 
 
 def _techniques(record: pd.Series[Any], new: int) -> tuple[Technique, ...]:
-    """Guessing shows in refusals; a caller who knows the endpoints is answered."""
+    """The technique that many refused endpoints may show; none while most requests were answered."""
     refused = record["error_count"] / max(record["request_count"], 1)
+    # A caller who guesses names is mostly refused. A caller who knows the endpoints is answered.
     if refused < MOSTLY_REFUSED:
         return ()
     tried = counted(new, "endpoint it never used was tried", "endpoints it never used were tried")

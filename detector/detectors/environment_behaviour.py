@@ -1,7 +1,8 @@
-"""Keys that behave, or are named, like keys of the other environment, where nobody says where traffic was seen.
+"""Keys that behave, or are named, like keys of the other environment, for sources that name no deployment.
 
-This weaker evidence is a detector of its own. It names the type ``environment_mismatch`` and has nothing to add
-where deployments are known. A judgement may carry a ``type`` column where a detector names more than one type.
+This evidence is weaker than a deployment, so it has a detector of its own. Its findings have the type
+``environment_mismatch``, which its judgement states in the ``type`` column. Where deployments are known, it
+reports nothing.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ BY_NAME = 0.5
 
 
 class EnvironmentBehaviour(Detector):
-    """The weaker grounds of an environment mismatch, for sources whose usage names no deployment.
+    """The weaker evidence of an environment mismatch, for sources whose usage names no deployment.
 
     *Behaviour*: volume, days in use, weekly rhythm and endpoint mix of the last two weeks are those of the
     other environment's keys (log odds of a cross-validated logistic regression; medium confidence).
-    *Name*: the key's name speaks of the other environment (low confidence). Each finding says which. Where
-    deployments are known they decide, and this detector has nothing to add. Score: log odds beyond 98 to 2,
-    or a half for a name.
+    *Name*: the key's name contains a word for the other environment (low confidence). Each finding says which
+    of the two it rests on. Where deployments are known, this detector reports nothing.
+
+    Score: the log odds beyond 98 to 2, or 0.5 for a name.
     """
 
     kind = "environment_behaviour"
@@ -41,7 +43,7 @@ class EnvironmentBehaviour(Detector):
     names = ("environment_mismatch",)
 
     def judge(self, panel: Panel) -> Judgement:
-        """Score every key in use that day."""
+        """Score every key with requests on the evaluated day."""
         used = panel.requests[:, -1] > 0
         odds = np.full(len(panel.keys), np.nan)
         score = np.zeros(len(panel.keys))
@@ -66,7 +68,7 @@ class EnvironmentBehaviour(Detector):
 
 
 def _describe_keys(panel: Panel, odds: Floats, keys: list[str]) -> dict[str, Description]:
-    """On which ground each key is doubted."""
+    """Describe the evidence against each key."""
     rows = panel.keys.get_indexer(pd.Index(keys))
     return {key: _describe_key(panel.record(key), float(odds[row])) for key, row in zip(keys, rows, strict=True)}
 

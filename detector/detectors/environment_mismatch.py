@@ -1,4 +1,4 @@
-"""Test keys in production, live keys in staging: requests where the key does not belong."""
+"""Test keys in production and live keys in staging: requests in the wrong environment."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ from detector.usage.aggregation import ENVIRONMENTS, explode
 class EnvironmentMismatch(Detector):
     """Any request of a test key in a live deployment, or of a live key in a test one.
 
-    ``deployments`` in the configuration says which environment belongs where, by name or shell-style
-    pattern; an exact name wins over a pattern, an earlier pattern over a later one. Deployments that
-    it does not name, and keys of unknown environment, are not judged on this ground. Score: the stray
-    requests on the Anscombe scale, 0 for none.
+    ``deployments`` in the configuration gives the environment of a deployment, by name or shell-style pattern.
+    An exact name wins over a pattern, and an earlier pattern over a later one. Requests in deployments that
+    the configuration does not name are not evaluated, nor are keys of unknown environment. A *stray* request
+    is one in a deployment of the other environment.
+
+    Score: the number of stray requests on the Anscombe scale, 0 for none.
     """
 
     kind = "environment_mismatch"
@@ -46,8 +48,8 @@ class EnvironmentMismatch(Detector):
     )
 
     def judge(self, panel: Panel) -> Judgement:
-        """Score every key by its requests in deployments that are not for its environment."""
-        rows = self._placed(panel)
+        """Score every key by its requests in deployments of the other environment."""
+        rows = self._requests_by_deployment(panel)
         strays = _sum_by_key(rows[rows["stray"]], panel.keys)
         unplaced = panel.requests[:, -1] - _sum_by_key(rows[rows["belongs"].notna()], panel.keys)
         without_stray = (panel.requests[:, -1] > 0) & (strays == 0)
@@ -71,14 +73,14 @@ class EnvironmentMismatch(Detector):
         return Judgement(scores, partial(_describe_keys, panel, scores, rows[rows["stray"]]))
 
     def belongs(self, deployment: str) -> str | None:
-        """The environment whose keys belong in a deployment; None where the policy does not name it."""
+        """The environment whose keys belong in a deployment; None if the policy does not name the deployment."""
         policy = self.settings.deployments
         if deployment in policy:
             return policy[deployment]
         return next((kind for pattern, kind in policy.items() if fnmatchcase(deployment, pattern)), None)
 
-    def _placed(self, panel: Panel) -> pd.DataFrame:
-        """That day's requests as rows of key_id, deployments, request_count, belongs, stray."""
+    def _requests_by_deployment(self, panel: Panel) -> pd.DataFrame:
+        """The evaluated day's requests as rows of key_id, deployments, request_count, belongs, stray."""
         rows = explode(panel.records, "deployments")
         homes = {name: self.belongs(name) for name in rows["deployments"].unique()}
         belongs = rows["deployments"].map(homes).astype("object")
@@ -90,35 +92,40 @@ class EnvironmentMismatch(Detector):
 def _describe_keys(
     panel: Panel, scores: pd.DataFrame, stray_rows: pd.DataFrame, keys: list[str]
 ) -> dict[str, Description]:
-    """Where each key was seen, how much of it, and since when."""
+    """Describe in which deployments each key was used, how often, and since when."""
     earlier = panel.maps("deployments", keys)
     answers = {}
     for key in keys:
         strays = stray_rows[stray_rows["key_id"] == key]
         places = strays.sort_values("request_count", ascending=False)["deployments"].tolist()
-        before = [
-            (day, sum(places_then.get(key, {}).get(place, 0) for place in places))
-            for day, places_then in zip(panel.days[:-1], earlier, strict=True)
-        ]
-        seen = [day.item() for day, count in before if count]
-        answers[key] = _describe_key(panel.record(key), places, int(row_of(scores, key)["observed"]), seen)
+        used_before = []
+        for day, maps in zip(panel.days[:-1], earlier, strict=True):
+            counts = maps.get(key, {})
+            if any(counts.get(place, 0) for place in places):
+                used_before.append(day.item())
+        stray_count = int(row_of(scores, key)["observed"])
+        answers[key] = _describe_key(panel.record(key), places, stray_count, used_before)
     return answers
 
 
-def _describe_key(record: pd.Series[Any], places: list[str], strays: int, seen: list[date]) -> Description:
+def _describe_key(record: pd.Series[Any], places: list[str], strays: int, used_before: list[date]) -> Description:
     total = int(record["request_count"])
     environment = record["environment"]
     share = strays / max(total, 1)
-    severity, reasons = _severity(environment, strays, share, first=not seen)
+    severity, reasons = _severity(environment, strays, share, first=not used_before)
     where = " and ".join(places[:3])
     home = "staging" if environment == "test" else "production"
+    if used_before:
+        change = f"First seen in {where} on {long_day(used_before[0])}."
+    else:
+        change = f"Never seen in {where} before."
     return Description(
         title="Test key in production" if environment == "test" else "Live key outside production",
         reason=f"{strays:,} of {counted(total, 'request')} came through {where}; this is a {environment} key.",
         severity=severity,
         severity_reasons=reasons,
         confidence="certain",
-        changes=(f"First seen in {where} on {long_day(seen[0])}." if seen else f"Never seen in {where} before.",),
+        changes=(change,),
         actions=(
             f"Ask {owner_of(record)} which service sends this key to {where}.",
             f"Give that service its own {'live' if environment == 'test' else 'test'} key; "

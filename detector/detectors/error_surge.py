@@ -1,4 +1,4 @@
-"""Error surges: far more of a key's requests fail than its own history of failures leads us to expect."""
+"""Error surges: far more of a key's requests fail than its own history predicts."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ ALL_KEYS = slice(None)
 LEAST_REQUESTS = 10
 LEAST_ERRORS = 4
 LEAST_RISE = 1.5
-"""A surge has at least this many times the errors that were to be expected."""
+"""A key is reported only if it has at least this many times its expected errors."""
 
 
 class ErrorSurge(Detector):
     """The upper tail of a beta-binomial count, as a normal quantile.
 
-    A key's error rate moves from day to day around its mean; mean and scatter (the intra-class
-    correlation) are moments of its own baseline days, weighted as Kleinman (1973) does and drawn towards
-    the fleet's where the key has little history. A noisy key is therefore not always guilty. Up to one day
-    in 28 far above the others is left out: else the last surge would teach that surges are normal. Then
+    A key's error rate varies from day to day around its mean. The mean and the scatter (the intra-class
+    correlation) are moment estimates from the key's own baseline days, weighted as Kleinman (1973) does. For a
+    key with little history they move towards the fleet's. A key whose rate always varies much therefore needs
+    more errors than a steady one. One day in 28 at most is excluded from the baseline if it lies far above the
+    others: otherwise the last surge would teach that surges are normal. Then
 
-        z = -ndtri(P(more errors than on that day) + P(as many) / 2)
+        z = -ndtri(P(more errors than observed) + P(as many) / 2)
         score = (z - centre) / scale
 
-    with the tail on the logarithmic scale, so that no surge saturates it, and centre and scale of the day
-    across the fleet: an incident of the platform does not name every key. Named are keys with at least 10
-    requests, 4 errors and half as many again as expected.
+    The tail is computed on the logarithmic scale, so that a huge surge still gets a finite score. Centre and
+    scale are those of the day across the fleet, so that an incident of the platform does not report every key.
+    A key is reported only with at least 10 requests, 4 errors and 1.5 times its expected errors.
     """
 
     kind = "error_surge"
@@ -58,7 +59,7 @@ class ErrorSurge(Detector):
 
     @classmethod
     def days_before(cls, settings: Detection) -> int:
-        """The baselines of the days that the threshold rests on."""
+        """The baseline of the evaluated day and of the days that calibrate the threshold."""
         return settings.baseline_days + CALIBRATION_DAYS
 
     def judge(self, panel: Panel) -> Judgement:
@@ -83,7 +84,7 @@ class ErrorSurge(Detector):
         return Judgement(scores, key_by_key(panel, scores, _describe_key), past)
 
     def _score_past_day(self, panel: Panel, day: int, rows: slice) -> Floats:
-        """The scores of the keys with enough requests."""
+        """The scores of the keys with enough requests on a past day."""
         score = self._score_day(panel, day, rows, self._rates(panel, day, rows))
         return score[panel.requests[rows, day] >= LEAST_REQUESTS]
 
@@ -109,14 +110,16 @@ class ErrorSurge(Detector):
 
 
 def _counts(panel: Panel, rows: slice, days: int | slice) -> tuple[Floats, Floats]:
-    """Requests and errors; never more errors than requests."""
+    """Requests and errors of some keys and days, with at most as many errors as requests."""
     requests = panel.requests[rows, days].astype(np.float64)
+    # A source may count more errors than requests; the binomial model needs no more than that.
     return requests, np.minimum(panel.errors[rows, days], requests)
 
 
 def _describe_key(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:
     requests = float(record["request_count"])
-    rate, usual = judged["observed"] / max(requests, 1.0), judged["expected"] / max(requests, 1.0)
+    rate = judged["observed"] / max(requests, 1.0)
+    usual = judged["expected"] / max(requests, 1.0)
     severity, reasons = _severity(rate, judged["observed"], record["environment"])
     return Description(
         title="Error surge",

@@ -1,4 +1,4 @@
-"""What a detector makes of one day: a score for every key, or the reason why there is none."""
+"""The result of a detector for one day: a score for every key, or the reason why a key has none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detector.detectors.statistics.baseline import Flags, Floats
 from detector.model.panel import Panel, row_of
 
 TERM = "term "
-"""How the columns of a judgement begin that hold what its score adds up from."""
+"""The prefix of the columns that hold the terms of a score. The score is the sum of its terms."""
 
 JUDGEMENT_COLUMNS = ("score", "observed", "expected", "low", "high", "eligible", "not_judged")
 
@@ -24,19 +24,20 @@ NO_DATA = "no data for the day"
 REVOKED = "revoked"
 
 Excuses = NDArray[np.object_]
-"""Per key why it cannot be judged, None where it can."""
+"""Per key the reason why it cannot be evaluated, or None."""
 Describe = Callable[[list[str]], dict[str, Description]]
 Reason = tuple[Flags | bool, str]
-"""The keys that a reason holds for, all or none of them where it is one flag; and the reason."""
+"""The keys that a reason applies to, and the reason. A single flag stands for all keys or none."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one detector makes of the last day of a panel, all of it from one pass.
+    """The result of one detector for the last day of a panel.
 
-    ``scores`` is a frame as ``score_frame`` makes it; a column ``type`` names the type of each key's finding
-    where that is not the detector's kind. ``describe`` explains the given keys, which the detector named.
-    ``past`` holds the scores of judged key-days before the last day, in no particular order; None for a rule.
+    ``scores`` is a frame from ``score_frame``. Its optional column ``type`` gives the type of each key's
+    finding, if that is not the detector's kind. ``describe`` returns the description of each given key; only
+    reported keys are passed to it. ``past`` holds the scores of evaluated key-days before the last day, in no
+    particular order, and is None for a rule.
     """
 
     scores: pd.DataFrame
@@ -58,9 +59,9 @@ def score_frame(
 ) -> pd.DataFrame:
     """A frame indexed by key id with ``JUDGEMENT_COLUMNS``.
 
-    ``score`` is higher for stranger keys; a key with a reason in ``not_judged`` has none (NaN). ``observed``,
-    ``expected``, ``low`` and ``high`` are in the units of what was observed. No score however high raises a
-    finding where ``eligible`` is False. ``terms`` are what the score adds up from, by name.
+    A higher ``score`` means a stranger key. A key with a reason in ``not_judged`` gets NaN. ``observed``,
+    ``expected``, ``low`` and ``high`` have the unit of the observation. A key whose ``eligible`` flag is False
+    never raises a finding. ``terms`` maps a name to a part of the score; the parts add up to the score.
     """
     columns = {
         "score": np.where(pd.isna(not_judged), score, np.nan),
@@ -77,15 +78,14 @@ def score_frame(
 
 
 def terms_of(judged: pd.Series[Any]) -> dict[str, float]:
-    """What one key's score adds up from, by name; empty where the detector does not say."""
+    """The terms of one key's score by name; empty if the detector states none."""
     return {
         str(name).removeprefix(TERM): float(judged[name]) for name in judged.index if str(name).startswith(TERM)
     }
 
 
 def excuses(panel: Panel, *reasons: Reason) -> Excuses:
-    """Why each key cannot be judged, None where it can. The last reason that holds counts; a day without
-    data excuses every key."""
+    """Per key the last of the reasons that apply to it, or None. A day without data is a reason for every key."""
     given = np.full(len(panel.keys), None, dtype=object)
     for holds, reason in (*reasons, (bool(panel.missing[-1]), NO_DATA)):
         given[np.broadcast_to(holds, given.shape)] = reason
@@ -93,7 +93,7 @@ def excuses(panel: Panel, *reasons: Reason) -> Excuses:
 
 
 def young_or_revoked(panel: Panel, young: Flags, minimum_days: int) -> tuple[Reason, Reason]:
-    """The reasons not to compare a key with its own history: there is too little of it, or the key is revoked."""
+    """Two reasons not to compare a key with its history: the history is too short, or the key is revoked."""
     active = panel.records["active"].to_numpy()
     return (young, f"too young: fewer than {counted(minimum_days, 'observed day')}"), (~active, REVOKED)
 
@@ -101,5 +101,5 @@ def young_or_revoked(panel: Panel, young: Flags, minimum_days: int) -> tuple[Rea
 def key_by_key(
     panel: Panel, scores: pd.DataFrame, describe: Callable[[pd.Series[Any], pd.Series[Any]], Description]
 ) -> Describe:
-    """A ``Judgement.describe`` for which a key's row of the scores and its record are enough."""
+    """A ``Judgement.describe`` that describes each key from its row of the scores and its record."""
     return lambda keys: {key: describe(row_of(scores, key), panel.record(key)) for key in keys}

@@ -1,4 +1,4 @@
-"""Names that contradict the register: worth tidying up, no alarm."""
+"""Names of keys that contradict the register. They need a correction, but they are no alarm."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from detector.model.panel import Panel
 
 
 class NameMismatch(Detector):
-    """A key whose name speaks of the other environment, where deployments are known and so decide.
+    """A key whose name contains a word for the other environment, in a source that names deployments.
 
-    ``checkout-staging`` marked live is a mistake in the register or in the name; its traffic is judged by
-    where it was seen. Always info: it belongs in the inventory, not among the alarms.
+    A key ``checkout-staging`` that is marked live is a mistake in the register or in the name. The detector
+    ``environment_mismatch`` evaluates the traffic of such a key by its deployments. The severity is always
+    info, because the finding belongs in the inventory and not among the alarms.
     """
 
     kind = "name_mismatch"
@@ -54,7 +55,7 @@ def _describe_keys(panel: Panel, keys: list[str]) -> dict[str, Description]:
 
 
 def _describe_key(record: pd.Series[Any]) -> Description:
-    """What the name says and what the register says."""
+    """Describe the contradiction between the name and the register."""
     return Description(
         title="Name contradicts environment",
         reason=f"'{record['name']}' is marked {record['environment']}.",

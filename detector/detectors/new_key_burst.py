@@ -1,4 +1,4 @@
-"""New key bursts: a young key that is already among the heaviest of the fleet."""
+"""New key bursts: a young key that already makes more requests than almost all other keys."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ from detector.model.finding_type import FindingType
 from detector.model.panel import Panel, row_of
 
 HEAVY = 0.95
-"""The share of the active keys that a key among the heaviest exceeds."""
+"""A heavy key makes more requests than this share of the keys."""
 FEWEST_KEYS = 20
-"""Grown keys in use that it takes to say what heavy is."""
+"""The detector needs at least this many grown keys in use to compare a young key with."""
 LARGEST_YOUNG_SHARE = 0.5
-"""Where more of the fleet is young, the installation is new, or many keys were made at once: no key stands out."""
+"""If a larger share of the keys in use is young, no young key is reported: the installation is new, or many keys
+were created at once."""
 USUAL_DAYS = 28
 
 
 class NewKeyBurst(Detector):
     """A key younger than ``minimum_days`` with more requests than all but one in twenty of the fleet.
 
-    Such a key has no history to be compared with, so it is compared with the others: with the 95th percentile
-    of the requests of the keys in use that day, and with the same of the grown keys' usual day (each key's
-    median over the days it was used, of the last 28). Score: requests over the larger of the two, and
-    ``minimum_requests``; 0 where that is not exceeded. Not said where fewer than 20 grown keys were in use, or
-    where more than half of the keys in use are young: there, being new is nothing special.
+    A young key has no history of its own, so the detector compares it with the grown keys in use, in two ways:
+    with the 95th percentile of their requests on the evaluated day, and with the 95th percentile of their usual
+    requests (each key's median over those of the last 28 days on which it was used). The key must exceed both
+    and have at least ``minimum_requests``. The detector evaluates no key while fewer than 20 grown keys are in
+    use, or while more than half of the keys in use are young.
+
+    Score: the number of requests divided by the larger of the two percentiles; 0 for a key that is not reported.
     """
 
     kind = "new_key_burst"
@@ -73,7 +76,7 @@ class NewKeyBurst(Detector):
         return Judgement(scores, partial(_describe_keys, panel, scores, ages))
 
     def _heavy(self, panel: Panel, young: Flags, active: Flags) -> tuple[float, str | None]:
-        """The requests that only the heaviest exceed, and why there is nothing to compare with, if so."""
+        """The number of requests that only heavy keys exceed, and the reason if it cannot be computed."""
         used = active & (panel.requests[:, -1] > 0)
         grown = used & ~young
         if grown.sum() < FEWEST_KEYS:
@@ -85,9 +88,10 @@ class NewKeyBurst(Detector):
 
 
 def _usual(panel: Panel, rows: Flags) -> Floats:
-    """The median requests of keys over the recent days on which they were used, 0 for none."""
+    """Per key the median of its requests over the recent days on which it was used; 0 for a key without use."""
     recent = slice(-1 - USUAL_DAYS, -1)
     counts = np.where(panel.observed[rows, recent], panel.requests[rows, recent], 0)
+    # Days without use sort to the front, so the median of the rest is a position after them.
     counts = np.sort(counts, axis=1)
     silent = (counts == 0).sum(axis=1)
     middle = np.minimum((silent + counts.shape[1]) // 2, counts.shape[1] - 1)
@@ -98,7 +102,7 @@ def _usual(panel: Panel, rows: Flags) -> Floats:
 def _describe_keys(
     panel: Panel, scores: pd.DataFrame, ages: NDArray[np.int64], keys: list[str]
 ) -> dict[str, Description]:
-    """How heavy each key is for its age."""
+    """Describe each key's requests and its age."""
     current = panel.requests[:, -1]
     answers = {}
     for key, row in zip(keys, panel.keys.get_indexer(pd.Index(keys)), strict=True):
@@ -130,7 +134,8 @@ def _describe_key(judged: pd.Series[Any], record: pd.Series[Any], age: int, heav
 
 
 def _techniques(record: pd.Series[Any], days: str) -> tuple[Technique, ...]:
-    """Only where the register says when the key was made: a key merely seen for the first time may be old."""
+    """The technique that a new key in heavy use may show; none if the register gives no creation date."""
+    # A key that appears in the usage for the first time may be old.
     if pd.isna(record["created_at"]):
         return ()
     why = f"a key that the register calls new was among the heaviest {days}"

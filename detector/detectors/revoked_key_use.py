@@ -22,10 +22,12 @@ from detector.model.panel import Panel
 class RevokedKeyUse(Detector):
     """Any request of a key on a day after its revocation.
 
-    On the day of the revocation itself a count does not say which requests came before it. The last use
-    does, where the source knows it: before the revocation, all is well; after it, the key still worked.
-    Without it (or with a day alone, which reads as its first instant) the key is named, as less severe and
-    less certain. Score: the requests on the Anscombe scale, 0 for none.
+    On the day of the revocation itself, the count does not show which requests came after it. If the source
+    gives the time of the last use, this time decides: a last use before the revocation is no finding, and a
+    later one shows that the key still worked. If the source gives no time (a bare date reads as the first
+    instant of the day), the key is reported with a lower severity and confidence.
+
+    Score: the number of requests on the Anscombe scale, 0 for none.
     """
 
     kind = "revoked_key_use"
@@ -43,7 +45,7 @@ class RevokedKeyUse(Detector):
     )
 
     def judge(self, panel: Panel) -> Judgement:
-        """Score every key by its requests that day, if it was revoked before the day ended."""
+        """Score every key that was revoked before the end of the evaluated day by its requests on that day."""
         requests = panel.requests[:, -1]
         against_revocation = _revoked(panel) & ~_used_before_only(panel)
         scores = score_frame(
@@ -59,7 +61,7 @@ class RevokedKeyUse(Detector):
 
 
 def _describe_keys(panel: Panel, keys: list[str]) -> dict[str, Description]:
-    """How much each key was used, and how long after its revocation."""
+    """Describe each key's requests and the time since its revocation."""
     return {key: _describe_key(panel, key, panel.record(key)) for key in keys}
 
 
@@ -70,10 +72,11 @@ def _revoked(panel: Panel) -> Flags:
 
 
 def _used_before_only(panel: Panel) -> Flags:
-    """Whether the source says that that day's last use came before the revocation."""
+    """Whether the last use of each key on the evaluated day came before its revocation, as far as known."""
     last = panel.records["last_used"]
-    told = (last > panel.day.start) & (last < panel.records["revoked_at"])
-    before: Flags = told.fillna(False).to_numpy(dtype=bool)
+    # A source that knows only the date gives the start of the day: this says nothing about the time.
+    used_before = (last > panel.day.start) & (last < panel.records["revoked_at"])
+    before: Flags = used_before.fillna(False).to_numpy(dtype=bool)
     return before
 
 
@@ -83,34 +86,35 @@ def _describe_key(panel: Panel, key: str, record: pd.Series[Any]) -> Description
     revoked: datetime = record["revoked_at"].astimezone(panel.timezone)
     days = (panel.day.date - revoked.date()).days
     since, severity, confidence = _since(panel, record, days)
+    if confidence != "certain":
+        return Description(
+            title="Key in use on the day it was revoked",
+            reason=f"{count}; {since}.",
+            severity=severity,
+            severity_reasons=("the requests may lie before the revocation", f"{count} that day"),
+            confidence=confidence,
+            actions=("Look again tomorrow: requests on the day after a revocation leave no doubt.",),
+        )
     return Description(
-        title="Revoked key in use" if confidence == "certain" else "Key in use on the day it was revoked",
-        reason=f"{count}, where none should be possible: {since}."
-        if confidence == "certain"
-        else f"{count}; {since}.",
+        title="Revoked key in use",
+        reason=f"{count}, where none should be possible: {since}.",
         severity=severity,
-        severity_reasons=(
-            "a revoked key must not work"
-            if confidence == "certain"
-            else "the requests may lie before the revocation",
-            f"{count} that day",
-        ),
+        severity_reasons=("a revoked key must not work", f"{count} that day"),
         confidence=confidence,
         actions=(
             "Check that the gateway refuses this key: a cache or a replica may still accept it.",
             f"Ask {owner_of(record)} which service still sends it, and read where the requests came from.",
             "If they were all refused, somebody still holds the key: find the caller, and why it was revoked.",
-        )
-        if confidence == "certain"
-        else ("Look again tomorrow: requests on the day after a revocation leave no doubt.",),
+        ),
         changes=_changes(panel, key, revoked, days),
-        techniques=_techniques(record, requests) if confidence == "certain" else (),
+        techniques=_techniques(record, requests),
     )
 
 
 def _techniques(record: pd.Series[Any], requests: int) -> tuple[Technique, ...]:
-    """Requests that were all refused show a caller who did not hear of the revocation, not a way in."""
+    """The technique that accepted requests of a revoked key may show; none if all requests failed."""
     accepted = requests - int(record["error_count"])
+    # A caller whose requests all fail may simply not know about the revocation.
     if not accepted:
         return ()
     were = singular_or_plural(accepted, "was", "were")
@@ -119,7 +123,7 @@ def _techniques(record: pd.Series[Any], requests: int) -> tuple[Technique, ...]:
 
 
 def _since(panel: Panel, record: pd.Series[Any], days: int) -> tuple[str, Severity, str]:
-    """What is known of when the requests came, how severe that is, and how certain."""
+    """The time of the requests as far as it is known, the severity that follows, and the confidence."""
     live = record["environment"] != "test"
     if days > 0:
         day = long_day(record["revoked_at"].astimezone(panel.timezone).date())
@@ -133,10 +137,10 @@ def _since(panel: Panel, record: pd.Series[Any], days: int) -> tuple[str, Severi
 
 
 def _changes(panel: Panel, key: str, revoked: datetime, days: int) -> tuple[str, ...]:
-    """On how many days since its revocation the key was used."""
+    """The number of days since its revocation on which the key was used, as a sentence."""
     if days < 2:
         return ()
     after = panel.days > np.datetime64(revoked.date())
-    seen = after & ~panel.missing
-    used = int((panel.requests[panel.keys.get_loc(key), seen] > 0).sum())
-    return (f"Used on {used:,} of the {counted(int(seen.sum()), 'day')} seen since its revocation.",)
+    observed = after & ~panel.missing
+    used = int((panel.requests[panel.keys.get_loc(key), observed] > 0).sum())
+    return (f"Used on {used:,} of the {counted(int(observed.sum()), 'day')} seen since its revocation.",)

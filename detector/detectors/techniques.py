@@ -1,8 +1,9 @@
-"""ATT&CK techniques: what a finding may be the trace of, each named only where its condition was observed.
+"""ATT&CK techniques that may have caused a finding.
 
-A count of requests shows behaviour, not intent: a technique is a possible cause, told apart from what was
-seen. Volume alone names none, as too many harmless things raise it. Identifiers and names are those of MITRE
-ATT&CK for Enterprise, https://attack.mitre.org/.
+A detector names a technique only if it observed the technique's condition. A count of requests shows behaviour and
+not intent, so a technique is a possible cause and stands apart from the observation. Volume alone names no
+technique, because too many harmless causes raise it. Identifiers and names are those of MITRE ATT&CK for
+Enterprise, https://attack.mitre.org/.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ CATALOGUE = "ATT&CK Enterprise 17.1"
 
 
 def access_token(condition: str) -> Technique:
-    """A key in use that should not be: somebody else may hold it."""
+    """For a key in use that should not be in use: somebody else may hold it."""
     return Technique(
         "T1550.001", "Use Alternate Authentication Material: Application Access Token", CATALOGUE, condition
     )
 
 
 def added_credentials(condition: str) -> Technique:
-    """A key just made and at once in heavy use: stolen access may have made it, to stay."""
+    """For a new key in heavy use: an intruder may have created it, to keep access."""
     return Technique("T1098.001", "Account Manipulation: Additional Cloud Credentials", CATALOGUE, condition)
 
 
 def wordlist_scanning(condition: str) -> Technique:
-    """Many endpoints tried that the key never used, and mostly refused: somebody may be guessing names."""
+    """For many mostly refused requests to endpoints new to the key: somebody may be guessing their names."""
     return Technique("T1595.003", "Active Scanning: Wordlist Scanning", CATALOGUE, condition)

@@ -1,4 +1,4 @@
-"""Unusual patterns: a key-day unlike the others in several respects at once, by isolation forest."""
+"""Unusual patterns: an isolation forest finds key-days that differ from others in several features at once."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ PAST_KEYS = 2_000
 FEWEST_ROWS = 200
 SEED = 0
 TOP = 0.98
-"""The share of past key-days that a feature is compared with. Incidents are among them, so the highest do not
-count: were they to mask their like, a threshold set by the budget would lie beyond what a forest can say."""
+"""A feature is compared with this quantile of past key-days. The highest past key-days contain incidents, which
+would otherwise hide new incidents of the same kind."""
 FEATURES = {
     "volume": "requests against its own history",
     "week": "requests against the same weekday last week",
@@ -40,16 +40,16 @@ FEATURES = {
     "new endpoints": "endpoints it never used",
     "deployments": "in how many places it was seen",
 }
-"""What a key-day is described by, and how a person reads it."""
+"""The features of a key-day, and how a reader sees them named."""
 TERMS = ("pattern", "beyond what was seen")
-"""What a score adds up from."""
+"""The names of the two terms that add up to a score."""
 VOLUME_FEATURES = ("volume", "week", "record")
-"""Those that make a usage spike of what they lead."""
+"""If one of these features stands out most, the finding is a usage spike."""
 
 
 @dataclass(frozen=True)
 class _Maps:
-    """The endpoint and deployment counts that the features of several days are taken from."""
+    """The endpoint and deployment counts that the features are computed from; ``total`` sums the past days."""
 
     endpoints: DailyCounts
     total: csr_array
@@ -57,7 +57,7 @@ class _Maps:
 
     @classmethod
     def of(cls, panel: Panel, baseline_days: int) -> _Maps:
-        """Read them once."""
+        """Read the maps of all days that the features need."""
         endpoints = panel.endpoint_counts(baseline_days + PAST_DAYS + 1)
         total = csr_array(endpoints.days[-1].shape, dtype=np.float64)
         for matrix in endpoints.days[:-1]:
@@ -65,11 +65,15 @@ class _Maps:
         return cls(endpoints, total, panel.deployment_counts(PAST_DAYS + 1))
 
     def mix(self, ago: int, rows: slice) -> tuple[Floats, Floats]:
-        """Per key: total variation between the day's endpoint mix and that of the other days, and the
-        share of its requests that went to endpoints no other day has."""
+        """Per key two shares for the day ``ago`` days before the evaluated one.
+
+        The first is the total variation distance between the day's endpoint mix and the mix of the other days.
+        The second is the share of the key's requests to endpoints that it used on no other day.
+        """
         day = self.endpoints.days[-1 - ago][rows].astype(np.float64)
         others = self.total[rows] - day if ago else self.total[rows]
-        total, usual = day.sum(axis=1), others.sum(axis=1)
+        total = day.sum(axis=1)
+        usual = others.sum(axis=1)
         apart = abs(_shares(day, total) - _shares(others, usual)).sum(axis=1) / 2
         new = 1 - day.multiply(others > 0).sum(axis=1) / np.maximum(total, 1)
         judged = (total > 0) & (usual > 0)
@@ -79,10 +83,12 @@ class _Maps:
 class UnusualPattern(Detector):
     """An outlier estimator over eight features of a key-day, fitted on the fleet's own past days.
 
-    Any scikit-learn or PyOD outlier estimator serves, by its dotted path in ``detection.estimator``; the
-    default is ``IsolationForest`` (Liu, Ting and Zhou 2008), seeded. Score: the estimator's answer, centred
-    and scaled on past days, plus the log distance by which features lie beyond all that was seen there,
-    since a forest alone cannot tell far from farther. A key is named a usage spike where volume leads.
+    ``detection.estimator`` is the dotted path of any scikit-learn or PyOD outlier estimator; the default is
+    ``IsolationForest`` (Liu, Ting and Zhou 2008) with a fixed seed. A finding is a usage spike if a feature of
+    volume stands out most.
+
+    Score: the estimator's score, centred and scaled on past key-days, plus the log distance by which features
+    exceed the past. The second term is needed because a forest scores all values beyond the past alike.
     """
 
     kind = "unusual_pattern"
@@ -104,12 +110,11 @@ class UnusualPattern(Detector):
 
     @classmethod
     def days_before(cls, settings: Detection) -> int:
-        """The baselines of the days that the estimator is fitted on."""
+        """The baseline of the evaluated day and of the days that the estimator is fitted on."""
         return settings.baseline_days + PAST_DAYS
 
     def judge(self, panel: Panel) -> Judgement:
-        """Score the last day of every active key, and a sample of the past key-days that the estimator was
-        fitted on."""
+        """Score the last day of every active key, and the past key-days that the estimator is fitted on."""
         maps = _Maps.of(panel, self.settings.baseline_days)
         past = self._past(panel, maps)
         current = self._features(panel, maps, 0, slice(None))
@@ -125,7 +130,7 @@ class UnusualPattern(Detector):
             if enough.any():
                 for name, values in zip(TERMS, fitted.terms(current[enough]), strict=True):
                     terms[name][enough] = values
-        lead = np.array(list(FEATURES))[standing.argmax(axis=1)]
+        leading = np.array(list(FEATURES))[standing.argmax(axis=1)]
         scores = score_frame(
             panel,
             sum(terms.values(), np.zeros(len(panel.keys))),
@@ -138,7 +143,7 @@ class UnusualPattern(Detector):
             ),
             terms=terms,
         )
-        scores["type"] = np.where(np.isin(lead, VOLUME_FEATURES), "usage_spike", self.kind)
+        scores["type"] = np.where(np.isin(leading, VOLUME_FEATURES), "usage_spike", self.kind)
         return Judgement(scores, partial(_describe_keys, panel, scores, standing), past_scores)
 
     def _past(self, panel: Panel, maps: _Maps) -> Floats:
@@ -149,15 +154,17 @@ class UnusualPattern(Detector):
         days = [self._features(panel, maps, back, step) for back in ago]
         past: Floats = np.concatenate([np.empty((0, len(FEATURES))), *days])
         judged: Floats = past[~np.isnan(past.sum(axis=1))]
-        return judged[np.lexsort(judged.T)]  # a forest depends on the order of what it learns from
+        return judged[np.lexsort(judged.T)]  # a forest depends on the order of its training rows
 
     def _features(self, panel: Panel, maps: _Maps, ago: int, rows: slice) -> Floats:
-        """Keys x features of the day so many days before the judged one; NaN where not judged."""
+        """Keys x features for the day ``ago`` days before the evaluated one; NaN for keys without a score."""
         day = panel.requests.shape[1] - 1 - ago
         window = slice(max(day - self.settings.baseline_days, 0), day)
-        counts, observed = panel.requests[rows, window], panel.observed[rows, window]
+        counts = panel.requests[rows, window]
+        observed = panel.observed[rows, window]
         usual = expect_day(panel, day, rows, self.settings.baseline_days)
-        today, errors = panel.requests[rows, day], panel.errors[rows, day]
+        today = panel.requests[rows, day]
+        errors = panel.errors[rows, day]
         volume = (anscombe(today) - usual.mean) / usual.spread
         centre, scale = centre_and_scale(volume)
         used = np.where(observed, counts > 0, False).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
@@ -175,6 +182,7 @@ class UnusualPattern(Detector):
                 _entropy(maps.deployments.days[-1 - ago][rows]),
             ]
         )
+        # Shares of few requests vary by chance, so the mix features grow with the number of requests.
         active = panel.records["active"].to_numpy()[rows] & panel.observed[rows, day]
         features[(usual.days < self.settings.minimum_days) | ~active] = np.nan
         return features
@@ -182,40 +190,41 @@ class UnusualPattern(Detector):
 
 @dataclass(frozen=True)
 class _Fitted:
-    """An estimator fitted on past key-days (rows x features), and how strange it finds them themselves."""
+    """An estimator fitted on past key-days (rows x features), with the estimator's raw scores of these."""
 
     estimator: Any
     past: Floats
-    strangeness: Floats
+    raw_past_scores: Floats
 
     @classmethod
     def on(cls, past: Floats, path: str) -> _Fitted:
         """Fit the estimator of a dotted path."""
         estimator = _estimator(path)
         estimator.fit(past)
-        return cls(estimator, past, _strangeness(estimator, past))
+        return cls(estimator, past, _raw_scores(estimator, past))
 
     def past_scores(self) -> Floats:
-        """The scores of the past key-days themselves."""
-        total: Floats = np.sum(self._terms(self.past, self.strangeness), axis=0)
+        """The scores of the past key-days that the estimator is fitted on."""
+        total: Floats = np.sum(self._terms(self.past, self.raw_past_scores), axis=0)
         return total
 
     def terms(self, rows: Floats) -> tuple[Floats, Floats]:
-        """The ``TERMS`` of key-days that the estimator has not seen."""
-        return self._terms(rows, _strangeness(self.estimator, rows))
+        """The ``TERMS`` of key-days (rows x features) that the estimator is not fitted on."""
+        return self._terms(rows, _raw_scores(self.estimator, rows))
 
-    def _terms(self, rows: Floats, strangeness: Floats) -> tuple[Floats, Floats]:
-        """The estimator's answer, centred and scaled on the past, and how far features lie beyond the past."""
-        median, upper = np.quantile(self.strangeness, [0.5, 0.9])
+    def _terms(self, rows: Floats, raw_scores: Floats) -> tuple[Floats, Floats]:
+        """The raw scores, centred and scaled on the past, and the log distance of features beyond the past."""
+        median, upper = np.quantile(self.raw_past_scores, [0.5, 0.9])
         middle = np.median(self.past, axis=0)
         top = np.quantile(self.past, TOP, axis=0)
         excess = np.maximum(rows - top, 0) / np.maximum(top - middle, 0.1)
-        pattern = (strangeness - median) / max(float(upper - median) / 1.2816, 1e-9)
+        # The 90th percentile of a normal distribution lies 1.2816 SD above its median.
+        pattern = (raw_scores - median) / max(float(upper - median) / 1.2816, 1e-9)
         return pattern, np.log1p(excess).sum(axis=1)
 
 
 def _estimator(path: str) -> Any:
-    """An estimator by its dotted path, seeded where it can be."""
+    """A new estimator of the class at a dotted path, with a fixed seed if the class takes one."""
     module, _, name = path.rpartition(".")
     try:
         kind = getattr(import_module(module), name)
@@ -229,8 +238,9 @@ def _estimator(path: str) -> Any:
     return estimator
 
 
-def _strangeness(estimator: Any, rows: Floats) -> Floats:
-    """Higher is stranger: scikit-learn scores the other way round, PyOD does not."""
+def _raw_scores(estimator: Any, rows: Floats) -> Floats:
+    """The estimator's own scores of key-days; a higher score means a stranger key-day."""
+    # scikit-learn gives stranger rows a lower score, PyOD a higher one.
     if hasattr(estimator, "score_samples"):
         return -np.asarray(estimator.score_samples(rows), dtype=np.float64)
     return np.asarray(estimator.decision_function(rows), dtype=np.float64)
@@ -258,14 +268,15 @@ def _error_residual(
 
 def _standing_out(past: Floats, current: Floats) -> Floats:
     """Keys x features: how far each feature lies above the past median, in units of its usual upper range."""
-    middle, upper = np.median(past, axis=0), np.quantile(past, 0.99, axis=0)
+    middle = np.median(past, axis=0)
+    upper = np.quantile(past, 0.99, axis=0)
     return np.nan_to_num((current - middle) / np.maximum(upper - middle, 0.1))
 
 
 def _describe_keys(
     panel: Panel, scores: pd.DataFrame, standing: Floats, keys: list[str]
 ) -> dict[str, Description]:
-    """Which features make each key stand out."""
+    """Describe the features that make each key stand out."""
     rows = panel.keys.get_indexer(pd.Index(keys))
     return {
         key: _describe_key(panel.record(key), standing[row], str(row_of(scores, key)["type"]))
@@ -274,10 +285,11 @@ def _describe_keys(
 
 
 def _describe_key(record: pd.Series[Any], standing: Floats, kind: str) -> Description:
-    order = np.argsort(-standing)
-    named = [list(FEATURES.values())[index] for index in order[:3] if standing[index] > 1] or [
-        "a mix of small things"
-    ]
+    words = list(FEATURES.values())
+    strongest = np.argsort(-standing)[:3]
+    named = [words[index] for index in strongest if standing[index] > 1]
+    if not named:
+        named = ["a mix of small things"]
     live = record["environment"] == "live"
     return Description(
         title="Usage spike" if kind == "usage_spike" else "Unusual pattern",

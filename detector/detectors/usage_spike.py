@@ -1,8 +1,8 @@
-"""Usage spikes: a key makes far more requests than its own history leads us to expect.
+"""Usage spikes: a key makes far more requests than its own history predicts.
 
-A spike is named only on a key in recent use. After ``dormant_after_days`` of silence the waking is what is
-unusual, and one day is not reported twice. The first use ever of a key is no spike, because the key has no usage
-to compare with.
+Only a key in recent use can have a spike. After ``dormant_after_days`` of silence, ``dormant_wake`` reports the
+key instead, so that one event has one finding. The first use ever of a key is no spike, because the key has no
+usage to compare with.
 """
 
 from __future__ import annotations
@@ -35,29 +35,28 @@ from detector.model.panel import Panel
 
 ALL_KEYS = slice(None)
 BAND = 2.0
-"""The usual range of a key is its mean plus or minus this many SD, about 95 of 100 ordinary days."""
+"""A key's usual range is its mean plus or minus this many SD. It holds about 95 of 100 ordinary days."""
 
-BURST_SLACK, BURST_WEIGHT = 2.0, 0.5
+BURST_SLACK = 2.0
+BURST_WEIGHT = 0.5
 RECORD_WEIGHT = 2.0
 RATIO_FLOOR = 3
-"""Added to both counts of a ratio, so that 2 requests against 1 are no doubling."""
+"""This number is added to both counts of a ratio, so that 2 requests after 1 do not count as a doubling."""
 
 
 class UsageSpike(Detector):
-    """How far a day lies above what the key's own history leads us to expect. Four terms add up:
+    """The distance of a day above the expectation of the key's own history. The score is a sum of four terms:
 
-    - *own*: ``z = (t(day) - mean) / SD`` on the Anscombe scale, against a baseline that weighs recent
-      days more, knows the key's weekdays and the days on which the whole fleet rose, and forgets one
-      outlier; then centred and scaled across all keys of the day.
-    - *bursts*: a discount of half of what z exceeds the negative binomial deviance by, beyond 2: a key that
-      bursts, bursts again.
+    - *own*: ``z = (t(day) - mean) / SD`` on the Anscombe scale. The baseline gives recent days more weight,
+      knows the key's weekdays and the days on which the whole fleet rose, and excludes one outlier. z is then
+      centred and scaled across all keys of the day.
+    - *bursts*: a discount. If z exceeds the negative binomial deviance by more than 2, the discount is half of
+      the rest, because a key with bursts in its past will have bursts again.
     - *recent*: the log ratio to the second-highest of the last 14 days, at least -1.
-    - *record*: twice the log ratio to the second-highest day of the baseline, where it is beaten.
+    - *record*: twice the log ratio to the second-highest day of the baseline, if the day exceeds it.
 
-    All are taken relative to what the whole fleet did that day.
-
-    A key is named only with at least ``minimum_requests``, and only when it was in use during the last
-    ``dormant_after_days``: else its waking is what is unusual.
+    Every term is relative to the whole fleet on the evaluated day. A key is reported only with at least
+    ``minimum_requests``, and only if it was in use during the last ``dormant_after_days``.
     """
 
     kind = "usage_spike"
@@ -78,7 +77,7 @@ class UsageSpike(Detector):
 
     @classmethod
     def days_before(cls, settings: Detection) -> int:
-        """The baselines of the days that the threshold rests on."""
+        """The baseline of the evaluated day and of the days that calibrate the threshold."""
         return settings.baseline_days + CALIBRATION_DAYS
 
     def judge(self, panel: Panel) -> Judgement:
@@ -102,7 +101,7 @@ class UsageSpike(Detector):
         return Judgement(scores, key_by_key(panel, scores, _describe_key), past)
 
     def _score_past_day(self, panel: Panel, day: int, rows: slice) -> Floats:
-        """The scores of the keys that were in use during the day's baseline."""
+        """The scores of the keys that were in use during the baseline of a past day."""
         usual = expect_day(panel, day, rows, self.settings.baseline_days)
         window = slice(max(day - self.settings.baseline_days, 0), day)
         in_use = panel.requests[rows, window].any(axis=1)
@@ -169,7 +168,7 @@ def _times(times: float) -> str:
 
 
 def sum_of(terms: dict[str, Floats]) -> Floats:
-    """The score."""
+    """The score of each key: the sum of its terms."""
     total: Floats = np.sum(list(terms.values()), axis=0)
     return total
 

@@ -1,4 +1,4 @@
-"""Keys that went silent: used on nearly every day, and now on none for three days or more."""
+"""Keys that went silent: keys in use on nearly every day, and now without requests for three days or more."""
 
 from __future__ import annotations
 
@@ -22,22 +22,26 @@ from detector.model.panel import Panel, row_of
 FEWEST_SILENT = 3
 FEWEST_OBSERVED = 28
 STEADY_SHARE = 0.95
-"""A steady key was used on at least this share of the days; three of its silences in a row are no chance."""
-FLEET_SHARE, FLEET_KEYS = 0.2, 3
-"""So many of the steady keys, silent since the same days, are an outage or a holiday and not a key."""
+"""A steady key was used on at least this share of the days. Chance rarely leaves it three days without use."""
+FLEET_SHARE = 0.2
+FLEET_KEYS = 3
+"""If this share and this number of the steady keys fell silent on the same days, the cause is an outage or a
+holiday and no key is reported."""
 
 Counts = NDArray[np.int64]
 
 
 class WentSilent(Detector):
-    """A steady key without requests for at least three observed days in a row, that day the last of them.
+    """A steady key without requests on at least three observed days in a row, up to the evaluated day.
 
-    Steady is a key used on 95 of 100 observed days or more, of at least 28 within the ``baseline_days``
-    that end with its last use. It is named from the third silent day until the silence reaches
-    ``dormant_after_days``: by then it is dormant. Days that nobody saw are neither silent nor in use.
-    Where a fifth of the steady keys (at least three) fell silent within a day of each other, the fleet
-    explains it; while that day's data are incomplete, nothing is called silent. Score: silent days over
-    three, 0 for none.
+    A key is steady if it was used on 95 of 100 observed days, of at least 28 within the ``baseline_days`` that
+    end with its last use. It is reported from the third silent day until the silence reaches
+    ``dormant_after_days``; from then on the key is dormant. Days with missing data are neither silent nor in
+    use. If a fifth of the steady keys (at least three) fell silent within a day of each other, the fleet
+    explains their silence and none of them is reported. While the evaluated day's data are incomplete, no key
+    is reported.
+
+    Score: the number of silent days divided by three, 0 for none.
     """
 
     kind = "went_silent"
@@ -57,10 +61,11 @@ class WentSilent(Detector):
     )
 
     def judge(self, panel: Panel) -> Judgement:
-        """Score every active key by the days it has been silent, if it was steady before."""
+        """Score every active key that was steady by the number of its silent days."""
         spans = _Spans.of(panel, self.settings.baseline_days)
         steady = (spans.before >= FEWEST_OBSERVED) & (spans.used >= STEADY_SHARE * spans.before)
-        gone = steady & (spans.silent >= FEWEST_SILENT) & (spans.silent <= self.settings.dormant_after_days)
+        silent = (spans.silent >= FEWEST_SILENT) & (spans.silent <= self.settings.dormant_after_days)
+        gone = steady & silent
         ever_used = (panel.requests > 0).any(axis=1)
         low, usual, high = _usual(panel)
         scores = score_frame(
@@ -87,20 +92,20 @@ class WentSilent(Detector):
 
 @dataclass(frozen=True)
 class _Spans:
-    """Per key the days around its last use, as numbers of observed days."""
+    """Per key the numbers of days before and after its last use."""
 
     last: Counts
-    """The days of the panel up to and including the last use, observed or not; 0 for a key never used."""
+    """The days of the panel up to and including the last use, observed or not; 0 for a key without use."""
     silent: Counts
-    """Since the last use; all of them where the key was never used."""
+    """The observed days since the last use; all observed days for a key without use."""
     before: Counts
-    """Within the baseline that ends with the last use."""
+    """The observed days of the baseline that ends with the last use."""
     used: Counts
-    """Those of them on which the key was used."""
+    """The days of ``before`` on which the key was used."""
 
     @classmethod
     def of(cls, panel: Panel, baseline_days: int) -> _Spans:
-        """Count them."""
+        """Count the days of every key of a panel."""
         rows = np.arange(len(panel.keys))
         last = _last_use(panel)
         first = np.maximum(last - baseline_days, 0)
@@ -115,21 +120,21 @@ class _Spans:
 
 
 def _last_use(panel: Panel) -> Counts:
-    """Per key the number of days up to and including its last use; 0 for none."""
+    """Per key the number of days up to and including its last use; 0 for a key without use."""
     used = (panel.requests > 0) & panel.observed
     last = panel.requests.shape[1] - used[:, ::-1].argmax(axis=1)
     return np.where(used.any(axis=1), last, 0)
 
 
 def _running(flags: Flags) -> Counts:
-    """How many flags are set in the first n days, for n from 0."""
+    """Per key the number of flags that are set in the first n days, for n from 0 to all days."""
     running = np.zeros((flags.shape[0], flags.shape[1] + 1), dtype=np.int64)
     flags.cumsum(axis=1, out=running[:, 1:])
     return running
 
 
 def _fleet_silent(silent: Counts, gone: Flags, steady: Flags) -> Flags:
-    """Whether the fleet explains a silence: many steady keys began theirs within a day of it."""
+    """Whether the fleet explains a key's silence, because many steady keys fell silent within a day of it."""
     lengths = np.bincount(silent[gone], minlength=int(silent.max(initial=0)) + 2)
     near = lengths + np.r_[0, lengths[:-1]] + np.r_[lengths[1:], 0]
     explained: Flags = near[silent] >= max(FLEET_KEYS, FLEET_SHARE * int(steady.sum()))
@@ -137,18 +142,20 @@ def _fleet_silent(silent: Counts, gone: Flags, steady: Flags) -> Flags:
 
 
 def _usual(panel: Panel) -> tuple[NDArray[np.float64], ...]:
-    """The lowest tenth, median and highest tenth of each key's requests on the observed days it was used."""
+    """Per key the 10th, 50th and 90th percentile of its requests, over the observed days on which it was used."""
+    # Days without use sort to the front, so a percentile is a position after them.
     used = np.sort(np.where(panel.observed[:, :-1], panel.requests[:, :-1], 0), axis=1)
     length = used.shape[1]
     silent = (used == 0).sum(axis=1)
-    places = [
-        np.minimum(silent + ((length - silent) * share).astype(int), length - 1) for share in (0.1, 0.5, 0.9)
-    ]
-    return tuple(used[np.arange(len(used)), place].astype(np.float64) for place in places)
+    percentiles = []
+    for share in (0.1, 0.5, 0.9):
+        place = np.minimum(silent + ((length - silent) * share).astype(int), length - 1)
+        percentiles.append(used[np.arange(len(used)), place].astype(np.float64))
+    return tuple(percentiles)
 
 
 def _describe_keys(panel: Panel, scores: pd.DataFrame, spans: _Spans, keys: list[str]) -> dict[str, Description]:
-    """Since when each key is silent, and how it was used before."""
+    """Describe the beginning of each key's silence, and its use before."""
     rows = panel.keys.get_indexer(pd.Index(keys))
     return {
         key: _describe_key(panel, int(row), row_of(scores, key), spans)

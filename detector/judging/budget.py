@@ -1,4 +1,4 @@
-"""The alert budget: how it is divided among the statistical detectors, and what a day made of it."""
+"""The alert budget: its division among the statistical detectors, and its use on one day."""
 
 from __future__ import annotations
 
@@ -23,23 +23,25 @@ def shares(
 ) -> dict[str, float]:
     """The alert budget of each statistical detector, in alarms per 1,000 keys.
 
-    Half is for volume, which most alarms are about, and the other detectors share the rest. Then it moves
-    towards the types whose findings people found real.
+    The detectors of volume share one half, because most alarms are about volume, and the other detectors share
+    the other half. Then ``weighed`` moves the budget towards types whose findings people confirmed.
     """
     statistical = [detector for detector in detectors if not detector.is_rule]
     volume = [detector.kind for detector in statistical if detector.methods]
     others = [detector.kind for detector in statistical if not detector.methods]
     total = settings.alerts_per_1000_keys
-    half = total / 2 if volume and others else total
-    even = {kind: half / len(group) for group in (volume, others) for kind in group}
+    for_group = total / 2 if volume and others else total
+    even = {}
+    for group in (volume, others):
+        even.update(dict.fromkeys(group, for_group / max(len(group), 1)))
     return weighed(even, verdicts)
 
 
 def weighed(even: Mapping[str, float], verdicts: Mapping[str, Precision]) -> dict[str, float]:
-    """Alarms per 1,000 keys by type, moved from types people found wrong to those found right; the sum stays.
+    """Alarms per 1,000 keys by type, moved from types with false findings to types with true ones; the sum stays.
 
-    A type weighs twice the share of its judged findings that were real, as if four more had been judged and
-    two of them real, and at least a quarter: no verdict silences a type.
+    The weight of a type is twice the share of true findings among its findings with a verdict, after two true
+    and two false findings are added. It is at least a quarter, so that no verdict silences a type.
     """
     weights = {kind: share * _weight(verdicts.get(kind)) for kind, share in even.items()}
     scale = sum(even.values()) / max(sum(weights.values()), 1e-9)
@@ -58,7 +60,10 @@ def spent(
     findings: Sequence[Finding],
     alerts_per_1000_keys: float,
 ) -> Budget:
-    """What a day made of its budget; ``judgements`` and ``thresholds`` are by statistical detector."""
+    """The alarms that the budget allowed on a day and those that were raised.
+
+    ``judgements`` and ``thresholds`` are by statistical detector.
+    """
     expected = 0.0
     at_half = 0
     at_double = 0

@@ -1,7 +1,7 @@
-"""Whether the data of a day are all there. Silence means nothing until they are.
+"""Checks that a day's data are complete. While they are not, a key without requests may still have been used.
 
-Several problems of the data are one finding: the identity of a finding has only its type, source, key and
-organization. So one ``data_quality`` finding on the fleet tells all problems, the worst first.
+The identity of a finding has only its type, source, key and organization. Therefore one ``data_quality`` finding
+on the fleet lists all problems of a day's data, the worst first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ DATA_QUALITY = FindingType(
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with the day's data; a ``withholding`` one makes silence and resolution unsafe."""
+    """One problem of the day's data. A ``withholding`` problem makes the data incomplete, so that no key is called
+    silent and no finding ends."""
 
     text: str
     severity: Severity
@@ -42,32 +43,34 @@ class Problem:
 
 
 def assess(panel: Panel) -> list[Problem]:
-    """Everything wrong with the judged day's data, the most severe first."""
+    """All problems of the evaluated day's data, the most severe first."""
     problems = [
-        problem
-        for check in (_empty, _late, _partial, _fileless, _unregistered, _unreadable)
-        for problem in check(panel)
+        *_empty(panel),
+        *_late(panel),
+        *_partial(panel),
+        *_missing_files(panel),
+        *_unregistered(panel),
+        *_unreadable(panel),
     ]
     return sorted(problems, key=lambda problem: -problem.severity.rank)
 
 
 def is_complete(problems: list[Problem]) -> bool:
-    """Whether the day's data are complete, so that what they do not show did not happen."""
+    """Whether the day's data are complete, so that a key without requests was really not used."""
     return not any(problem.withholding for problem in problems)
 
 
 def _empty(panel: Panel) -> list[Problem]:
     if not panel.missing[-1]:
         return []
-    earlier = panel.requests[:, :-1].any()
-    text = "The source holds no request for this day" + (
-        ", though it usually has some." if earlier else ", nor for any day before it."
-    )
-    return [Problem(text, Severity.HIGH)]
+    text = "The source holds no request for this day"
+    if panel.requests[:, :-1].any():
+        return [Problem(f"{text}, though it usually has some.", Severity.HIGH)]
+    return [Problem(f"{text}, nor for any day before it.", Severity.HIGH)]
 
 
 def _late(panel: Panel) -> list[Problem]:
-    """The last request lies further from the day's end than on any recent day."""
+    """A problem if the last request is further from the end of the day than on any recent day."""
     if panel.missing[-1]:
         return []
     end = panel.day.end
@@ -75,6 +78,7 @@ def _late(panel: Panel) -> list[Problem]:
         return [Problem("The data were pulled before the day was over.", Severity.MEDIUM)]
     if panel.watermark is not None and panel.watermark >= end:
         return []
+    # The last uses are in UTC and the days in local time. The offset between the two is that of the last day.
     ends = panel.days + np.timedelta64(1, "D")
     gaps = (ends - panel.last_uses.astype("datetime64[us]")) - (ends[-1] - np.datetime64(end.replace(tzinfo=None)))
     usual = gaps[:-1][~panel.missing[:-1] & ~np.isnat(panel.last_uses[:-1])][-LOOK_BACK:]
@@ -87,16 +91,20 @@ def _late(panel: Panel) -> list[Problem]:
 
 
 def _partial(panel: Panel) -> list[Problem]:
-    """Requests and keys seen are both below half of the lowest comparable day."""
+    """A problem if both the requests and the keys in use are below half of the lowest comparable day."""
     if panel.missing[-1]:
         return []
-    seen = ~panel.missing[:-1]
-    same_weekday = seen & (panel.weekdays[:-1] == panel.weekdays[-1])
-    chosen = np.flatnonzero(same_weekday)[-8:] if same_weekday.sum() >= 3 else np.flatnonzero(seen)[-LOOK_BACK:]
+    present = ~panel.missing[:-1]
+    same_weekday = present & (panel.weekdays[:-1] == panel.weekdays[-1])
+    chosen = np.flatnonzero(same_weekday)[-8:]
+    if len(chosen) < 3:
+        chosen = np.flatnonzero(present)[-LOOK_BACK:]
     if len(chosen) < 3:
         return []
-    requests, keys = panel.requests.sum(axis=0), (panel.requests > 0).sum(axis=0)
-    least_requests, least_keys = requests[:-1][chosen].min(), keys[:-1][chosen].min()
+    requests = panel.requests.sum(axis=0)
+    keys = (panel.requests > 0).sum(axis=0)
+    least_requests = requests[:-1][chosen].min()
+    least_keys = keys[:-1][chosen].min()
     if requests[-1] >= PARTIAL_SHARE * least_requests or keys[-1] >= PARTIAL_SHARE * least_keys:
         return []
     text = (
@@ -118,8 +126,8 @@ def _unregistered(panel: Panel) -> list[Problem]:
     return [Problem(text, Severity.MEDIUM, action, withholding=False)]
 
 
-def _fileless(panel: Panel) -> list[Problem]:
-    """Files of the day that are not there: what they would hold is not known to be nothing."""
+def _missing_files(panel: Panel) -> list[Problem]:
+    """One problem per fault about missing files of the day. The missing files may hold requests."""
     return [
         Problem(f"{fault.count:,} of the day's files not found: {', '.join(fault.samples)}.", Severity.MEDIUM)
         for fault in panel.faults
@@ -128,18 +136,17 @@ def _fileless(panel: Panel) -> list[Problem]:
 
 
 def _unreadable(panel: Panel) -> list[Problem]:
-    """Rows that could not be used. Requests that carry no key are a property of the log, not a defect."""
+    """One problem per fault about rows that could not be used."""
     action = "Look at the sampled rows below and mend their source."
-    return [
-        Problem(
-            f"{counted(fault.count, 'row')} left out: {fault.reason}.",
-            Severity.INFO if fault.reason.startswith(NO_KEY) else Severity.LOW,
-            action,
-            withholding=False,
-        )
-        for fault in panel.faults
-        if not fault.reason.startswith(MISSING_FILE)
-    ]
+    problems = []
+    for fault in panel.faults:
+        if fault.reason.startswith(MISSING_FILE):
+            continue
+        # Most logs also hold requests without a key, so these are no defect.
+        severity = Severity.INFO if fault.reason.startswith(NO_KEY) else Severity.LOW
+        text = f"{counted(fault.count, 'row')} left out: {fault.reason}."
+        problems.append(Problem(text, severity, action, withholding=False))
+    return problems
 
 
 def _some(names: list[str], most: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""What of a judged day was looked at, and what was not."""
+"""The coverage of a day: which keys and days were evaluated, and which were not."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from detector.model.report import Coverage, NotJudged
 
 
 def coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Coverage:
-    """What was looked at; ``failures`` are all parts of the run that failed, detectors included."""
-    panel, records = judged.panel, judged.panel.records
+    """The coverage of an evaluated day; ``failures`` names all failed parts of the run, detectors included."""
+    panel = judged.panel
+    records = judged.panel.records
     window = slice(-1 - config.detection.baseline_days, -1)
     has_register = bool(records["registered"].any())
     unregistered = records[~records["registered"] & (records["request_count"] > 0) & has_register]
@@ -38,17 +39,17 @@ def coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Cover
 
 
 def _gaps(panel: Panel, window: slice) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    """The days nobody saw in the middle of the baseline; those before the first seen one are no gap."""
-    seen_from = int(np.argmin(panel.missing)) if not panel.missing.all() else len(panel.missing)
-    gaps = panel.missing & (np.arange(len(panel.missing)) >= seen_from)
+    """The days of the baseline with missing data, without those before the first day with data."""
+    first_present = len(panel.missing) if panel.missing.all() else int(np.argmin(panel.missing))
+    gaps = panel.missing & (np.arange(len(panel.missing)) >= first_present)
     days: np.ndarray[Any, np.dtype[np.datetime64]] = panel.days[window][gaps[window]]
     return days
 
 
 def volume_judgement(judged: Judged) -> pd.DataFrame | None:
-    """How the day's volume was judged by the configured method, which says whether a key was judged at all.
+    """The scores of the first volume detector of the configured method; None if all of them failed.
 
-    None where that failed.
+    A key counts as evaluated if it has a score in this frame.
     """
     volume = [kind for kind, detector in detector_classes().items() if detector.methods]
     return next((judged.judgements[kind] for kind in volume if kind in judged.judgements), None)
@@ -63,7 +64,7 @@ def _keys_judged(judged: Judged) -> int:
 
 
 def _not_judged(judged: Judged) -> list[NotJudged]:
-    """Active keys without a score, by detector and reason."""
+    """The active keys without a score, grouped by detector and reason."""
     active = judged.panel.records["active"].to_numpy()
     groups = []
     for kind, frame in judged.judgements.items():

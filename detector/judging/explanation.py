@@ -1,4 +1,4 @@
-"""What changed about a key on the evaluated day, in words: endpoints, errors, deployments."""
+"""The changes of a key on the evaluated day in words: endpoints, errors, deployments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENUMERATION = 5
 
 @dataclass(frozen=True)
 class Change:
-    """What is different about a key, and its endpoint mix before and that day."""
+    """The changes of one key as sentences, and its endpoint mix before and on the evaluated day."""
 
     sentences: tuple[str, ...]
     endpoints_usual: Mapping[str, int]
@@ -27,18 +27,23 @@ class Change:
 
 
 def changes(panel: Panel, keys: list[str]) -> dict[str, Change]:
-    """The changes of each key against the days of the panel before."""
+    """The changes of each key on the last day of the panel, compared with the days before it."""
     if not keys:
         return {}
-    endpoints, places = panel.maps("endpoint_distribution", keys), panel.maps("deployments", keys)
-    return {key: _change(panel, key, _sum(endpoints, key), _sum(places, key)) for key in keys}
+    endpoints = panel.maps("endpoint_distribution", keys)
+    places = panel.maps("deployments", keys)
+    changed = {}
+    for key in keys:
+        changed[key] = _change(panel, key, _sum(endpoints, key), _sum(places, key))
+    return changed
 
 
 def _change(panel: Panel, key: str, usual: Counter[str], places: Counter[str]) -> Change:
     record = panel.record(key)
     current = map_of(record["endpoint_distribution"])
     sentences = [*_endpoint_sentences(usual, current), *_error_sentences(panel, key, record)]
-    if places and (new := [name for name in map_of(record["deployments"]) if name not in places]):
+    new = [name for name in map_of(record["deployments"]) if name not in places]
+    if places and new:
         sentences.append(f"Never seen in {' and '.join(new[:MOST_NAMED])} before.")
     return Change(tuple(sentences), _top(usual), _top(Counter(current)))
 
@@ -56,10 +61,12 @@ def _endpoint_sentences(usual: Counter[str], current: Mapping[str, int]) -> list
 
 def _error_sentences(panel: Panel, key: str, record: pd.Series) -> list[str]:
     row = panel.keys.get_loc(key)
-    before_requests, before_errors = panel.requests[row, :-1].sum(), panel.errors[row, :-1].sum()
+    before_requests = panel.requests[row, :-1].sum()
+    before_errors = panel.errors[row, :-1].sum()
     if not record["request_count"] or not before_requests:
         return []
-    now, before = record["error_count"] / record["request_count"], before_errors / before_requests
+    now = record["error_count"] / record["request_count"]
+    before = before_errors / before_requests
     if not record["error_count"] and not before_errors:
         return []
     usual = "as usual" if abs(now - before) < 0.02 else f"usually {before:.1%}"
@@ -75,6 +82,8 @@ def _sum(days: list[dict[str, dict[str, int]]], key: str) -> Counter[str]:
 
 def _top(counts: Counter[str]) -> dict[str, int]:
     ordered = map_of(dict(counts))
-    kept = dict(list(ordered.items())[:MOST_ENDPOINTS])
-    rest = sum(ordered.values()) - sum(kept.values())
-    return {**kept, OTHER: kept.get(OTHER, 0) + rest} if rest else kept
+    top = dict(list(ordered.items())[:MOST_ENDPOINTS])
+    rest = sum(ordered.values()) - sum(top.values())
+    if rest:
+        top[OTHER] = top.get(OTHER, 0) + rest
+    return top

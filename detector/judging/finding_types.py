@@ -10,16 +10,18 @@ from detector.model.finding_type import FindingType
 
 
 def finding_types() -> dict[str, FindingType]:
-    """Every type by its kind: what the registered detectors state, and what judging finds by itself."""
-    stated = [each for detector in detector_classes().values() for each in detector.types]
-    return {each.kind: each for each in (*stated, FLEET_SHIFT, DATA_QUALITY)}
+    """Every type by its kind: the types of the registered detectors, and the two types on the fleet."""
+    types: list[FindingType] = []
+    for detector in detector_classes().values():
+        types += detector.types
+    types += [FLEET_SHIFT, DATA_QUALITY]
+    return {each.kind: each for each in types}
 
 
 def finding_type(kind: str) -> FindingType:
-    """One type by its kind. A type that nobody states, such as that of a detector which was taken away, is called
-    by its kind."""
+    """One type by its kind. An unknown type, for example that of a removed detector, is named after its kind."""
     title = kind.replace("_", " ").capitalize()
-    unstated = FindingType(
+    unknown = FindingType(
         kind,
         is_rule=False,
         title=title,
@@ -28,4 +30,4 @@ def finding_type(kind: str) -> FindingType:
         plural=f"{kind} findings",
         severities=tuple(Severity),
     )
-    return finding_types().get(kind, unstated)
+    return finding_types().get(kind, unknown)

@@ -1,4 +1,4 @@
-"""The fleet as a whole: its total, and days on which it moves together, as one finding and not one per key."""
+"""The fleet as a whole: its total, and one finding for a day on which many keys rise or fall together."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ FLEET_SHIFT = FindingType(
     severities=(Severity.LOW, Severity.MEDIUM),
 )
 FAR = 2.0
-"""A key has moved when it lies so many SD from its own mean; in an ordinary fleet 1 key in 40 does, each way."""
-LEAST_SHARE, MOST_SHARE = 0.2, 0.5
+"""A key has moved if it lies this many SD from its own mean. On an ordinary day 1 key in 40 does so in each
+direction."""
+LEAST_SHARE = 0.2
+MOST_SHARE = 0.5
 LEAST_KEYS = 10
 SAMPLE = 20_000
 TOTAL_BAND = 2.0
@@ -33,23 +35,22 @@ FEWEST_SAME_WEEKDAY = 4
 
 
 def fleet_shift(panel: Panel, settings: Detection) -> tuple[Description, float] | None:
-    """What to say of a day on which at least a fifth of the keys moved the same way, and that share.
+    """The description of a day on which at least a fifth of the keys moved the same way, and that share.
 
-    Told from at most ``SAMPLE`` keys at even steps. None for an ordinary day, for one that nobody saw
-    and for a fleet too small to speak of.
+    The share is that of at most ``SAMPLE`` keys at even steps. The result is None for an ordinary day, for a day
+    with missing data and for a small fleet.
     """
     z = _distances(panel, settings)
     if panel.missing[-1] or len(z) < LEAST_KEYS / LEAST_SHARE:
         return None
-    up, down = float(np.mean(z > FAR)), float(np.mean(z < -FAR))
+    up = float(np.mean(z > FAR))
+    down = float(np.mean(z < -FAR))
     share = max(up, down)
     if share < LEAST_SHARE or share * len(z) < LEAST_KEYS:
         return None
     rose = up >= down
-    total, usual = (
-        panel.requests[:, -1].sum(),
-        np.median(panel.requests[:, -29:-1][:, ~panel.missing[-29:-1]].sum(axis=0)),
-    )
+    total = panel.requests[:, -1].sum()
+    usual = np.median(panel.requests[:, -29:-1][:, ~panel.missing[-29:-1]].sum(axis=0))
     return Description(
         title="The fleet rose together" if rose else "The fleet fell together",
         reason=(
@@ -67,7 +68,7 @@ def fleet_shift(panel: Panel, settings: Detection) -> tuple[Description, float] 
 
 
 def _distances(panel: Panel, settings: Detection) -> Floats:
-    """How far each judged key lies from its own history that day, in SD."""
+    """The distance of each evaluated key from the mean of its own history, in SD."""
     step = slice(None, None, max(len(panel.keys) // SAMPLE, 1))
     window = slice(-1 - settings.baseline_days, -1)
     usual = expect_day(panel, len(panel.days) - 1, step, settings.baseline_days)
@@ -78,16 +79,16 @@ def _distances(panel: Panel, settings: Detection) -> Floats:
 
 
 def fleet_total(panel: Panel) -> Fleet:
-    """The requests of all active keys against the same weekday of the days before.
+    """The requests of all active keys, and the usual range on the same weekday.
 
-    While fewer than ``FEWEST_SAME_WEEKDAY`` of those were seen, against all days before.
+    While the panel has data of fewer than ``FEWEST_SAME_WEEKDAY`` such days, the range is that of all days.
     """
     active = panel.records["active"].to_numpy()
     requests = panel.requests[active].sum(axis=0)
     errors = panel.errors[active].sum(axis=0)
-    seen = ~panel.missing[:-1]
-    same_weekday = seen & (panel.weekdays[:-1] == panel.weekdays[-1])
-    chosen = same_weekday if same_weekday.sum() >= FEWEST_SAME_WEEKDAY else seen
+    present = ~panel.missing[:-1]
+    same_weekday = present & (panel.weekdays[:-1] == panel.weekdays[-1])
+    chosen = same_weekday if same_weekday.sum() >= FEWEST_SAME_WEEKDAY else present
     usual = baseline(requests[None, :-1], chosen[None, :])
     return Fleet(
         requests=int(requests[-1]),
@@ -99,5 +100,7 @@ def fleet_total(panel: Panel) -> Fleet:
 
 
 def _count(value: Floats) -> float | None:
-    """Requests from a value on the scale of the baseline; None where there is no history."""
-    return None if np.isnan(value[0]) else round(float(counts_of(value)[0]), 1)
+    """The number of requests for a value on the scale of the baseline; None without a history."""
+    if np.isnan(value[0]):
+        return None
+    return round(float(counts_of(value)[0]), 1)

@@ -1,4 +1,4 @@
-"""One day evaluated: from the panel to its findings.
+"""The evaluation of one day, from the panel to the findings.
 
 The pipeline, the backtest and ``explain`` share this pure code.
 """
@@ -33,9 +33,10 @@ RESOLUTION = "resolution"
 
 @dataclass(frozen=True)
 class Judged:
-    """Everything known of a judged day; ``judgements`` and ``thresholds`` are by type of finding.
+    """The result of the evaluation of one day; ``judgements`` and ``thresholds`` are by detector.
 
-    ``withheld`` names what the day would have shown, had it been judged further: ``SILENCE``, ``RESOLUTION``.
+    ``withheld`` names the conclusions that incomplete data or a failed detector did not allow: ``SILENCE``,
+    ``RESOLUTION``.
     """
 
     panel: Panel
@@ -56,9 +57,9 @@ def judge(
 ) -> Judged:
     """Score, decide and explain the panel's last day.
 
-    ``earlier`` holds the latest sighting of every finding before that day, ``verdicts`` what people found
-    findings of earlier days to be, by type. A detector that fails is recorded in ``failures`` and the others
-    go on.
+    ``earlier`` holds the latest sighting of every finding before that day by finding id. ``verdicts`` holds by
+    type how many findings of earlier days people confirmed. A detector that fails is recorded in ``failures``,
+    and the other detectors still run.
     """
     problems = assess(panel)
     complete = is_complete(problems)
@@ -102,7 +103,7 @@ def judge(
 
 
 def _withheld(held_back: Sequence[Finding], gone: Sequence[Sighting], extent: Extent) -> tuple[str, ...]:
-    """What the day would have shown, had it been judged further."""
+    """The conclusions that incomplete data or a failed detector did not allow."""
     withheld = []
     if held_back:
         withheld.append(SILENCE)
@@ -162,7 +163,7 @@ def _prevalence(named: int, keys: int, threshold: Threshold | None, score: float
 def _data_quality(
     panel: Panel, problems: list[Problem], config: Config, earlier: Mapping[str, Sighting]
 ) -> list[Finding]:
-    """All that is wrong with the day's data, as one finding on the fleet."""
+    """One finding on the fleet for all problems of the day's data; none for complete data."""
     if not problems:
         return []
     worst, *others = problems
@@ -179,9 +180,12 @@ def _data_quality(
 
 
 def _fleet_shift(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> list[Finding]:
-    """The day's common movement, where there is one."""
+    """One finding on the fleet for a day on which many keys moved the same way."""
     shift = fleet.fleet_shift(panel, config.detection)
-    return [_on_fleet(panel, fleet.FLEET_SHIFT.kind, shift[0], shift[1], config, earlier)] if shift else []
+    if shift is None:
+        return []
+    description, share = shift
+    return [_on_fleet(panel, fleet.FLEET_SHIFT.kind, description, share, config, earlier)]
 
 
 def _on_fleet(
@@ -192,7 +196,7 @@ def _on_fleet(
     config: Config,
     earlier: Mapping[str, Sighting],
 ) -> Finding:
-    """A finding that belongs to no single key."""
+    """A finding that is about the fleet and no single key."""
     identity = policy.finding_id(kind, config.source.name, None, config.organization)
     observed = pd.Series({"observed": float(panel.requests[:, -1].sum()), "score": score}, dtype=float)
     return policy.build(panel, kind, identity, earlier.get(identity), description, key_id=None, judged=observed)

@@ -1,4 +1,4 @@
-"""From scores to findings: thresholds that keep the alert budget, identity, and the life of a finding."""
+"""The policy that turns scores into findings: thresholds within the alert budget, identity, and life cycle."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ from detector.model.finding import Finding, Severity, Sighting, Status
 from detector.model.panel import Panel
 
 DEFAULT_THRESHOLD = 4.0
-"""While the fleet's own past is too short: on five real fleets 0 to 2.3 false alarms per 1,000 key-days."""
+"""The threshold while the fleet's own past is too short. On five real fleets it gave 0 to 2.3 false alarms per
+1,000 key-days."""
 LOWEST_THRESHOLD = 3.0
 FEWEST_SCORES = 500
-TAIL_FROM, TAIL_TO = 0.85, 0.95
+TAIL_FROM = 0.85
+TAIL_TO = 0.95
 SMALLEST_SLOPE = 0.1
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The score from which a statistical detector raises.
+    """The score above which a statistical detector raises a finding.
 
-    ``rate(s)`` is the share of ordinary key-days expected beyond a score: an exponential tail that
-    starts with ``share`` at ``start`` and falls by e every ``slope``. ``past`` is the number of key-days
-    it rests on, ``budget`` the alarms per 1,000 keys it was set for. ``calibrated`` is False for the
-    default that serves while there is little past.
+    The share of ordinary key-days beyond a score follows an exponential tail: it is ``share`` at the score
+    ``start`` and falls by the factor e with every ``slope``. The tail is fitted on ``past`` key-days, and the
+    threshold allows ``budget`` alarms per 1,000 keys. ``calibrated`` is False for the default threshold, which
+    applies while the past is too short.
     """
 
     score: float
@@ -44,11 +46,11 @@ class Threshold:
     past: int = 0
 
     def rate(self, score: float) -> float:
-        """The share of ordinary key-days beyond a score."""
+        """The expected share of ordinary key-days beyond a score."""
         return float(self.share * np.exp(-max(score - self.start, 0.0) / self.slope))
 
     def at(self, factor: float) -> float:
-        """The score from which so many times the budget would raise."""
+        """The threshold for ``factor`` times the budget."""
         score = self.start + self.slope * np.log(self.share * 1000 / (self.budget * factor))
         return max(float(score), LOWEST_THRESHOLD)
 
@@ -56,9 +58,9 @@ class Threshold:
 def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Threshold:
     """The threshold that an ordinary day exceeds at the budgeted rate.
 
-    An exponential tail through the 85th and 95th percentile of the past scores is carried on to the
-    rate. It is fitted below the top because the top holds the very incidents it is to find: were one
-    key-day in a hundred an incident of any size, the threshold would rise by less than a sixth.
+    An exponential tail through the 85th and 95th percentile of the past scores extends to the rate. The fit
+    leaves out the highest scores, because these hold the past incidents. If one key-day in a hundred is an
+    incident of any size, the threshold rises by less than a sixth.
     """
     if len(past) < FEWEST_SCORES:
         rate = alerts_per_1000_keys / 1000
@@ -74,7 +76,7 @@ def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Thresho
 
 
 def named(judged: pd.DataFrame, threshold: float) -> list[str]:
-    """The keys whose score lies above the threshold and that are eligible, strangest first, ties by key."""
+    """The eligible keys with a score above the threshold, highest score first, ties by key id."""
     rows = judged[(judged["score"] > threshold) & judged["eligible"]]
     return (
         rows.rename_axis("key_id")
@@ -85,9 +87,9 @@ def named(judged: pd.DataFrame, threshold: float) -> list[str]:
 
 
 def finding_id(kind: str, source: str, key_id: str | None, organization: str | None) -> str:
-    """The identity of a finding: never its date, score or words.
+    """The identity of a finding, 32 hex digits. Its date, score and text are no part of the identity.
 
-    Parts are length-prefixed, so that no two different tuples of parts hash the same text.
+    The length precedes each part, so that two different tuples of parts never give the same text to hash.
     """
     parts = [kind, source, key_id, organization]
     text = "".join(
@@ -97,7 +99,7 @@ def finding_id(kind: str, source: str, key_id: str | None, organization: str | N
 
 
 def life(prior: Sighting | None, severity: Severity, day: date) -> tuple[Status, int, date, int]:
-    """Status, episode, first day of the episode and days in it, given the latest earlier sighting."""
+    """The status, the episode, its first day and its number of days, from the latest earlier sighting."""
     if prior is None:
         return Status.NEW, 1, day, 1
     if not prior.open:
@@ -107,18 +109,18 @@ def life(prior: Sighting | None, severity: Severity, day: date) -> tuple[Status,
 
 
 def absent(earlier: Mapping[str, Sighting], present: set[str]) -> list[Sighting]:
-    """The open findings of earlier days that the judged day does not show, by id."""
+    """The open findings of earlier days that are not ``present`` on the evaluated day, sorted by id."""
     gone = [sighting for sighting in earlier.values() if sighting.open and sighting.finding_id not in present]
     return sorted(gone, key=lambda sighting: sighting.finding_id)
 
 
 def resolved(gone: Sequence[Sighting], panel: Panel, extent: Extent) -> list[Finding]:
-    """Those of the absent findings that end with the judged day, because it was judged far enough."""
+    """The absent findings that end on the evaluated day, as findings. Other types need a more complete day."""
     return [_resolved(sighting, panel) for sighting in gone if extent.ends(sighting.type)]
 
 
 def order(findings: Sequence[Finding]) -> list[Finding]:
-    """Most severe first, then what is news, then the strangest, then by key."""
+    """The findings by severity (most severe first), then new before ongoing, then highest score, then key id."""
     return sorted(
         findings,
         key=lambda finding: (

@@ -1,4 +1,4 @@
-"""From a judged day to its report."""
+"""Builds the report of an evaluated day."""
 
 from __future__ import annotations
 
@@ -31,39 +31,39 @@ def assemble(
     run: Mapping[str, Any],
     generated_at: datetime,
     failures: Sequence[str] = (),
-    said: Sequence[TriageEntry] = (),
+    entries: Sequence[TriageEntry] = (),
 ) -> RunReport:
-    """The report of a judged day with what people ``said`` laid over its findings.
+    """The report of an evaluated day, with the triage ``entries`` applied to its findings.
 
-    ``failures`` are parts of the run that failed outside the judging.
+    ``failures`` are the parts of the run that failed outside the evaluation.
     """
     day = judged.panel.day
-    judged = replace(judged, findings=triage.apply(judged.findings, said, day.date))
-    seen = coverage(judged, config, (*failures, *judged.failures))
+    judged = replace(judged, findings=triage.apply(judged.findings, entries, day.date))
+    covered = coverage(judged, config, (*failures, *judged.failures))
     return RunReport(
         day=day,
         organization=config.organization,
         generated_at=generated_at,
         run=run,
         sources=tuple(sources),
-        coverage=seen,
-        summary=_summary(judged, config, seen, triage.precision(said, day.date)),
+        coverage=covered,
+        summary=_summary(judged, config, covered, triage.precision(entries, day.date)),
         findings=tuple(judged.findings),
         usage=in_answer_order(judged.panel.records),
         trends=_trends(judged.panel),
         policy=dict(config.detection.deployments),
-        mutes=triage.mutes_in_force(judged.findings, said, day.date),
+        mutes=triage.mutes_in_force(judged.findings, entries, day.date),
     )
 
 
 def _summary(judged: Judged, config: Config, coverage: Coverage, precision: Mapping[str, Precision]) -> Summary:
     active = [finding for finding in judged.findings if finding.status not in (Status.RESOLVED, Status.MUTED)]
-    pressing = [finding for finding in active if finding.severity is not Severity.INFO]
-    outcome = verdict.outcome_of(pressing, coverage)
+    above_info = [finding for finding in active if finding.severity is not Severity.INFO]
+    outcome = verdict.outcome_of(above_info, coverage)
     return Summary(
         outcome=outcome,
-        verdict=verdict.headline(outcome, pressing, coverage),
-        subline=verdict.subline(outcome, pressing, coverage, _with(judged.findings, Status.MUTED)),
+        verdict=verdict.headline(outcome, above_info, coverage),
+        subline=verdict.subline(outcome, above_info, coverage, _with(judged.findings, Status.MUTED)),
         open=len(active),
         raised=sum(finding.status.raised for finding in active),
         resolved=_with(judged.findings, Status.RESOLVED),

@@ -1,8 +1,8 @@
-"""Triage as a layer over the findings of a day, applied when a report is built.
+"""Applies triage entries to the findings of a day, whenever a report is built.
 
-This module is pure: it takes findings and the log of triage, and gives findings. It does not touch sightings. A
-muted finding is still a sighting, so its life goes on and a mute that ends needs no repair. The report of an old
-day uses what is known of it today. The backtest has no triage.
+This module is pure: it takes findings and triage entries, and returns findings. It does not change sightings: a
+muted finding still has one, so its days are counted on and nothing must be repaired after a mute ends. The report
+of an old day uses the entries that exist when the report is built. The backtest has no triage.
 """
 
 from __future__ import annotations
@@ -18,20 +18,25 @@ from detector.boundary.words import counted, long_day
 from detector.model.finding import Finding, Status
 from detector.model.triage import MuteInForce, Precision, TriageEntry, Verdict
 
-ACK, MUTE, VERDICT = "ack", "mute", "verdict"
-FINDING, KEY, TEAM, PATTERN = "finding", "key", "team", "pattern"
+ACK = "ack"
+MUTE = "mute"
+VERDICT = "verdict"
+FINDING = "finding"
+KEY = "key"
+TEAM = "team"
+PATTERN = "pattern"
 SHOWN_ID = 12
-"""Characters of a finding id that are shown to people; any unique beginning names a finding."""
+"""People see this many characters of a finding id. A command accepts any unique beginning of an id."""
 
 _LAST = {Status.MUTED: 1, Status.RESOLVED: 2}
 
 
 class Subject(Protocol):
-    """What a target is held against: a finding, or what is left of one in the state."""
+    """The properties that a target is compared with: those of a finding, or of a past finding in the state."""
 
     @property
     def finding_id(self) -> str:
-        """The finding's identity."""
+        """The identity of the finding."""
         ...
 
     @property
@@ -41,23 +46,23 @@ class Subject(Protocol):
 
     @property
     def key_id(self) -> str | None:
-        """The key, None for the whole fleet."""
+        """The key id, None for the whole fleet."""
         ...
 
     @property
     def name(self) -> str | None:
-        """The key's name."""
+        """The name of the key."""
         ...
 
     @property
     def team(self) -> str | None:
-        """The key's team."""
+        """The team of the key."""
         ...
 
 
 @dataclass(frozen=True)
 class Named:
-    """A past finding with what a register says of its key."""
+    """A past finding with the name and the team of its key from the register."""
 
     finding_id: str
     type: str
@@ -67,10 +72,9 @@ class Named:
 
 
 def covers(entry: TriageEntry, subject: Subject) -> bool:
-    """Whether an entry is about a finding, whatever the day.
+    """Whether the target of an entry matches a finding, on any day.
 
-    A finding on the whole fleet (bad data above all) is only ever reached by its own id: no pattern may
-    hide by accident that a day was not seen.
+    Only its own id matches a finding on the whole fleet, so that no pattern hides missing data by accident.
     """
     if entry.target_kind == FINDING:
         return subject.finding_id == entry.target
@@ -84,45 +88,51 @@ def covers(entry: TriageEntry, subject: Subject) -> bool:
 
 
 def in_force(entry: TriageEntry, day: date) -> bool:
-    """Whether an entry applies to a day: not taken back, begun, and not yet past its last day."""
+    """Whether an entry applies to a day: it has begun, nobody ended it, and its last day is not over."""
     begun = entry.from_day <= day
     return begun and entry.ended_at is None and (entry.until_day is None or day <= entry.until_day)
 
 
 def apply(findings: Sequence[Finding], entries: Iterable[TriageEntry], day: date) -> list[Finding]:
-    """The findings as people want them told on a day: marked, muted, with their verdicts.
+    """The findings of a day with their acknowledgements, mutes and verdicts.
 
-    Open ones keep their order and come first, then the muted, then the resolved. Applying the same entries
-    again changes nothing. A resolved finding is not muted, as there is nothing left to be quiet about.
+    Open findings come first in their given order, then muted ones, then resolved ones. A second application of
+    the same entries changes nothing. A resolved finding is never muted.
     """
     applicable = [entry for entry in entries if in_force(entry, day)]
     verdicts = {(entry.target, entry.episode): entry.verdict for entry in applicable if entry.action == VERDICT}
     marks = [entry for entry in applicable if entry.action != VERDICT]
-    told = [_told(finding, marks, verdicts.get((finding.finding_id, finding.episode))) for finding in findings]
-    return sorted(told, key=lambda finding: _LAST.get(finding.status, 0))
+    triaged = []
+    for finding in findings:
+        verdict = verdicts.get((finding.finding_id, finding.episode))
+        triaged.append(_triaged(finding, marks, verdict))
+    return sorted(triaged, key=lambda finding: _LAST.get(finding.status, 0))
 
 
 def precision(entries: Iterable[TriageEntry], day: date) -> dict[str, Precision]:
-    """By type of finding: how many were judged by people, and how many of these were real.
+    """By type of finding: the number of episodes with a verdict, and how many of these were real.
 
-    The last verdict on an episode counts. Planned ones are left out: they were neither an incident nor a
-    mistake. An episode that began after the day is not counted, so that an old report stays what it was.
+    The last verdict on an episode counts. A planned episode was neither an incident nor a mistake, so it does
+    not count. An episode that began after the day does not count either, so that an old report does not change.
     """
-    last = {
-        (entry.target, entry.episode): entry
-        for entry in entries
-        if entry.action == VERDICT and in_force(entry, day)
-    }
-    counted = [entry for entry in last.values() if entry.type is not None and entry.verdict != Verdict.PLANNED]
-    judged = Counter(entry.type for entry in counted if entry.type is not None)
-    true = Counter(entry.type for entry in counted if entry.verdict == Verdict.TRUE)
+    last: dict[tuple[str, int | None], TriageEntry] = {}
+    for entry in entries:
+        if entry.action == VERDICT and in_force(entry, day):
+            last[entry.target, entry.episode] = entry
+    judged: Counter[str] = Counter()
+    true: Counter[str] = Counter()
+    for entry in last.values():
+        if entry.type is None or entry.verdict == Verdict.PLANNED:
+            continue
+        judged[entry.type] += 1
+        true[entry.type] += entry.verdict == Verdict.TRUE
     return {kind: Precision(judged[kind], true[kind]) for kind in sorted(judged)}
 
 
 def mutes_in_force(
     findings: Iterable[Finding], entries: Iterable[TriageEntry], day: date
 ) -> tuple[MuteInForce, ...]:
-    """The mutes that apply to a day, in the order they were entered, each with its count of muted findings."""
+    """The mutes that apply to a day, in order of entry, each with the number of findings that it mutes."""
     muted = [finding for finding in findings if finding.status is Status.MUTED]
     mutes = [entry for entry in entries if entry.action == MUTE and in_force(entry, day)]
     return tuple(
@@ -142,31 +152,33 @@ def mutes_in_force(
 
 
 def target_words(entry: TriageEntry | MuteInForce) -> str:
-    """What an entry is about, as a person would say it: ``key hot, usage_spike only``."""
+    """The target of an entry in words, for example ``key hot, usage_spike only``."""
     words = {
         FINDING: f"finding {entry.target[:SHOWN_ID]}",
         KEY: f"key {entry.target}",
         TEAM: f"team {entry.target}",
         PATTERN: f"keys like {entry.target}",
     }[entry.target_kind]
-    return f"{words}, {entry.type} only" if entry.type and entry.target_kind != FINDING else words
+    if entry.type and entry.target_kind != FINDING:
+        return f"{words}, {entry.type} only"
+    return words
 
 
 def mute_words(mute: MuteInForce) -> str:
-    """A mute in force in one sentence, with what it hides that day."""
+    """A mute in force as one sentence, with the number of findings that it mutes."""
     covered = counted(mute.findings, "finding") if mute.findings else "nothing"
     until = f" until {long_day(mute.until_day)}" if mute.until_day else ""
     why = f": {mute.reason}" if mute.reason else ""
     return f"{target_words(mute)} (covers {covered} that day), by {mute.by}{until}{why}"
 
 
-def _told(finding: Finding, marks: Sequence[TriageEntry], verdict: str | None) -> Finding:
+def _triaged(finding: Finding, marks: Sequence[TriageEntry], verdict: str | None) -> Finding:
     finding = replace(finding, verdict=verdict)
     if finding.status is Status.RESOLVED:
         return finding
-    about = [entry for entry in marks if covers(entry, finding) and entry.episode in (None, finding.episode)]
-    acks = [entry for entry in about if entry.action == ACK]
-    mutes = [entry for entry in about if entry.action == MUTE]
+    matching = [entry for entry in marks if covers(entry, finding) and entry.episode in (None, finding.episode)]
+    acks = [entry for entry in matching if entry.action == ACK]
+    mutes = [entry for entry in matching if entry.action == MUTE]
     if acks:
         finding = replace(finding, acknowledged=_sentence("Acknowledged", acks[-1]))
     if mutes:
@@ -176,7 +188,7 @@ def _told(finding: Finding, marks: Sequence[TriageEntry], verdict: str | None) -
 
 
 def _sentence(done: str, entry: TriageEntry) -> str:
-    """Who, since when, until when, why, and the number by which the entry can be ended."""
+    """An entry as a sentence: who, from when, until when, the entry's number and the reason."""
     until = f" until {long_day(entry.until_day)}" if entry.until_day else ""
     reason = f": {entry.reason}" if entry.reason else ""
     return f"{done} by {entry.by} from {long_day(entry.from_day)}{until} (entry {entry.id}){reason}"

@@ -1,4 +1,7 @@
-"""The verdict on a day in words: one word for programs, a headline and the line below it for people."""
+"""The verdict on a day: one word for programs, and a headline with a second line for people.
+
+``above_info`` are the open findings with a severity above info.
+"""
 
 from __future__ import annotations
 
@@ -25,35 +28,37 @@ _WORDS = (
 )
 
 
-def outcome_of(pressing: list[Finding], coverage: Coverage) -> str:
-    """findings, clear or not_judged: silence is only an all-clear where the day was looked at."""
-    if any(finding.key_id is not None for finding in pressing):
+def outcome_of(above_info: list[Finding], coverage: Coverage) -> str:
+    """The outcome of a day: ``findings``, ``clear`` or ``not_judged``."""
+    if any(finding.key_id is not None for finding in above_info):
         return "findings"
+    # A day without findings is clear only if its data were complete and keys were evaluated.
     if not coverage.complete or coverage.keys_judged == 0:
         return "not_judged"
-    return "findings" if pressing else "clear"
+    return "findings" if above_info else "clear"
 
 
-def headline(outcome: str, pressing: list[Finding], coverage: Coverage) -> str:
-    """The verdict in a few words; ``pressing`` are the open findings above info."""
+def headline(outcome: str, above_info: list[Finding], coverage: Coverage) -> str:
+    """The verdict in a few words."""
     if outcome == "clear":
         return "Nothing to look at"
     if outcome == "not_judged":
         return "The day could not be judged"
-    keys = {finding.key_id for finding in pressing if finding.key_id is not None}
+    on_keys = [finding for finding in above_info if finding.key_id is not None]
+    keys = {finding.key_id for finding in on_keys}
     if not keys:
         return "The data need a look"
-    news = {finding.key_id for finding in pressing if finding.key_id is not None and finding.status.raised}
+    new_keys = {finding.key_id for finding in on_keys if finding.status.raised}
     need = f"{_number(len(keys))} {singular_or_plural(len(keys), 'key needs', 'keys need')} a look"
-    if not news:
+    if not new_keys:
         return f"{need}, none of them new" if len(keys) > 1 else f"{need}, not new"
-    if len(news) < len(keys):
-        need += f", {_number(len(news)).lower()} of them new"
+    if len(new_keys) < len(keys):
+        need += f", {_number(len(new_keys)).lower()} of them new"
     return need if coverage.complete else f"{need}, and the data are incomplete"
 
 
-def subline(outcome: str, pressing: list[Finding], coverage: Coverage, muted: int) -> str:
-    """Why the verdict is what it is; ``muted`` is the number of muted findings."""
+def subline(outcome: str, above_info: list[Finding], coverage: Coverage, muted: int) -> str:
+    """The reason for the verdict; ``muted`` is the number of muted findings."""
     if outcome == "not_judged":
         if coverage.problems and not coverage.complete:
             return coverage.problems[0]
@@ -67,14 +72,16 @@ def subline(outcome: str, pressing: list[Finding], coverage: Coverage, muted: in
         were = singular_or_plural(coverage.keys_judged, "was", "were")
         days = counted(coverage.baseline_days, "day")
         return f"{judged} {were} judged against {days}, and {_standing_out(muted)}."
-    raised = _titles([finding for finding in pressing if finding.status.raised])
-    ongoing = _titles([finding for finding in pressing if not finding.status.raised])
-    parts = [f"New: {raised}." if raised else "", f"Ongoing: {ongoing}." if ongoing else ""]
-    return " ".join(part for part in parts if part)
+    parts = []
+    if raised := _titles([finding for finding in above_info if finding.status.raised]):
+        parts.append(f"New: {raised}.")
+    if ongoing := _titles([finding for finding in above_info if not finding.status.raised]):
+        parts.append(f"Ongoing: {ongoing}.")
+    return " ".join(parts)
 
 
 def _standing_out(muted: int) -> str:
-    """An all-clear over muted findings says that they are there."""
+    """The end of the sentence of a clear day, with the number of muted findings."""
     if not muted:
         return "none stands out"
     return f"nothing stands out but {_number(muted).lower()} {singular_or_plural(muted, 'muted finding')}"

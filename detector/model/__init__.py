@@ -1,5 +1,5 @@
 """The records that the rooms pass to each other, and the errors that they raise.
 
-Here belong dataclasses and column definitions, by reader: the day, usage, the panel, findings, triage, the
-report. Nothing here computes more than a property, and nothing here reads or writes.
+This room holds dataclasses and column definitions, one module per subject: the day, usage, the panel, findings,
+triage, the report. They compute nothing but properties, and they do not read or write.
 """

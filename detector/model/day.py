@@ -1,4 +1,4 @@
-"""The unit that is judged: one local day."""
+"""The unit that is evaluated: one local day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class Day:
-    """One local day ``[00:00, 24:00)``; 23 or 25 hours long where the clocks change."""
+    """One local day ``[00:00, 24:00)``. A day on which the clocks change has 23 or 25 hours."""
 
     date: dt.date
     timezone: ZoneInfo
@@ -32,5 +32,5 @@ class Day:
 
 
 def each_day(first: dt.date, last: dt.date) -> Iterator[dt.date]:
-    """Every day from first to last, both included."""
+    """Every day from ``first`` to ``last``, both included."""
     return (first + dt.timedelta(days=offset) for offset in range((last - first).days + 1))

@@ -1,45 +1,45 @@
-"""The errors the program raises on purpose, and the exit codes; each error knows the one it ends with."""
+"""The errors that the program raises on purpose, each with the exit code of a run that it ends."""
 
 from typing import ClassVar
 
 DONE = 0
 FAILURE = 1
 BAD_USAGE = 2
-"""Of the command line or the configuration; click ends with it too."""
+"""The command line or the configuration is wrong. click uses the same exit code."""
 FINDINGS = 3
-"""There are findings at or above ``--fail-on``."""
+"""The report has findings at or above ``--fail-on``."""
 PARTIAL = 4
 """The report is written, and a part of the run failed."""
 TRY_LATER = 75
-"""EX_TEMPFAIL of sysexits.h: another run is at work, or the data are not there yet."""
+"""Another run is active, or the data have not arrived yet. The number is EX_TEMPFAIL of sysexits.h."""
 
 
 class DetectorError(Exception):
-    """Something the operator can act on; its text says what, where and what to do."""
+    """A failure that the operator can act on. Its text says what failed, where, and what to do."""
 
     exit_code: ClassVar[int] = FAILURE
 
 
 class ConfigError(DetectorError):
-    """The configuration or the command line asks for something that cannot be."""
+    """The configuration or the command line asks for something impossible."""
 
     exit_code = BAD_USAGE
 
 
 class SourceError(DetectorError):
-    """A source could not be read; nothing of the day was stored."""
+    """A source could not be read, and no part of the day was stored."""
 
     exit_code = PARTIAL
 
 
 class LockedError(DetectorError):
-    """Another run is at work; this one did nothing."""
+    """Another run is active, so this run did nothing."""
 
     exit_code = TRY_LATER
 
 
 class NotReadyError(DetectorError):
-    """The day's data are not all there yet; nothing was judged."""
+    """The day's data have not all arrived yet, so the day was not evaluated."""
 
     exit_code = TRY_LATER
 
@@ -49,22 +49,23 @@ class HistoryError(DetectorError):
 
 
 class NewerHistoryError(HistoryError):
-    """A stored day was written by a newer version; it is sound, and not to be touched by this one."""
+    """A newer version wrote a stored day. The day is sound, and this version must not change it."""
 
 
 class StateError(DetectorError):
-    """The state database cannot be used, or was written by a newer version."""
+    """The state database cannot be used, or a newer version wrote it."""
 
 
 class BackupError(DetectorError):
-    """A backup could not be written, or is not one that can be restored here."""
+    """A backup could not be written, or it cannot be restored here."""
 
 
 class DeliveryError(DetectorError):
-    """A channel did not take a message.
+    """A channel did not accept a message.
 
-    ``permanent`` means that it never will; otherwise it is tried again, not before ``retry_after`` seconds
-    where the receiver asked for that. ``rest`` is the payload that is left where a part was accepted.
+    ``permanent`` means that the channel will never accept the message. Otherwise the message is sent again, after
+    ``retry_after`` seconds or more if the receiver asked for a delay. ``rest`` is the undelivered part of a
+    payload that the receiver accepted in part.
     """
 
     exit_code = PARTIAL

@@ -1,4 +1,4 @@
-"""What is found: findings, how much they matter and where they stand in their life."""
+"""Findings, with their severity and status."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import date
 from enum import StrEnum
 
 FLEET = "the whole fleet"
-"""What a finding without a key is about, in words."""
+"""The name of the subject of a finding without a key."""
 
 
 class Severity(StrEnum):
-    """How much a finding matters, least first."""
+    """The severity of a finding, in ascending order."""
 
     INFO = "info"
     LOW = "low"
@@ -27,7 +27,7 @@ class Severity(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a finding stands in its life; the first four are open."""
+    """The status of a finding on a day. The first four are open."""
 
     NEW = "new"
     REOPENED = "reopened"
@@ -38,13 +38,13 @@ class Status(StrEnum):
 
     @property
     def raised(self) -> bool:
-        """Whether that day is the day to say so (new, reopened or escalated)."""
+        """Whether the finding needs a notification on its day: it is new, reopened or escalated."""
         return self in (Status.NEW, Status.REOPENED, Status.ESCALATED)
 
 
 @dataclass(frozen=True)
 class Technique:
-    """An attacker's technique that a finding may be the trace of, and the ``condition`` that was observed."""
+    """An attacker's technique that may have caused a finding, and the observed ``condition`` in words."""
 
     id: str
     name: str
@@ -54,10 +54,10 @@ class Technique:
 
 @dataclass(frozen=True)
 class Finding:
-    """One key (or the fleet, ``key_id`` None), one kind of behaviour, one day.
+    """One type of behaviour of one key (or of the fleet, ``key_id`` None) on one day.
 
-    ``acknowledged`` and ``muted`` are sentences (who, why, until when), ``verdict`` is true, false, benign or
-    planned: what people said about it, laid over the finding when a report is made.
+    ``acknowledged`` and ``muted`` are sentences that say who, why and until when. ``verdict`` is true, false,
+    benign or planned. These three come from triage and are set when a report is built.
     """
 
     finding_id: str
@@ -96,20 +96,20 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """What it is about, as words within a sentence: the name of the key, its id, or the whole fleet."""
+        """The name of the key, its id, or the whole fleet, for the middle of a sentence."""
         return self.name or self.key_id or FLEET
 
     @property
     def heading(self) -> str:
-        """The subject where it begins a line."""
+        """The name of the key, its id, or the whole fleet, for the beginning of a line."""
         return self.name or self.key_id or FLEET.capitalize()
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """The latest day on which a finding's condition held, before some other day.
+    """The latest day before some other day on which the condition of a finding held.
 
-    ``open`` is False once a day without it has been judged since whose extent ends findings of its type.
+    ``open`` is False if a later day was evaluated without this finding, and its extent ends findings of this type.
     """
 
     finding_id: str

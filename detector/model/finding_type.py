@@ -1,4 +1,4 @@
-"""What others need to know of a type of finding, stated once by whoever makes findings of it."""
+"""The properties of a type of finding. The detector that reports the type defines them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from detector.model.finding import Severity
 
 @dataclass(frozen=True)
 class FindingType:
-    """One kind of behaviour: what it is called, how it is found, and how its findings are shown."""
+    """One type of behaviour: its names, the way it is found, and the way reports show its findings."""
 
     kind: str
-    """Its name in every format and on the command line."""
+    """The name of the type in every format and on the command line."""
     is_rule: bool
-    """Whether it is found by a rule, or by comparison with what was expected."""
+    """Whether a rule finds it. Otherwise a comparison with an expectation finds it."""
     title: str
-    """Its name for a reader: ``Dormant key woke``."""
+    """The name for a reader, for example ``Dormant key woke``."""
     tag: str
-    """One word for it, where there is no room for more: ``woke``."""
+    """A one-word name for narrow places, for example ``woke``."""
     singular: str
-    """What one finding is within a sentence: ``dormant key that woke``."""
+    """The noun for one finding within a sentence, for example ``dormant key that woke``."""
     plural: str
     severities: tuple[Severity, ...]
-    """What its findings can have, least first."""
+    """The possible severities of its findings, in ascending order."""
     counts_requests: bool = False
-    """Whether its expected range counts requests a day, so that it may be drawn behind the key's days."""
+    """Whether its expected range counts requests per day. A chart of requests can then show the range."""
     is_inventory: bool = False
-    """Whether it is a remark on the register and no alarm: it gets a line and no card."""
+    """Whether its findings are remarks on the register. Reports show these as a line and without a card."""

@@ -1,4 +1,4 @@
-"""The history of every key up to the judged day, as arrays."""
+"""The history of every key up to the evaluated day, as arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def row_of(frame: pd.DataFrame, key: str) -> pd.Series[Any]:
 
 
 MapReader = Callable[[str, Sequence[str]], list[dict[str, dict[str, int]]]]
-"""``read(column, key_ids)``: per day of the panel but the last, key id to map; keys without one are left out."""
+"""``read(column, key_ids)`` returns one dictionary per day of the panel except the last, from key id to map. A key
+without a map on a day has no entry."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,19 @@ class DailyCounts:
 
 @dataclass(frozen=True)
 class Panel:
-    """The history up to and including the judged day, as arrays of keys x days.
+    """The history up to and including the evaluated day, as arrays of keys x days.
 
-    ``days`` are consecutive days, the judged one last. ``known`` is False where a key did not exist yet;
-    ``missing`` marks days that nobody saw: their zeros mean nothing. ``records`` holds the judged day's rows in
-    the order of ``keys``. ``maps`` reads the endpoint and deployment maps of earlier days on demand,
-    ``endpoint_counts(count)`` the endpoint counts of all keys on the last ``count`` days and
-    ``deployment_counts(count)`` their counts by deployment. ``last_uses`` holds the fleet's last use within each
-    day (NaT where none); ``watermark``, ``pulled_at`` and ``faults`` are what the pull of the judged day noted,
-    and ``revisions`` what that pull changed of days stored before.
+    ``days`` are consecutive days, and the evaluated day is the last one. ``known`` is False for a key on a day
+    before the key existed. ``missing`` marks days with missing data; the zeros of these days mean nothing.
+    ``records`` holds the rows of the evaluated day in the order of ``keys``. ``last_uses`` holds the fleet's last
+    use within each day in UTC, NaT for a day without use.
+
+    Three functions read on demand. ``maps`` reads the endpoint and deployment maps of earlier days,
+    ``endpoint_counts(count)`` the endpoint counts of all keys on the last ``count`` days, and
+    ``deployment_counts(count)`` their deployment counts.
+
+    ``watermark``, ``pulled_at`` and ``faults`` are notes from the pull of the evaluated day. ``revisions`` lists
+    the changes that this pull made to days stored before.
     """
 
     keys: pd.Index
@@ -69,7 +74,7 @@ class Panel:
 
     @property
     def day(self) -> Day:
-        """The judged day."""
+        """The evaluated day."""
         return Day(self.days[-1].item(), self.timezone)
 
     @property
@@ -79,10 +84,10 @@ class Panel:
         return (since_1970 + 3) % 7  # 1 January 1970 was a Thursday
 
     def record(self, key: str) -> pd.Series[Any]:
-        """The judged day's row of one key."""
+        """The row of one key on the evaluated day."""
         return row_of(self.records, key)
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """Keys x days: the key existed and the day was seen, so its count means what it says."""
+        """Keys x days: whether the key existed and the day has data, so that the count is an observation."""
         return self.known & ~self.missing[None, :]

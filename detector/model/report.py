@@ -1,4 +1,4 @@
-"""Everything one day has to say, before it is rendered."""
+"""The content of a day's report, before a format renders it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from detector.model.usage import Fault, Revision
 
 @dataclass(frozen=True)
 class NotJudged:
-    """A group of keys that one detector could not judge that day, and why, in words."""
+    """A group of keys that one detector could not evaluate, and the reason in words."""
 
     type: str
     reason: str
@@ -29,7 +29,7 @@ class NotJudged:
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """What one source delivered for the day."""
+    """The state of the source when it delivered the day."""
 
     name: str
     kind: str
@@ -41,7 +41,7 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was looked at, and what was not."""
+    """What was evaluated on a day, and what was not."""
 
     complete: bool
     problems: tuple[str, ...]
@@ -59,12 +59,12 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Budget:
-    """The alert budget of the day: what it allows by chance, and what was raised.
+    """The alert budget of the day and its use.
 
-    ``expected`` and ``raised`` are counts of alarms of the statistical types; ``thresholds`` maps a
-    type to the score from which it raises; ``at_half`` and ``at_double`` are the keys that half and double
-    the budget would name; ``calibrated`` is False while the fleet's own past is too short and the
-    documented default serves.
+    ``expected`` is the number of alarms of the statistical types that chance alone would raise, and ``raised`` the
+    number that was raised. ``thresholds`` maps a type to the score above which it raises. ``at_half`` and
+    ``at_double`` are the numbers of keys that half and double the budget would report. ``calibrated`` is False
+    while the fleet's own past is too short and the default threshold applies.
     """
 
     alerts_per_1000_keys: float
@@ -78,7 +78,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All active keys together; ``expected``, ``low`` and ``high`` are null without a history."""
+    """The totals of all active keys; ``expected``, ``low`` and ``high`` are None without a history."""
 
     requests: int
     errors: int
@@ -89,9 +89,9 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Summary:
-    """The verdict and the counts behind it. ``outcome`` is findings, clear or not_judged.
+    """The verdict on a day and its counts. ``outcome`` is findings, clear or not_judged.
 
-    Muted findings are in ``by_status`` alone. ``precision`` is by type of finding, from people's verdicts.
+    Only ``by_status`` counts muted findings. ``precision`` comes from people's verdicts, by type of finding.
     """
 
     outcome: str
@@ -110,9 +110,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Trends:
-    """Requests per day behind the charts; the judged day is last, keys in the order of the usage frame.
+    """The requests per key and day for the charts, with the keys in the order of the usage frame.
 
-    ``known`` is False where a key did not exist yet; ``missing`` marks days that were not seen.
+    The evaluated day is last. ``known`` is False for a key on a day before the key existed. ``missing`` marks
+    days with missing data.
     """
 
     days: tuple[date, ...]
@@ -124,13 +125,13 @@ class Trends:
 
 @dataclass(frozen=True)
 class RunReport:
-    """Everything one day has to say; every format is a rendering of this object.
+    """The content of a day's report. Every format renders this object.
 
     ``usage`` holds the active keys in by-key order (requests descending, then key id) with
-    ``RECORD_COLUMNS``. ``findings`` are open ones, most severe first, then the muted, then the resolved.
-    ``run`` describes the execution (run id, start, duration) and, with ``generated_at``, is the only part that
-    differs between two runs on the same data. ``policy`` maps a deployment pattern to the environment that
-    belongs there; ``mutes`` are those in force, also where they cover nothing that day.
+    ``RECORD_COLUMNS``. ``findings`` holds open findings first (most severe first), then muted, then resolved ones.
+    ``run`` describes the execution (run id, start, duration). Only ``run`` and ``generated_at`` differ between two
+    runs on the same data. ``policy`` maps a deployment pattern to the environment of the deployment. ``mutes``
+    lists all mutes in force, including those without a finding.
     """
 
     day: Day

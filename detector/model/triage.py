@@ -1,4 +1,4 @@
-"""What people said about findings."""
+"""Triage: what people enter about findings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a finding was in truth, in the word of the person who looked into it."""
+    """The judgement of a person who investigated a finding."""
 
     TRUE = "true"
     FALSE = "false"
@@ -18,12 +18,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class TriageEntry:
-    """What a person said about findings, from one day on and, where it ends by itself, until another.
+    """What a person entered about findings, for the days from ``from_day`` to ``until_day`` (included).
 
-    ``action`` is ack, mute or verdict; ``target_kind`` is finding, key, team or pattern, narrowed to one
-    ``type`` of finding where that is set. ``until_day`` is included. ``episode`` binds an entry to one
-    episode of its finding. ``ended_at`` is when somebody took the entry back; nothing is ever deleted.
-    ``verdict`` is the word of a ``Verdict``. ``id`` is given by the log.
+    ``action`` is ack, mute or verdict. ``target_kind`` is finding, key, team or pattern; a ``type`` restricts the
+    target to this type of finding. ``episode`` restricts an entry to one episode of its finding. ``ended_at`` is
+    the instant at which somebody ended the entry; an entry is never deleted. ``verdict`` is a value of
+    ``Verdict``. The state database assigns the ``id``.
     """
 
     action: str
@@ -43,7 +43,7 @@ class TriageEntry:
 
 @dataclass(frozen=True)
 class MuteInForce:
-    """A mute that applies to the day, and how many of the day's findings it covers."""
+    """A mute that applies to a day, with the number of the day's findings that it mutes."""
 
     id: int
     target_kind: str
@@ -58,7 +58,7 @@ class MuteInForce:
 
 @dataclass(frozen=True)
 class Precision:
-    """Of the findings of one type that people judged, how many were real."""
+    """The number of findings of one type with a verdict, and how many of these were real."""
 
     judged: int
     true: int

@@ -1,8 +1,8 @@
-"""The records that every part passes on: days, usage, panels, findings, reports.
+"""The columns of usage frames, and the records about their pull.
 
-A *usage frame* is a pandas frame with one row per key. A source yields the columns of ``MEASURED``;
-``aggregation.complete_day`` joins what the register and the history know and gives ``RECORD_COLUMNS``.
-Maps are Arrow-backed columns (``map<string, int64>``), so a hundred thousand of them stay columnar.
+A *usage frame* is a pandas frame with one row per key. A source yields the columns of ``MEASURED``.
+``aggregation.complete_day`` joins these with the register and the history to ``RECORD_COLUMNS``. Maps are
+Arrow-backed columns (``map<string, int64>``), which keeps a hundred thousand of them small.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GROUP_COLUMNS = {
     "error_count": "int64",
     "last_used": INSTANT,
 }
-"""One row per (key, endpoint, deployment): what an engine's GROUP BY answers for one day."""
+"""The result of an engine's GROUP BY for one day: one row per (key, endpoint, deployment)."""
 
 MEASURED = {
     "key_id": TEXT,
@@ -37,8 +37,8 @@ MEASURED = {
     "client_count": pd.ArrowDtype(pa.int64()),
     "last_used": INSTANT,
 }
-"""What a source measures: one row per key that has requests. ``last_used`` lies within the period,
-``client_count`` is the number of distinct client addresses (null where the source does not know)."""
+"""The columns that a source yields, one row per key with requests. ``last_used`` lies within the period.
+``client_count`` is the number of distinct client addresses, null if the source does not give any."""
 
 REGISTER = {
     "key_id": TEXT,
@@ -50,11 +50,11 @@ REGISTER = {
     "created_at": INSTANT,
     "revoked_at": INSTANT,
 }
-"""What a key register says. Only ``key_id`` is never null."""
+"""The columns of a key register. Only ``key_id`` is never null."""
 
 KNOWN = {"first_seen": DAY, "last_seen": INSTANT, "longest_silence": "int64"}
-"""What was known of a key before a day: the day of its first use, the instant of its last use and
-its longest silence in days. Frozen into every stored day, so that a replay never sees the future."""
+"""What was known about a key before a day: the day of its first use, the instant of its last use and its longest
+silence in days. Every stored day holds these columns, so that a replay never uses later data."""
 
 RECORD_COLUMNS = {
     **REGISTER,
@@ -64,15 +64,16 @@ RECORD_COLUMNS = {
     "last_activity": INSTANT,
     **KNOWN,
 }
-"""A whole day: every key ever known, sorted by ``key_id``. ``active`` keys form the by-key answer."""
+"""The columns of a stored day: one row per key ever known, sorted by ``key_id``. The by-key answer consists of the
+``active`` keys."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Input that could not be used, counted and sampled instead of dropped in silence.
+    """Input that could not be used, with a count and samples for the report.
 
-    ``dated`` tells whether the rows belong to one day; rows without a usable time belong to the
-    source as a whole and are repeated with every day pulled from it.
+    ``dated`` says whether the rows belong to one day. Rows without a usable time belong to the source as a whole,
+    and every day that is pulled from the source repeats them.
     """
 
     reason: str
@@ -83,7 +84,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Revision:
-    """What a stored day became when it was pulled again together with the day ``pulled_with``."""
+    """The change of a stored day that was pulled again together with the day ``pulled_with``."""
 
     day: date
     pulled_with: date
@@ -93,7 +94,7 @@ class Revision:
 
 
 NO_KEY = "no key id"
-"""How the reason of a fault begins that counts requests which carry no key, and so belong to none."""
+"""The beginning of the reason of every fault about requests without a key."""
 
 MISSING_FILE = "no file of the day"
-"""How the reason of a fault begins that counts files which should hold the day's requests and are not there."""
+"""The beginning of the reason of every fault about missing files of the day."""

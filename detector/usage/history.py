@@ -1,12 +1,12 @@
-"""The days that are already pulled: one Parquet file per day, replaced as a whole.
+"""The stored days: one Parquet file per day, which is always replaced as a whole.
 
-The file of a day holds every key known by the end of that day. What was known of each key *before* the day
-(first use, last use, longest silence) is frozen into the file. A replay of an old day therefore needs only that
-day's file and earlier ones, and never sees the future. What is known on the next day follows from this file
-alone (``aggregation.known_after``): the state database has no second copy that could differ.
+The file of a day holds every key known by the end of the day, and what was known about each key *before* the day
+(first use, last use, longest silence). A replay of an old day therefore needs only the files up to this day, and
+never uses later data. What is known on the next day follows from this file alone (``aggregation.known_after``).
+The state database has no second copy that could differ.
 
-When an older day is pulled later, ``History.refreeze`` carries what it teaches into the days after it. So a
-history does not depend on the order in which its days were pulled.
+If an older day is pulled later, ``History.refreeze`` updates the days after it. Therefore a history does not
+depend on the order in which its days were pulled.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from detector.usage.aggregation import complete_day, conform, empty, known_after
 
 VERSION = 2
 FORMER_COLUMNS = {"source_count": "client_count"}
-"""Columns of files of version 1: what they are called since version 2."""
+"""The names of columns in files of version 1, and their names since version 2."""
 CACHE_BYTES = 256 * 1024 * 1024
 _METADATA = b"detector"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a day's file is known by: its SHA-256, how many keys it holds and how many requests they had."""
+    """The facts that identify a day's file: its SHA-256, its number of keys and their number of requests."""
 
     checksum: str
     keys: int
@@ -53,18 +53,18 @@ class Stored:
 
 
 class Ledger(Protocol):
-    """Where a history notes what it stores, so that damage can be told later."""
+    """A record of the files that a history stores, so that damage can be recognized later."""
 
     def note(self, day: date, stored: Stored, replaced: str | None) -> None:
-        """A day is about to be put in place of a file with the checksum ``replaced``, where there is one."""
+        """Record a day before its file is written; ``replaced`` is the checksum of its former file, if any."""
 
     def forget(self, day: date) -> None:
-        """A day was taken away on purpose."""
+        """Delete the record of a day that was removed on purpose."""
 
 
 @dataclass(frozen=True)
 class Notes:
-    """What was true of a day's pull beside its records."""
+    """Facts about the pull of a day that are stored beside its records."""
 
     pulled_at: datetime
     watermark: datetime | None
@@ -73,12 +73,12 @@ class Notes:
     revisions: tuple[Revision, ...] = ()
 
     def to_json(self) -> str:
-        """The notes as stored in the file's metadata."""
+        """The notes as JSON for the metadata of the file."""
         return json.dumps({"version": VERSION, **asdict(self)}, default=methodcaller("isoformat"))
 
     @classmethod
     def from_json(cls, text: str) -> Notes:
-        """Read back what ``to_json`` wrote."""
+        """The notes from the text of ``to_json``; NewerHistoryError for the text of a newer version."""
         stored = json.loads(text)
         if stored["version"] > VERSION:
             raise NewerHistoryError(
@@ -94,7 +94,7 @@ class Notes:
 
 
 class History:
-    """The stored days below one folder, in one timezone. A ``ledger`` is told of each before it is there."""
+    """The stored days below one folder, in one timezone. A ``ledger`` records each day before it is written."""
 
     def __init__(self, root: Path, timezone: ZoneInfo, ledger: Ledger | None = None) -> None:
         self.root = root
@@ -117,7 +117,7 @@ class History:
         return next((day for day in newest if self.path(day).exists()), None)
 
     def version(self, day: date) -> str | None:
-        """A text that differs after every rewrite of a stored day; None where the day is not stored."""
+        """A text that changes with every rewrite of a stored day; None for a day that is not stored."""
         try:
             status = self.path(day).stat()
         except FileNotFoundError:
@@ -130,7 +130,7 @@ class History:
         return [day for day in each_day(first, last) if day not in stored]
 
     def write(self, day: date, records: pd.DataFrame, notes: Notes) -> None:
-        """Store a day, replacing it whole where it is stored already."""
+        """Store a day. The file of a day that is already stored is replaced as a whole."""
         last_use = records["last_used"].max()
         notes = replace(notes, last_use=None if pd.isna(last_use) else last_use.to_pydatetime())
         table = pa.Table.from_pandas(conform(records, RECORD_COLUMNS), preserve_index=False)
@@ -138,16 +138,18 @@ class History:
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
         try:
+            # The ledger comes first: a file that differs from both of its checksums is known to be damaged.
             self._note(day, buffer, records)
             write_atomically(self.path(day), buffer.getvalue())
         except OSError as error:
             raise HistoryError(f"cannot store the day {day} below {self.root}: {error.strerror}") from error
         self._notes.pop(day, None)
-        for entry in [entry for entry in self._cache if entry[0] == day]:
-            del self._cache[entry]
+        for entry in list(self._cache):
+            if entry[0] == day:
+                del self._cache[entry]
 
     def remove(self, day: date) -> None:
-        """Take a stored day away."""
+        """Remove a stored day."""
         shutil.rmtree(self.path(day).parent)
         self._notes.pop(day, None)
         if self._ledger is not None:
@@ -161,7 +163,7 @@ class History:
         return conform(frame, RECORD_COLUMNS)
 
     def notes(self, day: date) -> Notes:
-        """What was noted when the day was pulled."""
+        """The notes about the pull of a stored day."""
         if day not in self._notes:
             with self._reading(day):
                 self._notes[day] = Notes.from_json(
@@ -170,37 +172,46 @@ class History:
         return self._notes[day]
 
     def examine(self, day: date) -> Stored:
-        """Read a stored day whole; raises HistoryError where it is not what was meant to be stored."""
-        self._notes.pop(day, None)  # it is about what the file says now
-        notes, columns = self.notes(day), self._columns(day)
+        """Read all of a stored day; raises HistoryError if the file is damaged or holds another day."""
+        self._notes.pop(day, None)  # an examination must read the file and not the cache
+        notes = self.notes(day)
+        columns = self._columns(day)
         expected = pa.Table.from_pandas(empty(RECORD_COLUMNS), preserve_index=False).schema
         found = {name: column.type for name, column in columns.items()}
         if found != dict(zip(expected.names, expected.types, strict=True)):
             raise self._unreadable(day, "its columns are not those of a day")
-        judged = Day(day, self.timezone)
-        if notes.last_use is not None and not judged.start <= notes.last_use < judged.end:
+        examined = Day(day, self.timezone)
+        if notes.last_use is not None and not examined.start <= notes.last_use < examined.end:
             raise self._unreadable(day, f"it is of another day: its last use is {notes.last_use.isoformat()}")
         requests = int(pc.sum(columns["request_count"], min_count=0).as_py())
         return Stored(checksum(self.path(day)), len(columns["key_id"]), requests)
 
     def known_before(self, day: date) -> pd.DataFrame | None:
-        """key_id and ``KNOWN`` as of the start of a day; None where no earlier day is stored."""
+        """key_id and ``KNOWN`` as of the start of a day; None if no earlier day is stored."""
         earlier = [stored for stored in self.days() if stored < day]
-        return known_after(self.read(earlier[-1]), Day(earlier[-1], self.timezone)) if earlier else None
+        if not earlier:
+            return None
+        last = earlier[-1]
+        return known_after(self.read(last), Day(last, self.timezone))
 
     def refreeze(self, after: date) -> None:
-        """Carry what a rewritten day taught into the days after it, as far as it changes them."""
+        """Update what later days know about their keys, after the day ``after`` was rewritten."""
         for day in [stored for stored in self.days() if stored > after]:
-            known, records = self.known_before(day), self.read(day)
+            known = self.known_before(day)
+            records = self.read(day)
             assert known is not None  # the rewritten day itself lies before
-            used, registered = records[records["request_count"] > 0], records[records["registered"]]
+            used = records[records["request_count"] > 0]
+            registered = records[records["registered"]]
             frozen = complete_day(used, registered[[*REGISTER]], known, Day(day, self.timezone))
             if frozen.equals(records):
-                return
+                return  # the days after this one follow from it, so they do not change either
             self.write(day, frozen, self.notes(day))
 
     def column(self, day: date, name: str) -> pa.Array:
-        """One column of a stored day, in the order of its rows; cached, as a panel reads it once a day judged."""
+        """One column of a stored day, in the order of its rows.
+
+        The columns are cached, because a panel reads the same ones for every evaluated day.
+        """
         entry = (day, name)
         if entry not in self._cache:
             table = self._read(day, [name])
@@ -223,7 +234,7 @@ class History:
 
     @contextmanager
     def _reading(self, day: date) -> Iterator[None]:
-        """Whatever a damaged file raises while it is read, told as what it is."""
+        """Turn the errors that a damaged file causes while it is read into a HistoryError."""
         try:
             yield
         except (OSError, pa.ArrowException, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -243,12 +254,12 @@ class History:
         self._ledger.note(day, Stored(digest, len(records), int(records["request_count"].sum())), replaced)
 
     def path(self, day: date) -> Path:
-        """The file of a day, whether it is stored or not."""
+        """The path of a day's file, which need not exist."""
         return self.root / f"day={day.isoformat()}" / "usage.parquet"
 
 
 def as_known(activity: pd.DataFrame) -> pd.DataFrame:
-    """A source's ``activity_before`` as a ledger: no silence is known within it."""
+    """A source's ``activity_before`` as key_id and ``KNOWN``. The source gives no silences, so these are 0."""
     return conform(activity.assign(longest_silence=0), {"key_id": TEXT, **KNOWN})
 
 

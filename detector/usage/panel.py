@@ -1,4 +1,4 @@
-"""A panel read from the history: the judged day and the days before it, as arrays of keys x days."""
+"""Reads a panel from the history: the evaluated day and the days before it, as arrays of keys x days."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from detector.model.day import Day, each_day
 from detector.model.panel import DailyCounts, Panel
 from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Revision
 from detector.usage.aggregation import complete_day, empty
-from detector.usage.gaps import unseen_days
+from detector.usage.gaps import missing_days
 from detector.usage.history import History, Notes
 
 
@@ -42,7 +42,7 @@ class _Counts:
 
 
 def load_panel(history: History, day: date, depth: int) -> Panel:
-    """The judged day and the ``depth`` days before it, for the keys that are active or have requests."""
+    """The evaluated day and the ``depth`` days before it, for the keys that are active or have requests."""
     records, notes = _judged(history, day)
     records = records[records["active"] | (records["request_count"] > 0)].reset_index(drop=True)
     days = list(each_day(day - timedelta(days=depth), day))
@@ -57,7 +57,7 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
         requests=counts.requests,
         errors=counts.errors,
         known=counts.known,
-        missing=unseen_days(counts.requests.sum(axis=0), stored),
+        missing=missing_days(counts.requests.sum(axis=0), stored),
         records=records.set_index(keys),
         last_uses=counts.last_uses,
         timezone=history.timezone,
@@ -72,7 +72,7 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
 
 
 def _judged(history: History, day: date) -> tuple[pd.DataFrame, Notes | None]:
-    """The records of a day and its notes; for one that is not stored, the keys known before, without use."""
+    """The records of a day and its notes. A day that is not stored has the keys known before, without use."""
     earlier = [stored for stored in history.days() if stored <= day]
     if earlier and earlier[-1] == day:
         return history.read(day), history.notes(day)
@@ -86,7 +86,7 @@ def _judged(history: History, day: date) -> tuple[pd.DataFrame, Notes | None]:
 
 
 def _counts(window: _Window) -> _Counts:
-    """What the stored days counted; zero, and not known, on the others."""
+    """The counts of the stored days. On the other days every count is zero and no key is known."""
     shape = (len(window.key_ids), len(window.days))
     counts = _Counts(
         requests=np.zeros(shape, np.int64),
@@ -107,20 +107,19 @@ def _counts(window: _Window) -> _Counts:
 
 
 def _revisions(window: _Window) -> tuple[Revision, ...]:
-    """What the pull of the judged day changed of the days of the panel."""
+    """The changes that the pull of the evaluated day made to the days of the panel."""
     changed = []
     for day, stored in zip(window.days, window.stored, strict=True):
-        if stored:
-            changed += [
-                revision
-                for revision in window.history.notes(day).revisions
-                if revision.pulled_with == window.days[-1]
-            ]
+        if not stored:
+            continue
+        for revision in window.history.notes(day).revisions:
+            if revision.pulled_with == window.days[-1]:
+                changed.append(revision)
     return tuple(changed)
 
 
 def _maps(window: _Window, column: str, wanted: Sequence[str]) -> list[dict[str, dict[str, int]]]:
-    """The maps of some keys on each day before the judged one; nothing for a day that is not stored."""
+    """The maps of some keys on each day before the evaluated one; empty for a day that is not stored."""
     keys = pa.array(list(wanted), type=pa.string())
     answers: list[dict[str, dict[str, int]]] = []
     for day, stored in zip(window.days[:-1], window.stored[:-1], strict=True):
@@ -136,7 +135,7 @@ def _maps(window: _Window, column: str, wanted: Sequence[str]) -> list[dict[str,
 
 
 def _daily_counts(window: _Window, count: int, column: str) -> DailyCounts:
-    """A map column of every key on the last ``count`` days, over one vocabulary of its entries."""
+    """The entries of a map column on the last ``count`` days, as matrices with the same columns."""
     by_day = [
         _entries(window, day, column) if stored else None
         for day, stored in zip(window.days[-count:], window.stored[-count:], strict=True)
@@ -156,7 +155,7 @@ def _daily_counts(window: _Window, count: int, column: str) -> DailyCounts:
 
 @dataclass(frozen=True)
 class _Entries:
-    """A day's maps as rows: the position of the key in the panel, the name of the entry, its requests."""
+    """The entries of a day's maps: the position of the key in the panel, the name of the entry, its requests."""
 
     owners: NDArray[np.int64]
     names: pa.Array
@@ -168,16 +167,16 @@ def _entries(window: _Window, day: date, column: str) -> _Entries:
     offsets = maps.offsets.to_numpy()
     owners = np.repeat(_positions(window, day), np.diff(offsets))
     inside = slice(offsets[0], offsets[-1])
-    kept = owners >= 0
+    in_panel = owners >= 0
     return _Entries(
-        owners=owners[kept],
-        names=maps.keys[inside].filter(pa.array(kept)),
-        requests=maps.items[inside].to_numpy()[kept],
+        owners=owners[in_panel],
+        names=maps.keys[inside].filter(pa.array(in_panel)),
+        requests=maps.items[inside].to_numpy()[in_panel],
     )
 
 
 def _positions(window: _Window, day: date) -> NDArray[np.int64]:
-    """For each row of a stored day the position of its key in the panel, -1 where the panel does not have it."""
+    """For each row of a stored day the position of its key in the panel, -1 for a key outside the panel."""
     owners = window.history.column(day, "key_id")
     positions: NDArray[np.int64] = pc.index_in(owners, value_set=window.key_ids).fill_null(-1).to_numpy()
     return positions

@@ -29,13 +29,13 @@ CASES = [(kind, case) for kind in DETECTORS for case in import_module(f"tests.ca
 
 
 @pytest.mark.parametrize(("kind", "case"), CASES, ids=[f"{kind}: {case.title}" for kind, case in CASES])
-def test_a_detector_names_the_keys_of_its_case_and_no_other(kind: str, case: Case) -> None:
+def test_a_detector_reports_exactly_the_keys_of_its_case(kind: str, case: Case) -> None:
     """Each case lists exactly the keys that must fire."""
     assert set(named(BY_KIND[kind].judge(case.panel()))) == case.fires
 
 
 @pytest.mark.parametrize(("kind", "case"), CASES, ids=[f"{kind}: {case.title}" for kind, case in CASES])
-def test_a_detector_says_which_keys_it_could_not_judge(kind: str, case: Case) -> None:
+def test_a_detector_lists_the_keys_that_it_could_not_evaluate(kind: str, case: Case) -> None:
     """A key that cannot be judged has no score, and a reason."""
     judged = BY_KIND[kind].judge(case.panel()).scores
     unscored = judged[judged["score"].isna()]
@@ -61,7 +61,7 @@ def test_every_detector_has_a_case_that_fires_and_one_that_does_not(kind: str) -
 
 
 @pytest.mark.parametrize("kind", DETECTORS)
-def test_every_named_key_is_described(kind: str) -> None:
+def test_every_reported_key_has_a_description(kind: str) -> None:
     """A finding always has a title, a reason, an action and reasons for its severity."""
     detector = BY_KIND[kind]
     for case in import_module(f"tests.cases.{kind}").CASES:
@@ -83,7 +83,7 @@ def test_a_planted_spike_outranks_every_ordinary_key_by_a_margin() -> None:
 
 @pytest.mark.parametrize("kind", ["usage_spike", "error_surge"])
 @pytest.mark.parametrize("factor", [2, 5, 30, 100])
-def test_a_fleet_scaled_alike_names_nothing(kind: str, factor: int) -> None:
+def test_scaling_the_whole_fleet_reports_no_key(kind: str, factor: int) -> None:
     """What every key does on the day is no key's own, be it requests or failures; one key beyond it is named."""
     rng = np.random.default_rng(0)
     requests = rng.poisson(30, (60, 99))
@@ -170,7 +170,7 @@ def test_a_detector_is_registered_under_its_kind(kind: str) -> None:
     assert detector_classes()[kind].kind == kind
 
 
-def test_each_type_of_finding_is_stated_once() -> None:
+def test_each_type_of_finding_is_defined_once() -> None:
     """Two detectors may name one type, and one of them says what it is."""
     stated = [each.kind for detector in detector_classes().values() for each in detector.types]
     assert len(stated) == len(set(stated))

@@ -33,7 +33,7 @@ def failing(subject: Panel, key: str, errors: int) -> Panel:
     return replace(subject, records=records)
 
 
-def test_a_live_key_that_wakes_and_is_answered_may_be_in_other_hands() -> None:
+def test_accepted_requests_of_a_dormant_live_key_name_a_technique() -> None:
     """The condition says how long it slept and how much was accepted."""
     (found,) = techniques("dormant_wake", panel(SLEEPER), "sleeper")
     assert found.id == "T1550.001"
@@ -41,19 +41,19 @@ def test_a_live_key_that_wakes_and_is_answered_may_be_in_other_hands() -> None:
     assert "17.1" in found.catalogue
 
 
-def test_a_waking_key_that_is_refused_or_a_test_key_names_none() -> None:
+def test_refused_requests_and_test_keys_name_no_technique() -> None:
     """What opens nothing, or nothing that matters, is no way in."""
     assert techniques("dormant_wake", failing(panel(SLEEPER), "sleeper", 6), "sleeper") == ()
     assert techniques("dormant_wake", panel(SLEEPER, environment={"sleeper": "test"}), "sleeper") == ()
 
 
-def test_the_first_use_of_a_key_names_none() -> None:
+def test_the_first_use_of_a_key_names_no_technique() -> None:
     """A key never used before was not stolen from its user."""
     subject = panel({"busy": [5] * 121, "unused": [0] * 120 + [7]})
     assert techniques("dormant_wake", subject, "unused") == ()
 
 
-def test_a_revoked_key_that_is_answered_is_named_one_that_is_refused_is_not() -> None:
+def test_only_accepted_requests_of_a_revoked_key_name_a_technique() -> None:
     """Only accepted requests show that a token still opens something."""
     gone = revoked(5, datetime(2026, 3, 7, tzinfo=UTC))
     (found,) = techniques("revoked_key_use", failing(gone, "gone", 2), "gone")

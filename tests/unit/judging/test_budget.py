@@ -28,7 +28,7 @@ def test_verdicts_move_the_budget_between_types_and_keep_its_sum(verdicts: dict[
     assert all(moved[kind] > share / 8 for kind, share in SHARES.items())
 
 
-def test_a_type_that_people_found_wrong_gives_budget_to_one_they_found_right() -> None:
+def test_a_type_with_false_findings_gives_budget_to_a_type_with_true_ones() -> None:
     """Twenty false error surges and twenty true shifts change places with nobody else's loss."""
     moved = weighed(SHARES, {"error_surge": Precision(20, 0), "endpoint_shift": Precision(20, 20)})
     assert moved["error_surge"] < 0.1 < 0.3 < moved["endpoint_shift"]
@@ -36,7 +36,7 @@ def test_a_type_that_people_found_wrong_gives_budget_to_one_they_found_right() -
 
 
 @pytest.mark.parametrize("method", ["zscore", "isolation_forest", "both"])
-def test_half_of_the_budget_is_for_volume(method: str) -> None:
+def test_volume_detectors_share_half_of_the_budget(method: str) -> None:
     """Whatever detectors judge it; together they get what the configuration allows."""
     settings = Detection(method=method, alerts_per_1000_keys=4)
     budgets = shares(all_detectors(settings), settings, {})
@@ -45,14 +45,14 @@ def test_half_of_the_budget_is_for_volume(method: str) -> None:
     assert sum(budgets.values()) == pytest.approx(4)
 
 
-def test_without_volume_the_others_share_the_whole_budget() -> None:
+def test_other_detectors_share_the_whole_budget_when_no_volume_detector_runs() -> None:
     """Half of it would go to nobody."""
     settings = Detection(alerts_per_1000_keys=4)
     others = [detector for detector in all_detectors(settings) if detector.kind != "usage_spike"]
     assert sum(shares(others, settings, {}).values()) == pytest.approx(4)
 
 
-def test_a_day_says_what_half_and_double_the_budget_would_have_named() -> None:
+def test_a_day_reports_how_many_keys_half_and_double_the_budget_name() -> None:
     """A tail that falls by e every 1 from 4 on names with half the budget from 4.69 and with double from 3.31."""
     frame = pd.DataFrame({"score": [3.0, 3.5, 4.2, 5.0, np.nan], "eligible": True}, index=list("abcde"))
     threshold = Threshold(4.0, 4.0, 0.001, 1.0, calibrated=True, budget=1.0)

@@ -9,14 +9,14 @@ from tests.panels import panel
 COUNTS = {"a": [20] * 30}
 
 
-def test_a_file_that_is_not_there_withholds_silence() -> None:
+def test_a_missing_file_makes_the_data_incomplete() -> None:
     """What it would hold is not known to be nothing; the problem names it."""
     (problem,) = assess(panel(COUNTS, faults=(Fault(MISSING_FILE, 1, ("logs/2026/03/17/*.gz",)),)))
     assert problem.text == "1 of the day's files not found: logs/2026/03/17/*.gz."
     assert not is_complete([problem])
 
 
-def test_rows_left_out_withhold_nothing() -> None:
+def test_unusable_rows_leave_the_data_complete() -> None:
     """The rest of the day is known."""
     (problem,) = assess(panel(COUNTS, faults=(Fault("not a JSON object", 2),)))
     assert problem.text == "2 rows left out: not a JSON object."

@@ -19,7 +19,7 @@ def seen(subject: Panel) -> Coverage:
     return coverage(judge(subject, CONFIG, {}), CONFIG, ())
 
 
-def test_a_key_is_judged_where_its_volume_is() -> None:
+def test_a_key_with_a_volume_score_counts_as_evaluated() -> None:
     """One that is too young is named with the reason."""
     found = seen(panel({"old": [9] * 40, "young": [0] * 37 + [9, 9, 9]}, unborn={"young": 37}))
     assert (found.keys_active, found.keys_judged) == (2, 1)
@@ -28,7 +28,7 @@ def test_a_key_is_judged_where_its_volume_is() -> None:
     assert "too young" in group.reason
 
 
-def test_only_gaps_between_days_that_were_seen_are_missing() -> None:
+def test_only_gaps_after_the_first_day_with_data_are_missing_days() -> None:
     """What lies before the first seen day is no gap."""
     found = seen(panel({"key": [0, 0, *[9] * 38]}, missing=[0, 1, 20]))
     assert [day.isoformat() for day in found.missing_days] == ["2026-02-26"]
@@ -36,14 +36,14 @@ def test_only_gaps_between_days_that_were_seen_are_missing() -> None:
     assert found.baseline_days == 36
 
 
-def test_keys_outside_the_register_are_named_where_there_is_one() -> None:
+def test_keys_outside_a_register_are_listed() -> None:
     """Without a register nobody is outside of it."""
     counts = {"mine": [9] * 40, "stranger": [9] * 40}
     assert seen(panel(counts, registered=["mine"])).unregistered_keys == ("stranger",)
     assert seen(panel(counts, registered=[])).unregistered_keys == ()
 
 
-def test_revoked_keys_in_use_are_named() -> None:
+def test_revoked_keys_in_use_are_listed() -> None:
     """They are not active, and yet have requests."""
     subject = panel({"gone": [9] * 40, "here": [9] * 40})
     records = subject.records.assign(active=[False, True])

@@ -37,24 +37,24 @@ def test_a_third_of_the_fleet_rising_is_one_finding() -> None:
     assert 0.3 < shift[1] < 0.4
 
 
-def test_the_whole_fleet_falling_is_told_too() -> None:
+def test_a_fall_of_the_whole_fleet_is_one_finding() -> None:
     """An outage seen from the keys."""
     shift = fleet_shift(panel(moved(0.05, 1)), SETTINGS)
     assert shift is not None
     assert shift[0].title == "The fleet fell together"
 
 
-def test_a_small_fleet_has_no_common_movement() -> None:
+def test_a_small_fleet_has_no_fleet_shift() -> None:
     """With twenty keys a fifth is four."""
     assert fleet_shift(panel({f"k{index}": [40] * 60 + [400] for index in range(20)}), SETTINGS) is None
 
 
-def test_a_day_that_nobody_saw_is_no_fall() -> None:
+def test_a_day_with_missing_data_is_no_fall() -> None:
     """It is missing data."""
     assert fleet_shift(panel(moved(0, 1), missing=[99]), SETTINGS) is None
 
 
-def test_the_total_is_held_against_the_same_weekday() -> None:
+def test_the_total_is_compared_with_the_same_weekday() -> None:
     """A Tuesday of 900 is as usual where Tuesdays have 900 and other days 100."""
     week = [100, 900, 100, 100, 100, 100, 100]  # 17 March 2026 is a Tuesday, the last day of the panel
     total = fleet_total(panel({"key": (week * 8)[: 7 * 7 + 2]}))
@@ -65,7 +65,7 @@ def test_the_total_is_held_against_the_same_weekday() -> None:
     assert total.low < 900 < total.high
 
 
-def test_the_total_of_a_young_fleet_is_held_against_all_days() -> None:
+def test_the_total_of_a_young_fleet_is_compared_with_all_days() -> None:
     """Three same weekdays say too little; without any day nothing is expected."""
     assert fleet_total(panel({"key": [100] * 15 + [300]})).expected == pytest.approx(100, rel=0.01)
     assert fleet_total(panel({"key": [300]})).expected is None

@@ -59,19 +59,19 @@ def test_nothing_is_called_silent_on_incomplete_data() -> None:
     assert (whole.withheld, partial.withheld) == ((), ("silence",))
 
 
-def test_silence_is_held_back_only_where_a_key_would_have_been_called_silent() -> None:
+def test_silence_is_withheld_only_if_a_key_went_silent() -> None:
     """Incomplete data alone hold nothing back."""
     assert judge(early(silent(2)), CONFIG, {}).withheld == ()
 
 
-def test_a_silence_that_goes_on_is_held_back_and_not_its_end() -> None:
+def test_an_ongoing_silence_is_withheld_and_does_not_end() -> None:
     """The key is as silent as the day before; only a day that sees it can say more."""
     named = next(item for item in judge(silent(3), CONFIG, {}).findings if item.type == "went_silent")
     earlier = {named.finding_id: open_sighting("went_silent", named.finding_id)}
     assert judge(early(silent(4)), CONFIG, earlier).withheld == ("silence",)
 
 
-def test_a_key_that_wakes_on_incomplete_data_is_named() -> None:
+def test_a_dormant_key_in_use_is_reported_on_incomplete_data() -> None:
     """Its silence is known from the days before; later rows of the day cannot undo its waking."""
     judged = judge(early(panel({"sleeper": [5] * 10 + [0] * 40 + [7], "other": [9] * 51})), CONFIG, {})
     assert [item.key_id for item in judged.findings if item.type == "dormant_wake"] == ["sleeper"]
@@ -89,7 +89,7 @@ def test_an_incomplete_day_ends_no_finding() -> None:
 
 
 @pytest.mark.parametrize("faulty", [fails_to_judge, fails_to_describe])
-def test_a_detector_that_fails_ends_its_own_findings_no_more_than_it_finds_new_ones(
+def test_a_failed_detector_neither_ends_nor_raises_findings(
     monkeypatch: pytest.MonkeyPatch, faulty: Callable[..., Judgement]
 ) -> None:
     """Findings of the other types end as ever."""
@@ -102,7 +102,7 @@ def test_a_detector_that_fails_ends_its_own_findings_no_more_than_it_finds_new_o
 
 
 @pytest.mark.parametrize("kind", DETECTORS)
-def test_a_detector_names_no_type_that_it_does_not_list(kind: str) -> None:
+def test_a_detector_reports_no_type_that_it_does_not_list(kind: str) -> None:
     """Otherwise its failure would end findings that only it can see."""
     (detector,) = [item for item in all_detectors(Detection(method="both")) if item.kind == kind]
     for case in import_module(f"tests.cases.{kind}").CASES:

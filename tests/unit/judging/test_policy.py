@@ -23,7 +23,7 @@ def sighting(*, is_open: bool = True, severity: Severity = Severity.MEDIUM) -> S
     )
 
 
-def test_while_there_is_little_past_the_documented_default_serves() -> None:
+def test_the_default_threshold_applies_while_the_past_is_short() -> None:
     """A new installation is not calibrated on a handful of days."""
     threshold = policy.calibrate(NORMAL[:499], 1)
     assert threshold.score == policy.DEFAULT_THRESHOLD
@@ -71,7 +71,7 @@ def test_a_first_sighting_is_new() -> None:
     assert policy.life(None, Severity.HIGH, DAY) == (Status.NEW, 1, DAY, 1)
 
 
-def test_a_condition_that_holds_on_is_ongoing() -> None:
+def test_a_condition_that_continues_is_ongoing() -> None:
     """The episode and its first day stay."""
     assert policy.life(sighting(), Severity.MEDIUM, DAY) == (Status.ONGOING, 2, date(2026, 3, 15), 3)
 

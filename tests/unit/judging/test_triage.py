@@ -105,7 +105,7 @@ def test_triage_changes_nothing_but_what_it_says(found: list[Finding], log: list
 
 
 @given(findings_of_a_day, entries(), days)
-def test_nothing_but_its_own_id_mutes_a_finding_on_the_fleet(
+def test_only_its_own_id_mutes_a_finding_on_the_fleet(
     found: list[Finding], log: list[TriageEntry], day: date
 ) -> None:
     """That data are missing is not hidden by a pattern."""
@@ -140,7 +140,7 @@ def test_order_is_open_then_muted_then_resolved(found: list[Finding], log: list[
         (mute("key", "key_7f3a", type="error_surge"), False),
     ],
 )
-def test_a_target_covers_what_it_names(entry: TriageEntry, covered: bool) -> None:
+def test_a_target_covers_the_findings_that_match(entry: TriageEntry, covered: bool) -> None:
     """Ids, teams and patterns exactly; a pattern on the key's id or its name."""
     assert covers(entry, SPIKE) is covered
 
@@ -153,7 +153,7 @@ def test_a_mute_lasts_through_its_last_day() -> None:
     assert seen == days
 
 
-def test_a_mute_that_was_taken_back_applies_to_no_day() -> None:
+def test_an_ended_mute_applies_to_no_day() -> None:
     """Past days included."""
     entry = mute("key", "key_7f3a", ended_at=report_examples.LOCAL_DAY.end)
     assert apply([SPIKE], [entry], DAY) == [SPIKE]
@@ -179,7 +179,7 @@ def test_an_acknowledgement_of_an_episode_ends_with_it() -> None:
     assert apply([replace(SPIKE, episode=2)], [mark], DAY)[0].acknowledged is None
 
 
-def test_missing_data_are_muted_by_their_own_id_alone() -> None:
+def test_only_its_own_id_mutes_missing_data() -> None:
     """Which somebody has to mean."""
     assert apply([FLEET], [mute("pattern", "*"), mute("pattern", "*", type="data_quality")], DAY) == [FLEET]
     assert apply([FLEET], [mute("finding", "f-data")], DAY)[0].status is Status.MUTED
@@ -218,14 +218,14 @@ def test_a_later_verdict_replaces_an_earlier_one() -> None:
     assert apply([SPIKE], log, DAY)[0].verdict == "false"
 
 
-def test_a_verdict_on_a_later_day_does_not_reach_back() -> None:
+def test_a_verdict_on_a_later_episode_does_not_change_an_old_report() -> None:
     """An old report counts what had been found by then."""
     log = [verdict("a", "true", from_day=DAY + timedelta(days=1))]
     assert precision(log, DAY) == {}
     assert precision(log, DAY + timedelta(days=1)) == {"usage_spike": Precision(1, 1)}
 
 
-def test_mutes_in_force_are_listed_whether_they_cover_something_or_not() -> None:
+def test_mutes_in_force_are_listed_with_and_without_findings() -> None:
     """Nobody is to forget one."""
     log = [mute("key", "key_7f3a", id=1), mute("key", "nobody", id=2), mute("key", "x", until_day=DAY, id=3)]
     day = DAY + timedelta(days=1)
@@ -242,7 +242,7 @@ def test_mutes_in_force_are_listed_whether_they_cover_something_or_not() -> None
         ({"ended_at": report_examples.LOCAL_DAY.end}, "ended"),
     ],
 )
-def test_an_entry_says_how_it_stands(facts: dict[str, Any], words: str) -> None:
+def test_an_entry_states_its_status(facts: dict[str, Any], words: str) -> None:
     """For the list."""
     assert state(mute("key", "k", **facts), DAY) == words
 
@@ -266,7 +266,7 @@ def test_precision_reads_as_a_sentence(kind: str, counted: Precision, sentence: 
     assert list(verdicts.lines(summary)) == [sentence]
 
 
-def test_the_terminal_tells_triage_too() -> None:
+def test_the_terminal_shows_triage() -> None:
     """The mark below its finding; the muted, the mutes and the verdicts after the receipt."""
     lines = text.render(report_examples.triaged_day()).splitlines()
     assert "         Acknowledged by alex from 22 November 2026 (entry 1): team payments is on it" in lines

@@ -55,7 +55,7 @@ def finding(key_id: str | None, status: Status = Status.NEW, title: str = "Usage
 
 
 @pytest.mark.parametrize(
-    ("pressing", "coverage", "expected"),
+    ("above_info", "coverage", "expected"),
     [
         ([], SEEN, "clear"),
         ([], PARTIAL, "not_judged"),
@@ -65,15 +65,15 @@ def finding(key_id: str | None, status: Status = Status.NEW, title: str = "Usage
         ([finding("k")], PARTIAL, "findings"),
     ],
 )
-def test_a_day_is_clear_only_where_it_was_looked_at(
-    pressing: list[Finding], coverage: Coverage, expected: str
+def test_a_day_is_clear_only_if_it_was_evaluated(
+    above_info: list[Finding], coverage: Coverage, expected: str
 ) -> None:
     """A finding on a key is said on incomplete data too."""
-    assert outcome_of(pressing, coverage) == expected
+    assert outcome_of(above_info, coverage) == expected
 
 
 @pytest.mark.parametrize(
-    ("pressing", "expected"),
+    ("above_info", "expected"),
     [
         ([finding("a")], "One key needs a look"),
         ([finding("a"), finding("a", title="Error surge")], "One key needs a look"),
@@ -84,9 +84,9 @@ def test_a_day_is_clear_only_where_it_was_looked_at(
         ([finding(f"k{number}") for number in range(13)], "13 keys need a look"),
     ],
 )
-def test_the_headline_counts_keys_and_not_findings(pressing: list[Finding], expected: str) -> None:
+def test_the_headline_counts_keys_and_not_findings(above_info: list[Finding], expected: str) -> None:
     """And says how many of them are new."""
-    assert headline("findings", pressing, SEEN) == expected
+    assert headline("findings", above_info, SEEN) == expected
 
 
 def test_the_headline_over_incomplete_data_says_so() -> None:
@@ -103,19 +103,19 @@ def test_the_headline_over_incomplete_data_says_so() -> None:
         (replace(SEEN, keys_judged=0), "None of 40 active keys has enough history yet."),
     ],
 )
-def test_a_day_that_was_not_judged_says_why(coverage: Coverage, expected: str) -> None:
+def test_a_day_that_was_not_evaluated_states_the_reason(coverage: Coverage, expected: str) -> None:
     """The first reason there is."""
     assert subline("not_judged", [], coverage, muted=0) == expected
 
 
-def test_an_all_clear_says_what_it_rests_on() -> None:
+def test_a_clear_day_states_its_evaluated_keys_and_days() -> None:
     """Muted findings are there, and are not nothing."""
     start = "38 of 40 active keys were judged against 56 days, and"
     assert subline("clear", [], SEEN, muted=0) == f"{start} none stands out."
     assert subline("clear", [], SEEN, muted=2) == f"{start} nothing stands out but two muted findings."
 
 
-def test_the_line_below_the_headline_names_what_is_new_and_what_goes_on() -> None:
+def test_the_line_below_the_headline_lists_new_and_ongoing_findings() -> None:
     """By title, with its number."""
-    pressing = [finding("a"), finding("b"), finding("c", Status.ONGOING, "Error surge")]
-    assert subline("findings", pressing, SEEN, muted=0) == "New: usage spike (2). Ongoing: error surge."
+    above_info = [finding("a"), finding("b"), finding("c", Status.ONGOING, "Error surge")]
+    assert subline("findings", above_info, SEEN, muted=0) == "New: usage spike (2). Ongoing: error surge."

@@ -71,7 +71,7 @@ def test_only_missing_days_are_pulled(config: Config, history: History) -> None:
     assert history.days() == [day(number) for number in range(10)]
 
 
-def test_an_empty_last_day_is_looked_at_again(config: Config, history: History) -> None:
+def test_an_empty_last_day_is_pulled_again(config: Config, history: History) -> None:
     """Its data may have come since."""
     source = FakeSource({day(0): groups(a=1)})
     pull(config, source, history, 0, 1)
@@ -121,7 +121,7 @@ def test_an_organization_needs_a_register_that_names_it(tmp_path: Path, history:
         pull(load(tmp_path / "config.yaml"), FakeSource({}), history, 0, 0)
 
 
-def test_late_rows_are_fetched_and_what_they_changed_is_noted(config: Config, history: History) -> None:
+def test_late_rows_are_pulled_and_their_revisions_are_noted(config: Config, history: History) -> None:
     """The two days before the last are pulled again; a day before them has settled."""
     source = FakeSource({day(number): groups(a=5) for number in range(6)})
     pull(config, source, history, 0, 4, now=Day(day(5), UTC_ZONE).start)
@@ -134,7 +134,7 @@ def test_late_rows_are_fetched_and_what_they_changed_is_noted(config: Config, hi
     assert load_panel(history, day(4), 4).revisions == ()
 
 
-def test_looking_again_at_unchanged_days_writes_nothing(config: Config, history: History) -> None:
+def test_pulling_unchanged_days_again_writes_nothing(config: Config, history: History) -> None:
     """The file of a day that stayed the same keeps its time, and no revision is noted."""
     source = FakeSource({day(number): groups(a=5) for number in range(6)})
     pull(config, source, history, 0, 4, now=Day(day(5), UTC_ZONE).start)
@@ -144,7 +144,7 @@ def test_looking_again_at_unchanged_days_writes_nothing(config: Config, history:
     assert load_panel(history, day(5), 5).revisions == ()
 
 
-def test_a_run_again_tells_the_same_revisions(config: Config, history: History) -> None:
+def test_a_repeated_run_reports_the_same_revisions(config: Config, history: History) -> None:
     """So that the report of a day stays the same bytes."""
     source = FakeSource({day(number): groups(a=5) for number in range(3)})
     pull(config, source, history, 0, 1, now=Day(day(2), UTC_ZONE).start)
@@ -154,7 +154,7 @@ def test_a_run_again_tells_the_same_revisions(config: Config, history: History) 
         assert load_panel(history, day(2), 2).revisions == (Revision(day(1), day(2), 5, 6, 1),)
 
 
-def test_a_source_that_no_longer_holds_a_day_takes_nothing_away(config: Config, history: History) -> None:
+def test_a_source_without_an_old_day_removes_no_stored_day(config: Config, history: History) -> None:
     """Retention at the source is no reason to forget."""
     source = FakeSource({day(number): groups(a=5) for number in range(3)})
     pull(config, source, history, 0, 1, now=Day(day(2), UTC_ZONE).start)
@@ -163,7 +163,7 @@ def test_a_source_that_no_longer_holds_a_day_takes_nothing_away(config: Config, 
     assert history.read(day(1))["request_count"].tolist() == [5]
 
 
-def test_late_rows_reach_what_later_days_know(config: Config, history: History) -> None:
+def test_late_rows_change_what_later_days_know(config: Config, history: History) -> None:
     """A key first seen in late rows is known on the days after."""
     source = FakeSource({day(number): groups(a=5) for number in range(4)})
     pull(config, source, history, 0, 2, now=Day(day(3), UTC_ZONE).start)

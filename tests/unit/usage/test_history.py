@@ -74,7 +74,7 @@ def test_a_day_comes_back_as_it_was_stored(config: Config, history: History) -> 
     assert history.notes(day(0)).watermark == NOW
 
 
-def test_what_was_known_before_a_day_is_frozen_into_it(config: Config, history: History) -> None:
+def test_a_stored_day_holds_what_was_known_before_it(config: Config, history: History) -> None:
     """First use, last use and longest silence, as of the start of the day."""
     source = FakeSource({day(0): groups(a=1), day(4): groups(a=1), day(6): groups(a=1)})
     pull(config, source, history, 0, 7)
@@ -98,7 +98,7 @@ def test_older_days_pulled_later_leave_the_same_history(config: Config, tmp_path
         pd.testing.assert_frame_equal(frame, found[stored])
 
 
-def test_a_damaged_day_is_named(config: Config, history: History) -> None:
+def test_the_error_names_a_damaged_day(config: Config, history: History) -> None:
     """The message says which file and what to do."""
     pull(config, FakeSource({day(0): groups(a=1)}), history, 0, 0)
     (history.root / "day=2026-01-01" / "usage.parquet").write_bytes(b"not parquet")

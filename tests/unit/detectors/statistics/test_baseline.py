@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.detectors.statistics.baseline import anscombe, baseline, centre_and_scale, counts_of
-from detector.usage.gaps import unseen_days
+from detector.usage.gaps import missing_days
 
 
 @given(st.integers(0, 10**12))
@@ -55,30 +55,30 @@ def test_a_quiet_day_does_not_lower_the_centre() -> None:
 def test_an_empty_day_of_a_busy_fleet_is_a_gap() -> None:
     """A day of zeros among busy days has no data."""
     totals = np.array([5] * 20 + [0] + [5] * 5 + [0])
-    missing = unseen_days(totals, np.ones(27, bool))
+    missing = missing_days(totals, np.ones(27, bool))
     assert np.flatnonzero(missing).tolist() == [20, 26]
 
 
 def test_the_weekends_of_a_weekday_fleet_are_no_gaps() -> None:
     """Every weekend after the first is known to be ordinary."""
     totals = np.array([5, 5, 5, 5, 5, 0, 0] * 8)
-    missing = unseen_days(totals, np.ones(56, bool))
+    missing = missing_days(totals, np.ones(56, bool))
     assert not missing[7:].any()
 
 
 def test_a_long_outage_stays_an_outage() -> None:
     """Ten empty days in a row do not become usual."""
     totals = np.array([5] * 28 + [0] * 10 + [5])
-    missing = unseen_days(totals, np.ones(39, bool))
+    missing = missing_days(totals, np.ones(39, bool))
     assert np.flatnonzero(missing).tolist() == list(range(28, 38))
 
 
 def test_days_before_the_first_request_have_no_data() -> None:
     """The data of the source may begin later."""
-    missing = unseen_days(np.array([0, 0, 0, 4, 4]), np.ones(5, bool))
+    missing = missing_days(np.array([0, 0, 0, 4, 4]), np.ones(5, bool))
     assert missing.tolist() == [True, True, True, False, False]
 
 
 def test_a_history_without_requests_is_all_missing() -> None:
     """If no day has requests, no day has data."""
-    assert unseen_days(np.zeros(5, int), np.ones(5, bool)).all()
+    assert missing_days(np.zeros(5, int), np.ones(5, bool)).all()
