@@ -1,1 +1,1 @@
-"""Log and export files, read through DuckDB."""
+"""The ``files`` source: DuckDB reads and counts log and export files."""

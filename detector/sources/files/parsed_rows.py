@@ -5,7 +5,7 @@ usable row was replaced, or null), detail (the text that problem or warning is a
 endpoint, deployment, client, event_id, requests, lines, errors.
 
 Where instants have a time type, the requests of a day that are alike are first counted, and only these groups
-are parsed and checked. The careful reading is then about as fast as a bare GROUP BY (``benchmarks/files.py``).
+are parsed and checked. Parsing with all checks is then about as fast as a bare GROUP BY (``benchmarks/files.py``).
 
 ``detector.sources.sql.statements`` has the same rules for databases, and ``detector.sources.values`` has them
 for single values.

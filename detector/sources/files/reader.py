@@ -106,7 +106,8 @@ class FilesReader:
 
     def watermark(self) -> datetime | None:
         """The latest instant of a usable row. A daily row without a last activity counts as its day's start."""
-        day, instant = None, None
+        day = None
+        instant = None
         for files in self._usage.newest_first():
             day, instant = self._latest(files)
             if (day, instant) != (None, None):

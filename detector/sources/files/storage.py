@@ -20,7 +20,7 @@ from detector.sources.faults import mask
 
 SCHEMES = ("s3", "gs")
 
-# Google's client retries for a quarter of an hour unless it is told a limit.
+# Google's client retries for a quarter of an hour unless the URL sets a limit.
 _DEFAULT_OPTIONS = {"gs": "retry_limit_seconds=60"}
 
 _DOWNLOADS_AT_ONCE = 8

@@ -273,8 +273,8 @@ def _last_use_before(key: KeyRecord, day: Day, covered: Day | None) -> datetime 
     used = key.last_used
     if used is not None and used < day.start:
         return used
-    # A last activity on the day or later says nothing about use before it. But a key with requests on the covered
-    # day was used on that day. The hour is not known; its start is the estimate.
+    # A last activity on the day or later does not tell whether the key was used before. But a key with requests
+    # on the covered day was used on that day. The hour is unknown; the start of the day is the estimate.
     if covered is not None and _requests(key):
         return covered.start
     return None

@@ -21,18 +21,19 @@ from detector.config.plugins import PRESETS
 
 @dataclass(frozen=True)
 class Preset:
-    """A log format: one record a line, or JSON documents that hold a list of records.
+    """A log format: one record a line, or JSON documents with a list of records.
 
-    A line is a JSON object, or text that matches the regular expression ``line``, whose named groups are
-    then its members; the first group is never empty. With ``records``, files are whole JSON documents and
-    this is their member with the list.
+    ``line`` is a regular expression that matches a line of text. Its named groups are the members of the record;
+    the first group must not be empty. Without ``line``, a line is a JSON object. ``records`` is the member of a
+    JSON document that holds the list of records.
 
-    ``columns`` maps our column names to templates. ``{/a/b|/c}`` stands for the first of these JSON pointers
-    that is there, ``{/url?name}`` for a query parameter of the URL in ``/url``, and other text for itself;
-    the value is missing where all its parts are. A dash is a missing value, as most logs write one.
+    ``columns`` maps our column names to templates. In a template, ``{/a/b|/c}`` is the value of the first of
+    these JSON pointers that the record has, and ``{/url?name}`` is a query parameter of the URL in ``/url``. All
+    other text is literal. A column is missing where all its placeholders are missing. A dash is a missing value,
+    because most logs write one.
 
-    ``secret`` says that the log holds keys in clear. ``description`` is a template that says what a record of
-    a document was; it is shown, unmasked but for tokens, where it cannot be used.
+    ``secret`` is true for a log that holds keys in clear. ``description`` is the template of the sample that a
+    report shows of a record that cannot be used. Only texts that look like secrets are masked in it.
     """
 
     columns: Mapping[str, str]
@@ -43,6 +44,6 @@ class Preset:
 
 
 def preset_named(name: str) -> Preset:
-    """The preset of this name; KeyError where there is none."""
+    """The preset of this name. Raises KeyError for an unknown name."""
     preset: Preset = load_plug_in(PRESETS, name)
     return preset
