@@ -1,4 +1,4 @@
-"""The pull: which days it asks for, what it stores of them, and what a second look changes."""
+"""The pull: the days that it asks for, the records that it stores, and the changes that a later pull finds."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def contents(history: History) -> list[pd.DataFrame]:
 
 
 def known(history: History, number: int, key: str) -> pd.Series:
-    """What was frozen of a key into a day."""
+    """The stored knowledge about a key from the time before a day."""
     frame = history.read(day(number)).set_index("key_id")
     return frame.loc[key, ["first_seen", "last_seen", "longest_silence"]]
 
 
 def test_only_missing_days_are_pulled(config: Config, history: History) -> None:
-    """Each stretch of missing days is one question to the source."""
+    """The source is asked once for each range of consecutive missing days."""
     source = FakeSource({day(number): groups(a=1) for number in range(10)})
     pull(config, source, history, 3, 4)
     source.asked.clear()
@@ -72,7 +72,7 @@ def test_only_missing_days_are_pulled(config: Config, history: History) -> None:
 
 
 def test_an_empty_last_day_is_pulled_again(config: Config, history: History) -> None:
-    """Its data may have come since."""
+    """Its data may have come since the first pull."""
     source = FakeSource({day(0): groups(a=1)})
     pull(config, source, history, 0, 1)
     source.days[day(1)] = groups(a=9)
@@ -82,7 +82,7 @@ def test_an_empty_last_day_is_pulled_again(config: Config, history: History) -> 
 
 
 def test_the_source_is_asked_what_happened_before_the_first_day(config: Config, history: History) -> None:
-    """So that a key asleep for longer than the history is known to be."""
+    """A key that is silent for longer than the history is known as silent."""
     before = pd.DataFrame(
         {"key_id": ["old"], "first_seen": [date(2025, 1, 1)], "last_seen": [datetime(2025, 6, 1, tzinfo=UTC)]}
     )
@@ -91,7 +91,7 @@ def test_the_source_is_asked_what_happened_before_the_first_day(config: Config, 
 
 
 def test_a_source_that_fails_leaves_whole_days(config: Config, history: History) -> None:
-    """What was stored before stays, nothing of the failing day is there, and the next pull goes on."""
+    """The days before stay, no part of the failing day is stored, and the next pull continues."""
     source = FakeSource({day(number): groups(a=1) for number in range(5)})
     source.broken_from = day(3)
     with pytest.raises(SourceError):
@@ -103,7 +103,7 @@ def test_a_source_that_fails_leaves_whole_days(config: Config, history: History)
 
 
 def test_only_the_organizations_own_keys_are_visible(tmp_path: Path, history: History) -> None:
-    """Other organizations' keys are not stored; requests of unregistered ones are counted, their ids are not."""
+    """Keys of other organizations are not stored. The requests of unregistered keys are a fault without ids."""
     (tmp_path / "config.yaml").write_text("organization: acme\nsource: {kind: files, usage: none.csv}\n")
     config = load(tmp_path / "config.yaml")
     register = [{"key_id": "mine", "organization": "acme"}, {"key_id": "theirs", "organization": "other"}]
@@ -115,7 +115,7 @@ def test_only_the_organizations_own_keys_are_visible(tmp_path: Path, history: Hi
 
 
 def test_an_organization_needs_a_register_that_names_it(tmp_path: Path, history: History) -> None:
-    """Showing everything instead would be a leak."""
+    """Without the error all organizations' keys would be visible."""
     (tmp_path / "config.yaml").write_text("organization: acme\nsource: {kind: files, usage: none.csv}\n")
     with pytest.raises(ConfigError, match="names no organization"):
         pull(load(tmp_path / "config.yaml"), FakeSource({}), history, 0, 0)
@@ -135,7 +135,7 @@ def test_late_rows_are_pulled_and_their_revisions_are_noted(config: Config, hist
 
 
 def test_pulling_unchanged_days_again_writes_nothing(config: Config, history: History) -> None:
-    """The file of a day that stayed the same keeps its time, and no revision is noted."""
+    """The file of an unchanged day keeps its time, and no revision is noted."""
     source = FakeSource({day(number): groups(a=5) for number in range(6)})
     pull(config, source, history, 0, 4, now=Day(day(5), UTC_ZONE).start)
     before = {path: path.stat().st_mtime_ns for path in history.root.rglob("*.parquet")}
@@ -145,7 +145,7 @@ def test_pulling_unchanged_days_again_writes_nothing(config: Config, history: Hi
 
 
 def test_a_repeated_run_reports_the_same_revisions(config: Config, history: History) -> None:
-    """So that the report of a day stays the same bytes."""
+    """So the report of a day has the same bytes again."""
     source = FakeSource({day(number): groups(a=5) for number in range(3)})
     pull(config, source, history, 0, 1, now=Day(day(2), UTC_ZONE).start)
     source.days[day(1)] = groups(a=6)
@@ -155,7 +155,7 @@ def test_a_repeated_run_reports_the_same_revisions(config: Config, history: Hist
 
 
 def test_a_source_without_an_old_day_removes_no_stored_day(config: Config, history: History) -> None:
-    """Retention at the source is no reason to forget."""
+    """The history keeps days for longer than the source."""
     source = FakeSource({day(number): groups(a=5) for number in range(3)})
     pull(config, source, history, 0, 1, now=Day(day(2), UTC_ZONE).start)
     del source.days[day(1)]
@@ -173,7 +173,7 @@ def test_late_rows_change_what_later_days_know(config: Config, history: History)
 
 
 def start_of(number: int) -> datetime:
-    """When the n-th day starts and the one before it ends."""
+    """The instant at which the n-th day starts and the day before it ends."""
     return Day(day(number), UTC_ZONE).start
 
 
@@ -212,7 +212,7 @@ class DatedSource(FakeSource):
 
 
 def test_progress_is_shown_after_each_stored_day(config: Config, history: History) -> None:
-    """The day, how many are done, and how many there are."""
+    """It gets the day, the number of days that are done, and the number of all days."""
     shown = []
 
     def progress(day: date, done: int, total: int) -> None:
@@ -225,7 +225,7 @@ def test_progress_is_shown_after_each_stored_day(config: Config, history: Histor
 
 
 def test_a_day_settles_two_days_after_its_end(config: Config, history: History) -> None:
-    """From that instant on it is not pulled again."""
+    """From that instant on the day is not pulled again."""
     source = steady(9)
     pull(config, source, history, 0, 0, now=start_of(3) - INSTANT)
     pull(config, source, history, 1, 1, now=start_of(4))
@@ -233,7 +233,7 @@ def test_a_day_settles_two_days_after_its_end(config: Config, history: History) 
 
 
 def test_a_clock_that_ran_ahead_settles_no_day(config: Config, history: History) -> None:
-    """A pull at a time that is yet to come proves nothing; one at this very instant does."""
+    """A pull at a future time proves nothing; a pull at this instant does."""
     pull(config, steady(1), history, 0, 0, now=start_of(5))
     assert pulling.days_to_pull(config, history, day(0), day(0), now=start_of(5)) == []
     assert pulling.days_to_pull(config, history, day(0), day(0), now=start_of(5) - INSTANT) == [day(0)]
@@ -247,14 +247,14 @@ def test_only_the_wanted_days_are_pulled_again(config: Config, history: History)
 
 
 def test_an_incomplete_day_is_pulled_again_however_old(config: Config, history: History) -> None:
-    """And only on request."""
+    """It is pulled again only on request."""
     pull(config, steady(2), history, 0, 1)
     assert pulling.days_to_pull(config, history, day(0), day(1), NOW) == []
     assert pulling.days_to_pull(config, history, day(0), day(1), NOW, incomplete=True) == [day(1)]
 
 
 def test_a_day_that_the_source_leaves_out_stays_missing(config: Config, history: History) -> None:
-    """What happened on it is asked of the source before the next day is stored."""
+    """Before the next day is stored, the source is asked for the use of keys on the missing days."""
     source = GappySource({day(number): groups(a=5) for number in range(4)})
     source.gaps = frozenset({day(1), day(2)})
     assert pull(config, source, history, 0, 3) == [day(0), day(3)]
@@ -264,7 +264,7 @@ def test_a_day_that_the_source_leaves_out_stays_missing(config: Config, history:
 
 
 def test_a_gap_of_an_earlier_pull_is_asked_of_the_source_too(config: Config, history: History) -> None:
-    """A later pull starts after it."""
+    """The later pull starts after the gap."""
     source = GappySource({day(number): groups(a=5) for number in range(4)})
     source.gaps = frozenset({day(1)})
     pull(config, source, history, 0, 0)
@@ -288,8 +288,8 @@ def test_the_last_day_may_not_be_left_out(config: Config, history: History) -> N
     assert pulling.pull(config, source, history, day(0), day(0), now=NOW, incomplete=True) == []
 
 
-def test_a_single_day_that_is_pulled_late_reaches_the_next_ones(config: Config, history: History) -> None:
-    """What it teaches is carried into the days after it."""
+def test_a_day_that_is_pulled_late_changes_what_later_days_know(config: Config, history: History) -> None:
+    """A key of that day is known on the days after it."""
     source = steady(3)
     source.days[day(0)] = groups(a=5, once=1)
     pull(config, source, history, 1, 2)
@@ -298,7 +298,7 @@ def test_a_single_day_that_is_pulled_late_reaches_the_next_ones(config: Config, 
 
 
 def test_a_register_of_the_day_is_used_where_the_source_has_one(config: Config, history: History) -> None:
-    """A key that is revoked today was there then."""
+    """A key that is revoked today existed on the earlier day."""
     source = DatedSource({day(number): groups(a=5) for number in range(2)})
     source.registers = {day(0): "then", day(1): "now"}
     pull(config, source, history, 0, 1)
@@ -318,7 +318,7 @@ def test_endpoints_beyond_the_limit_are_summed_up(tmp_path: Path, history: Histo
 
 
 def test_a_change_of_the_register_alone_is_no_revision(config: Config, history: History) -> None:
-    """The day is stored anew, and what earlier pulls changed stays noted."""
+    """The day is stored anew, and its earlier revisions stay."""
     source = steady(1)
     pull(config, source, history, 0, 0, now=start_of(1))
     source.days[day(0)] = groups(a=6)
@@ -330,7 +330,7 @@ def test_a_change_of_the_register_alone_is_no_revision(config: Config, history: 
 
 
 def test_a_revision_counts_the_keys_whose_usage_changed(config: Config, history: History) -> None:
-    """One key gains requests, one appears, one stays."""
+    """One key gains requests, one is new, and one stays the same."""
     source = FakeSource({day(0): groups(a=1, b=1)})
     pull(config, source, history, 0, 0, now=start_of(1))
     source.days[day(0)] = groups(a=2, b=1, c=1)
@@ -338,8 +338,8 @@ def test_a_revision_counts_the_keys_whose_usage_changed(config: Config, history:
     assert history.notes(day(0)).revisions == (Revision(day(0), day(0), 2, 4, 2),)
 
 
-def test_the_register_of_an_empty_day_is_still_kept_current(config: Config, history: History) -> None:
-    """Nothing was there that could be gone."""
+def test_the_register_of_an_empty_day_is_updated(config: Config, history: History) -> None:
+    """An empty day has no requests that the source could have deleted."""
     source = FakeSource({})
     pull(config, source, history, 0, 0)
     source.register = [{"key_id": "new", "environment": "live"}]
@@ -348,10 +348,10 @@ def test_the_register_of_an_empty_day_is_still_kept_current(config: Config, hist
 
 
 @pytest.mark.parametrize("requests", [1, 5])
-def test_a_day_that_is_gone_from_the_source_keeps_every_request(
+def test_a_day_that_the_source_deleted_keeps_every_request(
     requests: int, config: Config, history: History
 ) -> None:
-    """Also a single one. A source that still holds one request has not forgotten the day."""
+    """A source that still holds one request has not deleted the day."""
     source = FakeSource({day(0): groups(a=requests)})
     pull(config, source, history, 0, 0, now=start_of(1))
     source.days[day(0)] = groups(a=0)
@@ -363,7 +363,7 @@ def test_a_day_that_is_gone_from_the_source_keeps_every_request(
 
 
 def test_a_day_that_was_pulled_before_its_end_is_stored_anew(config: Config, history: History) -> None:
-    """Then the history knows that the whole day was seen; from its end on nothing is written."""
+    """The history then knows that the pull came after the end of the day. Later pulls write nothing."""
     source = steady(1)
     for now, noted in ((-INSTANT, -INSTANT), (timedelta(0), timedelta(0)), (INSTANT, timedelta(0))):
         pull(config, source, history, 0, 0, now=start_of(1) + now)
@@ -373,7 +373,7 @@ def test_a_day_that_was_pulled_before_its_end_is_stored_anew(config: Config, his
 def test_new_faults_of_a_day_are_noted_and_those_of_the_whole_source_are_not(
     config: Config, history: History
 ) -> None:
-    """Those come with every pull."""
+    """Faults of the whole source come with every pull."""
     source = steady(1)
     pull(config, source, history, 0, 0, now=start_of(1))
     source.noted = (Fault("broken line", 1, dated=False),)
@@ -384,8 +384,8 @@ def test_new_faults_of_a_day_are_noted_and_those_of_the_whole_source_are_not(
     assert history.notes(day(0)).faults == source.noted
 
 
-def test_without_requests_of_strangers_there_is_no_fault(tmp_path: Path, history: History) -> None:
-    """Each key of another organization is known to be theirs."""
+def test_requests_of_other_organizations_are_no_fault(tmp_path: Path, history: History) -> None:
+    """The register names the organization of these keys."""
     (tmp_path / "config.yaml").write_text("organization: acme\nsource: {kind: files, usage: none.csv}\n")
     register = [{"key_id": "mine", "organization": "acme"}, {"key_id": "theirs", "organization": "other"}]
     source = FakeSource({day(0): groups(mine=1, theirs=5)}, register)
@@ -394,7 +394,7 @@ def test_without_requests_of_strangers_there_is_no_fault(tmp_path: Path, history
 
 
 def test_an_endpoint_must_name_the_organization_itself(tmp_path: Path, history: History) -> None:
-    """There is no column to map."""
+    """An endpoint has no column that could be mapped."""
     (tmp_path / "config.yaml").write_text(
         "organization: acme\nsource: {kind: http, url: 'https://api.example.com', token: x}\n"
     )
