@@ -66,7 +66,10 @@ def _missing(connection: Connection) -> list[str]:
 
 
 def _apply(engine: Engine) -> None:
+    """Apply what is missing in one transaction, so that an upgrade that is killed has changed nothing."""
     with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # Python's driver begins none before it alters a table
         missing = _missing(connection)
         if not missing:
             return
@@ -102,8 +105,9 @@ def _copy_file(engine: Engine, migration: str) -> None:
             os.fsync(handle)
             os.chmod(temporary, original.stat().st_mode & 0o777)
             os.replace(temporary, f"{original}.before-{migration}")
-    except OSError as error:
-        raise StateError(f"cannot copy the state before its upgrade: {error}") from error
+    except (OSError, DBAPIError) as error:
+        reason = getattr(error, "orig", error)
+        raise StateError(f"cannot copy the state before its upgrade: {reason}") from error
     finally:
         os.close(handle)
         with suppress(FileNotFoundError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
 from detector.model.errors import StateError
+from detector.state import upgrade
 from detector.state.database import State
 from detector.state.migrations import MIGRATIONS
 from detector.state.upgrade import prepare
@@ -81,21 +83,42 @@ def test_days_judged_before_an_upgrade_close_what_they_closed(state_url: str) ->
     assert not state.earlier(date(2026, 3, 19))["f1"].open
 
 
-def test_a_migration_that_fails_leaves_a_server_as_it_was(
-    empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+def test_an_upgrade_that_stops_in_the_middle_has_changed_nothing(
+    state_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Copies, tables and notes go back with it."""
-    engine = create_engine(empty_postgres, poolclass=NullPool)
+    """Tables, copies on a server and notes are as before, and the next start upgrades."""
+    engine = create_engine(state_url, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        Path(str(engine.url.database)).parent.mkdir()
     with engine.begin() as connection:
         make_older(connection)
         before = sorted(inspect(connection).get_table_names())
-    monkeypatch.setitem(
-        MIGRATIONS, "0006_stored_nights", lambda connection: connection.execute(text("SELECT 1/0"))
-    )
-    with pytest.raises(StateError, match="division by zero"):
-        State(empty_postgres)
+
+    def stop(_connection: Connection) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setitem(MIGRATIONS, list(MIGRATIONS)[-1], stop)
+        with pytest.raises(KeyboardInterrupt):
+            State(state_url)
     with engine.connect() as connection:
         assert sorted(inspect(connection).get_table_names()) == before
+    assert State(state_url).judged() == {DAY: True}
+
+
+def test_a_failure_of_the_database_stops_the_copy_and_the_upgrade(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a full disk does: nothing is migrated without a copy."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        make_older(connection)
+    before = (tmp_path / "state.db").read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(upgrade, "_beside", lambda _original: (os.dup(1), str(tmp_path / "gone" / "copy")))
+        with pytest.raises(StateError, match="cannot copy the state before its upgrade: unable to open database"):
+            State(url)
+    assert (tmp_path / "state.db").read_bytes() == before
 
 
 def test_a_new_state_leaves_no_copy(tmp_path: Path, empty_postgres: str) -> None:
