@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from detector.state.database import State
-from detector.state.runs import Stage
+from detector.state.runs import Stage, last_run
 from tests.killed_runs import copied, finished, killed, left, prepare, started
 
 
@@ -41,10 +41,11 @@ def trial(prepared: Path, fatal: str, after: float | None) -> tuple[dict[str, st
 def _reached(folder: Path) -> str:
     if not (folder / "var/state.db").exists():
         return "nothing yet"
-    last = State(f"sqlite:///{folder}/var/state.db").last_run()
+    last = last_run(State(f"sqlite:///{folder}/var/state.db"))
     stored = len(list(folder.glob("var/history/*/*.parquet")))
     scraps = len(list(folder.glob("var/**/.*.tmp"))) + len(list((folder / "temporary").iterdir()))
-    return f"{(last or {}).get('stage') or 'begun'}, {stored} days stored, {scraps} scraps"
+    stage = "begun" if last is None or last.stage is None else last.stage
+    return f"{stage}, {stored} days stored, {scraps} scraps"
 
 
 def main() -> int:

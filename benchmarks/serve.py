@@ -28,7 +28,7 @@ from detector.config.urls import BY_KEY_PATH
 from detector.model.day import Day
 from detector.model.usage import KNOWN, REGISTER, TEXT
 from detector.state.database import State
-from detector.state.tokens import ApiToken, hash_of, new_secret
+from detector.state.tokens import ApiToken, add_token, hash_of, new_secret
 from detector.usage.aggregation import by_key, complete_day, empty
 from detector.usage.history import History, Notes
 
@@ -56,7 +56,7 @@ def store(folder: Path, keys: int) -> str:
         history.write(day.date, complete_day(by_key(rows), register, known, day), notes)
     secret = new_secret()
     with closing(State(f"sqlite:///{folder}/state.db")) as state:
-        state.add_token(ApiToken("benchmark", None, hash_of(secret), datetime.now(UTC)))
+        add_token(state, ApiToken("benchmark", None, hash_of(secret), datetime.now(UTC)))
     return secret
 
 

@@ -26,8 +26,11 @@ from detector.sources import Source, open_source
 from detector.sources.pull import Progress, no_progress, pull
 from detector.state.database import State
 from detector.state.ledger import StateLedger
-from detector.state.messages import Outgoing, Stored
+from detector.state.messages import Outgoing, StoredMessage
+from detector.state.outbox import queue
 from detector.state.runs import Stage, logged_run
+from detector.state.sightings import days_judged, earlier_sightings, record_day
+from detector.state.triage import triage_log
 from detector.usage.history import History
 from detector.usage.panel import load_panel
 
@@ -110,9 +113,9 @@ def run_day(job: Job, day: date, sending: Sending = Sending.NOW, patient_until: 
         run.reach(Stage.JUDGED, **facts_of(report))
         files = write_reports(job, report)
         run.reach(Stage.REPORTED, files=len(files))
-        amended = judged.extent.complete and job.state.judged().get(day) is False
+        amended = judged.extent.complete and days_judged(job.state).get(day) is False
         outgoing = prepare_messages(job, [report], sending, undelivered, again=amended)
-        job.state.record(day, judged.extent, open_findings(judged), outgoing)
+        record_day(job.state, day, judged.extent, open_findings(judged), outgoing)
         run.reach(Stage.RECORDED, messages=len(list(outgoing.messages)) if outgoing else 0)
         if sending in (Sending.NOW, Sending.AGAIN):
             delivered = send_waiting(job)
@@ -135,7 +138,7 @@ def not_ready(job: Job, judged: Judged) -> NotReadyError:
     return NotReadyError(f"the day {judged.panel.day.date} is not ready: {' '.join(reasons)}")
 
 
-def recall_undelivered(job: Job) -> list[Stored]:
+def recall_undelivered(job: Job) -> list[StoredMessage]:
     """What earlier runs could not deliver for good; this day's report names it, once."""
     undelivered = untold(job.state)
     job.fail(*(sentence(stored) for stored in undelivered))
@@ -146,7 +149,7 @@ def pull_what_is_needed(job: Job, day: date) -> list[date]:
     """Pull what judging a day needs and the history lacks; a source that fails is recorded."""
     config, history = job.config, job.history
     first = day - timedelta(days=config.history.first_pull_days)
-    incomplete = job.state.judged().get(day) is False
+    incomplete = days_judged(job.state).get(day) is False
     try:
         return pull(
             config, job.source, history, first, day, now=job.now, progress=job.progress, incomplete=incomplete
@@ -161,8 +164,8 @@ def pull_what_is_needed(job: Job, day: date) -> list[date]:
 def judge_day(job: Job, day: date) -> Judged:
     """Judge a day from the history alone, and from what people found earlier findings to be."""
     panel = load_panel(job.history, day, panel_depth(job.config))
-    verdicts = triage.precision(job.state.triage(), day - timedelta(days=1))
-    return judge(panel, job.config, job.state.earlier(day), verdicts)
+    verdicts = triage.precision(triage_log(job.state), day - timedelta(days=1))
+    return judge(panel, job.config, earlier_sightings(job.state, day), verdicts)
 
 
 def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
@@ -177,7 +180,7 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
         faults=judged.panel.faults,
     )
     run = {"run_id": run_id, "started_at": job.now}
-    entries = job.state.triage()
+    entries = triage_log(job.state)
     return assemble(
         judged, config, [status], run=run, generated_at=job.now, failures=job.failures, entries=entries
     )
@@ -214,7 +217,7 @@ def prepare_messages(
     job: Job,
     reports: Sequence[RunReport],
     sending: Sending,
-    undelivered: Iterable[Stored] = (),
+    undelivered: Iterable[StoredMessage] = (),
     *,
     again: bool = False,
 ) -> Outgoing | None:
@@ -247,7 +250,7 @@ def send_digest(job: Job, outcomes: Sequence[Outcome]) -> list[str]:
     reports, again = [outcome.report for outcome in outcomes], any(outcome.amended for outcome in outcomes)
     outgoing = prepare_messages(job, reports, Sending.NOW, again=again)
     if outgoing is not None:
-        job.state.queue([report.day.date for report in reports], outgoing)
+        queue(job.state, [report.day.date for report in reports], outgoing)
     delivered = send_waiting(job)
     log.info("digest", extra={"messages": delivered.sent, "waiting": delivered.waiting})
     return job.failures

@@ -21,17 +21,17 @@ import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
 from detector.config.load import load
-from detector.state.database import State
+from detector.state.runs import Run
 from detector.operations.schedule.nightly import nightly
 
-reach, fatal = State.reach, sys.argv[2]
+reach, fatal = Run.reach, sys.argv[2]
 
-def reach_and_die(self, run_id, stage, reached_at):
-    reach(self, run_id, stage, reached_at)
+def reach_and_die(run, stage, **done):
+    reach(run, stage, **done)
     if stage == fatal:
         os.kill(os.getpid(), signal.SIGKILL)
 
-State.reach = reach_and_die
+Run.reach = reach_and_die
 now = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 (outcome,) = nightly(load(Path(sys.argv[1])), now=now)
 print(outcome.report.summary.verdict)

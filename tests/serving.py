@@ -25,7 +25,7 @@ from detector.model.day import each_day
 from detector.serve.app import make_app
 from detector.sources.pull import pull
 from detector.state.database import State
-from detector.state.tokens import ApiToken, hash_of, new_secret
+from detector.state.tokens import ApiToken, add_token, hash_of, new_secret
 from detector.usage.history import History
 from tests.fakes import FakeSource
 
@@ -71,7 +71,7 @@ class Served:
     def token(self, organization: str | None = None, name: str = "test", **facts: Any) -> str:
         """A new token; None sees all organizations."""
         secret = new_secret()
-        self.state.add_token(ApiToken(name, organization, hash_of(secret), NOW, **facts))
+        add_token(self.state, ApiToken(name, organization, hash_of(secret), NOW, **facts))
         self.time.seconds += 60
         return secret
 

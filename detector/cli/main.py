@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from detector.config.config import Config
     from detector.pipeline import Job
+    from detector.state.runs import PastRun
 
 COMMANDS = {
     "chargeback": "detector.cli.chargeback:chargeback",
@@ -279,11 +280,11 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     """
     from detector.cli.inspection import inspect, lines
     from detector.delivery import open_channels
+    from detector.state.runs import last_run
 
     job = _job(path, overrides)
     found = inspect(job.source, job.config.zone, job.now)
     days = job.history.days()
-    last = job.state.last_run()
     click.echo(f"configuration  {path}: valid")
     click.echo(
         f"source         {job.config.source.name} ({job.config.source.kind}, {job.config.source.shape}): readable"
@@ -291,7 +292,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     for name, fact in lines(found):
         click.echo(f"{name:<14} {safe(fact)}")
     click.echo(f"history        {counted(len(days), 'day')}" + (f", {days[0]} to {days[-1]}" if days else ""))
-    click.echo(f"last run       {safe(_told(last))}")
+    click.echo(f"last run       {safe(_told(last_run(job.state)))}")
     for channel in open_channels(job.config):
         click.echo(f"delivery       {safe(channel.name)}: {safe(channel.describe())}")
     if found.watermark is None:
@@ -367,11 +368,12 @@ def status(path: Path, overrides: Sequence[str]) -> None:
     """Tell the last run, the last evaluated day and the next run; exit 1 if a day is overdue."""
     from detector.operations.schedule.monthly import last_month, written
     from detector.operations.schedule.scheduler import chargeback_trigger, is_behind, nightly_trigger
+    from detector.state.runs import last_run
+    from detector.state.sightings import days_judged
 
     job = _job(path, overrides)
-    last, judged = job.state.last_run(), job.state.judged()
-    click.echo(f"last run    {safe(_told(last))}")
-    day, complete = max(judged.items(), default=(None, True))
+    click.echo(f"last run    {safe(_told(last_run(job.state)))}")
+    day, complete = max(days_judged(job.state).items(), default=(None, True))
     interim = "" if complete else " (its data were incomplete)"
     click.echo(f"last day    {day or 'none evaluated yet'}{interim}")
     click.echo(f"next run    {_coming(nightly_trigger(job.config), job.now)}")
@@ -411,21 +413,22 @@ def _coming(trigger: BaseTrigger, now: datetime) -> str:
     return f"{following:%Y-%m-%d %H:%M %Z}" if following else "never"
 
 
-def _told(run: Mapping[str, Any] | None) -> str:
+def _told(run: PastRun | None) -> str:
     """What became of a run; None where there was none."""
     if run is None:
         return "none yet"
-    unfinished = f"did not finish (came as far as: {run['stage'] or 'begun'})"
-    return f"{run['day']}: {run['message'] or unfinished}"
+    unfinished = f"did not finish (came as far as: {run.stage or 'begun'})"
+    return f"{run.day}: {run.message or unfinished}"
 
 
 def _pull(job: Job, first: date, last: date) -> list[date]:
     """Pull as a run does, and not beside one. Where nothing is to be pulled, nobody is in the way."""
     from detector.sources.pull import days_to_pull, pull
+    from detector.state.runs import only_run
 
     if not days_to_pull(job.config, job.history, first, last, job.now):
         return []
-    with job.state.only_run(), _watched("Pulling") as progress:
+    with only_run(job.state), _watched("Pulling") as progress:
         return pull(job.config, job.source, job.history, first, last, now=job.now, progress=progress)
 
 

@@ -83,7 +83,7 @@ def create(
     expires: date | None,
 ) -> None:
     """Make a token and print it, this once: only its hash is stored."""
-    from detector.state.tokens import ApiToken, hash_of, new_secret
+    from detector.state.tokens import ApiToken, add_token, hash_of, new_secret
 
     if (organization is None) != all_organizations or organization == "":
         raise ConfigError("say whose keys the token sees: --organization ORG, or --all-organizations")
@@ -91,7 +91,7 @@ def create(
         now, secret = datetime.now(UTC), new_secret()
         _require_new(state, name)
         made = ApiToken(name, organization, hash_of(secret), now, _end(expires, now, config))
-        state.add_token(made)
+        add_token(state, made)
     sees = "all organizations" if organization is None else f"the keys of {safe(organization)!r}"
     until = f" until {expires}" if expires else ""
     click.echo(f"Token {safe(name)!r} sees {sees}{until}. It is shown this once:", err=True)
@@ -108,9 +108,11 @@ def create(
 @configured
 def list_tokens(path: Path, overrides: Sequence[str], everything: bool) -> None:
     """List the tokens that are accepted: name, organization, made and ends. Never the tokens themselves."""
+    from detector.state.tokens import all_tokens
+
     with _opened(path, overrides) as (_, state):
         now = datetime.now(UTC)
-        for made in state.tokens():
+        for made in all_tokens(state):
             if not (everything or made.is_valid(now)):
                 continue
             sees = "all organizations" if made.organization is None else safe(made.organization)
@@ -128,9 +130,11 @@ def list_tokens(path: Path, overrides: Sequence[str], everything: bool) -> None:
 @configured
 def revoke(path: Path, overrides: Sequence[str], name: str) -> None:
     """Revoke a token for good. A running server learns of it within five seconds."""
+    from detector.state.tokens import all_tokens, revoke_tokens
+
     with _opened(path, overrides) as (_, state):
-        if not state.revoke_tokens(name, datetime.now(UTC)):
-            others = [made.name for made in state.tokens() if made.revoked_at is None]
+        if not revoke_tokens(state, name, datetime.now(UTC)):
+            others = [made.name for made in all_tokens(state) if made.revoked_at is None]
             hint = did_you_mean(name, others) or "; `token list` shows what there is"
             raise ConfigError(f"there is no token {safe(name)!r} to revoke{hint}")
     click.echo(f"Token {safe(name)!r} revoked.")
@@ -146,9 +150,11 @@ def _opened(path: Path, overrides: Sequence[str]) -> Iterator[tuple[Config, Stat
 
 
 def _require_new(state: State, name: str) -> None:
+    from detector.state.tokens import all_tokens
+
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         raise ConfigError(f"--name: up to {LONGEST_NAME} characters that can be seen")
-    if any(made.name == name and made.revoked_at is None for made in state.tokens()):
+    if any(made.name == name and made.revoked_at is None for made in all_tokens(state)):
         raise ConfigError(f"there is a token {safe(name)!r} already; revoke it first, or choose another name")
 
 

@@ -129,7 +129,7 @@ def ack(
         if target.kind == "finding" and last is None:
             episode = desk.sightings[target.value].episode if target.value in desk.sightings else None
         entry = desk.entry("ack", target, reason, by, first or desk.day, last, episode=episode)
-        _tell("Acknowledged", desk.state.add_triage(entry))
+        _tell("Acknowledged", desk.add(entry))
 
 
 @triage.command(
@@ -163,7 +163,7 @@ def mute(
         raise ConfigError("a mute needs an end: --until YYYY-MM-DD, its last day")
     with _desk(path, overrides) as desk:
         entry = desk.entry("mute", desk.checked(target), reason, by, first or desk.day, last)
-        _tell("Muted", desk.state.add_triage(entry))
+        _tell("Muted", desk.add(entry))
 
 
 @triage.command(
@@ -184,7 +184,7 @@ def unmute(path: Path, overrides: Sequence[str], target: Target | None, number: 
         raise ConfigError("say which mute: its number, or one of --finding, --key, --team, --pattern")
     with _desk(path, overrides) as desk:
         ended = desk.mutes(number, target)
-        desk.state.end_triage([entry.id for entry in ended], desk.now)
+        desk.end(ended)
         for entry in ended:
             _tell("Ended", entry)
 
@@ -220,7 +220,7 @@ def verdict(
             about = Target("finding", sighting.finding_id, sighting.type)
             facts = {"verdict": verdict, "episode": sighting.episode}
             entry = desk.entry("verdict", about, reason, by, sighting.first_seen, None, **facts)
-            _tell(f"Verdict {verdict}", desk.state.add_triage(entry, desk.replaced(entry)))
+            _tell(f"Verdict {verdict}", desk.add(entry, desk.replaced(entry)))
 
 
 @triage.command(
@@ -240,7 +240,7 @@ def list_entries(path: Path, overrides: Sequence[str], everything: bool, form: s
     from detector.reports.terminal.triage import RENDERINGS
 
     with _desk(path, overrides) as desk:
-        entries = [entry for entry in desk.state.triage() if everything or desk.holds(entry)]
+        entries = [entry for entry in desk.entries() if everything or desk.holds(entry)]
         click.echo(RENDERINGS[form](entries, desk.day), nl=False)
 
 
@@ -256,7 +256,25 @@ class _Desk:
     @functools.cached_property
     def sightings(self) -> dict[str, Sighting]:
         """The latest sighting of every finding there ever was, by id."""
-        return self.state.earlier(date.max)
+        return self._sightings_before(date.max)
+
+    def entries(self) -> list[TriageEntry]:
+        """Everything that was said, ended entries included."""
+        from detector.state.triage import triage_log
+
+        return triage_log(self.state)
+
+    def add(self, entry: TriageEntry, replaces: Sequence[int] = ()) -> TriageEntry:
+        """Log an entry in place of those it replaces; returns it with its number."""
+        from detector.state.triage import add_entry
+
+        return add_entry(self.state, entry, replaces)
+
+    def end(self, entries: Sequence[TriageEntry]) -> None:
+        """Take entries back."""
+        from detector.state.triage import end_entries
+
+        end_entries(self.state, [entry.id for entry in entries], self.now)
 
     def checked(self, target: Target | None) -> Target:
         """The target with its whole finding id; ConfigError for one that cannot be meant."""
@@ -294,7 +312,7 @@ class _Desk:
 
     def mutes(self, number: int | None, target: Target | None) -> list[TriageEntry]:
         """The mutes to end; by its number also one whose last day has passed, as it still tells old days."""
-        mutes = [entry for entry in self.state.triage() if entry.action == "mute" and entry.ended_at is None]
+        mutes = [entry for entry in self.entries() if entry.action == "mute" and entry.ended_at is None]
         if number is not None:
             found = [entry for entry in mutes if entry.id == number]
             meant = f"with the number {number}"
@@ -311,7 +329,7 @@ class _Desk:
     def replaced(self, verdict: TriageEntry) -> list[int]:
         """The earlier verdicts on the same episode."""
         about = ("verdict", verdict.target, verdict.episode)
-        return [entry.id for entry in self.state.triage() if (entry.action, entry.target, entry.episode) == about]
+        return [entry.id for entry in self.entries() if (entry.action, entry.target, entry.episode) == about]
 
     def seen(self, target: Target, day: date | None) -> list[Sighting]:
         """The sightings a verdict is on: of a day, or of one finding its latest."""
@@ -327,10 +345,15 @@ class _Desk:
             )
         return found
 
+    def _sightings_before(self, day: date) -> dict[str, Sighting]:
+        from detector.state.sightings import earlier_sightings
+
+        return earlier_sightings(self.state, day)
+
     def _seen_on(self, target: Target, day: date) -> list[Sighting]:
         from detector.judging.triage import covers
 
-        seen = self.state.earlier(day + timedelta(days=1)) if day < date.max else self.sightings
+        seen = self._sightings_before(day + timedelta(days=1)) if day < date.max else self.sightings
         template = self.entry("verdict", target, None, "", day, None)
         current = [sighting for sighting in seen.values() if sighting.day == day]
         return [
@@ -355,7 +378,7 @@ class _Desk:
         return f"; it was last seen on {last.day}" if last else "; --day names another"
 
     def _whole_id(self, start: str) -> str:
-        ids = {*self.sightings, *(entry.target for entry in self.state.triage() if entry.target_kind == "finding")}
+        ids = {*self.sightings, *(entry.target for entry in self.entries() if entry.target_kind == "finding")}
         if start in ids:
             return start
         found = sorted(name for name in ids if name.startswith(start))
@@ -400,12 +423,12 @@ def _desk(path: Path, overrides: Sequence[str]) -> Iterator[_Desk]:
     """Open the state alone: what people say does not need the source."""
     from detector.model.day import Day
     from detector.state.database import State
+    from detector.state.sightings import days_judged
 
     config, now = load_config(path, overrides), datetime.now(UTC)
     with closing(State(config.state.url)) as state:
-        yield _Desk(
-            config, state, now, max(state.judged(), default=None) or Day.last_complete(now, config.zone).date
-        )
+        day = max(days_judged(state), default=None)
+        yield _Desk(config, state, now, day or Day.last_complete(now, config.zone).date)
 
 
 def _tell(done: str, entry: TriageEntry) -> None:

@@ -64,9 +64,10 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
     from detector.operations.upkeep.examination import examine
     from detector.pipeline import Job
     from detector.state.database import State
+    from detector.state.runs import only_run
 
     config, problems = load_config(path, overrides), []
-    with closing(State(config.state.url)) as state, state.only_run():
+    with closing(State(config.state.url)) as state, only_run(state):
         job = Job.assemble(config, datetime.now(UTC), state=state)
         with watched("Checking") as progress:
             for problem in examine(job, progress):

@@ -21,9 +21,9 @@ from detector.boundary.text import visible
 from detector.boundary.words import counted
 from detector.delivery import Channel
 from detector.model.errors import DeliveryError
-from detector.state import outbox as outbox_table
+from detector.state import outbox
 from detector.state.database import State
-from detector.state.messages import FAILED, WAITING, Stored
+from detector.state.messages import FAILED, WAITING, StoredMessage
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=4)
@@ -58,8 +58,7 @@ class Outbox:
         with self._state.exclusively("outbox") as lock:
             if not lock.held:
                 return Delivered(waiting=self._waiting(), busy=True)
-            with self._state.transaction() as connection:
-                due = outbox_table.waiting(connection, None if everything else now)
+            due = outbox.waiting(self._state, None if everything else now)
             sent, failures, in_a_row = 0, [], Counter[str]()
             for stored in due:
                 name = stored.message.channel
@@ -71,41 +70,37 @@ class Outbox:
                 failures += [failure] if failure else []
         return Delivered(sent, self._waiting(), tuple(failures))
 
-    def _attempt(self, stored: Stored, now: datetime) -> str | None:
+    def _attempt(self, stored: StoredMessage, now: datetime) -> str | None:
         """Send one message; what went wrong, None where it was taken."""
         channel = self._channels.get(stored.message.channel)
         try:
             if channel is None:
                 raise DeliveryError("the channel is not configured any more", permanent=True)
-            with self._state.transaction() as connection:
-                payload = outbox_table.payload(connection, stored.id)
+            payload = outbox.payload(self._state, stored.id)
             channel.send(replace(stored.message, payload=payload))
         except DeliveryError as error:
             return self._put_off(stored, error, now)
         except Exception as error:  # a fault in one channel must not hold up what others have to send
             fault = f"{type(error).__name__}, a fault of the program"  # its text might hold a secret
             return self._put_off(stored, DeliveryError(fault, permanent=False), now)
-        with self._state.transaction() as connection:
-            outbox_table.mark_sent(connection, stored.id, now)
+        outbox.mark_sent(self._state, stored.id, now)
         return None
 
-    def _put_off(self, stored: Stored, error: DeliveryError, now: datetime) -> str:
+    def _put_off(self, stored: StoredMessage, error: DeliveryError, now: datetime) -> str:
         """Keep a message for later, or for good; a sentence about it."""
         attempts, text = stored.attempts + 1, visible(str(error))
         if not error.permanent and attempts >= MOST_ATTEMPTS:
             text = f"given up after {counted(attempts, 'attempt')}; the last: {text}"
-        with self._state.transaction() as connection:
-            if error.permanent or attempts >= MOST_ATTEMPTS:
-                outbox_table.mark_failed(connection, stored.id, now, text)
-                return sentence(replace(stored, status=FAILED, error=text))
-            pause = timedelta(seconds=error.retry_after or 0)
-            until = now + max(backoff(attempts, self._chance()), pause)
-            outbox_table.postpone(connection, stored.id, until, text, error.rest)
+        if error.permanent or attempts >= MOST_ATTEMPTS:
+            outbox.mark_failed(self._state, stored.id, now, text)
+            return sentence(replace(stored, status=FAILED, error=text))
+        pause = timedelta(seconds=error.retry_after or 0)
+        until = now + max(backoff(attempts, self._chance()), pause)
+        outbox.postpone(self._state, stored.id, until, text, error.rest)
         return f"{sentence(replace(stored, error=text))}; next attempt from {until:%Y-%m-%d %H:%M} UTC"
 
     def _waiting(self) -> int:
-        with self._state.transaction() as connection:
-            return outbox_table.count(connection, WAITING)
+        return outbox.count(self._state, WAITING)
 
 
 def backoff(attempts: int, chance: float) -> timedelta:
@@ -114,19 +109,17 @@ def backoff(attempts: int, chance: float) -> timedelta:
     return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE) * (0.8 + 0.4 * chance)
 
 
-def untold(state: State) -> list[Stored]:
+def untold(state: State) -> list[StoredMessage]:
     """The messages that failed for good and that no report has named yet."""
-    with state.transaction() as connection:
-        return outbox_table.failed(connection, untold=True)
+    return outbox.failed(state, untold=True)
 
 
-def kept(state: State) -> list[Stored]:
+def kept(state: State) -> list[StoredMessage]:
     """All that waits and all that failed for good."""
-    with state.transaction() as connection:
-        return outbox_table.waiting(connection) + outbox_table.failed(connection)
+    return outbox.waiting(state) + outbox.failed(state)
 
 
-def sentence(stored: Stored) -> str:
+def sentence(stored: StoredMessage) -> str:
     """What became of a message, in words that a report and a terminal may show."""
     message = stored.message
     who = message.channel if message.recipient in message.channel else f"{message.channel} to {message.recipient}"

@@ -24,6 +24,7 @@ from detector.pipeline import open_findings, panel_depth
 from detector.reports.exports.json import finding_record
 from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
+from detector.state.sightings import earlier_sightings, record_day
 from detector.usage.history import History
 from detector.usage.panel import load_panel
 
@@ -105,8 +106,8 @@ def _replay(config: Config, history: History, first: date, last: date, progress:
     total = (last - first).days + 1
     with closing(State("sqlite://")) as state:
         for done, day in enumerate(each_day(first, last), start=1):
-            judged = judge(load_panel(history, day, panel_depth(config)), config, state.earlier(day))
-            state.record(day, judged.extent, open_findings(judged))
+            judged = judge(load_panel(history, day, panel_depth(config)), config, earlier_sightings(state, day))
+            record_day(state, day, judged.extent, open_findings(judged))
             progress(day, done, total)
             yield judged
 

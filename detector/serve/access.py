@@ -16,7 +16,7 @@ from detector.boundary.words import counted
 from detector.config.sections import Serve
 from detector.serve.problems import ProblemError
 from detector.state.database import State
-from detector.state.tokens import ApiToken, find
+from detector.state.tokens import ApiToken, all_tokens, find
 
 REMEMBERED = 10_000
 """Tokens and addresses whose requests are counted; the ones longest quiet are forgotten first."""
@@ -62,7 +62,8 @@ class Doorkeeper:
 
     def refresh(self) -> None:
         """Read the tokens again."""
-        self._tokens, self._read_at = self._state.tokens(), self._monotonic()
+        self._tokens = all_tokens(self._state)
+        self._read_at = self._monotonic()
 
     def admit(self, secret: str | None, address: str) -> ApiToken:
         """The token behind a secret; ProblemError 401 or 429 where there is none or it asks too often.

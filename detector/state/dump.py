@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from itertools import islice
 from typing import IO, Any
@@ -29,38 +30,69 @@ from sqlalchemy import (
 
 from detector.boundary.instants import rfc_3339
 from detector.model.errors import BackupError
+from detector.state.database import State
 from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
 from detector.state.tables import TABLES, migrations
-from detector.state.upgrade import prepare
+from detector.state.upgrade import applied, prepare
 
 ROWS_AT_ONCE = 50
+KNOWN_MIGRATIONS = frozenset(MIGRATIONS)
+KNOWN_TABLES = (*TABLES, *RENAMED_TABLES)
+"""Names of the tables that a dump of this version or of an earlier one can hold."""
 
 
-def freeze(connection: Connection) -> None:
-    """Let everything that is read in this transaction be of one instant; to be called before the first read."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN")
-    else:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+class Snapshot:
+    """The state as of one instant: the names of its tables, their rows, and the migrations that made them."""
+
+    table_names = tuple(TABLES)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.migrations = applied(connection)
+
+    def write(self, name: str, file: IO[bytes]) -> None:
+        """Write the rows of a table, ordered by its key."""
+        table = TABLES[name]
+        statement = select(table).order_by(*table.primary_key.columns)
+        rows = self._connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE}).mappings()
+        for row in rows:
+            values = {column.name: _to_json(row[column]) for column in table.c}
+            file.write(json.dumps(values, allow_nan=False).encode() + b"\n")
 
 
-def dump(connection: Connection, table: Table, file: IO[bytes]) -> None:
-    """Write the rows of a table, ordered by its key."""
-    statement = select(table).order_by(*table.primary_key.columns)
-    rows = connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE}).mappings()
-    for row in rows:
-        values = {column.name: _to_json(row[column]) for column in table.c}
-        file.write(json.dumps(values, allow_nan=False).encode() + b"\n")
+@contextmanager
+def snapshot(state: State) -> Iterator[Snapshot]:
+    """The state as of one instant, for as long as the block lasts."""
+    with state.transaction() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield Snapshot(connection)
 
 
-def replace(connection: Connection, applied: list[str], tables: Mapping[str, Iterable[bytes]]) -> None:
-    """Put the dumped tables in place of those that are there, then migrate them forward.
+def count_rows(state: State) -> int:
+    """How many rows all tables hold together."""
+    with state.reading() as connection:
+        counts = [connection.execute(select(func.count()).select_from(table)) for table in TABLES.values()]
+        return sum(int(count.scalar_one()) for count in counts)
 
-    ``applied`` are the migrations of the database that was dumped. The rows go in before later migrations run,
-    so that these change old rows too. On SQLite this begins the transaction, as tables are dropped in it.
+
+@contextmanager
+def replaced(state: State, applied: list[str], tables: Mapping[str, Iterable[bytes]]) -> Iterator[None]:
+    """Dumped tables in place of those that are there, migrated forward; where the block fails, nothing changed.
+
+    ``applied`` are the migrations of the database that was dumped.
     """
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with state.transaction() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # as tables are dropped in this transaction
+        _replace(connection, applied, tables)
+        yield
+
+
+def _replace(connection: Connection, applied: list[str], tables: Mapping[str, Iterable[bytes]]) -> None:
+    """The rows go in before later migrations run, so that these change old rows too."""
     for name in (*TABLES, *RENAMED_TABLES, migrations.name):
         Table(name, MetaData()).drop(connection, checkfirst=True)
     prepare(connection, [name for name in MIGRATIONS if name in applied])

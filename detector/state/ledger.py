@@ -8,7 +8,6 @@ parsed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,14 +16,14 @@ from sqlalchemy import delete, insert, select
 
 from detector.state.database import State
 from detector.state.tables import stored_days
-from detector.usage.history import Stored
+from detector.usage.history import StoredDay
 
 
 @dataclass(frozen=True)
-class Entry:
+class NotedDay:
     """A day as it was noted last, and the checksum of the file that it took the place of."""
 
-    stored: Stored
+    stored: StoredDay
     former: str | None
 
 
@@ -34,7 +33,7 @@ class StateLedger:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def note(self, day: date, stored: Stored, replaced: str | None) -> None:
+    def note(self, day: date, stored: StoredDay, replaced: str | None) -> None:
         """Note a day that is about to be put in place of the file with the checksum ``replaced``.
 
         That one is remembered only where it was known: a damaged file must not pass for a sound one.
@@ -51,12 +50,12 @@ class StateLedger:
         with self._state.transaction() as connection:
             connection.execute(delete(stored_days).where(stored_days.c.day == day))
 
-    def entries(self) -> dict[date, Entry]:
+    def noted(self) -> dict[date, NotedDay]:
         """Every noted day, oldest first."""
-        with self._state.transaction() as connection:
+        with self._state.reading() as connection:
             rows = connection.execute(select(stored_days).order_by(stored_days.c.day)).mappings().all()
-        return {row["day"]: _entry(dict(row)) for row in rows}
+        return {row["day"]: _noted(row) for row in rows}
 
 
-def _entry(row: Mapping[str, Any]) -> Entry:
-    return Entry(Stored(row["checksum"], row["keys"], row["requests"]), row["former"])
+def _noted(row: Any) -> NotedDay:
+    return NotedDay(StoredDay(row["checksum"], row["keys"], row["requests"]), row["former"])

@@ -33,7 +33,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredMessage:
     """A message in the outbox. ``next_attempt_at`` counts while it waits; ``error`` is what went wrong last."""
 
     id: int

@@ -1,6 +1,6 @@
-"""The table of the outbox: messages that wait, messages that were sent, and messages that failed.
+"""The outbox: messages that wait, messages that were sent, and messages that failed.
 
-The functions work on an open connection, so that one transaction stores the messages and the findings of a run:
+``store`` works on an open connection, so that one transaction stores the messages and the findings of a run:
 after a crash either both are there or neither. A payload is deleted once it is sent. A digest replaces the
 waiting messages of the days that it tells about in one transaction; after a crash before it, the single messages
 are sent.
@@ -12,52 +12,18 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Connection,
-    Date,
-    DateTime,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Select,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from detector.boundary.instants import in_utc
-from detector.state.messages import COVERED, DIGEST, FAILED, SENT, WAITING, Message, Outgoing, Stored
+from detector.state.database import State
+from detector.state.messages import COVERED, DIGEST, FAILED, SENT, WAITING, Message, Outgoing, StoredMessage
+from detector.state.tables import LONGEST_ERROR, outbox
 
-LONGEST_ERROR = 1000
 
-outbox = Table(
-    "detector_outbox",
-    MetaData(),
-    Column("id", Integer, primary_key=True),
-    Column("message_id", String(64), nullable=False),
-    Column("day", Date, nullable=False),
-    Column("channel", String(100), nullable=False),
-    Column("recipient", String(320), nullable=False),
-    Column("part", String(100), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("payload", LargeBinary),
-    Column("status", String(16), nullable=False, index=True),
-    Column("attempts", Integer, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
-    Column("settled_at", DateTime(timezone=True)),
-    Column("error", String(LONGEST_ERROR)),
-    Column("told", Boolean, nullable=False),
-    UniqueConstraint("day", "channel", "recipient", "part", name="detector_outbox_once"),
-)
+def queue(state: State, days: Iterable[date], outgoing: Outgoing) -> None:
+    """Queue messages that report days, in place of those that still wait for any of them."""
+    with state.transaction() as connection:
+        store(connection, days, outgoing)
 
 
 def store(connection: Connection, days: Iterable[date], outgoing: Outgoing) -> None:
@@ -81,65 +47,69 @@ def store(connection: Connection, days: Iterable[date], outgoing: Outgoing) -> N
     connection.execute(update(outbox).where(outbox.c.id.in_(list(outgoing.told))).values(told=True))
 
 
-def waiting(connection: Connection, until: datetime | None = None) -> list[Stored]:
+def waiting(state: State, until: datetime | None = None) -> list[StoredMessage]:
     """What waits, oldest first and without payloads; with ``until`` only what is due by then."""
     chosen = _rows().where(outbox.c.status == WAITING)
     if until is not None:
         chosen = chosen.where(outbox.c.next_attempt_at <= in_utc(until))
-    return _stored(connection, chosen)
+    return _stored(state, chosen)
 
 
-def failed(connection: Connection, *, untold: bool = False) -> list[Stored]:
+def failed(state: State, *, untold: bool = False) -> list[StoredMessage]:
     """What could not be sent for good; with ``untold`` only what no report has named yet."""
     chosen = _rows().where(outbox.c.status == FAILED)
-    return _stored(connection, chosen.where(outbox.c.told.is_(False)) if untold else chosen)
+    return _stored(state, chosen.where(outbox.c.told.is_(False)) if untold else chosen)
 
 
-def payload(connection: Connection, number: int) -> bytes:
+def payload(state: State, number: int) -> bytes:
     """What is to be sent of one message."""
-    stored = connection.execute(select(outbox.c.payload).where(outbox.c.id == number)).scalar_one()
+    with state.reading() as connection:
+        stored = connection.execute(select(outbox.c.payload).where(outbox.c.id == number)).scalar_one()
     return bytes(stored or b"")
 
 
-def mark_sent(connection: Connection, number: int, at: datetime) -> None:
+def mark_sent(state: State, number: int, at: datetime) -> None:
     """A message was accepted. Its payload is let go, so that the state does not grow with every mail."""
     done = {"status": SENT, "settled_at": in_utc(at), "payload": None, "error": None}
-    _change(connection, number, {**done, "attempts": outbox.c.attempts + 1})
+    _change(state, number, {**done, "attempts": outbox.c.attempts + 1})
 
 
-def mark_failed(connection: Connection, number: int, at: datetime, error: str) -> None:
+def mark_failed(state: State, number: int, at: datetime, error: str) -> None:
     """A message will never be accepted; it stays, and the next report names it."""
     done = {"status": FAILED, "settled_at": in_utc(at), "error": error[:LONGEST_ERROR]}
-    _change(connection, number, {**done, "attempts": outbox.c.attempts + 1})
+    _change(state, number, {**done, "attempts": outbox.c.attempts + 1})
 
 
-def postpone(connection: Connection, number: int, until: datetime, error: str, rest: bytes | None) -> None:
+def postpone(state: State, number: int, until: datetime, error: str, rest: bytes | None) -> None:
     """A message is tried again later, with what is left of it where a part was accepted."""
     later = {"next_attempt_at": in_utc(until), "error": error[:LONGEST_ERROR], "attempts": outbox.c.attempts + 1}
-    _change(connection, number, later if rest is None else {**later, "payload": rest})
+    _change(state, number, later if rest is None else {**later, "payload": rest})
 
 
-def count(connection: Connection, status: str) -> int:
+def count(state: State, status: str) -> int:
     """How many messages have a status."""
     statement = select(func.count()).select_from(outbox).where(outbox.c.status == status)
-    return int(connection.execute(statement).scalar_one())
+    with state.reading() as connection:
+        return int(connection.execute(statement).scalar_one())
 
 
-def _change(connection: Connection, number: int, values: dict[str, Any]) -> None:
-    connection.execute(update(outbox).where(outbox.c.id == number).values(values))
+def _change(state: State, number: int, values: dict[str, Any]) -> None:
+    with state.transaction() as connection:
+        connection.execute(update(outbox).where(outbox.c.id == number).values(values))
 
 
 def _rows() -> Select[Any]:
     return select(*(column for column in outbox.c if column.name != "payload")).order_by(outbox.c.id)
 
 
-def _stored(connection: Connection, chosen: Select[Any]) -> list[Stored]:
-    return [_read(row) for row in connection.execute(chosen).mappings()]
+def _stored(state: State, chosen: Select[Any]) -> list[StoredMessage]:
+    with state.reading() as connection:
+        return [_read(row) for row in connection.execute(chosen).mappings()]
 
 
-def _read(row: Any) -> Stored:
+def _read(row: Any) -> StoredMessage:
     facts = ("message_id", "day", "channel", "recipient", "subject", "part")
-    return Stored(
+    return StoredMessage(
         id=row["id"],
         message=Message(**{name: row[name] for name in facts}, payload=None),
         status=row["status"],

@@ -7,9 +7,9 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 
+from detector.state.database import State
 from detector.state.messages import COVERED, FAILED, SENT
-from detector.state.outbox import outbox
-from detector.state.tables import run_stages, runs, sightings, stored_days
+from detector.state.tables import outbox, run_stages, runs, sightings, stored_days
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class PrunedState:
     sightings: int
 
 
-def prune(connection: Connection, before: date, started_before: datetime, *, pretend: bool = False) -> PrunedState:
+def prune_state(state: State, before: date, started_before: datetime, *, pretend: bool = False) -> PrunedState:
     """Take away old runs, settled messages and sightings, and what is noted of days that are gone.
 
     The latest run stays. Of each finding the latest sighting before the bound stays too, so that a recurrence
@@ -38,7 +38,8 @@ def prune(connection: Connection, before: date, started_before: datetime, *, pre
         stored_days: stored_days.c.day < before,
     }
     count = _count if pretend else _delete
-    gone = {table: count(connection, table, which) for table, which in doomed.items()}
+    with state.transaction() as connection:
+        gone = {table: count(connection, table, which) for table, which in doomed.items()}
     return PrunedState(gone[runs], gone[outbox], gone[sightings])
 
 

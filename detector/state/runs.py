@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from sqlalchemy import func, insert, select, update
 from structlog.contextvars import bound_contextvars
 
-from detector.model.errors import FAILURE, DetectorError, StateError
+from detector.boundary.instants import in_utc
+from detector.model.errors import FAILURE, DetectorError, LockedError, StateError
 from detector.state.database import State
+from detector.state.tables import LONGEST_MESSAGE, run_stages, runs
 
 log = logging.getLogger("detector.run")
 
@@ -30,6 +33,20 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
+class PastRun:
+    """A run as the log has it, with the last ``stage`` it reached.
+
+    ``exit_code`` and ``message`` are None until it ended.
+    """
+
+    day: date
+    started_at: datetime
+    exit_code: int | None
+    message: str | None
+    stage: str | None
+
+
+@dataclass(frozen=True)
 class Run:
     """One run that has begun."""
 
@@ -40,12 +57,17 @@ class Run:
 
     def reach(self, stage: Stage, **done: object) -> None:
         """Log a stage and what was done. Raises StateError where the run may not go on, as its lock is lost."""
-        self.state.reach(self.run_id, stage.value, self.now())
+        self.state.run_lock.confirm()
+        row = {"run_id": self.run_id, "stage": stage.value, "reached_at": self.now()}
+        with self.state.transaction() as connection:
+            connection.execute(insert(run_stages).values(row))
         log.info(stage.value, extra=done)
 
     def end(self, exit_code: int, message: str) -> None:
         """Log the end."""
-        self.state.end_run(self.run_id, self.now(), exit_code, message)
+        done = {"finished_at": self.now(), "exit_code": exit_code, "message": message[:LONGEST_MESSAGE]}
+        with self.state.transaction() as connection:
+            connection.execute(update(runs).where(runs.c.run_id == self.run_id).values(done))
         seconds = round(time.monotonic() - self.begun, 3)
         log.info("ended", extra={"exit_code": exit_code, "seconds": seconds})
 
@@ -55,13 +77,32 @@ class Run:
 
 
 @contextmanager
+def only_run(state: State) -> Iterator[None]:
+    """Let no other run work while the block lasts. Raises LockedError where another one does."""
+    with state.exclusively("run") as lock:
+        if not lock.held:
+            last = last_run(state)
+            since = f" since {last.started_at:%Y-%m-%d %H:%M:%S} UTC" if last else ""
+            raise LockedError(f"another run is at work on this state{since}; try again later")
+        state.run_lock = lock
+        yield
+
+
+def begin(state: State, day: date, started_at: datetime) -> Run:
+    """Log that a run has started."""
+    run = Run(str(uuid.uuid4()), state, started_at)
+    with state.transaction() as connection:
+        connection.execute(insert(runs).values(run_id=run.run_id, day=day, started_at=started_at))
+    return run
+
+
+@contextmanager
 def logged_run(state: State, day: date, started_at: datetime) -> Iterator[Run]:
     """A run that the block works on and ends; one that fails is ended here, with why.
 
     Whatever is logged within the block carries the run's id and day.
     """
-    run = Run(str(uuid.uuid4()), state, started_at)
-    state.begin_run(run.run_id, day, started_at)
+    run = begin(state, day, started_at)
     with bound_contextvars(run_id=run.run_id, day=day.isoformat()):
         try:
             yield run
@@ -71,3 +112,28 @@ def logged_run(state: State, day: date, started_at: datetime) -> Iterator[Run]:
             with suppress(StateError):  # the database may be what failed
                 run.end(error.exit_code if isinstance(error, DetectorError) else FAILURE, message)
             raise
+
+
+def last_run(state: State) -> PastRun | None:
+    """The run that started last; None before the first."""
+    newest = select(runs).order_by(runs.c.started_at.desc(), runs.c.day.desc()).limit(1)
+    with state.reading() as connection:
+        row = connection.execute(newest).mappings().first()
+        if row is None:
+            return None
+        of_run = select(run_stages.c.stage).where(run_stages.c.run_id == row["run_id"])
+        stage = connection.execute(of_run.order_by(run_stages.c.reached_at.desc()).limit(1)).scalar()
+    return PastRun(
+        day=row["day"],
+        started_at=in_utc(row["started_at"]),
+        exit_code=row["exit_code"],
+        message=row["message"],
+        stage=stage,
+    )
+
+
+def last_success(state: State) -> datetime | None:
+    """The instant at which a run last ended with exit code 0; None where none did."""
+    with state.reading() as connection:
+        ended = connection.execute(select(func.max(runs.c.finished_at)).where(runs.c.exit_code == 0)).scalar()
+    return ended and in_utc(ended)

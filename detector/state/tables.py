@@ -10,13 +10,13 @@ from sqlalchemy import (
     DateTime,
     Float,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
-
-from detector.state import outbox as outbox_table
 
 metadata = MetaData()
 
@@ -26,6 +26,8 @@ migrations = Table(
     Column("name", String(100), primary_key=True),
     Column("applied_at", DateTime(timezone=True), nullable=False),
 )
+LONGEST_MESSAGE = 2000
+"""Characters that are kept of how a run ended."""
 runs = Table(
     "detector_runs",
     metadata,
@@ -34,7 +36,7 @@ runs = Table(
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("finished_at", DateTime(timezone=True)),
     Column("exit_code", Integer),
-    Column("message", String(2000)),
+    Column("message", String(LONGEST_MESSAGE)),
 )
 run_stages = Table(
     "detector_run_stages",
@@ -71,7 +73,7 @@ sightings = Table(
     Column("days", Integer, nullable=False),
 )
 
-entries = Table(
+triage_entries = Table(
     "detector_triage",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -107,6 +109,28 @@ stored_days = Table(
     Column("keys", BigInteger, nullable=False),
     Column("requests", BigInteger, nullable=False),
 )
+LONGEST_ERROR = 1000
+"""Characters that are kept of an error of a message."""
+outbox = Table(
+    "detector_outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_id", String(64), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("channel", String(100), nullable=False),
+    Column("recipient", String(320), nullable=False),
+    Column("part", String(100), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", LargeBinary),
+    Column("status", String(16), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
+    Column("settled_at", DateTime(timezone=True)),
+    Column("error", String(LONGEST_ERROR)),
+    Column("told", Boolean, nullable=False),
+    UniqueConstraint("day", "channel", "recipient", "part", name="detector_outbox_once"),
+)
 
 
 TABLES: dict[str, Table] = {
@@ -117,9 +141,9 @@ TABLES: dict[str, Table] = {
         judged_days,
         unjudged_types,
         sightings,
-        entries,
+        triage_entries,
         api_tokens,
-        outbox_table.outbox,
+        outbox,
         stored_days,
     )
 }

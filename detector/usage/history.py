@@ -44,7 +44,7 @@ _METADATA = b"detector"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredDay:
     """The facts that identify a day's file: its SHA-256, its number of keys and their number of requests."""
 
     checksum: str
@@ -55,7 +55,7 @@ class Stored:
 class Ledger(Protocol):
     """A record of the files that a history stores, so that damage can be recognized later."""
 
-    def note(self, day: date, stored: Stored, replaced: str | None) -> None:
+    def note(self, day: date, stored: StoredDay, replaced: str | None) -> None:
         """Record a day before its file is written; ``replaced`` is the checksum of its former file, if any."""
 
     def forget(self, day: date) -> None:
@@ -171,7 +171,7 @@ class History:
                 )
         return self._notes[day]
 
-    def examine(self, day: date) -> Stored:
+    def examine(self, day: date) -> StoredDay:
         """Read all of a stored day; raises HistoryError if the file is damaged or holds another day."""
         self._notes.pop(day, None)  # an examination must read the file and not the cache
         notes = self.notes(day)
@@ -184,7 +184,7 @@ class History:
         if notes.last_use is not None and not examined.start <= notes.last_use < examined.end:
             raise self._unreadable(day, f"it is of another day: its last use is {notes.last_use.isoformat()}")
         requests = int(pc.sum(columns["request_count"], min_count=0).as_py())
-        return Stored(checksum(self.path(day)), len(columns["key_id"]), requests)
+        return StoredDay(checksum(self.path(day)), len(columns["key_id"]), requests)
 
     def known_before(self, day: date) -> pd.DataFrame | None:
         """key_id and ``KNOWN`` as of the start of a day; None if no earlier day is stored."""
@@ -251,7 +251,7 @@ class History:
         path = self.path(day)
         replaced = checksum(path) if path.exists() else None
         digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
-        self._ledger.note(day, Stored(digest, len(records), int(records["request_count"].sum())), replaced)
+        self._ledger.note(day, StoredDay(digest, len(records), int(records["request_count"].sum())), replaced)
 
     def path(self, day: date) -> Path:
         """The path of a day's file, which need not exist."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from detector.state.database import State
-from detector.state.runs import Stage
+from detector.state.runs import Stage, last_run
 from tests.killed_runs import copied, finished, killed, left, prepare, started
 
 
@@ -38,9 +38,9 @@ def test_a_run_killed_after_a_stage_is_made_up_for(
     """The state tells how far it came; the next run leaves the same bytes and nothing else."""
     folder = copied(prepared, tmp_path / "run")
     assert killed(started(folder, fatal=stage))
-    last = State(f"sqlite:///{folder}/var/state.db").last_run()
+    last = last_run(State(f"sqlite:///{folder}/var/state.db"))
     assert last is not None
-    assert (last["stage"], last["finished_at"]) == (stage, None)
+    assert (last.stage, last.exit_code) == (stage, None)
     finished(folder)
     assert left(folder) == undisturbed[0]
 

@@ -34,8 +34,11 @@ from detector.reports import reporter
 from detector.state.database import State
 from detector.state.messages import Message, Outgoing
 from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
+from detector.state.outbox import queue
+from detector.state.runs import Stage, begin
 from detector.state.tables import TABLES, api_tokens, run_stages, stored_days
-from detector.state.tokens import ApiToken
+from detector.state.tokens import ApiToken, add_token
+from detector.state.triage import add_entry
 from detector.usage.history import History
 from tests.integration.conftest import empty
 
@@ -64,10 +67,10 @@ def used(config: Config) -> Config:
     """After a day was judged, something was said, a token was made, and a message waits."""
     with closing(State(config.state.url)) as state:
         run_day(Job.assemble(config, NOW, state=state), LAST, Sending.NEVER)
-        state.queue([LAST], Outgoing([MESSAGE], NOW))
+        queue(state, [LAST], Outgoing([MESSAGE], NOW))
         for key in ("k1", "k2"):
-            state.add_triage(TriageEntry("mute", "key", key, None, "a\ttest", "alex", LAST, None, NOW))
-        state.add_token(ApiToken("warehouse", None, "0" * 64, NOW))
+            add_entry(state, TriageEntry("mute", "key", key, None, "a\ttest", "alex", LAST, None, NOW))
+        add_token(state, ApiToken("warehouse", None, "0" * 64, NOW))
     return config
 
 
@@ -127,9 +130,9 @@ def test_what_comes_back_is_what_was_there(tmp_path: Path, empty_postgres: str, 
     assert files(target) == stored
     assert report(target) == said
     with closing(State(target.state.url)) as state:
-        assert state.add_triage(TriageEntry("mute", "key", "k3", None, "more", "alex", LAST, None, NOW)).id == 3
+        assert add_entry(state, TriageEntry("mute", "key", "k3", None, "more", "alex", LAST, None, NOW)).id == 3
         tomorrow = replace(MESSAGE, day=LAST + timedelta(days=1))
-        state.queue([tomorrow.day], Outgoing([tomorrow], NOW))
+        queue(state, [tomorrow.day], Outgoing([tomorrow], NOW))
     assert sorted(path.name for path in (tmp_path / "two/var").iterdir() if "history" in path.name) == ["history"]
 
 
@@ -150,7 +153,7 @@ def test_nothing_is_replaced_unless_it_is_said(tmp_path: Path) -> None:
     file = made(config, tmp_path / "backup.tar")
     expected, stored = rows(config), files(config)
     with closing(State(config.state.url)) as state:
-        state.add_triage(TriageEntry("mute", "key", "later", None, "later", "alex", LAST, None, NOW))
+        add_entry(state, TriageEntry("mute", "key", "later", None, "later", "alex", LAST, None, NOW))
     (Path(config.history.path) / f"day={LAST}/usage.parquet").unlink()
     with pytest.raises(DetectorError, match=r"29 days, 0 snapshots and \d+ rows.*--replace") as caught:
         put_back(config, file)
@@ -233,7 +236,8 @@ def test_a_backup_of_an_older_version_is_migrated_forward(tmp_path: Path, empty_
         connection.execute(delete(run_stages))
     file = made(source, tmp_path / "backup.tar")
     older = list(MIGRATIONS)[:4]
-    absent = {"state/detector_run_stages.ndjson", "state/detector_stored_nights.ndjson"}
+    younger = ("run_stages", "stored_nights", "unjudged_types")
+    absent = {f"state/detector_{name}.ndjson" for name in younger}
     former = {"day": "night", "days": "nights", "from_day": "from_night", "until_day": "until_night"}
 
     def as_it_was(name: str, content: bytes) -> bytes | None:
@@ -249,8 +253,7 @@ def test_a_backup_of_an_older_version_is_migrated_forward(tmp_path: Path, empty_
         put_back(target, file)
         assert rows(target) == expected | {"detector_run_stages": [], "detector_stored_days": []}
         with closing(State(target.state.url)) as state:
-            state.begin_run("r2", LAST, NOW)
-            state.reach("r2", "pulled", NOW)
+            begin(state, LAST, NOW).reach(Stage.PULLED)
 
 
 Change = Callable[[str, bytes], bytes | None]

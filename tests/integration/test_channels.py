@@ -34,6 +34,7 @@ from detector.model.errors import ConfigError, DeliveryError
 from detector.model.finding import Severity
 from detector.state.database import State
 from detector.state.messages import Outgoing
+from detector.state.outbox import queue
 from tests.receiver import Receiver, receiver
 from tests.report_examples import DAY, clear_day, findings_day, not_judged_day
 
@@ -117,7 +118,7 @@ def test_a_webhook_that_is_tried_again_keeps_its_id(server: Receiver, tmp_path: 
     """And has a new timestamp, so that it is not taken for a replay."""
     server.answer(503, b"busy", Retry_After="120")
     state, channel = State(f"sqlite:///{tmp_path}/state.db"), webhook(server)
-    state.queue([DAY], Outgoing(channel.messages([findings_day()]), NOW))
+    queue(state, [DAY], Outgoing(channel.messages([findings_day()]), NOW))
     outbox = Outbox(state, [channel])
     assert "HTTP 503: busy" in outbox.drain(NOW).failures[0]
     assert outbox.drain(NOW, everything=True).sent == 1

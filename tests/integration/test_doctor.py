@@ -25,6 +25,7 @@ from detector.pipeline import Job, run_day
 from detector.sources.pull import pull
 from detector.state.database import State
 from detector.state.ledger import StateLedger
+from detector.state.runs import only_run
 from detector.state.tables import stored_days
 from detector.usage.history import History
 from tests.fakes import FakeSource, groups
@@ -201,7 +202,7 @@ def test_a_source_that_fails_leaves_the_damaged_file_aside(job: Job) -> None:
 def test_a_crash_between_note_and_rename_leaves_a_sound_day(job: Job) -> None:
     """The file is the former one, also after two such crashes; a third file is none of them."""
     ledger, path = StateLedger(job.state), job.history.path(LAST)
-    stored = ledger.entries()[LAST].stored
+    stored = ledger.noted()[LAST].stored
     for number in range(2):
         ledger.note(LAST, replace(stored, checksum=f"{number}" * 64, requests=5), checksum(path))
         assert found(job) == []
@@ -219,7 +220,7 @@ def test_a_history_from_before_the_ledger_is_adopted_once_it_is_known_to_be_soun
     assert [kind for kind, _ in found(job)].count(Kind.UNNOTED) == len(DAYS) - 1
     assert all(mended for mended, _ in mend(job))
     assert found(job) == []
-    assert set(StateLedger(job.state).entries()) == set(DAYS)
+    assert set(StateLedger(job.state).noted()) == set(DAYS)
 
 
 def test_a_file_with_other_columns_is_damage(job: Job) -> None:
@@ -299,7 +300,7 @@ def test_the_command_says_what_is_wrong_and_ends_with_one_until_it_is_mended(tmp
 
 def test_nobody_examines_while_a_run_is_at_work(job: Job, tmp_path: Path) -> None:
     """Exit 75 for the caller."""
-    with job.state.only_run():
+    with only_run(job.state):
         for command in (["doctor"], ["backup", "--out", str(tmp_path / "b.tar")]):
             ended = CliRunner().invoke(cli, [*command, "--config", str(tmp_path / "config.yaml")])
             assert getattr(ended.exception, "exit_code", None) == 75

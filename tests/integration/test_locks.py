@@ -15,11 +15,13 @@ import pytest
 
 from detector.model.errors import LockedError
 from detector.state.database import State
+from detector.state.runs import only_run
 
 HOLD = """
 import sys
 from detector.state.database import State
-with State(sys.argv[1]).only_run():
+from detector.state.runs import only_run
+with only_run(State(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -27,9 +29,10 @@ RACE = """
 import sys
 from detector.model.errors import LockedError
 from detector.state.database import State
+from detector.state.runs import only_run
 for line in iter(sys.stdin.readline, ""):
     try:
-        with State(sys.argv[1]).only_run():
+        with only_run(State(sys.argv[1])):
             print("ran", flush=True)
             sys.stdin.readline()
     except LockedError as error:
@@ -64,7 +67,7 @@ def holder(url: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_second_run_is_told_to_come_back_later(url: str, holder: subprocess.Popen[str]) -> None:
     """Exit code 75, and nothing done."""
-    with pytest.raises(LockedError, match="try again later") as caught, State(url).only_run():
+    with pytest.raises(LockedError, match="try again later") as caught, only_run(State(url)):
         pass
     assert caught.value.exit_code == 75
 
@@ -72,7 +75,7 @@ def test_a_second_run_is_told_to_come_back_later(url: str, holder: subprocess.Po
 def test_the_lock_is_free_once_its_run_has_ended(url: str, holder: subprocess.Popen[str]) -> None:
     """The next run goes ahead."""
     holder.communicate("")
-    with State(url).only_run(), pytest.raises(LockedError), State(url).only_run():
+    with only_run(State(url)), pytest.raises(LockedError), only_run(State(url)):
         pass
 
 
@@ -83,7 +86,7 @@ def test_a_lock_left_by_a_killed_process_is_taken_over(url: str, holder: subproc
     state = State(url)
     for _ in range(50):  # PostgreSQL needs a moment to see that the connection is gone
         try:
-            with state.only_run():
+            with only_run(state):
                 return
         except LockedError:
             subprocess.run(["sleep", "0.1"], check=True)
@@ -114,7 +117,7 @@ def test_who_only_looks_at_the_lock_does_not_keep_others_from_it(tmp_path: Path)
     with closing(sqlite3.connect(tmp_path / "state.db.run", isolation_level=None)) as other:
         other.execute("BEGIN")
         other.execute("SELECT * FROM sqlite_master").fetchall()
-        with state.only_run(), pytest.raises(LockedError), state.only_run():
+        with only_run(state), pytest.raises(LockedError), only_run(state):
             pass
 
 

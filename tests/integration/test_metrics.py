@@ -22,6 +22,8 @@ from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.watching import watched_run
 from detector.state.database import State
 from detector.state.messages import Outgoing
+from detector.state.outbox import queue
+from detector.state.runs import only_run
 from tests.fakes import message
 from tests.installation import configured, cut_off
 from tests.report_examples import findings_day, triaged_day
@@ -146,7 +148,7 @@ def test_a_run_that_is_to_be_tried_again_leaves_the_file_as_it_is(config: Config
     """Neither what is not ready nor a second run changes what the last one found."""
     nightly(config, now=MORNING - timedelta(days=1))
     before = file_of(config).read_bytes()
-    with closing(State(config.state.url)) as state, state.only_run(), pytest.raises(LockedError):
+    with closing(State(config.state.url)) as state, only_run(state), pytest.raises(LockedError):
         nightly(config, now=MORNING)
     cut_off(config, LAST)
     with pytest.raises(NotReadyError):
@@ -170,8 +172,8 @@ def test_days_made_up_for_are_told_where_the_last_one_is_not_ready(config: Confi
 def test_messages_that_wait_are_counted(config: Config) -> None:
     """As long as they do."""
     with closing(State(config.state.url)) as state:
-        state.queue([LAST - timedelta(days=9)], Outgoing([message(day=LAST - timedelta(days=9))], MORNING))
-        state.queue([LAST], Outgoing([], MORNING))
+        queue(state, [LAST - timedelta(days=9)], Outgoing([message(day=LAST - timedelta(days=9))], MORNING))
+        queue(state, [LAST], Outgoing([], MORNING))
     with watched_run(config, config.monitoring, MORNING):
         pass
     assert metrics(config)["detector_outbox_messages"] == {("waiting",): 1, ("failed",): 0}

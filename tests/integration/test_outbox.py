@@ -11,10 +11,11 @@ from sqlalchemy.pool import NullPool
 
 from detector.delivery.outbox import LONGEST_PAUSE, MOST_ATTEMPTS, Outbox, backoff, kept, sentence, untold
 from detector.model.errors import DeliveryError, StateError
-from detector.state import outbox as outbox_table
+from detector.state import outbox
 from detector.state.database import State
 from detector.state.messages import COVERED, FAILED, SENT, WAITING, Outgoing
 from detector.state.migrations import MIGRATIONS
+from detector.state.sightings import days_judged, record_day
 from detector.state.upgrade import prepare
 from tests.fakes import WHOLE, FakeChannel, message
 
@@ -29,12 +30,11 @@ def state(state_url: str) -> State:
 
 
 def queue(state: State, *messages, at: datetime = NOW, again: bool = False, days=(DAY,)) -> None:
-    state.queue(days, Outgoing(messages, at, again))
+    outbox.queue(state, days, Outgoing(messages, at, again))
 
 
 def counts(state: State) -> dict[str, int]:
-    with state.transaction() as connection:
-        found = {status: outbox_table.count(connection, status) for status in (WAITING, SENT, FAILED, COVERED)}
+    found = {status: outbox.count(state, status) for status in (WAITING, SENT, FAILED, COVERED)}
     return {status: count for status, count in found.items() if count}
 
 
@@ -190,7 +190,7 @@ def test_a_permanent_error_is_told_once_and_kept(state: State) -> None:
         "mail to a@example.com for 2026-03-17 was not delivered: 550 no such user",
     )
     (failed,) = untold(state)
-    state.record(DAY + timedelta(days=1), WHOLE, [], Outgoing([], NOW, told=[failed.id]))
+    record_day(state, DAY + timedelta(days=1), WHOLE, [], Outgoing([], NOW, told=[failed.id]))
     assert untold(state) == []
     assert [stored.status for stored in kept(state)] == [FAILED]
 
@@ -240,15 +240,15 @@ def test_two_at_once_do_not_send_twice(state: State) -> None:
 def test_findings_and_messages_are_stored_together_or_not_at_all(state: State) -> None:
     """A message that cannot be stored takes the judged day with it."""
     with pytest.raises(StateError):
-        state.record(DAY, WHOLE, [], Outgoing([message(), message()], NOW))
-    assert state.judged() == {}
+        record_day(state, DAY, WHOLE, [], Outgoing([message(), message()], NOW))
+    assert days_judged(state) == {}
     assert counts(state) == {}
 
 
 def test_a_run_that_does_not_deliver_queues_nothing(state: State) -> None:
     """And leaves what waits from before as it is."""
     queue(state, message())
-    state.record(DAY, WHOLE, [])
+    record_day(state, DAY, WHOLE, [])
     assert counts(state) == {WAITING: 1}
 
 

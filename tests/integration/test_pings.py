@@ -26,6 +26,8 @@ from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.scheduler import Service
 from detector.operations.schedule.watching import watched_run
 from detector.state.database import State
+from detector.state.runs import only_run
+from detector.state.sightings import record_day
 from tests.fakes import WHOLE
 from tests.installation import KEYS, configured, cut_off
 from tests.receiver import Receiver, receiver
@@ -120,7 +122,7 @@ def test_a_day_that_is_not_ready_is_neither_success_nor_failure(tmp_path: Path, 
 def test_a_second_run_tells_no_start(tmp_path: Path, switch: Receiver) -> None:
     """The start of a run that does nothing would take the place of the one that does."""
     config = config_of(tmp_path, switch)
-    with closing(State(config.state.url)) as state, state.only_run(), pytest.raises(LockedError):
+    with closing(State(config.state.url)) as state, only_run(state), pytest.raises(LockedError):
         nightly(config, now=MORNING)
     assert told(switch) == ["/log"]
 
@@ -173,7 +175,7 @@ def test_the_scheduler_tells_that_nothing_is_left_to_do(tmp_path: Path, switch: 
     """As at an hour that the clocks repeat."""
     config = config_of(tmp_path, switch)
     with closing(State(config.state.url)) as state:
-        state.record(LAST, WHOLE, [])
+        record_day(state, LAST, WHOLE, [])
     Service(lambda: config, BackgroundScheduler(timezone=config.zone), lambda: MORNING).run()
     assert told(switch) == [""]
 

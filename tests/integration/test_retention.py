@@ -15,9 +15,11 @@ from detector.sources.pull import pull
 from detector.state.database import State
 from detector.state.ledger import StateLedger
 from detector.state.messages import Message, Outgoing
-from detector.state.outbox import failed, mark_failed, mark_sent, waiting
+from detector.state.outbox import failed, mark_failed, mark_sent, queue, waiting
 from detector.state.pruning import PrunedState
-from detector.usage.history import History, Stored
+from detector.state.runs import Stage, begin, last_run
+from detector.state.sightings import days_judged, earlier_sightings, record_day
+from detector.usage.history import History, StoredDay
 from tests.fakes import WHOLE, FakeSource, groups
 from tests.integration.test_state import finding
 
@@ -92,21 +94,19 @@ def lived(request: pytest.FixtureRequest, config: Config) -> Config:
 def live(state: State, day: date, ago: int) -> None:
     """One day: a run, messages of every fate, a steady finding, one of long ago, one that comes and goes."""
     at = datetime(day.year, day.month, day.day, 2, tzinfo=UTC) + timedelta(days=1)
-    state.begin_run(f"r{ago}", day, at)
-    state.reach(f"r{ago}", "pulled", at)
+    begin(state, day, at).reach(Stage.PULLED)
     seen = [finding(day, finding_id="steady")]
     seen += [finding(day, finding_id="once", episode=3)] if ago in (198, 197) else []
     seen += [finding(day, finding_id="returns", episode=150 - ago)] if ago in (199, 140, 100, 20) else []
     told = ("sent", "failed", "named", "waits")
     messages = [Message(f"{ago}{part}", day, "mail", "a@example.com", "s", b"x", part) for part in told]
-    state.record(day, WHOLE, seen, Outgoing(messages, at))
-    with state.transaction() as connection:
-        numbers = {stored.message.part: stored.id for stored in waiting(connection) if stored.message.day == day}
-        mark_sent(connection, numbers["sent"], at)
-        mark_failed(connection, numbers["failed"], at, "550")
-        mark_failed(connection, numbers["named"], at, "550")
-    state.queue([], Outgoing([], at, told=[numbers["named"]]))
-    stored = Stored("0" * 64, 1, 1)
+    record_day(state, day, WHOLE, seen, Outgoing(messages, at))
+    numbers = {stored.message.part: stored.id for stored in waiting(state) if stored.message.day == day}
+    mark_sent(state, numbers["sent"], at)
+    mark_failed(state, numbers["failed"], at, "550")
+    mark_failed(state, numbers["named"], at, "550")
+    queue(state, [], Outgoing([], at, told=[numbers["named"]]))
+    stored = StoredDay("0" * 64, 1, 1)
     StateLedger(state).note(day, stored, None)
 
 
@@ -116,10 +116,10 @@ def test_rows_of_the_state_that_nobody_needs_go(lived: Config) -> None:
     assert prune(lived, NOW).state == would
     assert (would.runs, would.messages) == (68, 138)
     assert would.sightings == 68 + 1 + 1
-    with closing(State(lived.state.url)) as state, state.transaction() as connection:
-        assert len(waiting(connection)) == 200
-        assert len(failed(connection, untold=True)) == 200
-        assert len(failed(connection)) == 200 + 131
+    with closing(State(lived.state.url)) as state:
+        assert len(waiting(state)) == 200
+        assert len(failed(state, untold=True)) == 200
+        assert len(failed(state)) == 200 + 131
     assert prune(lived, NOW).state == PrunedState(0, 0, 0)
 
 
@@ -127,23 +127,23 @@ def test_any_day_that_is_kept_is_judged_as_before(lived: Config) -> None:
     """The earlier sightings of each are the same, so a recurrence knows its episode."""
     kept = [LAST - timedelta(days=ago) for ago in (130, 129, 101, 100, 99, 20, 0, -1)]
     with closing(State(lived.state.url)) as state:
-        before = [state.earlier(day) for day in kept]
+        before = [earlier_sightings(state, day) for day in kept]
         prune(lived, NOW)
-        assert [state.earlier(day) for day in kept] == before
-        assert state.earlier(kept[0])["once"].episode == 3
-        assert max(state.judged()) == LAST
-        assert min(StateLedger(state).entries()) == LAST - timedelta(days=130)
+        assert [earlier_sightings(state, day) for day in kept] == before
+        assert earlier_sightings(state, kept[0])["once"].episode == 3
+        assert max(days_judged(state)) == LAST
+        assert min(StateLedger(state).noted()) == LAST - timedelta(days=130)
 
 
 def test_the_latest_run_stays_however_old(config: Config) -> None:
     """What was last done is told after years too."""
     with closing(State(config.state.url)) as state:
         for ago in (900, 800):
-            state.begin_run(f"r{ago}", LAST - timedelta(days=ago), NOW - timedelta(days=ago))
+            begin(state, LAST - timedelta(days=ago), NOW - timedelta(days=ago))
         assert prune(config, NOW).state.runs == 1
-        last = state.last_run()
+        last = last_run(state)
         assert last is not None
-        assert last["run_id"] == "r800"
+        assert last.day == LAST - timedelta(days=800)
 
 
 def test_a_clock_that_runs_ahead_takes_nothing_away(config: Config) -> None:

@@ -18,6 +18,7 @@ from detector.model.errors import ConfigError, DeliveryError, NotReadyError
 from detector.operations.schedule.nightly import due_days, nightly
 from detector.operations.schedule.scheduler import Service, has_work, is_behind, nightly_trigger
 from detector.state.database import State
+from detector.state.sightings import days_judged, record_day
 from detector.usage.history import History
 from tests.fakes import WHOLE, FakeChannel, FakeScheduler
 
@@ -65,7 +66,7 @@ def move(config: Config, last: date) -> None:
 def judged(config: Config) -> date | None:
     """The last day in the state."""
     with closing(State(config.state.url)) as state:
-        return max(state.judged(), default=None)
+        return max(days_judged(state), default=None)
 
 
 def test_at_first_only_the_last_day_is_due(config: Config) -> None:
@@ -137,8 +138,8 @@ def test_every_day_around_a_clock_change_is_judged_once(config: Config, zone: st
         while len(runs) < 7:
             now = trigger.get_next_fire_time(None, now + timedelta(seconds=1)).astimezone(UTC)
             if has_work(config, now):
-                for day in due_days(config, state.judged(), now):
-                    state.record(day, WHOLE, [])
+                for day in due_days(config, days_judged(state), now):
+                    record_day(state, day, WHOLE, [])
                     runs.append(day)
     assert runs == [first + timedelta(days=number) for number in range(7)]
 
@@ -147,7 +148,7 @@ def test_a_day_whose_hour_has_passed_is_overdue(config: Config) -> None:
     """Before its hour it is not; on a new installation nothing is."""
     assert not is_behind(config, MORNING)
     with closing(State(config.state.url)) as state:
-        state.record(LAST - timedelta(days=1), WHOLE, [])
+        record_day(state, LAST - timedelta(days=1), WHOLE, [])
     assert not is_behind(config, MORNING - timedelta(minutes=1))
     assert is_behind(config, MORNING)
 
@@ -169,7 +170,7 @@ def test_a_day_judged_without_its_data_is_judged_again_once_they_are_there(
     path.write_text("\n".join(line for line in whole.splitlines() if not line.startswith("2026-03-16")) + "\n")
     nightly(config, now=datetime(2026, 3, 17, 9, tzinfo=UTC))
     with closing(State(config.state.url)) as state:
-        assert state.judged()[LAST - timedelta(days=1)] is False
+        assert days_judged(state)[LAST - timedelta(days=1)] is False
     path.write_text(whole)
     outcomes = nightly(config, now=MORNING)
     assert [outcome.report.day.date for outcome in outcomes] == [LAST - timedelta(days=1), LAST]
@@ -240,7 +241,7 @@ def test_a_clock_that_ran_ahead_does_not_hide_the_days_that_follow(config: Confi
 def test_a_run_that_fails_is_tried_again_soon(config: Config, tmp_path: Path) -> None:
     """Whatever was in the way may be gone before the next day."""
     with closing(State(config.state.url)) as state:
-        state.record(LAST - timedelta(days=1), WHOLE, [])
+        record_day(state, LAST - timedelta(days=1), WHOLE, [])
     (tmp_path / "var" / "history").write_text("in the way")
     scheduler = FakeScheduler()
     service = Service(lambda: config, scheduler, lambda: MORNING)
@@ -283,18 +284,18 @@ import sys, threading
 from pathlib import Path
 from detector.config.load import load
 from detector.operations.monitoring.logs import logging_to_stderr
-from detector.state.database import State
+from detector.state.runs import Run
 from detector.operations.schedule.scheduler import serve
 
-reach = State.reach
+reach = Run.reach
 
-def reach_and_hang(state, run_id, stage, reached_at):
-    reach(state, run_id, stage, reached_at)
+def reach_and_hang(run, stage, **done):
+    reach(run, stage, **done)
     print("hanging", file=sys.stderr, flush=True)
     threading.Event().wait()
 
 if sys.argv[2] == "hang":
-    State.reach = reach_and_hang
+    Run.reach = reach_and_hang
 path, changes = Path(sys.argv[1]), sys.argv[3:]
 with logging_to_stderr("console", 20):
     serve(lambda: load(path, changes))
@@ -308,7 +309,7 @@ def serving(config: Config) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     move(config, yesterday)
     with closing(State(config.state.url)) as state:
-        state.record(yesterday - timedelta(days=1), WHOLE, [])
+        record_day(state, yesterday - timedelta(days=1), WHOLE, [])
     path = Path(config.history.path).parent.parent / "config.yaml"
     changes = ["schedule.nightly=0 0 * * *", "history.first_pull_days=20"]
     processes: list[subprocess.Popen[str]] = []
@@ -380,4 +381,4 @@ def has_judged_yesterday(config: Config) -> bool:
     """Whether the state has the day that the files of ``serving`` end with."""
     last = Path(config.source.usage[0]).read_text().splitlines()[-1][:10]  # type: ignore[union-attr]
     with closing(State(config.state.url)) as state:
-        return date.fromisoformat(last) in state.judged()
+        return date.fromisoformat(last) in days_judged(state)

@@ -16,6 +16,7 @@ from detector.config.plugins import REPORTERS
 from detector.config.urls import BY_KEY_PATH
 from detector.reports import reporter
 from detector.sources.pull import usage_between
+from detector.state.tokens import revoke_tokens
 from detector.usage.aggregation import by_key_answer
 from tests.serving import DAY, HOSTILE, NOW, Served, serving, usage
 
@@ -279,7 +280,7 @@ def test_a_token_ends_when_it_is_revoked_or_expires(served: Served) -> None:
     served.time.day = NOW + ONE_DAY
     assert served.get(token=token).status_code == 401
     served.time.day = NOW
-    served.state.revoke_tokens("test", NOW)
+    revoke_tokens(served.state, "test", NOW)
     served.time.seconds += 6
     assert served.get(token=token).status_code == 401
 

@@ -18,6 +18,7 @@ from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.sources.http.reader import HttpReader
 from detector.sources.pull import pull
+from detector.state.tokens import revoke_tokens
 from detector.usage.aggregation import by_key_answer
 from detector.usage.history import History
 from tests.serving import DAY, Served, listening, serving
@@ -88,7 +89,7 @@ def test_days_of_another_timezone_are_an_error(served: Served, tmp_path: Path) -
 def test_a_revoked_token_is_an_error_that_says_so(served: Served, tmp_path: Path) -> None:
     """Not an empty day."""
     token = served.token(name="old")
-    served.state.revoke_tokens("old", served.time.day)
+    revoke_tokens(served.state, "old", served.time.day)
     with listening(served.app) as url, pytest.raises(SourceError, match="may have expired or been revoked"):
         pulled(tmp_path, url, token)
 

@@ -16,6 +16,9 @@ from detector.model.finding import Finding, Severity, Status
 from detector.model.triage import TriageEntry
 from detector.state.database import State
 from detector.state.migrations import MIGRATIONS
+from detector.state.runs import Stage, begin, last_run, last_success
+from detector.state.sightings import days_judged, earlier_sightings, record_day
+from detector.state.triage import add_entry, end_entries, triage_log
 from detector.state.upgrade import prepare
 from tests.fakes import WHOLE
 
@@ -60,54 +63,58 @@ def state(state_url: str) -> State:
 
 def test_an_earlier_sighting_is_open_until_a_complete_day_without_it(state: State) -> None:
     """Incomplete days close nothing."""
-    state.record(DAY, WHOLE, [finding()])
-    state.record(DAY + timedelta(days=1), Extent(complete=False), [])
-    assert state.earlier(DAY + timedelta(days=2))["f1"].open
-    state.record(DAY + timedelta(days=2), WHOLE, [])
-    assert not state.earlier(DAY + timedelta(days=3))["f1"].open
+    record_day(state, DAY, WHOLE, [finding()])
+    record_day(state, DAY + timedelta(days=1), Extent(complete=False), [])
+    assert earlier_sightings(state, DAY + timedelta(days=2))["f1"].open
+    record_day(state, DAY + timedelta(days=2), WHOLE, [])
+    assert not earlier_sightings(state, DAY + timedelta(days=3))["f1"].open
 
 
 def test_a_day_closes_no_finding_of_a_type_that_was_not_judged_on_it(state: State) -> None:
     """A detector that failed says nothing about its own types; the others of the day are closed."""
-    state.record(DAY, WHOLE, [finding(), finding(finding_id="f2", type="error_surge")])
-    state.record(DAY + timedelta(days=1), Extent(complete=True, unjudged=frozenset({"usage_spike"})), [])
-    earlier = state.earlier(DAY + timedelta(days=2))
+    record_day(state, DAY, WHOLE, [finding(), finding(finding_id="f2", type="error_surge")])
+    record_day(state, DAY + timedelta(days=1), Extent(complete=True, unjudged=frozenset({"usage_spike"})), [])
+    earlier = earlier_sightings(state, DAY + timedelta(days=2))
     assert (earlier["f1"].open, earlier["f2"].open) == (True, False)
-    state.record(DAY + timedelta(days=1), WHOLE, [])
-    assert not state.earlier(DAY + timedelta(days=2))["f1"].open
+    record_day(state, DAY + timedelta(days=1), WHOLE, [])
+    assert not earlier_sightings(state, DAY + timedelta(days=2))["f1"].open
 
 
 def test_a_day_sees_only_days_before_it(state: State) -> None:
     """So that an old day can be judged again."""
     for offset in range(3):
-        state.record(DAY + timedelta(days=offset), WHOLE, [finding(DAY + timedelta(days=offset), days=offset + 1)])
-    assert state.earlier(DAY) == {}
-    assert state.earlier(DAY + timedelta(days=1))["f1"].days == 1
-    assert state.earlier(DAY + timedelta(days=9))["f1"].days == 3
+        record_day(
+            state, DAY + timedelta(days=offset), WHOLE, [finding(DAY + timedelta(days=offset), days=offset + 1)]
+        )
+    assert earlier_sightings(state, DAY) == {}
+    assert earlier_sightings(state, DAY + timedelta(days=1))["f1"].days == 1
+    assert earlier_sightings(state, DAY + timedelta(days=9))["f1"].days == 3
 
 
 def test_judging_a_day_again_replaces_what_it_found(state: State) -> None:
     """Nothing is counted twice."""
-    state.record(DAY, WHOLE, [finding(), finding(finding_id="f2")])
-    state.record(DAY, WHOLE, [finding(severity=Severity.LOW)])
-    (only,) = state.earlier(DAY + timedelta(days=1)).values()
+    record_day(state, DAY, WHOLE, [finding(), finding(finding_id="f2")])
+    record_day(state, DAY, WHOLE, [finding(severity=Severity.LOW)])
+    (only,) = earlier_sightings(state, DAY + timedelta(days=1)).values()
     assert only.severity is Severity.LOW
 
 
 def test_runs_are_logged(state: State) -> None:
     """Start, stages and end, with the exit code."""
-    assert state.last_run() is None
-    state.begin_run("r1", DAY, NOW)
-    state.reach("r1", "pulled", NOW)
-    state.reach("r1", "judged", NOW + timedelta(seconds=1))
-    state.end_run("r1", NOW, 0, "Nothing to look at")
-    last = state.last_run()
+    assert last_run(state) is None
+    assert last_success(state) is None
+    run = begin(state, DAY, NOW)
+    run.reach(Stage.PULLED)
+    run.reach(Stage.JUDGED)
+    run.end(0, "Nothing to look at")
+    last = last_run(state)
     assert last is not None
-    assert (last["day"], last["stage"], last["exit_code"]) == (DAY, "judged", 0)
-    state.begin_run("r0", DAY - timedelta(days=1), NOW)
-    last = state.last_run()
-    assert last is not None
-    assert last["run_id"] == "r1"  # of days made up for at one instant the last one
+    assert (last.day, last.stage, last.message) == (DAY, "judged", "Nothing to look at")
+    begin(state, DAY - timedelta(days=1), NOW).end(4, "A part failed")
+    assert last_run(state) == last  # of days made up for at one instant the last one
+    ended = last_success(state)
+    assert ended is not None
+    assert NOW <= ended < NOW + timedelta(minutes=1)
 
 
 def entry(**changes: object) -> TriageEntry:
@@ -119,8 +126,9 @@ def entry(**changes: object) -> TriageEntry:
 def test_triage_is_kept_as_it_was_said(state: State) -> None:
     """Every field, in the order it was said, with instants in UTC."""
     away = datetime(2026, 3, 18, 9, tzinfo=timezone(timedelta(hours=2)))
-    mute = state.add_triage(entry(created_at=away))
-    verdict = state.add_triage(
+    mute = add_entry(state, entry(created_at=away))
+    verdict = add_entry(
+        state,
         entry(
             action="verdict",
             target_kind="finding",
@@ -128,26 +136,26 @@ def test_triage_is_kept_as_it_was_said(state: State) -> None:
             verdict="true",
             episode=2,
             until_day=None,
-        )
+        ),
     )
-    assert state.triage() == [mute, verdict]
+    assert triage_log(state) == [mute, verdict]
     assert mute.id != verdict.id
-    assert state.triage()[0].created_at.utcoffset() == timedelta(0)
+    assert triage_log(state)[0].created_at.utcoffset() == timedelta(0)
 
 
 def test_ended_triage_stays_in_the_log(state: State) -> None:
     """With the instant at which it first ended."""
-    mute = state.add_triage(entry())
-    state.end_triage([mute.id], NOW)
-    state.end_triage([mute.id], NOW + timedelta(days=1))
-    assert state.triage() == [replace(mute, ended_at=NOW)]
+    mute = add_entry(state, entry())
+    end_entries(state, [mute.id], NOW)
+    end_entries(state, [mute.id], NOW + timedelta(days=1))
+    assert triage_log(state) == [replace(mute, ended_at=NOW)]
 
 
 def test_a_later_entry_ends_what_it_replaces(state: State) -> None:
     """In the same step."""
-    first = state.add_triage(entry())
-    second = state.add_triage(entry(created_at=NOW + timedelta(hours=1)), replaces=[first.id])
-    assert [item.ended_at for item in state.triage()] == [NOW + timedelta(hours=1), None]
+    first = add_entry(state, entry())
+    second = add_entry(state, entry(created_at=NOW + timedelta(hours=1)), replaces=[first.id])
+    assert [item.ended_at for item in triage_log(state)] == [NOW + timedelta(hours=1), None]
     assert second.ended_at is None
 
 
@@ -160,18 +168,18 @@ def test_a_state_from_before_triage_is_brought_up_to_date(tmp_path: Path) -> Non
         connection.execute(text("INSERT INTO detector_judged_nights VALUES ('2026-03-17', true)"))
         connection.execute(text(f"INSERT INTO detector_sightings VALUES ('2026-03-17', {sighting})"))
     state = State(url)
-    assert (state.triage(), state.judged()) == ([], {DAY: True})
-    assert set(state.earlier(date.max)) == {"f1"}
+    assert (triage_log(state), days_judged(state)) == ([], {DAY: True})
+    assert set(earlier_sightings(state, date.max)) == {"f1"}
 
 
 def test_judged_days_are_known(state: State) -> None:
     """Each with whether its data were complete, as it was judged last."""
-    assert state.judged() == {}
+    assert days_judged(state) == {}
     earlier = DAY - timedelta(days=3)
-    state.record(DAY, WHOLE, [])
-    state.record(earlier, WHOLE, [])
-    state.record(earlier, Extent(complete=False), [])
-    assert state.judged() == {DAY: True, earlier: False}
+    record_day(state, DAY, WHOLE, [])
+    record_day(state, earlier, WHOLE, [])
+    record_day(state, earlier, Extent(complete=False), [])
+    assert days_judged(state) == {DAY: True, earlier: False}
 
 
 def test_a_state_of_a_newer_version_is_refused(tmp_path: Path) -> None:

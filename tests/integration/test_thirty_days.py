@@ -19,6 +19,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from detector import pipeline
 from detector.config.load import load
 from detector.model.errors import DeliveryError
 from detector.model.report import RunReport
@@ -26,8 +27,10 @@ from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.scheduler import Service
 from detector.pipeline import Job
 from detector.sources.pull import pull
+from detector.state import runs
 from detector.state.database import State
 from detector.state.messages import DIGEST, Message, identity
+from detector.state.sightings import days_judged, earlier_sightings
 from detector.usage.history import History
 from tests.fakes import FakeScheduler
 
@@ -202,7 +205,7 @@ class ThirtyDays(RuleBasedStateMachine):
     def _nothing_was_lost(self) -> None:
         days = [FIRST + timedelta(days=number) for number in range(DAYS)]
         with closing(State(self.config.state.url)) as state:
-            judged = state.judged()
+            judged = days_judged(state)
         assert [day for day in days if not judged.get(day)] == []
         assert [day for day in days if not self.mailbox.tellings()[str(day)]] == []
 
@@ -273,7 +276,7 @@ class ThirtyDays(RuleBasedStateMachine):
     def _read_the_reports(self) -> None:
         """Whatever is judged twice on the same data is judged the same."""
         with closing(State(self.config.state.url)) as state:
-            self.was_interim |= {str(day) for day, complete in state.judged().items() if not complete}
+            self.was_interim |= {str(day) for day, complete in days_judged(state).items() if not complete}
             for path in sorted(self.folder.glob("var/reports/*/report.json")):
                 if self.seen.get(path) == path.stat().st_mtime_ns:
                     continue
@@ -287,7 +290,7 @@ class ThirtyDays(RuleBasedStateMachine):
     def _data_until(self, day: date, state: State) -> str:
         """All that judging a day may depend on, as a checksum."""
         history = self._history("var/history")
-        parts: list[Any] = [sorted(state.earlier(day).items())]
+        parts: list[Any] = [sorted(earlier_sightings(state, day).items())]
         parts += [self._content(history, stored) for stored in history.days() if stored <= day]
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -306,11 +309,11 @@ class ThirtyDays(RuleBasedStateMachine):
     def _watch(self) -> None:
         """Pass a point wherever something is about to be stored, and wherever it just was."""
         for owner, name in (
-            (State, "begin_run"),
-            (State, "reach"),
-            (State, "record"),
-            (State, "queue"),
-            (State, "end_run"),
+            (runs, "begin"),
+            (runs.Run, "reach"),
+            (pipeline, "record_day"),
+            (pipeline, "queue"),
+            (runs.Run, "end"),
         ):
             self._patch.setattr(owner, name, self._mortal(getattr(owner, name)))
         self._patch.setattr(os, "replace", self._mortal(os.replace))

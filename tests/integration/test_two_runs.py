@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from detector.state.database import State
+from detector.state.sightings import days_judged
 from tests.killed_runs import DAY, prepare
 
 ROUNDS = 20
@@ -19,17 +20,17 @@ RUN = """
 import sys
 from contextlib import redirect_stdout
 from detector.cli.main import main
-from detector.state.database import State
+from detector.state.runs import Run
 
-answers, reach, arguments = sys.stdout, State.reach, sys.argv[1:]
+answers, reach, arguments = sys.stdout, Run.reach, sys.argv[1:]
 
-def reach_and_wait(state, run_id, stage, reached_at):
-    reach(state, run_id, stage, reached_at)
+def reach_and_wait(run, stage, **done):
+    reach(run, stage, **done)
     if stage == "pulled":
         print("at work", file=answers, flush=True)
         sys.stdin.readline()
 
-State.reach = reach_and_wait
+Run.reach = reach_and_wait
 for line in iter(sys.stdin.readline, ""):
     sys.argv[1:] = arguments
     try:
@@ -86,6 +87,6 @@ def test_of_two_runs_one_judges_and_one_exits_75(
         assert answer(answers["at work"]) == "0", log.read_text()
     assert log.read_text().count("another run is at work") == ROUNDS
     with closing(State(state_url)) as state:
-        assert state.judged() == {DAY: True}
+        assert days_judged(state) == {DAY: True}
     report = json.loads((tmp_path / "var/reports" / str(DAY) / "report.json").read_text())
     assert report["usage"]["total_keys"] == 20

@@ -15,6 +15,7 @@ from detector.model.errors import StateError
 from detector.state import upgrade
 from detector.state.database import State
 from detector.state.migrations import MIGRATIONS
+from detector.state.sightings import days_judged, earlier_sightings
 from detector.state.upgrade import prepare
 
 DAY = date(2026, 3, 17)
@@ -42,7 +43,7 @@ def test_a_file_is_copied_beside_itself_before_it_is_migrated(tmp_path: Path) ->
     (tmp_path / "state.db").chmod(0o600)
     copy = tmp_path / f"state.db.before-{THIRD}"
     copy.write_bytes(b"half of one, from a try that was killed")
-    assert State(url).judged() == {DAY: True}
+    assert days_judged(State(url)) == {DAY: True}
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with create_engine(f"sqlite:///{copy}", poolclass=NullPool).connect() as connection:
         assert connection.execute(text("SELECT night FROM detector_judged_nights")).scalars().all() == [
@@ -59,7 +60,7 @@ def test_tables_are_copied_within_the_migration_of_a_server(empty_postgres: str)
     engine = create_engine(empty_postgres, poolclass=NullPool)
     with engine.begin() as connection:
         make_older(connection)
-    assert State(empty_postgres).judged() == {DAY: True}
+    assert days_judged(State(empty_postgres)) == {DAY: True}
     with engine.connect() as connection:
         copied = {name for name in inspect(connection).get_table_names() if name.endswith("_before_0003")}
         assert {"detector_judged_nights_before_0003", "detector_runs_before_0003"} <= copied
@@ -79,8 +80,8 @@ def test_days_judged_before_an_upgrade_close_what_they_closed(state_url: str) ->
         connection.execute(text("INSERT INTO detector_judged_days VALUES ('2026-03-17', true)"))
         connection.execute(text("INSERT INTO detector_judged_days VALUES ('2026-03-18', true)"))
     state = State(state_url)
-    assert state.earlier(date(2026, 3, 18))["f1"].open
-    assert not state.earlier(date(2026, 3, 19))["f1"].open
+    assert earlier_sightings(state, date(2026, 3, 18))["f1"].open
+    assert not earlier_sightings(state, date(2026, 3, 19))["f1"].open
 
 
 def test_an_upgrade_that_stops_in_the_middle_has_changed_nothing(

@@ -23,6 +23,8 @@ from detector.pipeline import Job, build_report, judge_day
 from detector.reports import reporter
 from detector.reports.page import index
 from detector.state.database import State
+from detector.state.sightings import days_judged, earlier_sightings
+from detector.state.triage import triage_log
 
 VERSION_1 = Path(__file__).parents[1] / "golden" / "version-1"
 DAY = date(2026, 3, 17)
@@ -69,16 +71,16 @@ def test_a_backup_is_restored_into_a_server(tmp_path: Path, empty_postgres: str)
     """The rows go in under the old names, then the tables are renamed."""
     config = restored(tmp_path, empty_postgres)
     with closing(State(config.state.url)) as state:
-        assert state.judged() == JUDGED
-        assert [(entry.target, entry.until_day) for entry in state.triage()] == [("f", date(2026, 12, 31))]
+        assert days_judged(state) == JUDGED
+        assert [(entry.target, entry.until_day) for entry in triage_log(state)] == [("f", date(2026, 12, 31))]
 
 
 def test_a_state_file_is_migrated_and_keeps_its_copy(tmp_path: Path) -> None:
     """What was judged and said is there under the new names."""
     (tmp_path / "state.db").write_bytes(gzip.decompress((VERSION_1 / "state.db.gz").read_bytes()))
     with closing(State(f"sqlite:///{tmp_path}/state.db")) as state:
-        assert state.judged() == JUDGED
-        assert {sighting.day for sighting in state.earlier(DAY).values()} == {date(2026, 3, 16)}
+        assert days_judged(state) == JUDGED
+        assert {sighting.day for sighting in earlier_sightings(state, DAY).values()} == {date(2026, 3, 16)}
     assert (tmp_path / "state.db.before-0007_days").is_file()
 
 

@@ -13,24 +13,23 @@ import logging
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from sqlalchemy import func, select
 
 from detector.boundary.disk import write_atomically
-from detector.boundary.instants import in_utc
 from detector.judging.finding_types import finding_types
 from detector.model.day import Day
 from detector.model.errors import StateError
 from detector.model.finding import Severity, Status
 from detector.model.report import RunReport
-from detector.state import outbox as outbox_table
+from detector.state import outbox
 from detector.state.database import State
 from detector.state.messages import FAILED, WAITING
-from detector.state.tables import judged_days, runs
+from detector.state.runs import last_success
+from detector.state.sightings import days_judged
 
 log = logging.getLogger("detector.metrics")
 
@@ -71,20 +70,16 @@ def _of_run(registry: CollectorRegistry, run: LastRun) -> None:
 
 
 def _of_state(registry: CollectorRegistry, state: State, zone: ZoneInfo) -> None:
-    with state.transaction() as connection:
-        finished = select(func.max(runs.c.finished_at)).where(runs.c.exit_code == 0)
-        success: datetime | None = connection.execute(finished).scalar()
-        day: date | None = connection.execute(select(func.max(judged_days.c.day))).scalar()
-        messages = {status: outbox_table.count(connection, status) for status in (WAITING, FAILED)}
+    success = last_success(state)
     if success is not None:
-        ended = in_utc(success).timestamp()
-        _gauge(registry, "last_success_timestamp_seconds", "When a run last succeeded.", ended)
+        _gauge(registry, "last_success_timestamp_seconds", "When a run last succeeded.", success.timestamp())
+    day = max(days_judged(state), default=None)
     if day is not None:
         end = Day(day, zone).end.timestamp()
         _gauge(registry, "last_judged_day_end_timestamp_seconds", "When the last judged day ended.", end)
-    outbox = Gauge("detector_outbox_messages", "Messages not delivered.", ["status"], registry=registry)
-    for status, count in messages.items():
-        outbox.labels(status).set(count)
+    messages = Gauge("detector_outbox_messages", "Messages not delivered.", ["status"], registry=registry)
+    for status in (WAITING, FAILED):
+        messages.labels(status).set(outbox.count(state, status))
 
 
 def _of_report(registry: CollectorRegistry, report: RunReport) -> None:

@@ -33,6 +33,7 @@ from detector.reports.statement import statement_format
 from detector.reports.statement.json import JsonStatement
 from detector.sources.pull import Progress, no_progress, pull
 from detector.state.database import State
+from detector.state.runs import only_run
 from detector.usage.history import History
 
 log = logging.getLogger("detector.monthly")
@@ -46,7 +47,7 @@ def monthly(config: Config, now: datetime, progress: Progress = no_progress) -> 
     made = statement(config, last_month(config, now), now, progress)
     formats = [statement_format(name) for name in STATEMENT_FORMATS if name != "json"]
     paths = []
-    with closing(State(config.state.url)) as state, state.only_run():
+    with closing(State(config.state.url)) as state, only_run(state):
         for chosen in (*formats, JsonStatement()):
             if chosen.filename is None:
                 continue
@@ -125,7 +126,7 @@ def _pull(job: Job, first: date, last: date) -> tuple[str, ...]:
     if not job.history.missing(first, last):
         return ()
     try:
-        with job.state.only_run():
+        with only_run(job.state):
             pull(job.config, job.source, job.history, first, last, now=job.now, progress=job.progress)
     except SourceError as error:
         log.warning("%s", error)

@@ -25,6 +25,8 @@ from detector.operations.upkeep.scraps import remove, scraps
 from detector.pipeline import Job, Outcome, Sending, run_day, send_digest
 from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
+from detector.state.runs import only_run
+from detector.state.sightings import days_judged
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -49,7 +51,7 @@ def nightly(
     with (
         watched_run(config, told, now) as watch,
         closing(State(config.state.url)) as state,
-        state.only_run(),
+        only_run(state),
     ):
         watch.begin()
 
@@ -59,7 +61,7 @@ def nightly(
         sweep(config)
         if day is not None:
             return [run_day(job(), day, sending)]
-        return _catch_up(job, due_days(config, state.judged(), now), sending, watch.outcomes)
+        return _catch_up(job, due_days(config, days_judged(state), now), sending, watch.outcomes)
 
 
 def due_days(config: Config, judged: Mapping[date, bool], now: datetime) -> list[date]:
@@ -87,7 +89,7 @@ def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending, outcome
     final = job()
     digest = bool(earlier) and sending is Sending.NOW
     each = Sending.LATER if digest else sending
-    is_news = not final.state.judged().get(last, False)  # otherwise it was told, and does so itself if need be
+    is_news = not days_judged(final.state).get(last, False)  # otherwise it was told, and does so itself if need be
 
     def tell() -> None:
         news = [outcome for outcome in outcomes if is_news or outcome.report.day.date != last]
@@ -107,7 +109,7 @@ def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending, outcome
 
 def _made_up_for(job: Job, day: date, sending: Sending) -> list[Outcome]:
     """The outcome of a day that was missed; none for one that was judged on incomplete data and still is."""
-    interim = day in job.state.judged()
+    interim = day in days_judged(job.state)
     try:
         return [run_day(job, day, sending, NEVER if interim else None)]
     except NotReadyError:

@@ -12,10 +12,10 @@ from detector.config.config import Config
 from detector.model.day import Day
 from detector.pipeline import kept_from
 from detector.reports.folders import day_folders
-from detector.state import pruning as state_pruning
 from detector.state.database import State
 from detector.state.ledger import StateLedger
-from detector.state.pruning import PrunedState
+from detector.state.pruning import PrunedState, prune_state
+from detector.state.runs import only_run
 from detector.usage.history import History
 
 
@@ -42,16 +42,14 @@ def prune(config: Config, now: datetime, *, pretend: bool = False) -> Pruned:
         days = tuple(day for day in history.days() if day < before)
         reports = _reports(Path(config.report.directory), before)
         if pretend:
-            with state.transaction() as connection:
-                rows = state_pruning.prune(connection, before, started_before, pretend=True)
+            rows = prune_state(state, before, started_before, pretend=True)
             return Pruned(before, days, tuple(reports), rows)
-        with state.only_run():
+        with only_run(state):
             for day in days:
                 history.remove(day)
             for folder in reports.values():
                 shutil.rmtree(folder)
-            with state.transaction() as connection:
-                rows = state_pruning.prune(connection, before, started_before)
+            rows = prune_state(state, before, started_before)
     return Pruned(before, days, tuple(reports), rows)
 
 

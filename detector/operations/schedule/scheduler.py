@@ -33,6 +33,7 @@ from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.retention import prune
 from detector.operations.schedule.watching import all_is_well
 from detector.state.database import State
+from detector.state.sightings import days_judged
 from detector.usage.history import History
 
 NIGHTLY, RETRY, DELIVERY, CHARGEBACK = "nightly", "retry", "delivery", "chargeback"
@@ -249,7 +250,7 @@ def is_statement_due(config: Config, now: datetime) -> bool:
 
 def _judged(config: Config) -> dict[date, bool]:
     with closing(State(config.state.url)) as state:
-        return state.judged()
+        return days_judged(state)
 
 
 def _patient() -> dict[str, object]:

@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from detector.model.errors import BackupError
-from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
-from detector.state.tables import TABLES
+from detector.state.dump import KNOWN_MIGRATIONS, KNOWN_TABLES
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 NAMES = re.compile(
     r"(?a:history/day=\d{4}-\d\d-\d\d/usage\.parquet"
     r"|snapshots/[0-9a-f]{16}/day=\d{4}-\d\d-\d\d\.json\.gz"
-    rf"|state/({'|'.join([*TABLES, *RENAMED_TABLES])})\.ndjson)"
+    rf"|state/({'|'.join(KNOWN_TABLES)})\.ndjson)"
 )
 """What a member can be called."""
 MOST_MEMBERS = 100_000
@@ -67,7 +66,7 @@ class Manifest:
         try:
             stored = dict(json.loads(text))
             number, members = int(stored.pop("format")), stored.pop("members")
-            unknown = [str(name) for name in stored["migrations"] if name not in MIGRATIONS]
+            unknown = [str(name) for name in stored["migrations"] if name not in KNOWN_MIGRATIONS]
             newer = number > FORMAT or bool(unknown)
             manifest = None if newer else cls(**stored, members=[Member(**member) for member in members])
         except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -22,11 +22,10 @@ from detector.config.source import HttpSource
 from detector.model.errors import BackupError, HistoryError, NewerHistoryError
 from detector.operations.upkeep.archive import Manifest, Member, Writer
 from detector.sources.pull import Progress, no_progress
-from detector.state import dump as state_dump
 from detector.state.database import State
+from detector.state.dump import snapshot
 from detector.state.ledger import StateLedger
-from detector.state.tables import TABLES
-from detector.state.upgrade import applied
+from detector.state.runs import only_run
 from detector.usage.history import History
 
 
@@ -44,7 +43,7 @@ def back_up(config: Config, state: State, out: Path, now: datetime, progress: Pr
     Raises LockedError while a run is at work.
     """
     history = History(Path(config.history.path), config.zone)
-    with state.only_run():
+    with only_run(state):
         _refuse_newer(history)
         try:
             with whole_file(out, mode=0o600) as file:
@@ -57,7 +56,7 @@ def back_up(config: Config, state: State, out: Path, now: datetime, progress: Pr
                 writer.finish(Manifest(instant, version("key-usage-detector"), migrations, *place, writer.members))
         except OSError as error:
             raise BackupError(f"cannot write the backup {out}: {error.strerror or error}") from error
-        entries = StateLedger(state).entries()
+        entries = StateLedger(state).noted()
     known = {day: (entry.stored.checksum, entry.former) for day, entry in entries.items()}
     damaged = [day for day, member in stored.items() if day in known and member.sha256 not in known[day]]
     return Backup(len(stored), tuple(damaged))
@@ -82,13 +81,12 @@ def _refuse_newer(history: History) -> None:
 
 def _add_state(writer: Writer, state: State, folder: Path) -> list[str]:
     """Every table as of one instant; the migrations that made them."""
-    with state.transaction() as connection:
-        state_dump.freeze(connection)
-        for name, table in TABLES.items():
+    with snapshot(state) as instant:
+        for name in instant.table_names:
             with TemporaryFile(dir=folder) as file:
-                state_dump.dump(connection, table, file)
+                instant.write(name, file)
                 writer.add(f"state/{name}.ndjson", file)
-        return applied(connection)
+        return instant.migrations
 
 
 def _add_history(writer: Writer, history: History, progress: Progress) -> Iterator[tuple[date, Member]]:

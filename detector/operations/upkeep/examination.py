@@ -9,20 +9,18 @@ from datetime import date
 from enum import Enum
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
-
 from detector.boundary.disk import checksum
 from detector.boundary.words import counted
-from detector.model.errors import HistoryError, NewerHistoryError, StateError
+from detector.model.errors import HistoryError, NewerHistoryError
 from detector.operations.upkeep.scraps import scraps
 from detector.pipeline import Job, kept_from
 from detector.reports import reporter
 from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
-from detector.state.ledger import Entry, StateLedger
-from detector.state.migrations import MIGRATIONS
-from detector.state.tables import TABLES, migrations
-from detector.usage.history import Stored
+from detector.state.integrity import faults
+from detector.state.ledger import NotedDay, StateLedger
+from detector.state.sightings import days_judged
+from detector.usage.history import StoredDay
 
 
 class Kind(Enum):
@@ -57,29 +55,12 @@ def examine(job: Job, progress: Progress = no_progress) -> Iterator[Problem]:
 
 
 def _of_state(state: State) -> Iterator[Problem]:
-    try:
-        with state.transaction() as connection:
-            faults = list(_faults(connection))
-    except StateError as error:
-        faults = [str(error)]
-    for fault in faults:
+    for fault in faults(state):
         yield Problem(Kind.STATE, f"state: {fault}; restore a backup (`restore`)")
 
 
-def _faults(connection: Connection) -> Iterator[str]:
-    """What the database says of itself, and what it lacks."""
-    if connection.dialect.name == "sqlite":
-        told = connection.exec_driver_sql("PRAGMA integrity_check(10)").scalars()
-        yield from (str(line) for line in told if line != "ok")
-    there = set(inspect(connection).get_table_names())
-    yield from (f"the table {name} is missing" for name in (migrations.name, *TABLES) if name not in there)
-    if migrations.name in there:
-        done = set(connection.execute(select(migrations.c.name)).scalars())
-        yield from (f"the migration {name} is not noted" for name in MIGRATIONS if name not in done)
-
-
 def _of_history(job: Job, progress: Progress) -> Iterator[Problem]:
-    entries, there = StateLedger(job.state).entries(), set(job.history.days())
+    entries, there = StateLedger(job.state).noted(), set(job.history.days())
     days = sorted(there | set(entries))
     for done, day in enumerate(days, start=1):
         if day not in there:
@@ -90,7 +71,7 @@ def _of_history(job: Job, progress: Progress) -> Iterator[Problem]:
         progress(day, done, len(days))
 
 
-def of_day(job: Job, day: date, entry: Entry | None) -> Problem | None:
+def of_day(job: Job, day: date, entry: NotedDay | None) -> Problem | None:
     """What is wrong with the file of a day. One whose checksum is wrong is not read: it may hold anything."""
     try:
         found = checksum(job.history.path(day))
@@ -108,7 +89,7 @@ def of_day(job: Job, day: date, entry: Entry | None) -> Problem | None:
     return _miscounted(day, stored, entry.stored) if found == entry.stored.checksum else None
 
 
-def _miscounted(day: date, found: Stored, noted: Stored) -> Problem | None:
+def _miscounted(day: date, found: StoredDay, noted: StoredDay) -> Problem | None:
     if found == noted:
         return None
     counts = f"{counted(found.keys, 'key')} and {counted(found.requests, 'request')}"
@@ -119,7 +100,7 @@ def _miscounted(day: date, found: Stored, noted: Stored) -> Problem | None:
 def _of_reports(job: Job) -> Iterator[Problem]:
     """Reports of judged days that can still be made, and are not there or cannot be read."""
     before, there = kept_from(job.config, job.now), set(job.history.days())
-    for day in (day for day in sorted(job.state.judged()) if day >= before and day in there):
+    for day in (day for day in sorted(days_judged(job.state)) if day >= before and day in there):
         for form in job.config.report.formats:
             path = Path(job.config.report.directory) / day.isoformat() / reporter(form).filename
             if (fault := _fault_of_report(path)) is not None:

@@ -20,7 +20,7 @@ from detector.pipeline import Job, build_report, judge_day
 from detector.reports import reporter
 from detector.reports.page import index
 from detector.sources.pull import pull
-from detector.state.ledger import Entry, StateLedger
+from detector.state.ledger import NotedDay, StateLedger
 from detector.usage.history import History
 
 
@@ -54,7 +54,7 @@ def _adopt(job: Job, problem: Problem) -> Repair:
 
 def _pull_anew(job: Job, damaged: list[Problem], gone: list[Problem]) -> Iterator[Repair]:
     """All damaged files are out of the way before the first day is pulled, as pulling reads other days."""
-    entries = StateLedger(job.state).entries()
+    entries = StateLedger(job.state).noted()
     aside = {problem.day: put_aside(job.history.path(problem.day)) for problem in damaged if problem.day}
     days = {problem.day for problem in (*damaged, *gone) if problem.day}
     for day in sorted(days):
@@ -68,7 +68,7 @@ def put_aside(path: Path) -> Path:
     return path.rename(free)
 
 
-def _pull_day(job: Job, day: date, entry: Entry | None, aside: Path | None) -> Repair:
+def _pull_day(job: Job, day: date, entry: NotedDay | None, aside: Path | None) -> Repair:
     """Pull a day, unless the source tells less of it than was stored: a part would pass for a drop."""
     kept = f"; the damaged file stays as {aside}" if aside else ""
     try:

@@ -10,17 +10,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select
-
 from detector.boundary.disk import SCRAP
 from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.model.errors import BackupError, ConfigError
 from detector.operations.upkeep.archive import Archive, describe
 from detector.operations.upkeep.backup import snapshots_of
-from detector.state import dump as state_dump
 from detector.state.database import State
-from detector.state.tables import TABLES
+from detector.state.dump import count_rows, replaced
+from detector.state.runs import only_run
 from detector.usage.history import History
 
 
@@ -45,7 +43,7 @@ def restore(config: Config, state: State, archive: Archive, *, replace: bool) ->
     is there again.
     """
     _require_same(config, archive)
-    with state.only_run():
+    with only_run(state):
         former = contents(config, state)
         if former != Contents(0, 0, 0) and not replace:
             raise ConfigError(f"{former} are there already; --replace puts the backup in their place")
@@ -61,10 +59,7 @@ def contents(config: Config, state: State) -> Contents:
     days = History(Path(config.history.path), config.zone).days()
     folder = snapshots_of(config)
     snapshots = list(folder.glob("*/day=*.json.gz")) if folder is not None else []
-    with state.transaction() as connection:
-        counts = [connection.execute(select(func.count()).select_from(table)) for table in TABLES.values()]
-        rows = sum(int(count.scalar_one()) for count in counts)
-    return Contents(len(days), len(snapshots), rows)
+    return Contents(len(days), len(snapshots), count_rows(state))
 
 
 def _require_same(config: Config, archive: Archive) -> None:
@@ -89,12 +84,11 @@ def _put_in_place(config: Config, state: State, archive: Archive) -> None:
             for folder, place in places.items()
             if place is not None
         }
-        with state.transaction() as connection:
-            tables = {
-                member.name.removeprefix("state/").removesuffix(".ndjson"): archive.lines(member)
-                for member in archive.within("state")
-            }
-            state_dump.replace(connection, archive.manifest.migrations, tables)
+        tables = {
+            member.name.removeprefix("state/").removesuffix(".ndjson"): archive.lines(member)
+            for member in archive.within("state")
+        }
+        with replaced(state, archive.manifest.migrations, tables):
             for tree, place in trees.items():
                 swaps.enter_context(_swapped(tree, place))
 

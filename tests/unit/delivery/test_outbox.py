@@ -20,6 +20,7 @@ from detector.delivery.outbox import (
 from detector.model.errors import DeliveryError
 from detector.state.database import State
 from detector.state.messages import Outgoing
+from detector.state.outbox import queue
 from tests.fakes import FakeChannel, message
 
 DAY = date(2026, 3, 17)
@@ -35,7 +36,7 @@ def state() -> State:
 
 def queued(state: State, *recipients: str) -> FakeChannel:
     """A channel with a message for each of its recipients, in their order."""
-    state.queue([DAY], Outgoing([message(recipient=who) for who in recipients], NOW))
+    queue(state, [DAY], Outgoing([message(recipient=who) for who in recipients], NOW))
     return FakeChannel(recipients=recipients)
 
 
@@ -72,7 +73,7 @@ def test_failures_of_one_channel_do_not_count_against_another(state: State) -> N
     channel = queued(state, *PEOPLE[:3])
     channel.answers = {who: [busy()] for who in PEOPLE}
     other = FakeChannel("webhook siem", ["siem"])
-    state.queue([DAY + timedelta(days=1)], Outgoing([message("webhook siem", "siem")], NOW))
+    queue(state, [DAY + timedelta(days=1)], Outgoing([message("webhook siem", "siem")], NOW))
     assert outbox(state, channel, other).drain(NOW).sent == 1
 
 
@@ -145,7 +146,7 @@ def test_who_comes_second_leaves_the_outbox_to_the_first(tmp_path: Path) -> None
 
 def test_a_sentence_names_the_recipient_where_the_channel_does_not(state: State) -> None:
     """A webhook's recipient is in its name."""
-    state.queue([DAY], Outgoing([message("webhook siem", "siem"), message(recipient=PEOPLE[0])], NOW))
+    queue(state, [DAY], Outgoing([message("webhook siem", "siem"), message(recipient=PEOPLE[0])], NOW))
     assert [sentence(stored) for stored in kept(state)] == [
         "webhook siem for 2026-03-17 is not delivered yet: not tried yet",
         "mail to a@example.com for 2026-03-17 is not delivered yet: not tried yet",

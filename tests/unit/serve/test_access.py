@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from detector.config.sections import Serve
 from detector.serve.access import FRESH_SECONDS, Buckets, Doorkeeper
 from detector.serve.problems import ProblemError
 from detector.state.database import State
-from detector.state.tokens import ApiToken, hash_of
+from detector.state.tokens import ApiToken, add_token, hash_of
 
 NOW = datetime(2026, 3, 18, tzinfo=UTC)
 
@@ -29,8 +28,9 @@ class Clock:
 
 def doorkeeper(clock: Clock, *secrets: str, **limits: Any) -> Doorkeeper:
     """One who knows tokens for these secrets."""
-    stored = [ApiToken(f"name of {secret}", "acme", hash_of(secret), NOW) for secret in secrets]
-    state = cast(State, SimpleNamespace(tokens=lambda: stored))
+    state = State("sqlite://")
+    for secret in secrets:
+        add_token(state, ApiToken(f"name of {secret}", "acme", hash_of(secret), NOW))
     keeper = Doorkeeper(state, Serve(**limits), lambda: NOW, clock)
     keeper.refresh()
     return keeper

@@ -1,0 +1,97 @@
+"""Days judged, and what was found on each.
+
+The life of a finding is not stored but follows from the sightings of earlier days, so that an old day can be
+judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from itertools import takewhile
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from detector.model.extent import Extent
+from detector.model.finding import Finding, Severity, Sighting
+from detector.state import outbox
+from detector.state.database import State
+from detector.state.messages import Outgoing
+from detector.state.tables import judged_days, sightings, unjudged_types
+
+STORED_FIELDS = (
+    "day",
+    "finding_id",
+    "type",
+    "title",
+    "key_id",
+    "severity",
+    "score",
+    "episode",
+    "first_seen",
+    "days",
+)
+
+
+def record_day(
+    state: State, day: date, extent: Extent, findings: Iterable[Finding], outgoing: Outgoing | None = None
+) -> None:
+    """Store what was found on a day, replacing what an earlier judgement of it found.
+
+    The messages that report it are queued in the same transaction, so that neither is there without the other.
+    Without ``outgoing`` nothing is queued, and what waits already is left alone.
+    """
+    rows = [_row(finding) for finding in findings]
+    with state.transaction() as connection:
+        for table in (sightings, judged_days, unjudged_types):
+            connection.execute(delete(table).where(table.c.day == day))
+        connection.execute(insert(judged_days).values(day=day, complete=extent.complete))
+        if extent.unjudged:
+            connection.execute(insert(unjudged_types), [{"day": day, "type": kind} for kind in extent.unjudged])
+        if rows:
+            connection.execute(insert(sightings), rows)
+        if outgoing is not None:
+            outbox.store(connection, [day], outgoing)
+
+
+def earlier_sightings(state: State, day: date) -> dict[str, Sighting]:
+    """The latest sighting of every finding before a day, by finding id."""
+    latest = select(sightings.c.finding_id, func.max(sightings.c.day).label("day")).where(sightings.c.day < day)
+    newest = latest.group_by(sightings.c.finding_id).subquery()
+    joined = sightings.join(
+        newest, (sightings.c.finding_id == newest.c.finding_id) & (sightings.c.day == newest.c.day)
+    )
+    with state.reading() as connection:
+        rows = connection.execute(select(sightings).select_from(joined)).mappings().all()
+        extents = _extents(connection, day)
+    return {row["finding_id"]: _sighting(row, extents) for row in rows}
+
+
+def days_judged(state: State) -> dict[date, bool]:
+    """Every day that was ever judged, and whether its data were complete."""
+    with state.reading() as connection:
+        rows = connection.execute(select(judged_days.c.day, judged_days.c.complete)).all()
+    return {day: bool(complete) for day, complete in rows}
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    return {name: getattr(finding, name) for name in STORED_FIELDS} | {"severity": finding.severity.value}
+
+
+def _extents(connection: Connection, before: date) -> dict[date, Extent]:
+    """How far each day before a day was judged, the latest day first."""
+    unjudged: dict[date, set[str]] = {}
+    for day, kind in connection.execute(select(unjudged_types).where(unjudged_types.c.day < before)):
+        unjudged.setdefault(day, set()).add(kind)
+    days = select(judged_days).where(judged_days.c.day < before).order_by(judged_days.c.day.desc())
+    return {
+        day: Extent(bool(complete), frozenset(unjudged.get(day, ()))) for day, complete in connection.execute(days)
+    }
+
+
+def _sighting(row: Any, extents: Mapping[date, Extent]) -> Sighting:
+    fields = {name: row[name] for name in Sighting.__dataclass_fields__ if name != "open"}
+    since = takewhile(lambda day: day > row["day"], extents)
+    is_open = not any(extents[day].ends(row["type"]) for day in since)
+    return Sighting(**{**fields, "severity": Severity(row["severity"]), "open": is_open})

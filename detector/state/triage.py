@@ -1,0 +1,49 @@
+"""The log of what people said about findings. Nothing is deleted from it; an entry taken back is ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Update, insert, select, update
+
+from detector.boundary.instants import in_utc
+from detector.model.triage import TriageEntry
+from detector.state.database import State
+from detector.state.tables import triage_entries
+
+
+def triage_log(state: State) -> list[TriageEntry]:
+    """Every entry, ended ones included, in the order in which they were made."""
+    with state.reading() as connection:
+        rows = connection.execute(select(triage_entries).order_by(triage_entries.c.id)).mappings().all()
+    return [_entry(row) for row in rows]
+
+
+def add_entry(state: State, entry: TriageEntry, replaces: Iterable[int] = ()) -> TriageEntry:
+    """Log an entry, ending those it replaces in the same step; returns it with its number."""
+    entry = replace(entry, created_at=in_utc(entry.created_at))
+    row = {name: getattr(entry, name) for name in TriageEntry.__dataclass_fields__ if name != "id"}
+    with state.transaction() as connection:
+        connection.execute(_ending(replaces, entry.created_at))
+        key = connection.execute(insert(triage_entries).values(row)).inserted_primary_key
+    assert key is not None
+    return replace(entry, id=key[0])
+
+
+def end_entries(state: State, ids: Iterable[int], ended_at: datetime) -> None:
+    """Take entries back. They stay in the log, and one that ended earlier keeps its instant."""
+    with state.transaction() as connection:
+        connection.execute(_ending(ids, ended_at))
+
+
+def _entry(row: Any) -> TriageEntry:
+    ended_at = row["ended_at"] and in_utc(row["ended_at"])
+    return TriageEntry(**{**row, "created_at": in_utc(row["created_at"]), "ended_at": ended_at})
+
+
+def _ending(ids: Iterable[int], ended_at: datetime) -> Update:
+    chosen = triage_entries.c.id.in_(list(ids)) & triage_entries.c.ended_at.is_(None)
+    return update(triage_entries).where(chosen).values(ended_at=in_utc(ended_at))
