@@ -26,6 +26,9 @@ class Change:
     endpoints_observed: Mapping[str, int]
 
 
+NO_CHANGE = Change((), {}, {})
+
+
 def changes(panel: Panel, keys: list[str]) -> dict[str, Change]:
     """The changes of each key on the last day of the panel, compared with the days before it."""
     if not keys:

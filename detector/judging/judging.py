@@ -16,11 +16,12 @@ from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.detectors import all_detectors
 from detector.detectors.description import Description
-from detector.detectors.judgement import Judgement, terms_of
+from detector.detectors.judgement import Judgement
 from detector.judging import fleet, policy
 from detector.judging.budget import shares
 from detector.judging.completeness import DATA_QUALITY, Problem, assess, is_complete
 from detector.judging.explanation import changes
+from detector.judging.findings import EarlierFindings, Evidence, absent, build, order, resolved
 from detector.judging.policy import Threshold
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Sighting
@@ -65,7 +66,8 @@ def judge(
     complete = is_complete(problems)
     judgements: dict[str, pd.DataFrame] = {}
     thresholds: dict[str, Threshold] = {}
-    findings = _data_quality(panel, problems, config, earlier) + _fleet_shift(panel, config, earlier)
+    before = EarlierFindings(config.source.name, config.organization, earlier)
+    findings = _data_quality(panel, problems, before) + _fleet_shift(panel, config, before)
     failures: list[str] = []
     unjudged: set[str] = set()
     held_back: list[Finding] = []
@@ -77,7 +79,7 @@ def judge(
             judgements[detector.kind] = judgement.scores
             if judgement.past is not None:
                 thresholds[detector.kind] = policy.calibrate(judgement.past, budgets[detector.kind])
-            found = _findings(detector.kind, panel, judgement, thresholds.get(detector.kind), config, earlier)
+            found = _findings(detector.kind, panel, judgement, thresholds.get(detector.kind), before)
             if detector.needs_complete_data and not complete:
                 judgement.scores["eligible"] = False
                 held_back += found
@@ -88,14 +90,14 @@ def judge(
             failures.append(f"{detector.kind} failed: {type(error).__name__}: {error}")
             unjudged |= detector.named_types()
     extent = Extent(complete, frozenset(unjudged))
-    gone = policy.absent(earlier, {finding.finding_id for finding in (*findings, *held_back)})
-    findings += policy.resolved(gone, panel, extent)
+    gone = absent(before, {finding.finding_id for finding in (*findings, *held_back)})
+    findings += resolved(gone, panel, extent)
     return Judged(
         panel=panel,
         problems=problems,
         judgements=judgements,
         thresholds=thresholds,
-        findings=policy.order(findings),
+        findings=order(findings),
         extent=extent,
         withheld=_withheld(held_back, gone, extent),
         failures=failures,
@@ -117,8 +119,7 @@ def _findings(
     panel: Panel,
     judgement: Judgement,
     threshold: Threshold | None,
-    config: Config,
-    earlier: Mapping[str, Sighting],
+    earlier: EarlierFindings,
 ) -> list[Finding]:
     scores = judgement.scores
     keys = policy.named(scores, threshold.score if threshold else 0.0)
@@ -130,23 +131,9 @@ def _findings(
     for key in keys:
         row = row_of(scores, key)
         kind = str(row.get("type", detector))
-        identity = policy.finding_id(kind, config.source.name, key, config.organization)
-        found.append(
-            policy.build(
-                panel,
-                kind,
-                identity,
-                earlier.get(identity),
-                descriptions[key],
-                key_id=key,
-                judged=row,
-                changes=changed[key].sentences,
-                prevalence=_prevalence(len(keys), len(scores), threshold, float(row["score"])),
-                endpoints_usual=changed[key].endpoints_usual,
-                endpoints_observed=changed[key].endpoints_observed,
-                terms=terms_of(row),
-            )
-        )
+        prevalence = _prevalence(len(keys), len(scores), threshold, float(row["score"]))
+        evidence = Evidence(row, changed[key], prevalence)
+        found.append(build(panel, earlier, kind, key, descriptions[key], evidence))
     return found
 
 
@@ -160,9 +147,7 @@ def _prevalence(named: int, keys: int, threshold: Threshold | None, score: float
     return f"{words} {counted(rounded, 'key-day')}; {others} that day"
 
 
-def _data_quality(
-    panel: Panel, problems: list[Problem], config: Config, earlier: Mapping[str, Sighting]
-) -> list[Finding]:
+def _data_quality(panel: Panel, problems: list[Problem], earlier: EarlierFindings) -> list[Finding]:
     """One finding on the fleet for all problems of the day's data; none for complete data."""
     if not problems:
         return []
@@ -176,27 +161,25 @@ def _data_quality(
         actions=(worst.action,),
         changes=tuple(problem.text for problem in others),
     )
-    return [_on_fleet(panel, DATA_QUALITY.kind, description, None, config, earlier)]
+    return [_on_fleet(panel, earlier, DATA_QUALITY.kind, description)]
 
 
-def _fleet_shift(panel: Panel, config: Config, earlier: Mapping[str, Sighting]) -> list[Finding]:
+def _fleet_shift(panel: Panel, config: Config, earlier: EarlierFindings) -> list[Finding]:
     """One finding on the fleet for a day on which many keys moved the same way."""
     shift = fleet.fleet_shift(panel, config.detection)
     if shift is None:
         return []
     description, share = shift
-    return [_on_fleet(panel, fleet.FLEET_SHIFT.kind, description, share, config, earlier)]
+    return [_on_fleet(panel, earlier, fleet.FLEET_SHIFT.kind, description, share)]
 
 
 def _on_fleet(
     panel: Panel,
+    earlier: EarlierFindings,
     kind: str,
     description: Description,
-    score: float | None,
-    config: Config,
-    earlier: Mapping[str, Sighting],
+    score: float | None = None,
 ) -> Finding:
     """A finding that is about the fleet and no single key."""
-    identity = policy.finding_id(kind, config.source.name, None, config.organization)
     observed = pd.Series({"observed": float(panel.requests[:, -1].sum()), "score": score}, dtype=float)
-    return policy.build(panel, kind, identity, earlier.get(identity), description, key_id=None, judged=observed)
+    return build(panel, earlier, kind, None, description, Evidence(observed))
