@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from detector.config.monitoring import Monitoring
 from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, DetectorError, NotReadyError
 from detector.operations.monitoring.logs import logging_to_stderr
-from detector.operations.schedule.watching import watched_run
+from detector.operations.schedule.watching import Watch, watched_run
 from detector.operations.upkeep.scraps import remove, scraps
 from detector.pipeline import Job, Outcome, Sending, run_day, send_digest
 from detector.sources.pull import Progress, no_progress
@@ -61,7 +61,9 @@ def nightly(
         sweep(config)
         if day is not None:
             return [run_day(job(), day, sending)]
-        return _catch_up(job, due_days(config, days_judged(state), now), sending, watch.outcomes)
+        judged = days_judged(state)
+        _judge_all(job, sendings(due_days(config, judged, now), sending, judged), watch)
+    return watch.outcomes
 
 
 def due_days(config: Config, judged: Mapping[date, bool], now: datetime) -> list[date]:
@@ -80,40 +82,50 @@ def sweep(config: Config) -> None:
             remove(scrap)
 
 
-def _catch_up(job: Callable[[], Job], due: list[date], sending: Sending, outcomes: list[Outcome]) -> list[Outcome]:
-    """Judge days one after the other and tell of them together, also where the last one is not ready yet.
+def sendings(due: Sequence[date], sending: Sending, judged: Mapping[date, bool]) -> dict[date, Sending]:
+    """How each due day sends its messages, in the order of the days.
 
-    ``outcomes`` has what was judged by then, also where a day fails.
+    Several days hold theirs back for one digest. The last day does not, where it was judged on complete data
+    before: then it was reported, and sends by itself what that left to send.
     """
-    *earlier, last = due
-    final = job()
-    digest = bool(earlier) and sending is Sending.NOW
-    each = Sending.LATER if digest else sending
-    is_news = not days_judged(final.state).get(last, False)  # otherwise it was told, and does so itself if need be
+    if len(due) == 1 or sending is not Sending.NOW:
+        return dict.fromkeys(due, sending)
+    by_day = dict.fromkeys(due, Sending.LATER)
+    last = due[-1]
+    if judged.get(last, False):
+        by_day[last] = sending
+    return by_day
 
-    def tell() -> None:
-        news = [outcome for outcome in outcomes if is_news or outcome.report.day.date != last]
-        if digest and news and (failures := send_digest(job(), news)):
-            outcomes[-1] = outcomes[-1].with_failures(failures)
 
+def _judge_all(job: Callable[[], Job], days: Mapping[date, Sending], watch: Watch) -> None:
+    """Judge days one after the other, then send the digest of those that held their messages back.
+
+    The digest is sent also where a day fails or is not ready: what is known does not wait for what is not.
+    """
+    *missed, last = days
     try:
-        for day in earlier:
-            outcomes += _made_up_for(job(), day, each)
-        outcomes.append(run_day(final, last, each if is_news else sending, _deadline(final.config, last)))
-    except DetectorError:  # what is known is not held back for what is not
-        tell()
+        for day in missed:
+            _make_up_for(job(), day, days[day], watch)
+        final = job()
+        watch.add(run_day(final, last, days[last], _deadline(final.config, last)))
+    except DetectorError:
+        _send_digest(job, days, watch)
         raise
-    tell()
-    return outcomes
+    _send_digest(job, days, watch)
 
 
-def _made_up_for(job: Job, day: date, sending: Sending) -> list[Outcome]:
-    """The outcome of a day that was missed; none for one that was judged on incomplete data and still is."""
+def _make_up_for(job: Job, day: date, sending: Sending, watch: Watch) -> None:
+    """Judge a day that was missed; nothing for one that was judged on incomplete data and still is."""
     interim = day in days_judged(job.state)
-    try:
-        return [run_day(job, day, sending, NEVER if interim else None)]
-    except NotReadyError:
-        return []
+    with suppress(NotReadyError):
+        watch.add(run_day(job, day, sending, NEVER if interim else None))
+
+
+def _send_digest(job: Callable[[], Job], days: Mapping[date, Sending], watch: Watch) -> None:
+    """Send one digest of the judged days that held their messages back, where there are any."""
+    held_back = [outcome for outcome in watch.outcomes if days[outcome.report.day.date] is Sending.LATER]
+    if held_back:
+        watch.fail(send_digest(job(), held_back))
 
 
 def _deadline(config: Config, day: date) -> datetime:

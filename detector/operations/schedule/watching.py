@@ -7,7 +7,7 @@ a start without an end is an alarm. It hears nothing more of an interrupted run.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,15 @@ class Watch:
         self._now = now
         self._began = time.monotonic()
         self._pings = Pings(settings)
+
+    def add(self, outcome: Outcome) -> None:
+        """A day was judged."""
+        self.outcomes.append(outcome)
+
+    def fail(self, failures: Sequence[str]) -> None:
+        """What failed after the last day was judged; nothing where there is nothing."""
+        if failures:
+            self.outcomes[-1] = self.outcomes[-1].with_failures(failures)
 
     def begin(self) -> None:
         """The run has begun. Not to be told before it is the only one: a start that no end follows is an alarm."""
