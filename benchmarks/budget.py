@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors.usage_spike import UsageSpike
-from detector.judging import policy
+from detector.judging.thresholds import calibrate, keys_above
 from detector.model.panel import DailyCounts, Panel
 
 DEPTH = 120
@@ -58,14 +58,14 @@ def panel(requests: NDArray[np.int64], last: date) -> Panel:
 
 def alarms(kind: str, keys: int, days: int) -> int:
     """How many key-days are named over so many days."""
-    rng, detector, raised = np.random.default_rng(1), UsageSpike(Detection()), 0
+    rng, detector, raised = np.random.default_rng(1), UsageSpike(DetectionSettings()), 0
     requests = counts(kind, keys, DEPTH + days, rng)
     for day in range(days):
         subject = panel(requests[:, day : day + DEPTH + 1], date(2026, 1, 1) + timedelta(days=day))
         judgement = detector.judge(subject)
         assert judgement.past is not None
-        threshold = policy.calibrate(judgement.past, BUDGET)
-        raised += len(policy.named(judgement.scores, threshold.score))
+        threshold = calibrate(judgement.past, BUDGET)
+        raised += len(keys_above(judgement.scores, threshold.score))
     return raised
 
 

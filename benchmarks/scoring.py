@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors.unusual_pattern import UnusualPattern
 from detector.detectors.usage_spike import UsageSpike
 from detector.model.panel import DailyCounts, Panel
@@ -64,7 +64,10 @@ def main() -> None:
     history = panel.requests[:, -57:-1]
     bare = seconds(lambda: (history.mean(axis=1), history.std(axis=1)))
     print(f"{len(panel.keys):,} keys x 56 days; bare mean and SD {bare / len(panel.keys) * 1e6:.2f} us a key")
-    for detector in (UsageSpike(Detection()), UnusualPattern(Detection(method="isolation_forest"))):
+    for detector in (
+        UsageSpike(DetectionSettings()),
+        UnusualPattern(DetectionSettings(method="isolation_forest")),
+    ):
         taken = seconds(lambda detector=detector: detector.judge(panel))  # type: ignore[misc]
         cost = taken / len(panel.keys) * 1e6
         print(f"{detector.kind}: {cost:.2f} us a key, {taken / bare:.1f} times the bare statistics")

@@ -80,7 +80,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResult:
     """What a run left behind; ``failures`` also has what failed after the report was made. ``amended``: the day
     had been judged on incomplete data before."""
 
@@ -90,12 +90,14 @@ class Outcome:
     failures: tuple[str, ...] = ()
     amended: bool = False
 
-    def with_failures(self, failures: Sequence[str]) -> Outcome:
+    def with_failures(self, failures: Sequence[str]) -> RunResult:
         """The same with what failed after it was done."""
         return replace(self, failures=(*self.failures, *failures), exit_code=PARTIAL)
 
 
-def run_day(job: Job, day: date, sending: Sending = Sending.NOW, patient_until: datetime | None = None) -> Outcome:
+def run_day(
+    job: Job, day: date, sending: Sending = Sending.NOW, patient_until: datetime | None = None
+) -> RunResult:
     """Judge one day, write its reports and send them. A failing part is recorded; the others go on.
 
     Until ``patient_until`` a day whose data are incomplete is not judged: NotReadyError. One that was judged
@@ -123,7 +125,7 @@ def run_day(job: Job, day: date, sending: Sending = Sending.NOW, patient_until: 
         failures = (*job.failures, *judged.failures)
         exit_code = PARTIAL if failures else DONE
         run.end(exit_code, report.summary.verdict)
-    return Outcome(report, files, exit_code, failures, amended)
+    return RunResult(report, files, exit_code, failures, amended)
 
 
 def warn(*failures: str) -> None:
@@ -242,12 +244,12 @@ def send_waiting(job: Job) -> Delivered:
     return delivered
 
 
-def send_digest(job: Job, outcomes: Sequence[Outcome]) -> list[str]:
+def send_digest(job: Job, results: Sequence[RunResult]) -> list[str]:
     """Tell of several days that were judged with Sending.LATER at once: one mail instead of many. What failed.
 
     Until this has put the digest in their place, the days' own messages wait; a crash before it loses nothing.
     """
-    reports, again = [outcome.report for outcome in outcomes], any(outcome.amended for outcome in outcomes)
+    reports, again = [result.report for result in results], any(result.amended for result in results)
     outgoing = prepare_messages(job, reports, Sending.NOW, again=again)
     if outgoing is not None:
         queue(job.state, [report.day.date for report in reports], outgoing)

@@ -20,7 +20,7 @@ from detector.config.config import Config
 from detector.config.delivery import is_list, settings_of
 from detector.config.plugins import CHANNELS, REPORTERS, SQL_DIALECTS
 from detector.config.section import OneOf
-from detector.config.source import KINDS, REGISTER_FIELDS, USAGE_FIELDS
+from detector.config.source import REGISTER_FIELDS, SOURCE_KINDS, USAGE_FIELDS
 from detector.judging.finding_types import finding_types
 from detector.reports import reporter
 from detector.sources.sql.dialects import dialect_named
@@ -69,7 +69,7 @@ explains the terms.
 def configuration() -> str:
     """The tables of every configuration key."""
     parts = [CONFIGURATION, HEADER, *_rows(Config, "")]
-    for kind in KINDS.values():
+    for kind in SOURCE_KINDS.values():
         title = f"\n## source, kind: {kind.model_fields['kind'].default}\n\n{kind.__doc__}\n\n"
         parts += [title, HEADER, *_rows(kind, "source.")]
     for one, section in SECTIONS.items():

@@ -11,16 +11,16 @@ import pandas as pd
 
 from detector.detectors import Detector
 from detector.detectors.judgement import JUDGEMENT_COLUMNS, TERM, Judgement
-from detector.judging import policy
 from detector.judging.finding_types import finding_types
+from detector.judging.thresholds import calibrate, keys_above
 from detector.model.panel import DailyCounts, Panel
 from detector.model.usage import INSTANT
 
 
 def named(judgement: Judgement) -> list[str]:
     """The keys that a detector names at an alert budget of one in 1,000 for itself, the strangest first."""
-    threshold = 0.0 if judgement.past is None else policy.calibrate(judgement.past, 1).score
-    return policy.named(judgement.scores, threshold)
+    threshold = 0.0 if judgement.past is None else calibrate(judgement.past, 1).score
+    return keys_above(judgement.scores, threshold)
 
 
 def same(first: Judgement, second: Judgement) -> bool:

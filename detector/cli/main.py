@@ -113,22 +113,22 @@ def run(
         logging_to_stderr(log_format, logging.WARNING if bars else logging.INFO),
         _watched("Pulling", logged=not bars) as progress,
     ):
-        outcomes = nightly(config, day=day, now=now, progress=progress, sending=sending)
+        results = nightly(config, day=day, now=now, progress=progress, sending=sending)
     if form == "json":
         from detector.reports import reporter
 
-        click.echo(reporter("json").render(outcomes[-1].report), nl=False)
+        click.echo(reporter("json").render(results[-1].report), nl=False)
     else:
         from detector.reports.terminal.text import render
 
-        click.echo("\n\n".join(render(outcome.report, outcome.files) for outcome in outcomes))
+        click.echo("\n\n".join(render(result.report, result.files) for result in results))
     reached = fail_on and any(
         finding.severity.rank >= Severity(fail_on).rank
-        for outcome in outcomes
-        for finding in outcome.report.findings
+        for result in results
+        for finding in result.report.findings
         if finding.status.value not in ("resolved", "muted")
     )
-    sys.exit(FINDINGS if reached else max(outcome.exit_code for outcome in outcomes))
+    sys.exit(FINDINGS if reached else max(result.exit_code for result in results))
 
 
 @cli.command(
@@ -204,13 +204,13 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
     """
     import json
 
-    from detector.operations.backtest import backtest as replay
+    from detector.operations.backtest import run_backtest
 
     _require_order(first, last)
     job = _job(path, overrides)
     _pull(job, first - timedelta(days=job.config.history.first_pull_days), last)
     with _watched("Judging") as progress:
-        summary = replay(job.config, job.history, first, last, out, progress)
+        summary = run_backtest(job.config, job.history, first, last, out, progress)
     click.echo(json.dumps(summary, indent=2))
 
 
@@ -327,12 +327,10 @@ def demo(out: Path) -> None:
     with _watched("Making") as progress:
         config_path = make(out, progress)
     with logging_to_stderr("console", logging.WARNING), _watched("Pulling") as progress:
-        (outcome,) = nightly(
-            load_config(config_path, ()), day=JUDGED_DAY, now=datetime.now(UTC), progress=progress
-        )
-    click.echo(render(outcome.report, outcome.files))
+        (result,) = nightly(load_config(config_path, ()), day=JUDGED_DAY, now=datetime.now(UTC), progress=progress)
+    click.echo(render(result.report, result.files))
     click.echo(f"\nLook around: python -m detector usage --config {config_path} --from {JUDGED_DAY}")
-    sys.exit(outcome.exit_code)
+    sys.exit(result.exit_code)
 
 
 @cli.command(
@@ -351,11 +349,11 @@ def schedule(path: Path, overrides: Sequence[str]) -> None:
     import logging
 
     from detector.operations.monitoring.logs import logging_to_stderr
-    from detector.operations.schedule.scheduler import serve as stay
+    from detector.operations.schedule.scheduler import run_scheduler
 
     config = load_config(path, overrides)
     with logging_to_stderr(config.monitoring.log_format, logging.INFO):
-        stay(lambda: load_config(path, overrides))
+        run_scheduler(lambda: load_config(path, overrides))
 
 
 @cli.command(

@@ -44,12 +44,12 @@ def serve(path: Path, overrides: Sequence[str], host: str, port: int) -> None:
     """
     config = load_config(path, overrides)
     try:
-        from detector.serve.server import serve as answer
+        from detector.serve.server import run_server
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("fastapi", "uvicorn", "starlette"):
             raise
         raise ConfigError("serve needs further packages: pip install 'key-usage-detector[serve]'") from None
-    answer(config, host, port)
+    run_server(config, host, port)
 
 
 @click.group(

@@ -18,7 +18,7 @@ from detector.cli.options import Command, configured, load_config, safe
 from detector.model.errors import DONE, FAILURE, PARTIAL
 
 if TYPE_CHECKING:
-    from detector.operations.upkeep.examination import Problem
+    from detector.operations.upkeep.examination import Defect
     from detector.pipeline import Job
 
 
@@ -35,9 +35,9 @@ def prune(path: Path, overrides: Sequence[str], pretend: bool) -> None:
 
     What judging reads stays, and so do verdicts, mutes, and the last that was seen of each finding.
     """
-    from detector.operations.schedule.retention import prune as take_away
+    from detector.operations.schedule.retention import remove_old
 
-    old = take_away(load_config(path, overrides), datetime.now(UTC), pretend=pretend)
+    old = remove_old(load_config(path, overrides), datetime.now(UTC), pretend=pretend)
     verb, rows = "would be taken away" if pretend else "taken away", old.state
     days, reports = counted(len(old.days), "day"), counted(len(old.reports), "report")
     click.echo(f"{days} and {reports} before {old.before} {verb}.")
@@ -82,7 +82,7 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
     sys.exit(FAILURE if left else DONE)
 
 
-def _mend(job: Job, problems: Sequence[Problem]) -> int:
+def _mend(job: Job, problems: Sequence[Defect]) -> int:
     """Mend, say what became of each problem, and return how many are left."""
     from detector.operations.upkeep.repair import repair
 
@@ -137,13 +137,12 @@ def restore(path: Path, overrides: Sequence[str], file: Path, replace: bool) -> 
     A backup of SQLite can be restored to PostgreSQL and the reverse: that is how to move from one to the other.
     """
     from detector.operations.upkeep.archive import opened
-    from detector.operations.upkeep.restore import contents
-    from detector.operations.upkeep.restore import restore as put_back
+    from detector.operations.upkeep.restore import contents, restore_backup
     from detector.state.database import State
 
     config = load_config(path, overrides)
     with opened(file) as archive, closing(State(config.state.url)) as state:
-        former = put_back(config, state, archive, replace=replace)
+        former = restore_backup(config, state, archive, replace=replace)
         now = contents(config, state)
     if replace:
         click.echo(f"Replaced: {former}.")

@@ -83,7 +83,7 @@ class Shared(Charge):
         return self
 
 
-class Chargeback(Section):
+class ChargebackSettings(Section):
     """What usage costs, by team and key."""
 
     currency: Annotated[str, AfterValidator(_currency)] = Field("USD", description="ISO 4217 code.")
@@ -97,14 +97,14 @@ class Chargeback(Section):
         """Whether there is anything to charge."""
         return bool(self.prices or self.shared)
 
-    def of(self, month: str) -> Chargeback:
+    def of(self, month: str) -> ChargebackSettings:
         """What of it is true of a month, written as YYYY-MM."""
         prices = tuple(price for price in self.prices if price.holds_in(month))
         shared = tuple(cost for cost in self.shared if cost.holds_in(month))
-        return Chargeback(currency=self.currency, prices=prices, shared=shared)
+        return ChargebackSettings(currency=self.currency, prices=prices, shared=shared)
 
     @model_validator(mode="after")
-    def _names_differ(self) -> Chargeback:
+    def _names_differ(self) -> ChargebackSettings:
         for kind, charges in (("prices", self.prices), ("shared", self.shared)):
             for one, other in combinations(charges, 2):
                 if one.name == other.name and _meet(one, other):

@@ -15,12 +15,20 @@ from pydantic import AfterValidator, Field
 from pydantic.fields import FieldInfo
 from sqlalchemy.engine import make_url
 
-from detector.config.chargeback import Chargeback
-from detector.config.delivery import Delivery
-from detector.config.monitoring import Monitoring
+from detector.config.chargeback import ChargebackSettings
+from detector.config.delivery import DeliverySettings
+from detector.config.monitoring import MonitoringSettings
 from detector.config.section import Section
-from detector.config.sections import Detection, History, Report, Schedule, Serve, State, _known_zone
-from detector.config.source import KINDS, Source
+from detector.config.sections import (
+    DetectionSettings,
+    HistorySettings,
+    ReportSettings,
+    ScheduleSettings,
+    ServeSettings,
+    StateSettings,
+    _known_zone,
+)
+from detector.config.source import SOURCE_KINDS, SourceSettings
 from detector.config.urls import FILE_DATABASES
 
 
@@ -31,16 +39,16 @@ class Config(Section):
         "UTC", description="Whose midnight bounds a day."
     )
     organization: str | None = Field(None, description="Only this organization's keys are ever visible.")
-    source: Source
-    history: History = History()
-    state: State = State()
-    detection: Detection = Detection()
-    report: Report = Report()
-    schedule: Schedule = Schedule()
-    chargeback: Chargeback = Chargeback()
-    delivery: Delivery = Delivery()
-    serve: Serve = Serve()
-    monitoring: Monitoring = Monitoring()
+    source: SourceSettings
+    history: HistorySettings = HistorySettings()
+    state: StateSettings = StateSettings()
+    detection: DetectionSettings = DetectionSettings()
+    report: ReportSettings = ReportSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    chargeback: ChargebackSettings = ChargebackSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    serve: ServeSettings = ServeSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -52,8 +60,8 @@ def _siblings(location: Sequence[Any]) -> list[str]:
     """The keys allowed beside the one at this location."""
     section: type[Section] = Config
     for part in location[:-1]:
-        if part in KINDS:
-            section = KINDS[part]
+        if part in SOURCE_KINDS:
+            section = SOURCE_KINDS[part]
         elif part != "source" and part in _fields(section):
             section = _section_within(_fields(section)[part].annotation) or section
     return list(_fields(section))

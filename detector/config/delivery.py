@@ -14,7 +14,7 @@ from detector.config.plugins import CHANNELS
 from detector.config.section import Section
 
 
-class _Delivery(Section):
+class _DeliverySettings(Section):
     """Where the reports go beside the folder; nothing is sent anywhere by default."""
 
     report_url: str | None = Field(
@@ -40,7 +40,7 @@ class _Delivery(Section):
         return url
 
     @model_validator(mode="after")
-    def _names_differ(self) -> _Delivery:
+    def _names_differ(self) -> _DeliverySettings:
         known = set()
         for key, settings in self.channels():
             if isinstance(settings, Routed):
@@ -68,6 +68,8 @@ def _field(section: type[ChannelSettings]) -> tuple[Any, Any]:
 
 
 if TYPE_CHECKING:
-    Delivery = _Delivery
+    DeliverySettings = _DeliverySettings
 else:
-    Delivery = create_model("Delivery", __base__=_Delivery, **{key: _field(settings_of(key)) for key in CHANNELS})
+    DeliverySettings = create_model(
+        "DeliverySettings", __base__=_DeliverySettings, **{key: _field(settings_of(key)) for key in CHANNELS}
+    )

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from detector.boundary.suggestions import did_you_mean_or_all
 from detector.config.config import Config, _absolute, _absolute_url, _siblings
-from detector.config.source import KINDS, FilesSource, HttpSource, Source, SqlSource
+from detector.config.source import SOURCE_KINDS, FilesSource, HttpSource, SourceSettings, SqlSource
 from detector.model.errors import ConfigError
 
 DEFAULT_PATH = Path("config.yaml")
@@ -96,8 +96,8 @@ def _substitute(value: Any, environment: Mapping[str, str], path: str) -> Any:
 
 def _explain(problem: Any) -> str:
     """One pydantic problem in our words. The offending value is not repeated: it may be a secret."""
-    kinds = {kind.__name__ for kind in get_args(get_args(Source)[0])}
-    place = [part for part in problem["loc"] if part not in KINDS and part not in kinds]
+    kinds = {kind.__name__ for kind in get_args(get_args(SourceSettings)[0])}
+    place = [part for part in problem["loc"] if part not in SOURCE_KINDS and part not in kinds]
     path = ".".join(str(part) for part in place)
     if problem["type"] == "extra_forbidden":
         if path in FORMER_KEYS:

@@ -34,7 +34,7 @@ def _metrics_file(path: str) -> str:
     return path
 
 
-class Monitoring(Section):
+class MonitoringSettings(Section):
     """How others learn that days are judged, and that they are not."""
 
     ping_url: Annotated[SecretStr, AfterValidator(_ping_url)] | None = Field(

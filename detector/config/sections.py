@@ -23,7 +23,7 @@ def _known_zone(name: str) -> str:
     return name
 
 
-class History(Section):
+class HistorySettings(Section):
     """Where the pulled days are stored."""
 
     path: str = Field("var/history", description="Folder of the Parquet files, one per day.")
@@ -36,7 +36,7 @@ class History(Section):
     )
 
 
-class State(Section):
+class StateSettings(Section):
     """Where runs and findings are remembered."""
 
     url: DatabaseUrl = Field(
@@ -44,7 +44,7 @@ class State(Section):
     )
 
 
-class Detection(Section):
+class DetectionSettings(Section):
     """What counts as unusual."""
 
     method: Literal["zscore", "isolation_forest", "both"] = Field(
@@ -70,7 +70,7 @@ class Detection(Section):
     )
 
 
-class Report(Section):
+class ReportSettings(Section):
     """What is written for a day."""
 
     directory: str = Field("var/reports", description="Folder of the reports, with one folder per day.")
@@ -87,7 +87,7 @@ def _clock_time(text: str) -> str:
     return text
 
 
-class Schedule(Section):
+class ScheduleSettings(Section):
     """When the command `schedule` runs, and what it does with days that are late or were missed."""
 
     nightly: str = Field("30 2 * * *", description="Cron line of the nightly run, in the configured timezone.")
@@ -106,7 +106,7 @@ class Schedule(Section):
     )
 
 
-class Serve(Section):
+class ServeSettings(Section):
     """The by-key endpoint over the history, answered by the command `serve`."""
 
     requests_per_second: float = Field(

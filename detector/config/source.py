@@ -130,7 +130,7 @@ class HttpSource(Section):
     )
 
 
-Source = Annotated[FilesSource | SqlSource | HttpSource, Field(discriminator="kind")]
+SourceSettings = Annotated[FilesSource | SqlSource | HttpSource, Field(discriminator="kind")]
 
-KINDS: dict[Any, type[Section]] = {"files": FilesSource, "sql": SqlSource, "http": HttpSource}
+SOURCE_KINDS: dict[Any, type[Section]] = {"files": FilesSource, "sql": SqlSource, "http": HttpSource}
 """Kind of source: its section."""

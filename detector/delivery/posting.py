@@ -24,7 +24,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses,
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReceiverAnswer:
     """What a receiver answered."""
 
     status: int
@@ -49,7 +49,7 @@ class Answer:
 
 def post(
     url: str, content: bytes, headers: Mapping[str, str], timeout: float, *secrets: SecretStr | None
-) -> Answer:
+) -> ReceiverAnswer:
     """Post once. DeliveryError, not for good, where no answer comes; ``secrets`` are masked in its text."""
     where = host_of(url)
     try:
@@ -57,7 +57,7 @@ def post(
             httpx.Client(verify=ssl.create_default_context(), timeout=timeout, follow_redirects=False) as client,
             client.stream("POST", url, content=content, headers={"User-Agent": "detector", **headers}) as response,
         ):
-            return Answer(response.status_code, _body(response), _retry_after(response))
+            return ReceiverAnswer(response.status_code, _body(response), _retry_after(response))
     except httpx.InvalidURL:
         raise DeliveryError(f"{where}: the address is not valid", permanent=False) from None
     except httpx.HTTPError as error:

@@ -16,7 +16,7 @@ from detector.boundary.masking import host_of
 from detector.boundary.words import counted
 from detector.config.channels import SplunkDelivery
 from detector.delivery import Origin
-from detector.delivery.posting import Answer, post
+from detector.delivery.posting import ReceiverAnswer, post
 from detector.delivery.records import compact, day_of, findings_of, portions, record_of, summary_of
 from detector.model.errors import DeliveryError
 from detector.model.report import RunReport
@@ -67,7 +67,7 @@ class SplunkChannel:
             events = counted(len(refused), "event was", "events were")
             raise DeliveryError(f"{host_of(self._url)}: {events} refused", permanent=True)
 
-    def _post(self, lines: Sequence[bytes]) -> Answer:
+    def _post(self, lines: Sequence[bytes]) -> ReceiverAnswer:
         token = self._settings.token
         headers = {"authorization": f"Splunk {token.get_secret_value()}", "content-type": "application/json"}
         return post(self._url, b"\n".join(lines), headers, self._settings.timeout, token)
@@ -95,7 +95,7 @@ class SplunkChannel:
         return Message(number, day, self.name, self._settings.name, subject, b"\n".join(lines), part)
 
 
-def _invalid_line(answer: Answer) -> int | None:
+def _invalid_line(answer: ReceiverAnswer) -> int | None:
     """The number of the event that the collector could not take; those before it were taken."""
     try:
         number = json.loads(answer.body)["invalid-event-number"]

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from detector.boundary.plugins import load_plug_in
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors.judgement import Judgement
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
@@ -51,11 +51,11 @@ class Detector(ABC):
     needs_complete_data: ClassVar[bool] = False
     """Whether the detector raises nothing while the day's data are incomplete."""
 
-    def __init__(self, settings: Detection) -> None:
+    def __init__(self, settings: DetectionSettings) -> None:
         self.settings = settings
 
     @classmethod
-    def days_before(cls, settings: Detection) -> int:
+    def days_before(cls, settings: DetectionSettings) -> int:
         """The number of days before the evaluated day that the detector asks for. It also works with fewer."""
         return settings.baseline_days
 
@@ -74,7 +74,7 @@ def detector_classes() -> dict[str, type[Detector]]:
     return {kind: load_plug_in(DETECTORS, kind) for kind in DETECTORS}
 
 
-def all_detectors(settings: Detection) -> list[Detector]:
+def all_detectors(settings: DetectionSettings) -> list[Detector]:
     """One instance of each registered detector, without the volume detectors that the method does not choose."""
     return [
         detector(settings)

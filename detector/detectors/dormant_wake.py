@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.boundary.words import counted, long_day
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors import Detector, techniques
 from detector.detectors.description import LEVELS, Description, live_or_not, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame
@@ -52,7 +52,7 @@ class DormantWake(Detector):
     )
 
     @classmethod
-    def days_before(cls, settings: Detection) -> int:
+    def days_before(cls, settings: DetectionSettings) -> int:
         """Enough days to show a key's usual silences."""
         return DORMANCIES * settings.dormant_after_days
 

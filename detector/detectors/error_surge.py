@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from detector.boundary.words import counted
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors import Detector
 from detector.detectors.description import LEVELS, Description, confidence_of, graded, owner_of
 from detector.detectors.judgement import Judgement, excuses, key_by_key, score_frame, young_or_revoked
@@ -58,7 +58,7 @@ class ErrorSurge(Detector):
     )
 
     @classmethod
-    def days_before(cls, settings: Detection) -> int:
+    def days_before(cls, settings: DetectionSettings) -> int:
         """The baseline of the evaluated day and of the days that calibrate the threshold."""
         return settings.baseline_days + CALIBRATION_DAYS
 

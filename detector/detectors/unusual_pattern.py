@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from detector.boundary.words import counted
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors import Detector
 from detector.detectors.description import Description, live_or_not, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame, young_or_revoked
@@ -109,7 +109,7 @@ class UnusualPattern(Detector):
     )
 
     @classmethod
-    def days_before(cls, settings: Detection) -> int:
+    def days_before(cls, settings: DetectionSettings) -> int:
         """The baseline of the evaluated day and of the days that the estimator is fitted on."""
         return settings.baseline_days + PAST_DAYS
 

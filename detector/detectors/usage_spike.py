@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.boundary.words import counted
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors import Detector
 from detector.detectors.description import LEVELS, Description, confidence_of, graded, owner_of
 from detector.detectors.judgement import Judgement, excuses, key_by_key, score_frame, young_or_revoked
@@ -76,7 +76,7 @@ class UsageSpike(Detector):
     )
 
     @classmethod
-    def days_before(cls, settings: Detection) -> int:
+    def days_before(cls, settings: DetectionSettings) -> int:
         """The baseline of the evaluated day and of the days that calibrate the threshold."""
         return settings.baseline_days + CALIBRATION_DAYS
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors import Detector
-from detector.judging import policy
-from detector.judging.policy import Threshold
+from detector.judging.thresholds import Threshold, keys_above
 from detector.model.finding import Finding
 from detector.model.report import Budget
 from detector.model.triage import Precision
@@ -19,7 +18,7 @@ LEAST_WEIGHT = 0.25
 
 
 def shares(
-    detectors: Sequence[Detector], settings: Detection, verdicts: Mapping[str, Precision]
+    detectors: Sequence[Detector], settings: DetectionSettings, verdicts: Mapping[str, Precision]
 ) -> dict[str, float]:
     """The alert budget of each statistical detector, in alarms per 1,000 keys.
 
@@ -70,8 +69,8 @@ def spent(
     for kind, threshold in thresholds.items():
         frame = judgements[kind]
         expected += int(frame["score"].notna().sum()) * threshold.rate(threshold.score)
-        at_half += len(policy.named(frame, threshold.at(0.5)))
-        at_double += len(policy.named(frame, threshold.at(2)))
+        at_half += len(keys_above(frame, threshold.at(0.5)))
+        at_double += len(keys_above(frame, threshold.at(2)))
     return Budget(
         alerts_per_1000_keys=alerts_per_1000_keys,
         expected=round(expected, 2),

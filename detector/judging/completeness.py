@@ -32,7 +32,7 @@ DATA_QUALITY = FindingType(
 
 
 @dataclass(frozen=True)
-class Problem:
+class DataProblem:
     """One problem of the day's data. A ``withholding`` problem makes the data incomplete, so that no key is called
     silent and no finding ends."""
 
@@ -42,7 +42,7 @@ class Problem:
     withholding: bool = True
 
 
-def assess(panel: Panel) -> list[Problem]:
+def assess(panel: Panel) -> list[DataProblem]:
     """All problems of the evaluated day's data, the most severe first."""
     problems = [
         *_empty(panel),
@@ -55,27 +55,27 @@ def assess(panel: Panel) -> list[Problem]:
     return sorted(problems, key=lambda problem: -problem.severity.rank)
 
 
-def is_complete(problems: list[Problem]) -> bool:
+def is_complete(problems: list[DataProblem]) -> bool:
     """Whether the day's data are complete, so that a key without requests was really not used."""
     return not any(problem.withholding for problem in problems)
 
 
-def _empty(panel: Panel) -> list[Problem]:
+def _empty(panel: Panel) -> list[DataProblem]:
     if not panel.missing[-1]:
         return []
     text = "The source holds no request for this day"
     if panel.requests[:, :-1].any():
-        return [Problem(f"{text}, though it usually has some.", Severity.HIGH)]
-    return [Problem(f"{text}, nor for any day before it.", Severity.HIGH)]
+        return [DataProblem(f"{text}, though it usually has some.", Severity.HIGH)]
+    return [DataProblem(f"{text}, nor for any day before it.", Severity.HIGH)]
 
 
-def _late(panel: Panel) -> list[Problem]:
+def _late(panel: Panel) -> list[DataProblem]:
     """A problem if the last request is further from the end of the day than on any recent day."""
     if panel.missing[-1]:
         return []
     end = panel.day.end
     if panel.pulled_at is not None and panel.pulled_at < end:
-        return [Problem("The data were pulled before the day was over.", Severity.MEDIUM)]
+        return [DataProblem("The data were pulled before the day was over.", Severity.MEDIUM)]
     if panel.watermark is not None and panel.watermark >= end:
         return []
     # The last uses are in UTC and the days in local time. The offset between the two is that of the last day.
@@ -87,10 +87,10 @@ def _late(panel: Panel) -> list[Problem]:
     hours = gaps[-1] / np.timedelta64(1, "h")
     usual_days = f"any of the last {counted(len(usual), 'day')}"
     text = f"The data end {hours:.1f} hours before the day does, earlier than on {usual_days}."
-    return [Problem(text, Severity.MEDIUM)]
+    return [DataProblem(text, Severity.MEDIUM)]
 
 
-def _partial(panel: Panel) -> list[Problem]:
+def _partial(panel: Panel) -> list[DataProblem]:
     """A problem if both the requests and the keys in use are below half of the lowest comparable day."""
     if panel.missing[-1]:
         return []
@@ -112,10 +112,10 @@ def _partial(panel: Panel) -> list[Problem]:
         f"{counted(len(chosen), 'comparable day')} had {least_requests:,} from {least_keys:,}. "
         "The data may be partial."
     )
-    return [Problem(text, Severity.MEDIUM)]
+    return [DataProblem(text, Severity.MEDIUM)]
 
 
-def _unregistered(panel: Panel) -> list[Problem]:
+def _unregistered(panel: Panel) -> list[DataProblem]:
     records = panel.records
     unknown = records[~records["registered"] & (records["request_count"] > 0)]
     if unknown.empty or not records["registered"].any():
@@ -123,19 +123,19 @@ def _unregistered(panel: Panel) -> list[Problem]:
     keys = counted(len(unknown), "key that is", "keys that are")
     text = f"Requests came from {keys} not in the key register: {_some(unknown['key_id'].tolist())}."
     action = "Find out who issued these keys; add them to the register, or revoke them."
-    return [Problem(text, Severity.MEDIUM, action, withholding=False)]
+    return [DataProblem(text, Severity.MEDIUM, action, withholding=False)]
 
 
-def _missing_files(panel: Panel) -> list[Problem]:
+def _missing_files(panel: Panel) -> list[DataProblem]:
     """One problem per fault about missing files of the day. The missing files may hold requests."""
     return [
-        Problem(f"{fault.count:,} of the day's files not found: {', '.join(fault.samples)}.", Severity.MEDIUM)
+        DataProblem(f"{fault.count:,} of the day's files not found: {', '.join(fault.samples)}.", Severity.MEDIUM)
         for fault in panel.faults
         if fault.reason.startswith(MISSING_FILE)
     ]
 
 
-def _unreadable(panel: Panel) -> list[Problem]:
+def _unreadable(panel: Panel) -> list[DataProblem]:
     """One problem per fault about rows that could not be used."""
     action = "Look at the sampled rows below and mend their source."
     problems = []
@@ -145,7 +145,7 @@ def _unreadable(panel: Panel) -> list[Problem]:
         # Most logs also hold requests without a key, so these are no defect.
         severity = Severity.INFO if fault.reason.startswith(NO_KEY) else Severity.LOW
         text = f"{counted(fault.count, 'row')} left out: {fault.reason}."
-        problems.append(Problem(text, severity, action, withholding=False))
+        problems.append(DataProblem(text, severity, action, withholding=False))
     return problems
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detector.boundary.words import counted
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors.description import Description
 from detector.detectors.statistics.baseline import Floats, anscombe, baseline, counts_of, expect_day
 from detector.model.finding import Severity
@@ -34,7 +34,7 @@ TOTAL_BAND = 2.0
 FEWEST_SAME_WEEKDAY = 4
 
 
-def fleet_shift(panel: Panel, settings: Detection) -> tuple[Description, float] | None:
+def fleet_shift(panel: Panel, settings: DetectionSettings) -> tuple[Description, float] | None:
     """The description of a day on which at least a fifth of the keys moved the same way, and that share.
 
     The share is that of at most ``SAMPLE`` keys at even steps. The result is None for an ordinary day, for a day
@@ -67,7 +67,7 @@ def fleet_shift(panel: Panel, settings: Detection) -> tuple[Description, float] 
     ), share
 
 
-def _distances(panel: Panel, settings: Detection) -> Floats:
+def _distances(panel: Panel, settings: DetectionSettings) -> Floats:
     """The distance of each evaluated key from the mean of its own history, in SD."""
     step = slice(None, None, max(len(panel.keys) // SAMPLE, 1))
     window = slice(-1 - settings.baseline_days, -1)

@@ -17,12 +17,12 @@ from detector.config.config import Config
 from detector.detectors import all_detectors
 from detector.detectors.description import Description
 from detector.detectors.judgement import Judgement
-from detector.judging import fleet, policy
+from detector.judging import fleet
 from detector.judging.budget import shares
-from detector.judging.completeness import DATA_QUALITY, Problem, assess, is_complete
+from detector.judging.completeness import DATA_QUALITY, DataProblem, assess, is_complete
 from detector.judging.explanation import changes
 from detector.judging.findings import EarlierFindings, Evidence, absent, build, order, resolved
-from detector.judging.policy import Threshold
+from detector.judging.thresholds import Threshold, calibrate, keys_above
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Sighting
 from detector.model.panel import Panel, row_of
@@ -41,7 +41,7 @@ class Judged:
     """
 
     panel: Panel
-    problems: list[Problem]
+    problems: list[DataProblem]
     judgements: Mapping[str, pd.DataFrame]
     thresholds: Mapping[str, Threshold]
     findings: list[Finding]
@@ -78,7 +78,7 @@ def judge(
             judgement = detector.judge(panel)
             judgements[detector.kind] = judgement.scores
             if judgement.past is not None:
-                thresholds[detector.kind] = policy.calibrate(judgement.past, budgets[detector.kind])
+                thresholds[detector.kind] = calibrate(judgement.past, budgets[detector.kind])
             found = _findings(detector.kind, panel, judgement, thresholds.get(detector.kind), before)
             if detector.needs_complete_data and not complete:
                 judgement.scores["eligible"] = False
@@ -122,7 +122,7 @@ def _findings(
     earlier: EarlierFindings,
 ) -> list[Finding]:
     scores = judgement.scores
-    keys = policy.named(scores, threshold.score if threshold else 0.0)
+    keys = keys_above(scores, threshold.score if threshold else 0.0)
     if not keys:
         return []
     descriptions = judgement.describe(keys)
@@ -137,8 +137,8 @@ def _findings(
     return found
 
 
-def _prevalence(named: int, keys: int, threshold: Threshold | None, score: float) -> str:
-    others = "no other key" if named == 1 else f"{named:,} of {counted(keys, 'key')}"
+def _prevalence(count: int, keys: int, threshold: Threshold | None, score: float) -> str:
+    others = "no other key" if count == 1 else f"{count:,} of {counted(keys, 'key')}"
     if threshold is None or not threshold.calibrated:
         return f"{others} that day"
     days = 1 / max(threshold.rate(score), 1 / threshold.past)
@@ -147,7 +147,7 @@ def _prevalence(named: int, keys: int, threshold: Threshold | None, score: float
     return f"{words} {counted(rounded, 'key-day')}; {others} that day"
 
 
-def _data_quality(panel: Panel, problems: list[Problem], earlier: EarlierFindings) -> list[Finding]:
+def _data_quality(panel: Panel, problems: list[DataProblem], earlier: EarlierFindings) -> list[Finding]:
     """One finding on the fleet for all problems of the day's data; none for complete data."""
     if not problems:
         return []

@@ -15,9 +15,9 @@ import pandas as pd
 
 from detector.boundary.disk import whole_file, write_atomically
 from detector.config.config import Config
-from detector.judging import policy
 from detector.judging.coverage import volume_judgement
 from detector.judging.judging import Judged, judge
+from detector.judging.thresholds import keys_above
 from detector.model.day import each_day
 from detector.model.finding import Finding, Severity
 from detector.pipeline import open_findings, panel_depth
@@ -57,7 +57,7 @@ class Tally:
         for kind, limit in judged.thresholds.items():
             frame = judged.judgements[kind]
             for factor in BUDGET_FACTORS:
-                self.by_budget[factor] += len(policy.named(frame, limit.at(factor)))
+                self.by_budget[factor] += len(keys_above(frame, limit.at(factor)))
 
     def summary(self, budget: float) -> dict[str, Any]:
         """The counts in plain JSON types. Alarms are findings above info that are new, reopened or escalated."""
@@ -78,7 +78,7 @@ class Tally:
         }
 
 
-def backtest(
+def run_backtest(
     config: Config, history: History, first: date, last: date, out: Path, progress: Progress = no_progress
 ) -> dict[str, Any]:
     """Replay the days from first to last into ``out`` and return the summary.

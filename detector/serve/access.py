@@ -13,7 +13,7 @@ from datetime import datetime
 from cachetools import LRUCache
 
 from detector.boundary.words import counted
-from detector.config.sections import Serve
+from detector.config.sections import ServeSettings
 from detector.serve.problems import ProblemError
 from detector.state.database import State
 from detector.state.tokens import ApiToken, all_tokens, find
@@ -45,7 +45,7 @@ class Doorkeeper:
     """Knows the tokens of the state database. ``clock`` tells the time of day, ``monotonic`` seconds."""
 
     def __init__(
-        self, state: State, limits: Serve, clock: Callable[[], datetime], monotonic: Callable[[], float]
+        self, state: State, limits: ServeSettings, clock: Callable[[], datetime], monotonic: Callable[[], float]
     ) -> None:
         self._state = state
         self._clock = clock

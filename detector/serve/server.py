@@ -27,7 +27,7 @@ GRACE_SECONDS = 10
 _LOG = logging.getLogger(__name__)
 
 
-def serve(config: Config, host: str, port: int) -> None:
+def run_server(config: Config, host: str, port: int) -> None:
     """Answer until SIGTERM or SIGINT, then let running requests end. Port 0 takes a free one.
 
     The first line on stderr says where, as JSON like the access log after it.

@@ -28,7 +28,7 @@ from detector.model.errors import BackupError, DetectorError
 from detector.model.triage import TriageEntry
 from detector.operations.upkeep.archive import opened
 from detector.operations.upkeep.backup import back_up
-from detector.operations.upkeep.restore import restore
+from detector.operations.upkeep.restore import restore_backup
 from detector.pipeline import Job, Sending, build_report, judge_day, run_day
 from detector.reports import reporter
 from detector.state.database import State
@@ -84,7 +84,7 @@ def made(config: Config, out: Path) -> Path:
 def put_back(config: Config, file: Path, replace: bool = False) -> None:
     """Restore into a configuration."""
     with opened(file) as archive, closing(State(config.state.url)) as state:
-        restore(config, state, archive, replace=replace)
+        restore_backup(config, state, archive, replace=replace)
 
 
 def report(config: Config) -> str:

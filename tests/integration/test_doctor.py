@@ -19,7 +19,7 @@ from detector.boundary.disk import checksum
 from detector.cli.main import cli
 from detector.config.load import load
 from detector.model.errors import HistoryError
-from detector.operations.upkeep.examination import Kind, examine
+from detector.operations.upkeep.examination import DefectKind, examine
 from detector.operations.upkeep.repair import repair
 from detector.pipeline import Job, run_day
 from detector.sources.pull import pull
@@ -51,7 +51,7 @@ def job(tmp_path: Path) -> Job:
     return job
 
 
-def found(job: Job) -> list[tuple[Kind, date | None]]:
+def found(job: Job) -> list[tuple[DefectKind, date | None]]:
     """Kind and day of every problem."""
     return [(problem.kind, problem.day) for problem in examine(job)]
 
@@ -84,7 +84,7 @@ def test_every_flipped_bit_is_found(job: Job) -> None:
         flipped = bytearray(sound)
         flipped[place] ^= 1 << dice.randrange(8)
         path.write_bytes(flipped)
-        assert found(job) == [(Kind.DAMAGED, DAYS[4])], place
+        assert found(job) == [(DefectKind.DAMAGED, DAYS[4])], place
     path.write_bytes(sound)
     assert found(job) == []
 
@@ -134,7 +134,7 @@ def test_a_damaged_day_is_pulled_anew(job: Job, damage: Callable[[Path], None], 
     damage(job.history.path(DAYS[4]))
     if not noted:
         StateLedger(job.state).forget(DAYS[4])
-    assert found(job) == [(Kind.DAMAGED, DAYS[4])]
+    assert found(job) == [(DefectKind.DAMAGED, DAYS[4])]
     ((mended, _),) = mend(job)
     assert mended
     assert contents(job) == before
@@ -147,7 +147,7 @@ def test_a_day_that_is_gone_is_pulled_anew(job: Job) -> None:
     before = contents(job)
     job.history.path(DAYS[2]).unlink()
     shutil.rmtree(job.history.path(DAYS[6]).parent)
-    assert found(job) == [(Kind.GONE, DAYS[2]), (Kind.GONE, DAYS[6])]
+    assert found(job) == [(DefectKind.GONE, DAYS[2]), (DefectKind.GONE, DAYS[6])]
     assert all(mended for mended, _ in mend(job))
     assert contents(job) == before
     assert found(job) == []
@@ -175,7 +175,7 @@ def test_a_source_that_tells_less_now_takes_nothing_from_the_days_after(job: Job
     del before[DAYS[4]]
     assert contents(job) == before
     assert job.history.path(DAYS[4]).with_name("usage.parquet.damaged").exists()
-    assert found(job) == [(Kind.GONE, DAYS[4])]
+    assert found(job) == [(DefectKind.GONE, DAYS[4])]
 
 
 def test_a_source_that_tells_more_now_is_believed(job: Job) -> None:
@@ -207,9 +207,9 @@ def test_a_crash_between_note_and_rename_leaves_a_sound_day(job: Job) -> None:
         ledger.note(LAST, replace(stored, checksum=f"{number}" * 64, requests=5), checksum(path))
         assert found(job) == []
     truncate(path)
-    assert found(job) == [(Kind.DAMAGED, LAST)]
+    assert found(job) == [(DefectKind.DAMAGED, LAST)]
     ledger.note(LAST, replace(stored, checksum="2" * 64), checksum(path))
-    assert found(job) == [(Kind.DAMAGED, LAST)], "a damaged file must not become the former one"
+    assert found(job) == [(DefectKind.DAMAGED, LAST)], "a damaged file must not become the former one"
 
 
 def test_a_history_from_before_the_ledger_is_adopted_once_it_is_known_to_be_sound(job: Job) -> None:
@@ -217,7 +217,7 @@ def test_a_history_from_before_the_ledger_is_adopted_once_it_is_known_to_be_soun
     with job.state.transaction() as connection:
         connection.execute(delete(stored_days))
     swap(job.history.path(DAYS[5]))
-    assert [kind for kind, _ in found(job)].count(Kind.UNNOTED) == len(DAYS) - 1
+    assert [kind for kind, _ in found(job)].count(DefectKind.UNNOTED) == len(DAYS) - 1
     assert all(mended for mended, _ in mend(job))
     assert found(job) == []
     assert set(StateLedger(job.state).noted()) == set(DAYS)
@@ -229,7 +229,7 @@ def test_a_file_with_other_columns_is_damage(job: Job) -> None:
     table = pq.read_table(path)
     pq.write_table(table.drop_columns(["team"]), path)
     StateLedger(job.state).forget(DAYS[5])
-    assert found(job) == [(Kind.DAMAGED, DAYS[5])]
+    assert found(job) == [(DefectKind.DAMAGED, DAYS[5])]
 
 
 def test_a_day_of_a_newer_version_is_left_alone(job: Job) -> None:
@@ -240,7 +240,7 @@ def test_a_day_of_a_newer_version_is_left_alone(job: Job) -> None:
     pq.write_table(table.replace_schema_metadata({b"detector": metadata}), path)
     StateLedger(job.state).forget(LAST)
     before = path.read_bytes()
-    assert found(job) == [(Kind.NEWER, LAST)]
+    assert found(job) == [(DefectKind.NEWER, LAST)]
     ((mended, said),) = mend(job)
     assert not mended
     assert "newer version" in said
@@ -253,7 +253,7 @@ def test_reports_that_are_gone_or_broken_are_made_again(job: Job) -> None:
     rows = (folder / "report.csv").read_text()
     (folder / "report.csv").unlink()
     (folder / "report.json").write_text('{"findings": [')
-    assert found(job) == [(Kind.REPORT, LAST), (Kind.REPORT, LAST)]
+    assert found(job) == [(DefectKind.REPORT, LAST), (DefectKind.REPORT, LAST)]
     assert [mended for mended, _ in mend(job)] == [True]
     assert found(job) == []
     assert (folder / "report.csv").read_text() == rows
@@ -264,7 +264,7 @@ def test_scraps_are_told_and_swept(job: Job, tmp_path: Path) -> None:
     for place in (job.history.path(LAST).parent, tmp_path / "var/reports"):
         (place / ".usage.parquet.abc123.detector.tmp").write_bytes(b"half")
     (tmp_path / "var/.state.db.abc123.detector.tmp").write_bytes(b"half")
-    assert [kind for kind, _ in found(job)] == [Kind.SCRAP] * 3
+    assert [kind for kind, _ in found(job)] == [DefectKind.SCRAP] * 3
     assert [mended for mended, _ in mend(job)] == [True] * 3
     assert found(job) == []
 
@@ -273,7 +273,7 @@ def test_a_state_that_lacks_a_table_is_told(job: Job) -> None:
     """A backup has it; making it anew empty would hide the loss."""
     with job.state.transaction() as connection:
         connection.execute(text("DROP TABLE detector_triage"))
-    assert found(job) == [(Kind.STATE, None)]
+    assert found(job) == [(DefectKind.STATE, None)]
     assert mend(job)[0][0] is False
 
 

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import NoSuchModuleError
 
 from detector.config.config import Config
-from detector.config.monitoring import Monitoring
+from detector.config.monitoring import MonitoringSettings
 from detector.model.errors import DetectorError, LockedError, NotReadyError
 from detector.operations.monitoring.pings import Pings
 from detector.operations.schedule.nightly import nightly
@@ -63,7 +63,9 @@ def config_of(folder: Path, switch: Receiver, more: str = "") -> Config:
 
 def pings(address: str, style: str = "healthchecks", timeout: float = 5) -> Pings:
     """The pings of one run."""
-    return Pings(Monitoring.model_validate({"ping_url": address, "ping_style": style, "ping_timeout": timeout}))
+    return Pings(
+        MonitoringSettings.model_validate({"ping_url": address, "ping_style": style, "ping_timeout": timeout})
+    )
 
 
 @contextmanager
@@ -270,7 +272,7 @@ def test_an_answer_that_trickles_is_given_up(caplog: pytest.LogCaptureFixture) -
 @pytest.mark.parametrize("path", [f"\x00{SECRET}", f"\ud800{SECRET}"])
 def test_an_address_that_is_none_is_a_warning_too(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """The configuration refuses these; if one came through, it would not stop a run."""
-    settings = Monitoring.model_construct(ping_url=SecretStr(f"http://127.0.0.1:9/{path}"))
+    settings = MonitoringSettings.model_construct(ping_url=SecretStr(f"http://127.0.0.1:9/{path}"))
     Pings(settings).end(0)
     (message,) = caplog.messages
     assert message.startswith("the ping to http://127.0.0.1:9 failed: ")

@@ -21,7 +21,7 @@ from detector.model.errors import DONE, PARTIAL, DeliveryError
 from detector.model.panel import Panel
 from detector.pipeline import (
     Job,
-    Outcome,
+    RunResult,
     Sending,
     prepare_messages,
     run_day,
@@ -59,7 +59,7 @@ def run(tmp_path: Path):
     )
     config = load(tmp_path / "config.yaml")
 
-    def _run(source: FakeSource, day: date = DAY, now: datetime = NOW) -> Outcome:
+    def _run(source: FakeSource, day: date = DAY, now: datetime = NOW) -> RunResult:
         with closing(State(config.state.url)) as state:
             return run_day(Job(config, source, History(Path(config.history.path), config.zone), state, now), day)
 
@@ -67,14 +67,14 @@ def run(tmp_path: Path):
     return _run
 
 
-def document(outcome: Outcome) -> dict[str, Any]:
+def document(outcome: RunResult) -> dict[str, Any]:
     """The report.json of a run."""
     (path,) = [path for path in outcome.files if path.name == "report.json"]
     loaded: dict[str, Any] = json.loads(path.read_text())
     return loaded
 
 
-def types(outcome: Outcome) -> list[tuple[str, str | None, str]]:
+def types(outcome: RunResult) -> list[tuple[str, str | None, str]]:
     """Type, key and status of every finding."""
     return [(item["type"], item["key_id"], item["status"]) for item in document(outcome)["findings"]]
 
@@ -99,7 +99,7 @@ def test_a_second_run_writes_the_same_bytes(run) -> None:
         assert _timeless(path.read_text(), second) == _timeless(before, first)
 
 
-def _timeless(text: str, outcome: Outcome) -> str:
+def _timeless(text: str, outcome: RunResult) -> str:
     """The text without what names the run."""
     text = text.replace(str(outcome.report.run["run_id"]), "RUN")
     return re.sub(r"18 Mar(ch)? 2026,? \d\d:\d\d|2026-03-18T\d\d:\d\d:\d\dZ|2026-03-18 \d\d:\d\d", "WHEN", text)

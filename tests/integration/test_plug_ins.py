@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from detector.cli.main import cli
 from detector.config.load import load
 from detector.config.plugins import REPORTERS
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.delivery.mail import page as mail
 from detector.delivery.mail.rendering import render
 from detector.detectors import DETECTORS, Detector
@@ -35,7 +35,7 @@ from detector.model.panel import Panel
 from detector.model.report import RunReport
 from detector.model.triage import Precision
 from detector.operations.monitoring import metrics
-from detector.pipeline import Job, Outcome, panel_depth, run_day
+from detector.pipeline import Job, RunResult, panel_depth, run_day
 from detector.reports.page.cards import facets
 from detector.reports.page.html import page
 from detector.reports.terminal import text
@@ -94,7 +94,7 @@ class OddVolume(BulkExport):
     types = (replace(BulkExport.types[0], kind=kind, is_rule=is_rule),)
 
     @classmethod
-    def days_before(cls, settings: Detection) -> int:
+    def days_before(cls, settings: DetectionSettings) -> int:
         """More than any other detector asks for."""
         return 200
 
@@ -122,7 +122,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     )
     config = load(tmp_path / "config.yaml")
 
-    def run(detector: type[Detector], pulled_at: datetime = NOW) -> Outcome:
+    def run(detector: type[Detector], pulled_at: datetime = NOW) -> RunResult:
         monkeypatch.setitem(DETECTORS, detector.kind, f"{__name__}:{detector.__name__}")
         usage = {DAY - timedelta(days=ago): groups(k0=40, k1=42, k2=43) for ago in range(20)}
         usage[DAY] = groups(k0=41, k1=42, k2=43)
@@ -135,7 +135,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
-def written(outcome: Outcome, name: str) -> str:
+def written(outcome: RunResult, name: str) -> str:
     """The text of one of the files of a run."""
     (path,) = [path for path in outcome.files if path.name == name]
     return path.read_text()
@@ -245,7 +245,7 @@ def test_a_made_up_detector_of_volume_is_chosen_by_its_method_and_shares_the_bud
     """Half of the budget is for volume, for two detectors now; its threshold is among the report's."""
     budget = made_up(OddVolume).report.summary.budget
     assert {"usage_spike", "odd_volume"} <= set(budget.thresholds)
-    settings = made_up.config.model_copy(update={"detection": Detection(method="isolation_forest")})
+    settings = made_up.config.model_copy(update={"detection": DetectionSettings(method="isolation_forest")})
     assert panel_depth(settings) == panel_depth(made_up.config) == 200
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from detector.config.config import Config
 from detector.config.load import load
-from detector.operations.schedule.retention import prune
+from detector.operations.schedule.retention import remove_old
 from detector.sources.pull import pull
 from detector.state.database import State
 from detector.state.ledger import StateLedger
@@ -52,7 +52,7 @@ def stored(config: Config) -> list[date]:
 
 def test_old_days_and_reports_go_and_the_others_stay(config: Config) -> None:
     """The bound counts from the last day; what is no report of a day is left alone."""
-    old = prune(config, NOW)
+    old = remove_old(config, NOW)
     assert len(old.days) == len(old.reports) == 3
     assert stored(config)[0] == LAST - timedelta(days=130)
     left = sorted(path.name for path in Path(config.report.directory).iterdir())
@@ -62,21 +62,21 @@ def test_old_days_and_reports_go_and_the_others_stay(config: Config) -> None:
 
 def test_pretending_takes_nothing_away(config: Config) -> None:
     """It only says what would go."""
-    assert len(prune(config, NOW, pretend=True).days) == 3
+    assert len(remove_old(config, NOW, pretend=True).days) == 3
     assert len(stored(config)) == len(AGO)
 
 
 def test_what_judging_reads_is_never_taken_away(config: Config) -> None:
     """However few days are to be kept: they would be pulled again every day."""
     history = config.history.model_copy(update={"keep_days": 60})
-    prune(config.model_copy(update={"history": history}), NOW)
+    remove_old(config.model_copy(update={"history": history}), NOW)
     assert stored(config)[0] <= LAST - timedelta(days=config.history.first_pull_days)
 
 
 def test_pruning_twice_takes_nothing_more(config: Config) -> None:
     """The second time everything old is gone."""
-    prune(config, NOW)
-    assert prune(config, NOW).days == ()
+    remove_old(config, NOW)
+    assert remove_old(config, NOW).days == ()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -112,15 +112,15 @@ def live(state: State, day: date, ago: int) -> None:
 
 def test_rows_of_the_state_that_nobody_needs_go(lived: Config) -> None:
     """Runs, settled messages and sightings before the bound; pretending counts the same and keeps them."""
-    would = prune(lived, NOW, pretend=True).state
-    assert prune(lived, NOW).state == would
+    would = remove_old(lived, NOW, pretend=True).state
+    assert remove_old(lived, NOW).state == would
     assert (would.runs, would.messages) == (68, 138)
     assert would.sightings == 68 + 1 + 1
     with closing(State(lived.state.url)) as state:
         assert len(waiting(state)) == 200
         assert len(failed(state, untold=True)) == 200
         assert len(failed(state)) == 200 + 131
-    assert prune(lived, NOW).state == PrunedState(0, 0, 0)
+    assert remove_old(lived, NOW).state == PrunedState(0, 0, 0)
 
 
 def test_any_day_that_is_kept_is_judged_as_before(lived: Config) -> None:
@@ -128,7 +128,7 @@ def test_any_day_that_is_kept_is_judged_as_before(lived: Config) -> None:
     kept = [LAST - timedelta(days=ago) for ago in (130, 129, 101, 100, 99, 20, 0, -1)]
     with closing(State(lived.state.url)) as state:
         before = [earlier_sightings(state, day) for day in kept]
-        prune(lived, NOW)
+        remove_old(lived, NOW)
         assert [earlier_sightings(state, day) for day in kept] == before
         assert earlier_sightings(state, kept[0])["once"].episode == 3
         assert max(days_judged(state)) == LAST
@@ -140,7 +140,7 @@ def test_the_latest_run_stays_however_old(config: Config) -> None:
     with closing(State(config.state.url)) as state:
         for ago in (900, 800):
             begin(state, LAST - timedelta(days=ago), NOW - timedelta(days=ago))
-        assert prune(config, NOW).state.runs == 1
+        assert remove_old(config, NOW).state.runs == 1
         last = last_run(state)
         assert last is not None
         assert last.day == LAST - timedelta(days=800)
@@ -148,5 +148,5 @@ def test_the_latest_run_stays_however_old(config: Config) -> None:
 
 def test_a_clock_that_runs_ahead_takes_nothing_away(config: Config) -> None:
     """A year later by the clock and not by the data: what is old is told by the days that have requests."""
-    before = len(prune(config, NOW, pretend=True).days)
-    assert len(prune(config, NOW + timedelta(days=365), pretend=True).days) == before
+    before = len(remove_old(config, NOW, pretend=True).days)
+    assert len(remove_old(config, NOW + timedelta(days=365), pretend=True).days) == before

@@ -285,7 +285,7 @@ from pathlib import Path
 from detector.config.load import load
 from detector.operations.monitoring.logs import logging_to_stderr
 from detector.state.runs import Run
-from detector.operations.schedule.scheduler import serve
+from detector.operations.schedule.scheduler import run_scheduler
 
 reach = Run.reach
 
@@ -298,7 +298,7 @@ if sys.argv[2] == "hang":
     Run.reach = reach_and_hang
 path, changes = Path(sys.argv[1]), sys.argv[3:]
 with logging_to_stderr("console", 20):
-    serve(lambda: load(path, changes))
+    run_scheduler(lambda: load(path, changes))
 """
 """The process of ``schedule``, whose run may be made to hang at its first stage."""
 

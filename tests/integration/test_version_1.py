@@ -18,7 +18,7 @@ import pytest
 from detector.config.config import Config
 from detector.config.load import load
 from detector.operations.upkeep.archive import opened
-from detector.operations.upkeep.restore import restore
+from detector.operations.upkeep.restore import restore_backup
 from detector.pipeline import Job, build_report, judge_day
 from detector.reports import reporter
 from detector.reports.page import index
@@ -48,7 +48,7 @@ def restored(folder: Path, url: str = "") -> Config:
     backup = folder / "backup.tar"
     backup.write_bytes(gzip.decompress((VERSION_1 / "backup.tar.gz").read_bytes()))
     with opened(backup) as archive, closing(State(config.state.url)) as state:
-        restore(config, state, archive, replace=False)
+        restore_backup(config, state, archive, replace=False)
     return config
 
 

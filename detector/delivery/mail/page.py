@@ -52,7 +52,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Card:
+class MailCard:
     """One finding. ``facts`` are labels and values."""
 
     severity: str
@@ -79,7 +79,7 @@ class MailPage:
     alarms: list[str]
     days: list[str]
     facts: list[tuple[str, str]]
-    cards: list[Card]
+    cards: list[MailCard]
     more: str
     resolved: list[str]
     muted: list[str]
@@ -208,9 +208,9 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "Requests", f"{fleet.requests:,} over all keys{usual}"
 
 
-def _card(reports: Sequence[RunReport], finding: Finding, index: int) -> Card:
+def _card(reports: Sequence[RunReport], finding: Finding, index: int) -> MailCard:
     report = next((each for each in reports if each.day.date == finding.day), reports[-1])
-    return Card(
+    return MailCard(
         severity=str(finding.severity).capitalize(),
         colour=COLOURS[finding.severity],
         title=finding.title,

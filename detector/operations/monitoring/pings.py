@@ -22,7 +22,7 @@ import stamina.instrumentation
 
 from detector.boundary.http import FOR_NOW, is_untrusted
 from detector.boundary.masking import host_of
-from detector.config.monitoring import Monitoring
+from detector.config.monitoring import MonitoringSettings
 from detector.model.errors import TRY_LATER
 
 ATTEMPTS = 3
@@ -46,7 +46,7 @@ class PingError(Exception):
 class Pings:
     """The pings of one run. Without an address there are none."""
 
-    def __init__(self, settings: Monitoring) -> None:
+    def __init__(self, settings: MonitoringSettings) -> None:
         self._url = settings.ping_url.get_secret_value() if settings.ping_url else None
         self._plain = settings.ping_style == "plain"
         self._timeout = settings.ping_timeout

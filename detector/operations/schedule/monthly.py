@@ -20,7 +20,7 @@ import pandas as pd
 
 from detector.boundary.disk import write_atomically
 from detector.chargeback.statement import Month, Statement, charge, days_of, measure, totals
-from detector.config.chargeback import Chargeback
+from detector.config.chargeback import ChargebackSettings
 from detector.config.config import Config
 from detector.config.load import load
 from detector.config.plugins import STATEMENT_FORMATS
@@ -134,13 +134,13 @@ def _pull(job: Job, first: date, last: date) -> tuple[str, ...]:
     return ()
 
 
-def _lines(charges: Chargeback, history: History, days: list[date]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _lines(charges: ChargebackSettings, history: History, days: list[date]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The lines of days, and who owns what."""
     usage = measure((history.read(day) for day in days), charges.prices)
     return charge(usage, charges.prices, charges.shared, charges.currency), usage.owners
 
 
-def _lines_before(charges: Chargeback, history: History, month: Month) -> pd.DataFrame | None:
+def _lines_before(charges: ChargebackSettings, history: History, month: Month) -> pd.DataFrame | None:
     """The lines of a month; None where a day of it is not stored."""
     if history.missing(month.first, month.last):
         return None

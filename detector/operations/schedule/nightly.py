@@ -16,13 +16,13 @@ from pathlib import Path
 
 from detector.config.config import Config
 from detector.config.load import load
-from detector.config.monitoring import Monitoring
+from detector.config.monitoring import MonitoringSettings
 from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, DetectorError, NotReadyError
 from detector.operations.monitoring.logs import logging_to_stderr
 from detector.operations.schedule.watching import Watch, watched_run
 from detector.operations.upkeep.scraps import remove, scraps
-from detector.pipeline import Job, Outcome, Sending, run_day, send_digest
+from detector.pipeline import Job, RunResult, Sending, run_day, send_digest
 from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
 from detector.state.runs import only_run
@@ -38,7 +38,7 @@ def nightly(
     day: date | None = None,
     progress: Progress = no_progress,
     sending: Sending = Sending.NOW,
-) -> list[Outcome]:
+) -> list[RunResult]:
     """Judge ``day``, or all days that are due: missed ones oldest first, then the one that ended last.
 
     Several days are told of in one digest. Raises LockedError while another run is at work on the same
@@ -47,7 +47,7 @@ def nightly(
     if day is not None and Day(day, config.zone).start > now:
         raise ConfigError(f"the day {day} has not begun yet")
     # A day judged by hand tells nobody: it says nothing of those that are due.
-    told = config.monitoring if day is None else Monitoring()
+    told = config.monitoring if day is None else MonitoringSettings()
     with (
         watched_run(config, told, now) as watch,
         closing(State(config.state.url)) as state,
@@ -63,7 +63,7 @@ def nightly(
             return [run_day(job(), day, sending)]
         judged = days_judged(state)
         _judge_all(job, sendings(due_days(config, judged, now), sending, judged), watch)
-    return watch.outcomes
+    return watch.results
 
 
 def due_days(config: Config, judged: Mapping[date, bool], now: datetime) -> list[date]:
@@ -123,7 +123,7 @@ def _make_up_for(job: Job, day: date, sending: Sending, watch: Watch) -> None:
 
 def _send_digest(job: Callable[[], Job], days: Mapping[date, Sending], watch: Watch) -> None:
     """Send one digest of the judged days that held their messages back, where there are any."""
-    held_back = [outcome for outcome in watch.outcomes if days[outcome.report.day.date] is Sending.LATER]
+    held_back = [result for result in watch.results if days[result.report.day.date] is Sending.LATER]
     if held_back:
         watch.fail(send_digest(job(), held_back))
 
@@ -140,10 +140,10 @@ def main() -> None:
     try:
         config = load(path)
         with logging_to_stderr(config.monitoring.log_format, logging.INFO):
-            outcomes = nightly(config, now=datetime.now(UTC))
+            results = nightly(config, now=datetime.now(UTC))
     except DetectorError as error:
         print(f"detector: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    for outcome in outcomes:
-        print(f"{outcome.report.day.date}: {outcome.report.summary.verdict}")
-    sys.exit(max(outcome.exit_code for outcome in outcomes))
+    for result in results:
+        print(f"{result.report.day.date}: {result.report.summary.verdict}")
+    sys.exit(max(result.exit_code for result in results))

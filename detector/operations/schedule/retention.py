@@ -29,7 +29,7 @@ class Pruned:
     state: PrunedState
 
 
-def prune(config: Config, now: datetime, *, pretend: bool = False) -> Pruned:
+def remove_old(config: Config, now: datetime, *, pretend: bool = False) -> Pruned:
     """Take away what is older than ``history.keep_days`` before the last day, but never what judging reads.
 
     Verdicts and mutes stay, and the latest of what was seen of a finding. Raises LockedError while a run is at

@@ -30,7 +30,7 @@ from detector.model.day import Day
 from detector.model.errors import TRY_LATER, ConfigError, DetectorError
 from detector.operations.schedule.monthly import Written, last_month, monthly, written
 from detector.operations.schedule.nightly import nightly
-from detector.operations.schedule.retention import prune
+from detector.operations.schedule.retention import remove_old
 from detector.operations.schedule.watching import all_is_well
 from detector.state.database import State
 from detector.state.sightings import days_judged
@@ -118,7 +118,7 @@ class Service:
             return
         log.info("judging what is due")
         nightly(self._config, now=self._clock())
-        old = prune(self._config, self._clock())
+        old = remove_old(self._config, self._clock())
         if old.days or old.reports:
             log.info("%d days, %d reports before %s taken away", len(old.days), len(old.reports), old.before)
 
@@ -164,7 +164,7 @@ class Service:
         self._scheduler.add_job(self.run, "date", run_date=at, id=RETRY, replace_existing=True, **_patient())
 
 
-def serve(read: Callable[[], Config]) -> None:
+def run_scheduler(read: Callable[[], Config]) -> None:
     """Run until told to stop by SIGTERM or SIGINT; SIGHUP rereads the configuration.
 
     A day that is not finished within ``schedule.grace_minutes``, or when told to stop again, is left as a kill

@@ -14,32 +14,32 @@ from pathlib import Path
 
 from detector.boundary.words import counted
 from detector.config.config import Config
-from detector.config.monitoring import Monitoring
+from detector.config.monitoring import MonitoringSettings
 from detector.model.errors import DONE, FAILURE, TRY_LATER, DetectorError
 from detector.operations.monitoring import metrics
 from detector.operations.monitoring.pings import Pings
-from detector.pipeline import Outcome
+from detector.pipeline import RunResult
 
 
 class Watch:
-    """What is told of one run; ``outcomes`` are of the days it has judged until now."""
+    """What is told of one run; ``results`` are of the days it has judged until now."""
 
-    def __init__(self, config: Config, settings: Monitoring, now: datetime) -> None:
-        self.outcomes: list[Outcome] = []
+    def __init__(self, config: Config, settings: MonitoringSettings, now: datetime) -> None:
+        self.results: list[RunResult] = []
         self._config = config
         self._settings = settings
         self._now = now
         self._began = time.monotonic()
         self._pings = Pings(settings)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, result: RunResult) -> None:
         """A day was judged."""
-        self.outcomes.append(outcome)
+        self.results.append(result)
 
     def fail(self, failures: Sequence[str]) -> None:
         """What failed after the last day was judged; nothing where there is nothing."""
         if failures:
-            self.outcomes[-1] = self.outcomes[-1].with_failures(failures)
+            self.results[-1] = self.results[-1].with_failures(failures)
 
     def begin(self) -> None:
         """The run has begun. Not to be told before it is the only one: a start that no end follows is an alarm."""
@@ -48,32 +48,32 @@ class Watch:
     def end(self, exit_code: int) -> None:
         """The run has ended. One that judged nothing yet is to be tried again, and leaves the metrics alone."""
         try:
-            if self._settings.metrics_file and (self.outcomes or exit_code != TRY_LATER):
+            if self._settings.metrics_file and (self.results or exit_code != TRY_LATER):
                 self._write_metrics(Path(self._settings.metrics_file), exit_code)
         finally:  # whatever keeps the state from being opened, such as a driver that is not installed
             self._pings.end(exit_code, self._told(exit_code))
 
     def _write_metrics(self, path: Path, exit_code: int) -> None:
         seconds = time.monotonic() - self._began
-        report = self.outcomes[-1].report if self.outcomes else None
+        report = self.results[-1].report if self.results else None
         run = metrics.LastRun(self._now + timedelta(seconds=seconds), seconds, exit_code, report)
         metrics.write(path, run, self._config.state.url, self._config.zone)
 
     def _told(self, exit_code: int) -> str:
         """Days, exit codes and counts alone: what leaves the house holds no names and no texts of errors."""
         lines = [f"exit code {exit_code}"]
-        for outcome in self.outcomes:
-            coverage, summary = outcome.report.coverage, outcome.report.summary
+        for result in self.results:
+            coverage, summary = result.report.coverage, result.report.summary
             judged = f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'key')} judged"
             lines.append(
-                f"day {outcome.report.day.date}: exit code {outcome.exit_code}, "
+                f"day {result.report.day.date}: exit code {result.exit_code}, "
                 f"{judged}, {counted(summary.open, 'finding')}"
             )
         return "\n".join(lines)
 
 
 @contextmanager
-def watched_run(config: Config, settings: Monitoring, now: datetime) -> Iterator[Watch]:
+def watched_run(config: Config, settings: MonitoringSettings, now: datetime) -> Iterator[Watch]:
     """A run that is told of, whatever becomes of it. The default settings tell nobody.
 
     A run that is killed or interrupted tells nothing more: that it does not is the alarm.
@@ -84,7 +84,7 @@ def watched_run(config: Config, settings: Monitoring, now: datetime) -> Iterator
     except Exception as error:
         watch.end(error.exit_code if isinstance(error, DetectorError) else FAILURE)
         raise
-    watch.end(max((outcome.exit_code for outcome in watch.outcomes), default=DONE))
+    watch.end(max((result.exit_code for result in watch.results), default=DONE))
 
 
 def all_is_well(config: Config) -> None:

@@ -23,7 +23,7 @@ from detector.state.sightings import days_judged
 from detector.usage.history import StoredDay
 
 
-class Kind(Enum):
+class DefectKind(Enum):
     """What kind of problem it is, which says what can be done."""
 
     STATE = "state"
@@ -36,68 +36,68 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Problem:
+class Defect:
     """Something wrong, in words. ``day`` is None for the state and scraps, ``subject`` a path or a format."""
 
-    kind: Kind
+    kind: DefectKind
     text: str
     day: date | None = None
     subject: str = ""
 
 
-def examine(job: Job, progress: Progress = no_progress) -> Iterator[Problem]:
+def examine(job: Job, progress: Progress = no_progress) -> Iterator[Defect]:
     """Every problem, found one day at a time."""
     yield from _of_state(job.state)
     yield from _of_history(job, progress)
     yield from _of_reports(job)
     for scrap in scraps(job.config):
-        yield Problem(Kind.SCRAP, f"left over from a process that was killed: {scrap}", subject=str(scrap))
+        yield Defect(DefectKind.SCRAP, f"left over from a process that was killed: {scrap}", subject=str(scrap))
 
 
-def _of_state(state: State) -> Iterator[Problem]:
+def _of_state(state: State) -> Iterator[Defect]:
     for fault in faults(state):
-        yield Problem(Kind.STATE, f"state: {fault}; restore a backup (`restore`)")
+        yield Defect(DefectKind.STATE, f"state: {fault}; restore a backup (`restore`)")
 
 
-def _of_history(job: Job, progress: Progress) -> Iterator[Problem]:
+def _of_history(job: Job, progress: Progress) -> Iterator[Defect]:
     entries, there = StateLedger(job.state).noted(), set(job.history.days())
     days = sorted(there | set(entries))
     for done, day in enumerate(days, start=1):
         if day not in there:
             text = f"day {day}: noted in the state, but its file is not there"
-            yield Problem(Kind.GONE, text, day)
+            yield Defect(DefectKind.GONE, text, day)
         elif (problem := of_day(job, day, entries.get(day))) is not None:
             yield problem
         progress(day, done, len(days))
 
 
-def of_day(job: Job, day: date, entry: NotedDay | None) -> Problem | None:
+def of_day(job: Job, day: date, entry: NotedDay | None) -> Defect | None:
     """What is wrong with the file of a day. One whose checksum is wrong is not read: it may hold anything."""
     try:
         found = checksum(job.history.path(day))
         if entry is not None and found not in (entry.stored.checksum, entry.former):
-            return Problem(Kind.DAMAGED, f"day {day}: its file is not the one that was stored", day)
+            return Defect(DefectKind.DAMAGED, f"day {day}: its file is not the one that was stored", day)
         stored = job.history.examine(day)
     except NewerHistoryError as error:
-        return Problem(Kind.NEWER, f"day {day}: {error}", day)
+        return Defect(DefectKind.NEWER, f"day {day}: {error}", day)
     except HistoryError as error:
-        return Problem(Kind.DAMAGED, f"day {day}: {error}", day)
+        return Defect(DefectKind.DAMAGED, f"day {day}: {error}", day)
     except OSError as error:
-        return Problem(Kind.DAMAGED, f"day {day}: cannot read its file: {error.strerror}", day)
+        return Defect(DefectKind.DAMAGED, f"day {day}: cannot read its file: {error.strerror}", day)
     if entry is None:
-        return Problem(Kind.UNNOTED, f"day {day}: in the history, but not noted in the state", day)
+        return Defect(DefectKind.UNNOTED, f"day {day}: in the history, but not noted in the state", day)
     return _miscounted(day, stored, entry.stored) if found == entry.stored.checksum else None
 
 
-def _miscounted(day: date, found: StoredDay, noted: StoredDay) -> Problem | None:
+def _miscounted(day: date, found: StoredDay, noted: StoredDay) -> Defect | None:
     if found == noted:
         return None
     counts = f"{counted(found.keys, 'key')} and {counted(found.requests, 'request')}"
     notes = f"noted were {noted.keys:,} and {noted.requests:,}"
-    return Problem(Kind.DAMAGED, f"day {day}: holds {counts}, {notes}", day)
+    return Defect(DefectKind.DAMAGED, f"day {day}: holds {counts}, {notes}", day)
 
 
-def _of_reports(job: Job) -> Iterator[Problem]:
+def _of_reports(job: Job) -> Iterator[Defect]:
     """Reports of judged days that can still be made, and are not there or cannot be read."""
     before, there = kept_from(job.config, job.now), set(job.history.days())
     for day in (day for day in sorted(days_judged(job.state)) if day >= before and day in there):
@@ -105,7 +105,7 @@ def _of_reports(job: Job) -> Iterator[Problem]:
             path = Path(job.config.report.directory) / day.isoformat() / reporter(form).filename
             if (fault := _fault_of_report(path)) is not None:
                 advice = f"`report {day} --format {form} --out {path}` makes it again"
-                yield Problem(Kind.REPORT, f"day {day}: its {form} report {fault}; {advice}", day, form)
+                yield Defect(DefectKind.REPORT, f"day {day}: its {form} report {fault}; {advice}", day, form)
 
 
 def _fault_of_report(path: Path) -> str | None:

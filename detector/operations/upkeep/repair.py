@@ -14,7 +14,7 @@ from pathlib import Path
 from detector.boundary.disk import scratch_folder
 from detector.boundary.words import counted
 from detector.model.errors import DetectorError, SourceError
-from detector.operations.upkeep.examination import Kind, Problem
+from detector.operations.upkeep.examination import Defect, DefectKind
 from detector.operations.upkeep.scraps import remove
 from detector.pipeline import Job, build_report, judge_day
 from detector.reports import reporter
@@ -32,17 +32,19 @@ class Repair:
     text: str
 
 
-def repair(job: Job, problems: Iterable[Problem]) -> Iterator[Repair]:
+def repair(job: Job, problems: Iterable[Defect]) -> Iterator[Repair]:
     """Mend what can be mended: days first, oldest first, then reports from the mended history."""
-    of = {kind: [problem for problem in problems if problem.kind is kind] for kind in Kind}
-    yield from (Repair(False, problem.text) for kind in (Kind.STATE, Kind.NEWER) for problem in of[kind])
-    yield from (_adopt(job, problem) for problem in of[Kind.UNNOTED])
-    yield from _pull_anew(job, of[Kind.DAMAGED], of[Kind.GONE])
-    yield from _write_anew(job, of[Kind.REPORT])
-    yield from (_sweep(Path(problem.subject)) for problem in of[Kind.SCRAP])
+    of = {kind: [problem for problem in problems if problem.kind is kind] for kind in DefectKind}
+    yield from (
+        Repair(False, problem.text) for kind in (DefectKind.STATE, DefectKind.NEWER) for problem in of[kind]
+    )
+    yield from (_adopt(job, problem) for problem in of[DefectKind.UNNOTED])
+    yield from _pull_anew(job, of[DefectKind.DAMAGED], of[DefectKind.GONE])
+    yield from _write_anew(job, of[DefectKind.REPORT])
+    yield from (_sweep(Path(problem.subject)) for problem in of[DefectKind.SCRAP])
 
 
-def _adopt(job: Job, problem: Problem) -> Repair:
+def _adopt(job: Job, problem: Defect) -> Repair:
     day = problem.day
     assert day is not None
     stored = job.history.examine(day)
@@ -52,7 +54,7 @@ def _adopt(job: Job, problem: Problem) -> Repair:
     )
 
 
-def _pull_anew(job: Job, damaged: list[Problem], gone: list[Problem]) -> Iterator[Repair]:
+def _pull_anew(job: Job, damaged: list[Defect], gone: list[Defect]) -> Iterator[Repair]:
     """All damaged files are out of the way before the first day is pulled, as pulling reads other days."""
     entries = StateLedger(job.state).noted()
     aside = {problem.day: put_aside(job.history.path(problem.day)) for problem in damaged if problem.day}
@@ -94,7 +96,7 @@ def _told_now(job: Job, day: date) -> int:
         return int(trial.read(day)["request_count"].sum())
 
 
-def _write_anew(job: Job, problems: list[Problem]) -> Iterator[Repair]:
+def _write_anew(job: Job, problems: list[Defect]) -> Iterator[Repair]:
     for day, of_day in itertools.groupby(problems, lambda problem: problem.day):
         assert day is not None
         forms = [problem.subject for problem in of_day]

@@ -35,7 +35,7 @@ class Contents:
         return f"{files} and {counted(self.rows, 'row')} of the state"
 
 
-def restore(config: Config, state: State, archive: Archive, *, replace: bool) -> Contents:
+def restore_backup(config: Config, state: State, archive: Archive, *, replace: bool) -> Contents:
     """Put a backup into the configured places and say what it took the place of.
 
     Raises ConfigError where something is there already and ``replace`` is false, or where the backup belongs to

@@ -65,7 +65,7 @@ class KeyRecord(BaseModel):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ByKeyAnswer:
     """The keys of an answer, each once, and its faults, which have no day yet."""
 
     keys: tuple[KeyRecord, ...]
@@ -127,7 +127,7 @@ class Answer:
         return conform(frame.assign(first_seen=local_days(first, day), last_seen=last), ACTIVITY)
 
 
-def read_answer(endpoint: Endpoint, parameters: dict[str, str]) -> Answer:
+def read_answer(endpoint: Endpoint, parameters: dict[str, str]) -> ByKeyAnswer:
     """Ask once and read every page.
 
     Raises NotHeldError for an answer without any key, and SourceError where none of its keys can be used: neither
@@ -156,7 +156,7 @@ def read_answer(endpoint: Endpoint, parameters: dict[str, str]) -> Answer:
         observations.append(
             Observation(None, reason, abs(total - received), f"total_keys {total:,}, received {received:,}")
         )
-    return Answer(tuple(keys.values()), tuple(observations))
+    return ByKeyAnswer(tuple(keys.values()), tuple(observations))
 
 
 def _nothing_usable(endpoint: Endpoint, observations: Sequence[Observation]) -> Exception:

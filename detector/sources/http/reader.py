@@ -17,7 +17,7 @@ from detector.config.source import HttpSource
 from detector.model.day import Day
 from detector.model.usage import REGISTER, Fault
 from detector.sources.faults import FaultLog, Observation
-from detector.sources.http.by_key_answer import Answer, KeyRecord, read_answer
+from detector.sources.http.by_key_answer import ByKeyAnswer, KeyRecord, read_answer
 from detector.sources.http.paging import Endpoint, NotHeldError
 from detector.sources.http.snapshots import (
     Snapshot,
@@ -43,13 +43,13 @@ class Mode(Protocol):
     missing_reason: str
     """Why ``of`` returned None for the last day that it was called with."""
 
-    def latest(self, endpoint: Endpoint) -> Answer:
+    def latest(self, endpoint: Endpoint) -> ByKeyAnswer:
         """The endpoint's newest answer."""
 
-    def of(self, day: date, endpoint: Endpoint) -> Answer | None:
+    def of(self, day: date, endpoint: Endpoint) -> ByKeyAnswer | None:
         """The usage of one day; None where it is not known."""
 
-    def before(self, day: date, endpoint: Endpoint) -> tuple[Answer, Day | None]:
+    def before(self, day: date, endpoint: Endpoint) -> tuple[ByKeyAnswer, Day | None]:
         """An answer with last activities before a day, and the day before it if the answer counts that day."""
 
 
@@ -123,10 +123,10 @@ class PeriodMode:
         self._config = config
         self._timezone = timezone
         self._clock = clock
-        self._answers: dict[date, Answer] = {}
-        self._latest: Answer | None = None
+        self._answers: dict[date, ByKeyAnswer] = {}
+        self._latest: ByKeyAnswer | None = None
 
-    def latest(self, endpoint: Endpoint) -> Answer:
+    def latest(self, endpoint: Endpoint) -> ByKeyAnswer:
         """The answer for the last complete day, or the answer without a period where that day is not held."""
         if self._latest is None:
             day = Day.last_complete(self._clock(), self._timezone).date
@@ -137,7 +137,7 @@ class PeriodMode:
             self._latest = answer or _answer_without_period(endpoint)
         return self._latest
 
-    def of(self, day: date, endpoint: Endpoint) -> Answer | None:
+    def of(self, day: date, endpoint: Endpoint) -> ByKeyAnswer | None:
         """The endpoint's answer for the day; None where it does not hold the day."""
         if day in self._answers:
             return self._answers[day]
@@ -147,7 +147,7 @@ class PeriodMode:
             self.missing_reason = f"the endpoint does not hold the day ({error})"
             return None
 
-    def before(self, day: date, endpoint: Endpoint) -> tuple[Answer, Day | None]:
+    def before(self, day: date, endpoint: Endpoint) -> tuple[ByKeyAnswer, Day | None]:
         """The answer for the day before. Where that day is not held, the answer for the day, or the latest."""
         previous = day - ONE_DAY
         answer = self.of(previous, endpoint)
@@ -177,9 +177,9 @@ class CumulativeMode:
         self._timezone = timezone
         self._clock = clock
         self._snapshots = Snapshots(config)
-        self._latest: Answer | None = None
+        self._latest: ByKeyAnswer | None = None
 
-    def latest(self, endpoint: Endpoint) -> Answer:
+    def latest(self, endpoint: Endpoint) -> ByKeyAnswer:
         """The present totals. They are stored if no snapshot closes the last complete day yet."""
         if self._latest is None:
             taken_at = self._clock()
@@ -188,7 +188,7 @@ class CumulativeMode:
             self._snapshots.store(day, Snapshot(taken_at, self._latest))
         return self._latest
 
-    def of(self, day: date, endpoint: Endpoint) -> Answer | None:
+    def of(self, day: date, endpoint: Endpoint) -> ByKeyAnswer | None:
         """The difference of the snapshots that close the day and the day before it."""
         self.latest(endpoint)
         earlier = self._snapshots.read(day - ONE_DAY)
@@ -202,7 +202,7 @@ class CumulativeMode:
             return None
         return difference(earlier, later, whole_day, lambda: self._snapshots.keys_before(day - ONE_DAY))
 
-    def before(self, day: date, endpoint: Endpoint) -> tuple[Answer, Day | None]:
+    def before(self, day: date, endpoint: Endpoint) -> tuple[ByKeyAnswer, Day | None]:
         """The totals that close the day before, or the present totals."""
         stored = self._snapshots.read(day - ONE_DAY)
         if stored is not None:
@@ -211,7 +211,7 @@ class CumulativeMode:
         return self.latest(endpoint), None
 
 
-def _answer_without_period(endpoint: Endpoint) -> Answer:
+def _answer_without_period(endpoint: Endpoint) -> ByKeyAnswer:
     try:
         return read_answer(endpoint, {})
     except NotHeldError as error:

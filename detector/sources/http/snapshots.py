@@ -23,7 +23,7 @@ from detector.config.source import HttpSource
 from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.sources.faults import Observation, sample
-from detector.sources.http.by_key_answer import Answer, KeyRecord
+from detector.sources.http.by_key_answer import ByKeyAnswer, KeyRecord
 from detector.sources.values import micros_of, to_micros
 
 SNAPSHOTS_STORED = 35
@@ -44,7 +44,7 @@ class Snapshot:
     """The running totals of all keys at one instant."""
 
     taken_at: datetime
-    answer: Answer
+    answer: ByKeyAnswer
 
 
 class Snapshots:
@@ -64,7 +64,7 @@ class Snapshots:
             document = json.loads(gzip.decompress(path.read_bytes()))
             keys = tuple(KeyRecord.model_validate(key) for key in document["keys"])
             observations = tuple(Observation(None, *parts) for parts in document["observations"])
-            return Snapshot(datetime.fromisoformat(document["taken_at"]), Answer(keys, observations))
+            return Snapshot(datetime.fromisoformat(document["taken_at"]), ByKeyAnswer(keys, observations))
         except FileNotFoundError:
             return None
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, ValidationError) as error:
@@ -124,7 +124,7 @@ def unusable_reason(earlier: Snapshot, later: Snapshot, day: Day) -> str | None:
     return f"{_time_between(earlier, later)}, so the difference is not the usage of one day"
 
 
-def difference(earlier: Snapshot, later: Snapshot, day: Day, keys_before: Callable[[], set[str]]) -> Answer:
+def difference(earlier: Snapshot, later: Snapshot, day: Day, keys_before: Callable[[], set[str]]) -> ByKeyAnswer:
     """The usage of every key between two snapshots. ``keys_before`` gives the keys of still earlier snapshots.
 
     A new key counts from zero. A key that is missing in the earlier snapshot although it existed counts no
@@ -145,7 +145,7 @@ def difference(earlier: Snapshot, later: Snapshot, day: Day, keys_before: Callab
         keys.append(used)
         if reason is not None:
             observations.append(Observation(None, reason, 1, sample(key.key_id)))
-    return Answer(tuple(keys), tuple(observations))
+    return ByKeyAnswer(tuple(keys), tuple(observations))
 
 
 def _usage_since(before: KeyRecord | None, now: KeyRecord, existed: bool) -> tuple[KeyRecord, str | None]:

@@ -52,7 +52,7 @@ from detector.sources.windows import (
 )
 from detector.usage.aggregation import by_key, clean_register, empty
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 ROWS_AT_ONCE = 10_000
 DAYS_AT_ONCE = 128
@@ -152,7 +152,7 @@ class SqlReader:
         """The guarantees that a session of the database lacks, each as the end of a sentence."""
         return self._dialect.not_guaranteed
 
-    def _ask(self, question: Callable[[Connection], Answer]) -> Answer:
+    def _ask(self, question: Callable[[Connection], Reply]) -> Reply:
         """The answer to a question. It is asked again where the connection is lost."""
         for attempt in _attempts():
             with attempt, self._connected() as connection:

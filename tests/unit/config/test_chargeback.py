@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detector.config.chargeback import Chargeback
+from detector.config.chargeback import ChargebackSettings
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ from detector.config.chargeback import Chargeback
 def test_a_section_that_makes_no_sense_is_refused(section: dict[str, Any], message: str) -> None:
     """The error names what is wrong."""
     with pytest.raises(ValueError, match=message):
-        Chargeback.model_validate(section)
+        ChargebackSettings.model_validate(section)
 
 
 def test_a_price_may_follow_another_of_its_name() -> None:
     """Two prices may share a name if no month has both."""
-    section = Chargeback.model_validate(
+    section = ChargebackSettings.model_validate(
         {"prices": [{"name": "A", "price": 1, "until": "2026-01"}, {"name": "A", "price": 2, "since": "2026-02"}]}
     )
     assert [[str(p.price) for p in section.prices if p.holds_in(month)] for month in ("2026-01", "2026-02")] == [

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from detector.config.config import Config
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors import DETECTORS, all_detectors, detector_classes
 from detector.judging.judging import Judged, judge
 from detector.sources.pull import pull
@@ -24,7 +24,7 @@ from tests.fakes import FakeSource
 from tests.laws import LAWS, named
 from tests.panels import UTC_ZONE, panel
 
-BY_KIND = {detector.kind: detector for detector in all_detectors(Detection(method="both"))}
+BY_KIND = {detector.kind: detector for detector in all_detectors(DetectionSettings(method="both"))}
 CASES = [(kind, case) for kind in DETECTORS for case in import_module(f"tests.cases.{kind}").CASES]
 
 
@@ -190,7 +190,7 @@ def test_the_method_chooses_among_the_detectors_of_volume(
     method: Literal["zscore", "isolation_forest", "both"], chosen: set[str]
 ) -> None:
     """All others always run."""
-    kinds = {detector.kind for detector in all_detectors(Detection(method=method))}
+    kinds = {detector.kind for detector in all_detectors(DetectionSettings(method=method))}
     assert kinds & {"usage_spike", "unusual_pattern"} == chosen
     assert kinds - chosen == set(DETECTORS) - {"usage_spike", "unusual_pattern"}
 
@@ -200,7 +200,7 @@ def test_judging_reads_the_baselines_of_four_weeks_and_four_dormancies(
     baseline_days: int, dormant_after_days: int
 ) -> None:
     """Whichever is more."""
-    settings = Detection(baseline_days=baseline_days, dormant_after_days=dormant_after_days)
+    settings = DetectionSettings(baseline_days=baseline_days, dormant_after_days=dormant_after_days)
     asked = {kind: detector.days_before(settings) for kind, detector in detector_classes().items()}
     assert max(asked.values()) == max(baseline_days + 28, 4 * dormant_after_days)
     assert asked["usage_spike"] == asked["error_surge"] == baseline_days + 28

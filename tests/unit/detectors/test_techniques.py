@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors import all_detectors
 from detector.model.finding import Technique
 from detector.model.panel import Panel
@@ -17,7 +17,7 @@ from tests.cases.new_key_burst import with_young
 from tests.cases.revoked_key_use import revoked
 from tests.panels import panel
 
-DETECTORS = {detector.kind: detector for detector in all_detectors(Detection())}
+DETECTORS = {detector.kind: detector for detector in all_detectors(DetectionSettings())}
 SLEEPER = {"busy": [5] * 121, "sleeper": [3] * 80 + [0] * 40 + [6]}
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors import all_detectors
 from detector.judging.budget import shares, spent, weighed
-from detector.judging.policy import Threshold
+from detector.judging.thresholds import Threshold
 from detector.model.triage import Precision
 
 SHARES = {"usage_spike": 0.5, "error_surge": 0.25, "endpoint_shift": 0.25}
@@ -38,7 +38,7 @@ def test_a_type_with_false_findings_gives_budget_to_a_type_with_true_ones() -> N
 @pytest.mark.parametrize("method", ["zscore", "isolation_forest", "both"])
 def test_volume_detectors_share_half_of_the_budget(method: str) -> None:
     """Whatever detectors judge it; together they get what the configuration allows."""
-    settings = Detection(method=method, alerts_per_1000_keys=4)
+    settings = DetectionSettings(method=method, alerts_per_1000_keys=4)
     budgets = shares(all_detectors(settings), settings, {})
     volume = [budgets[kind] for kind in ("usage_spike", "unusual_pattern") if kind in budgets]
     assert sum(volume) == pytest.approx(2)
@@ -47,7 +47,7 @@ def test_volume_detectors_share_half_of_the_budget(method: str) -> None:
 
 def test_other_detectors_share_the_whole_budget_when_no_volume_detector_runs() -> None:
     """Half of it would go to nobody."""
-    settings = Detection(alerts_per_1000_keys=4)
+    settings = DetectionSettings(alerts_per_1000_keys=4)
     others = [detector for detector in all_detectors(settings) if detector.kind != "usage_spike"]
     assert sum(shares(others, settings, {}).values()) == pytest.approx(4)
 

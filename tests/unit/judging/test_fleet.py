@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.judging.fleet import fleet_shift, fleet_total
 from tests.cases.usage_spike import fleet
 from tests.panels import panel
 
-SETTINGS = Detection()
+SETTINGS = DetectionSettings()
 
 
 def moved(factor: float, share: float) -> dict[str, list[int]]:

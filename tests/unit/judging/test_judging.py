@@ -10,7 +10,7 @@ from importlib import import_module
 import pytest
 
 from detector.config.config import Config
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors import DETECTORS, all_detectors
 from detector.detectors.judgement import Judgement
 from detector.detectors.name_mismatch import NameMismatch
@@ -104,7 +104,7 @@ def test_a_failed_detector_neither_ends_nor_raises_findings(
 @pytest.mark.parametrize("kind", DETECTORS)
 def test_a_detector_reports_no_type_that_it_does_not_list(kind: str) -> None:
     """Otherwise its failure would end findings that only it can see."""
-    (detector,) = [item for item in all_detectors(Detection(method="both")) if item.kind == kind]
+    (detector,) = [item for item in all_detectors(DetectionSettings(method="both")) if item.kind == kind]
     for case in import_module(f"tests.cases.{kind}").CASES:
         judged = detector.judge(case.panel()).scores
         assert set(judged.get("type", [])) <= detector.named_types()

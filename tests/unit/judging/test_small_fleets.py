@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.config.sections import Detection
+from detector.config.sections import DetectionSettings
 from detector.detectors.usage_spike import UsageSpike
-from detector.judging import policy
+from detector.judging.thresholds import calibrate, keys_above
 from tests.panels import panel
 
 
@@ -19,8 +19,8 @@ def test_tenfold_spikes_fire_whatever_the_size_of_the_fleet(keys: int, spikes: i
     counts = rng.poisson(np.exp(rng.normal(4, 0.5, keys))[:, None], (keys, 121))
     counts[:spikes, -1] = counts[:spikes, :-1].mean(axis=1) * 10
     subject = panel({f"k{index:02d}": row.tolist() for index, row in enumerate(counts)})
-    judgement = UsageSpike(Detection()).judge(subject)
+    judgement = UsageSpike(DetectionSettings()).judge(subject)
     assert judgement.past is not None
-    threshold = policy.calibrate(judgement.past, 1 / 3)
-    named = policy.named(judgement.scores, threshold.score)
+    threshold = calibrate(judgement.past, 1 / 3)
+    named = keys_above(judgement.scores, threshold.score)
     assert set(named) == {f"k{index:02d}" for index in range(spikes)}

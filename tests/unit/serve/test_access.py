@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detector.config.sections import Serve
+from detector.config.sections import ServeSettings
 from detector.serve.access import FRESH_SECONDS, Buckets, Doorkeeper
 from detector.serve.problems import ProblemError
 from detector.state.database import State
@@ -31,7 +31,7 @@ def doorkeeper(clock: Clock, *secrets: str, **limits: Any) -> Doorkeeper:
     state = State("sqlite://")
     for secret in secrets:
         add_token(state, ApiToken(f"name of {secret}", "acme", hash_of(secret), NOW))
-    keeper = Doorkeeper(state, Serve(**limits), lambda: NOW, clock)
+    keeper = Doorkeeper(state, ServeSettings(**limits), lambda: NOW, clock)
     keeper.refresh()
     return keeper
 

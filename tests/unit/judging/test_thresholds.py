@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judging import policy
+from detector.judging.thresholds import DEFAULT_THRESHOLD, calibrate
 
 DAY = date(2026, 3, 17)
 NORMAL = np.random.default_rng(3).normal(size=20_000)
@@ -17,14 +17,14 @@ NORMAL = np.random.default_rng(3).normal(size=20_000)
 
 def test_the_default_threshold_applies_while_the_past_is_short() -> None:
     """A new installation is not calibrated on a handful of days."""
-    threshold = policy.calibrate(NORMAL[:499], 1)
-    assert threshold.score == policy.DEFAULT_THRESHOLD
+    threshold = calibrate(NORMAL[:499], 1)
+    assert threshold.score == DEFAULT_THRESHOLD
     assert not threshold.calibrated
 
 
 def test_an_ordinary_past_keeps_the_budget() -> None:
     """At most the budgeted rate of an ordinary past lies beyond the threshold."""
-    threshold = policy.calibrate(NORMAL, 1)
+    threshold = calibrate(NORMAL, 1)
     assert threshold.calibrated
     assert np.mean(np.random.default_rng(4).normal(size=200_000) > threshold.score) <= 0.001
 
@@ -32,7 +32,7 @@ def test_an_ordinary_past_keeps_the_budget() -> None:
 def test_past_incidents_hardly_move_the_threshold() -> None:
     """One in a hundred key-days may have been an incident of any size."""
     incidents = np.concatenate([NORMAL, np.full(200, 500.0)])
-    calm, stormy = policy.calibrate(NORMAL, 1).score, policy.calibrate(incidents, 1).score
+    calm, stormy = calibrate(NORMAL, 1).score, calibrate(incidents, 1).score
     assert stormy == pytest.approx(calm, rel=0.15)
 
 
@@ -40,4 +40,4 @@ def test_past_incidents_hardly_move_the_threshold() -> None:
 def test_a_larger_budget_never_raises_the_threshold(one: float, other: float) -> None:
     """More alarms allowed, lower threshold."""
     small, large = sorted((one, other))
-    assert policy.calibrate(NORMAL, large).score <= policy.calibrate(NORMAL, small).score
+    assert calibrate(NORMAL, large).score <= calibrate(NORMAL, small).score

@@ -66,7 +66,7 @@ def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Thresho
     return replace(tail, score=tail.at(1))
 
 
-def named(judged: pd.DataFrame, threshold: float) -> list[str]:
+def keys_above(judged: pd.DataFrame, threshold: float) -> list[str]:
     """The eligible keys with a score above the threshold, highest score first, ties by key id."""
     rows = judged[(judged["score"] > threshold) & judged["eligible"]]
     return (
