@@ -1,4 +1,4 @@
-// Filters, order, search and copying. The page says everything without it: this only narrows, reorders and copies.
+// Filters, order, search and copying. The page is complete without this script, which only filters, sorts and copies.
 (() => {
   "use strict";
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -7,11 +7,11 @@
   const plural = (count, noun) => `${count.toLocaleString("en-GB")} ${noun}${count === 1 ? "" : "s"}`;
 
   function button(words, act) {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.textContent = words;
-    made.addEventListener("click", () => act(made));
-    return made;
+    const element = document.createElement("button");
+    element.type = "button";
+    element.textContent = words;
+    element.addEventListener("click", () => act(element));
+    return element;
   }
 
   function recordsById() {
@@ -111,7 +111,7 @@
     follow();
   }
 
-  // A page opened from a disk or in a frame may be refused the clipboard; selecting and copying still works there.
+  // A browser may refuse the clipboard to a page from a disk or in a frame. Selecting and copying still works there.
   async function toClipboard(text) {
     try {
       await navigator.clipboard.writeText(text);
@@ -148,14 +148,14 @@
   }
 
   function copying(records) {
-    const said = one("copied");
+    const message = one("copied");
     for (const finding of all(".finding")) {
       const record = records.get(finding.id);
       const foot = finding.querySelector(".foot");
       if (!record || !foot) continue;
       const copy = (words, render) => button(words, async (pressed) => {
         const copied = await toClipboard(render());
-        said.textContent = copied ? `${words.replace("Copy", "Copied")}: ${record.title}` : "The browser did not allow copying.";
+        message.textContent = copied ? `${words.replace("Copy", "Copied")}: ${record.title}` : "The browser did not allow copying.";
         pressed.textContent = copied ? "Copied" : "Not allowed";
         setTimeout(() => { pressed.textContent = words; }, 2000);
         pressed.focus();
@@ -172,15 +172,15 @@
   const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
   const YEAR = document.body.dataset.year;
 
-  // 202611222354 as 22 Nov 23:54, with the year where it is another one.
-  function moment(used) {
+  // Formats 202611222354 as 22 Nov 23:54, with the year if it differs from the year of the report.
+  function localTime(used) {
     if (!used) return "never";
     const [, year, month, day, hour, minute] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(String(used));
     return `${Number(day)} ${MONTHS[month - 1]}${year === YEAR ? "" : ` ${year}`} ${hour}:${minute}`;
   }
 
-  // A row that is data until it is shown: keys without a finding beyond the first few hundred.
-  function drawn(item, dictionary) {
+  // Builds a row when it is first shown. Keys without a finding beyond the first few hundred are only data before.
+  function buildRow(item, dictionary) {
     const [name, id, , , requests, , used, silent] = item.row;
     const [team, environment] = [dictionary[item.row[2]], dictionary[item.row[3]]];
     const row = document.createElement("tr");
@@ -206,7 +206,7 @@
     small.append(on);
     row.append(head);
     const share = requests ? `${(100 * item.values[4]).toFixed(1)}%` : "–";
-    const texts = [team || "–", environment, requests.toLocaleString("en-GB"), share, "", moment(used)];
+    const texts = [team || "–", environment, requests.toLocaleString("en-GB"), share, "", localTime(used)];
     const classes = [HIDDEN_ON_PHONES, HIDDEN_ON_PHONES, "num", "num", "trend", `num ${HIDDEN_ON_PHONES}`];
     texts.forEach((text, i) => {
       const cell = row.insertCell();
@@ -254,7 +254,7 @@
       const wanted = input.value.trim().toLowerCase();
       const found = wanted ? items.filter((item) => item.words.includes(wanted)) : items;
       const chosen = found.slice(0, limit);
-      for (const item of chosen) item.element ??= drawn(item, dictionary);
+      for (const item of chosen) item.element ??= buildRow(item, dictionary);
       body.replaceChildren(...chosen.map((item) => item.element));
       const left = found.length - chosen.length;
       further.hidden = left <= 200;

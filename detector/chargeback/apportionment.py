@@ -17,6 +17,7 @@ def round_shares(total: int, numerators: Sequence[int], denominator: int) -> lis
     """
     shares = [divmod(numerator, denominator) for numerator in numerators]
     parts = [part for part, _ in shares]
+    # sorted() is stable, so that equal remainders keep the order of the shares.
     by_remainder = sorted(range(len(shares)), key=lambda position: -shares[position][1])
     for position in by_remainder[: total - sum(parts)]:
         parts[position] += 1
@@ -26,7 +27,10 @@ def round_shares(total: int, numerators: Sequence[int], denominator: int) -> lis
 def round_in_groups(total: int, groups: Sequence[str], numerators: Sequence[int], denominator: int) -> list[int]:
     """Round shares so that the shares of each group also add up to the rounded share of the group."""
     positions = positions_by_group(groups)
-    sums = [sum(numerators[position] for position in members) for members in positions.values()]
+    sums = []
+    for members in positions.values():
+        sums.append(sum(numerators[position] for position in members))
+    # The groups are rounded first; each group's rounded share is then the total of its members.
     group_parts = round_shares(total, sums, denominator)
     parts = [0] * len(numerators)
     for members, group_part in zip(positions.values(), group_parts, strict=True):

@@ -313,6 +313,7 @@ class _Pricing:
     def assign(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Add the column ``price``: the position of the first price that matches, -1 if none does."""
         columns = ["endpoint_distribution", "environment", "team", "application"]
+        # Rows repeat few combinations of properties, so the patterns are only matched once for each.
         combinations = rows[columns].drop_duplicates()
         positions = [self._match(properties) for properties in combinations.itertuples(index=False, name=None)]
         combinations["price"] = np.array(positions, np.int64)
@@ -320,11 +321,14 @@ class _Pricing:
 
     def _match(self, properties: tuple[str, ...]) -> int:
         if properties not in self._matches:
-            matching = (
-                position for position, price in enumerate(self._prices) if _price_matches(price, properties)
-            )
-            self._matches[properties] = next(matching, -1)
+            self._matches[properties] = self._first_match(properties)
         return self._matches[properties]
+
+    def _first_match(self, properties: tuple[str, ...]) -> int:
+        for position, price in enumerate(self._prices):
+            if _price_matches(price, properties):
+                return position
+        return -1
 
 
 def _price_matches(price: Price, properties: tuple[str, ...]) -> bool:
@@ -384,6 +388,7 @@ def _split(
             continue
         member_weights = [weights[position] for position in members]
         if not any(member_weights):
+            # A team that a map names pays its share, even if none of its keys has requests.
             member_weights = [1] * len(members)
         numerators = [minor * share * weight for weight in member_weights]
         amounts = round_shares(part, numerators, denominator * sum(member_weights))
@@ -409,6 +414,9 @@ def _team_shares(cost: Shared, positions: Mapping[str, Sequence[int]], weights: 
     elif cost.split == "evenly":
         shares = dict.fromkeys(positions, 1)
     else:
-        shares = {team: sum(weights[position] for position in members) for team, members in positions.items()}
+        shares = {}
+        for team, members in positions.items():
+            shares[team] = sum(weights[position] for position in members)
+    # A team without a share gets no line, and not a line of zero.
     shares = {team: share for team, share in shares.items() if share}
     return shares or dict.fromkeys(positions, 1) or {NO_TEAM: 1}

@@ -1,4 +1,4 @@
-"""The folders of reports: one a day, named by it."""
+"""The report folders: one per day, with the date as its name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 def day_folders(directory: Path) -> dict[date, Path]:
-    """The folder of each day that has one, oldest first. Whatever else lies in the directory is left out."""
-    found = {}
+    """The existing folder of each day, oldest first. All other files and folders are ignored."""
+    folders = {}
     for folder in directory.glob("????-??-??"):
         try:
             day = date.fromisoformat(folder.name)
         except ValueError:
             continue
         if folder.is_dir():
-            found[day] = folder
-    return dict(sorted(found.items()))
+            folders[day] = folder
+    return dict(sorted(folders.items()))

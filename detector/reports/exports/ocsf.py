@@ -69,6 +69,7 @@ def event(report: RunReport, finding: Finding, version: str) -> dict[str, Any]:
     """One finding on one day as an event. The ``time`` of the event is the end of the day."""
     activity = _activity(finding)
     day = report.day
+    remediation = {"remediation": {"desc": " ".join(finding.actions)}} if finding.actions else {}
     about_key = {} if finding.key_id is None else _about_key(finding, finding.key_id)
     return {
         "category_uid": 2,
@@ -91,7 +92,7 @@ def event(report: RunReport, finding: Finding, version: str) -> dict[str, Any]:
         "finding_info": _finding_info(report, finding),
         **about_key,
         "evidences": [{"data": _evidence(finding)}],
-        **({"remediation": {"desc": " ".join(finding.actions)}} if finding.actions else {}),
+        **remediation,
         "unmapped": {name: value for name, value in finding_record(finding).items() if name not in MAPPED},
     }
 

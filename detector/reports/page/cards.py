@@ -75,7 +75,10 @@ class HeatRow:
 def cards(report: RunReport, alarms: Sequence[Finding], all_facets: Sequence[Facet]) -> list[Card]:
     """One card for each key with alarms, in the order of the alarms."""
     positions = {key_id: i for i, key_id in enumerate(report.trends.key_ids)}
-    marks = {(facet.name, label): mark for facet in all_facets for mark, label, _ in facet.values}
+    marks = {}
+    for facet in all_facets:
+        for mark, label, _ in facet.values:
+            marks[facet.name, label] = mark
     return [_card(report, group, positions, marks, number) for number, group in enumerate(_by_key(alarms))]
 
 
@@ -94,10 +97,14 @@ def facets(alarms: Sequence[Finding]) -> list[Facet]:
     for finding in alarms:
         for name, value in _facet_values(finding):
             counts[name][value] = counts[name].get(value, 0) + 1
-    return [
-        Facet(name, [(f"{letter}{i}", value, n) for i, (value, n) in enumerate(values.items())])
-        for letter, (name, values) in zip("abcde", counts.items(), strict=True)
-    ]
+    result = []
+    # A mark is a letter and a number, because a value may hold spaces and any other character.
+    for letter, (name, values) in zip("abcde", counts.items(), strict=True):
+        facet = Facet(name, [])
+        for position, (value, count) in enumerate(values.items()):
+            facet.values.append((f"{letter}{position}", value, count))
+        result.append(facet)
+    return result
 
 
 def records(alarms: Sequence[Finding]) -> Markup:
@@ -114,6 +121,7 @@ def records(alarms: Sequence[Finding]) -> Markup:
 def data_block(value: Any) -> Markup:
     """JSON for the inside of a script element. No text in the JSON can end the element."""
     text = escaped(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    # A browser ends a script element at "</script" inside a JSON text, too.
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)  # noqa: S704  the loop above replaced all characters of markup
@@ -146,20 +154,28 @@ def _card(
     number: int,
 ) -> Card:
     lead, *others = [_entry(finding, marks) for finding in group]
-    shares = charts.endpoint_shares(*_endpoint_counts(group)) if number < ENDPOINT_CHARTS else []
-    series = _card_series(report, group, positions)
     name = group[0].heading
-    draw = charts.days_chart if number < OPEN_CARDS else compact_charts.compact_days_chart
+    folded = number >= OPEN_CARDS
+    series = _card_series(report, group, positions)
+    chart = Markup("")
+    if series is not None:
+        # A page may have hundreds of folded cards; their compact charts keep it small.
+        draw = compact_charts.compact_days_chart if folded else charts.days_chart
+        chart = draw(series, f"Requests of {name} per day", f"c{number}")
+    shares: list[charts.EndpointShare] = []
+    endpoint_chart = Markup("")
+    if number < ENDPOINT_CHARTS:
+        shares = charts.endpoint_shares(*_endpoint_counts(group))
+    if shares:
+        endpoint_chart = charts.endpoint_chart(shares, f"Endpoints of {name}", f"c{number}-mix")
     return Card(
         lead=lead,
         others=others,
-        chart=draw(series, f"Requests of {name} per day", f"c{number}") if series else Markup(""),
+        chart=chart,
         has_range=series is not None and series.has_range,
-        endpoint_chart=charts.endpoint_chart(shares, f"Endpoints of {name}", f"c{number}-mix")
-        if shares
-        else Markup(""),
+        endpoint_chart=endpoint_chart,
         shares=shares,
-        folded=number >= OPEN_CARDS,
+        folded=folded,
     )
 
 

@@ -97,11 +97,15 @@ def days_chart(series: Series, label: str, chart_id: str) -> Markup:
 def summary(series: Series) -> str:
     """Describe the chart in words, for screen readers."""
     current = series.counts[-1]
-    count = "no data" if series.missing[-1] or current is None else counted(current, "request")
+    earlier = series.observed_counts
+    count = "no data"
+    if current is not None and not series.missing[-1]:
+        count = counted(current, "request")
+        earlier = earlier[:-1]
     parts = [f"{counted(len(series.days), 'day')} to {long_day(series.days[-1])}. The evaluated day: {count}."]
     if series.low is not None and series.high is not None:
         parts.append(f"Expected between {number(series.low)} and {number(series.high)}.")
-    if earlier := (series.observed_counts if count == "no data" else series.observed_counts[:-1]):
+    if earlier:
         parts.append(f"Days before: {min(earlier):,} to {max(earlier):,}.")
     if missing := sum(series.missing):
         parts.append(f"No data for {counted(missing, 'day')}.")
@@ -158,9 +162,7 @@ def endpoint_chart(shares: Sequence[EndpointShare], label: str, chart_id: str) -
 
     The table below the chart on the page is its legend.
     """
-    description = "; ".join(
-        f"{share.endpoint} usually {share.usual:.0%}, on this day {share.current:.0%}" for share in shares
-    )
+    parts = [f"{share.endpoint} usually {share.usual:.0%}, on this day {share.current:.0%}" for share in shares]
     usual_bar = _stack([(share.shade, share.usual) for share in shares], 4)
     current_bar = _stack([(share.shade, share.current) for share in shares], 26)
     return Markup(
@@ -168,7 +170,7 @@ def endpoint_chart(shares: Sequence[EndpointShare], label: str, chart_id: str) -
         '<title id="{0}-t">{1}</title><desc id="{0}-d">{2}</desc>'
         '<text x="-8" y="13" text-anchor="end">usual</text>'
         '<text x="-8" y="35" text-anchor="end">this day</text>{3}</svg>'
-    ).format(chart_id, visible(label), visible(description), _trusted(usual_bar + current_bar))
+    ).format(chart_id, visible(label), visible("; ".join(parts)), _trusted(usual_bar + current_bar))
 
 
 def short_day(day: date) -> str:
@@ -182,6 +184,7 @@ def number(value: float | None) -> str:
         return "–"
     if value == int(value) or abs(value) >= 100:
         return f"{value:,.0f}"
+    # Two significant digits keep a small expected value, such as 0.06, apart from zero.
     return f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"
 
 
@@ -195,6 +198,7 @@ def compact(value: float) -> str:
 
 def ticks(top: float) -> list[float]:
     """Zero and up to three round steps, none above ``top``; whole numbers, because requests are."""
+    # With fewer than four requests the steps would be fractions of a request.
     power = 10.0 ** math.floor(math.log10(max(top, 4) / 4))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor * 4 > top)
     step = max(1.0, step)

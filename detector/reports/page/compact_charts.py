@@ -43,7 +43,9 @@ def heat_map_row(series: Series, label: str) -> Markup:
             gaps += cell
         elif count:
             paths[min(SHADES - 1, SHADES * count // top)] += cell
-    current = "" if series.missing[-1] or not series.counts[-1] else f"M{len(series.days) - 1} .5h1"
+    current = ""
+    if series.counts[-1] and not series.missing[-1]:
+        current = f"M{len(series.days) - 1} .5h1"
     shades = "".join(f'<path class="heat-{shade}" d="{path}"/>' for shade, path in enumerate(paths) if path)
     return Markup(
         '<svg class="heat" role="img" aria-label="{0}" width="100%" height="18" '
@@ -74,7 +76,10 @@ def _plot(series: Series, top: float) -> str:
         # The smallest count is still one pixel high, so that a bar is visible.
         heights.append(max(1, round(PLOT * count / top)) if count and not missing else 0)
     width = STEP * len(heights)
-    past = "".join(f"v-{height}m{STEP} {height}" if height else f"m{STEP} 0" for height in heights[:-1])
+    # Relative moves are shorter than coordinates. A bar is a line up and a move to the foot of the next bar.
+    past = ""
+    for height in heights[:-1]:
+        past += f"v-{height}m{STEP} {height}" if height else f"m{STEP} 0"
     gaps = "".join(
         f"M{STEP * position + 5} 0v{PLOT}" for position, missing in enumerate(series.missing) if missing
     )

@@ -99,6 +99,7 @@ def _reach(report: RunReport) -> str:
     failed = len(report.sources) - len(answered)
     if failed:
         return f"{failed} of {counted(len(report.sources), 'source')} did not deliver"
+    # The source whose data end first decides how far the day is covered.
     marks = [source.watermark for source in answered if source.watermark is not None]
     reach = _until(min(marks), report.day) if marks else "data"
     return f"{reach} from {counted(len(answered), 'source')}"
@@ -108,7 +109,9 @@ def _until(watermark: datetime, day: Day) -> str:
     if watermark >= day.end:
         return "data for the whole day"
     local = watermark.astimezone(day.timezone)
-    return f"data to {local:%H:%M}" if local.date() == day.date else f"data to {local_time(watermark, day)}"
+    if local.date() == day.date:
+        return f"data to {local:%H:%M}"
+    return f"data to {local_time(watermark, day)}"
 
 
 def _judged(report: RunReport) -> tuple[str, str]:
@@ -121,9 +124,10 @@ def _judged(report: RunReport) -> tuple[str, str]:
 
 def _budget(report: RunReport) -> tuple[str, str]:
     budget = report.summary.budget
-    basis = "" if budget.calibrated else "; default thresholds while the history is short"
     note = f"from statistical detectors; about {charts.number(budget.expected)} expected by chance"
-    return counted(budget.raised, "alarm"), note + basis
+    if not budget.calibrated:
+        note += "; default thresholds while the history is short"
+    return counted(budget.raised, "alarm"), note
 
 
 def _fleet_comparison(report: RunReport) -> str:
@@ -183,5 +187,7 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
 
 
 def _source(source: SourceStatus, day: Day) -> str:
-    reach = f"data to {local_time(source.watermark, day)}" if source.watermark else "end of the data unknown"
+    reach = "end of the data unknown"
+    if source.watermark:
+        reach = f"data to {local_time(source.watermark, day)}"
     return f"{source.kind}, {source.shape}, {source.error or reach}"

@@ -15,13 +15,11 @@ def key_series(report: RunReport, position: int, volume_finding: Finding | None 
     ``volume_finding`` is a finding about the key's number of requests. The series takes its expected range.
     """
     trends = report.trends
-    requests = trends.requests[position].tolist()
-    known = trends.known[position].tolist()
-    series = Series(
-        days=trends.days,
-        counts=[count if exists else None for count, exists in zip(requests, known, strict=True)],
-        missing=trends.missing.tolist(),
-    )
+    counts: list[int | None] = trends.requests[position].tolist()
+    for day, known in enumerate(trends.known[position]):
+        if not known:
+            counts[day] = None
+    series = Series(trends.days, counts, trends.missing.tolist())
     if volume_finding is None:
         return series
     return replace(series, expected=volume_finding.expected, low=volume_finding.low, high=volume_finding.high)

@@ -66,6 +66,7 @@ def usage_table(report: RunReport) -> dict[str, Any]:
     """The rows to show first, the rows to show on demand, the rows for the script, and the numbers of rows."""
     tags = _tags(report.findings)
     has_finding = report.usage["key_id"].isin(list(tags)).to_numpy()
+    # A finding links to the row of its key, so these keys have a row at any rank.
     chosen = has_finding | (np.arange(len(report.usage)) < TABLE_ROWS)
     positions = {key_id: position for position, key_id in enumerate(report.trends.key_ids)}
     rows: list[Row] = []
@@ -126,6 +127,9 @@ def _row(report: RunReport, record: Mapping[Any, Any], tags: list[Tag], position
     requests = int(record["request_count"])
     used = instant_in(record["last_activity"])
     share = int(record["error_count"]) / requests if requests else 0.0
+    spark = Markup("")
+    if position is not None:
+        spark = charts.sparkline(key_series(report, position))
     return Row(
         key_id=str(record["key_id"]),
         name=text_in(record["name"]) or str(record["key_id"]),
@@ -138,7 +142,7 @@ def _row(report: RunReport, record: Mapping[Any, Any], tags: list[Tag], position
         used=_sortable(used, report.day),
         silent="" if requests or not has_data(report) else silence(used, report.day),
         tags=tags,
-        spark=Markup("") if position is None else charts.sparkline(key_series(report, position)),
+        spark=spark,
         severity=_worst(tags),
     )
 

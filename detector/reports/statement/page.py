@@ -176,7 +176,10 @@ def _receipt(statement: Statement) -> Iterator[tuple[str, str]]:
     month = statement.month
     yield "Month", f"{month.first} to {month.last}, in {statement.timezone.key}"
     yield "Days", f"{len(statement.days.stored)} of {len(month.days())}"
-    yield "State", "final" if statement.final else "not final: a later statement of this month may differ"
+    if statement.final:
+        yield "State", "final"
+    else:
+        yield "State", "not final: a later statement of this month may differ"
     yield "Rounding", "the total to the nearest unit; shares up or down, so that every column adds up"
     yield "Owner of a request", "the team that owned its key on that day"
     yield "Generated", str(plain(statement.generated_at))

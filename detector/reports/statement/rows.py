@@ -13,6 +13,7 @@ def rows(statement: Statement) -> Iterator[dict[str, Any]]:
 
     A field that does not apply to a charge is None.
     """
+    # Within one month the names of prices are unique.
     prices = {price.name: price for price in statement.prices}
     owners = statement.owners[list(OWNER_COLUMNS)].itertuples(index=False, name=None)
     details = {

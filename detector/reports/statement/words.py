@@ -86,4 +86,7 @@ def _named(days: tuple[date, ...]) -> str:
             runs[-1].append(day)
         else:
             runs.append([day])
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    parts = []
+    for run in runs:
+        parts.append(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]))
+    return ", ".join(parts)

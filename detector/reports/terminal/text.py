@@ -52,14 +52,17 @@ def _triage(report: RunReport) -> list[str]:
 
 def _subject(finding: Finding) -> str:
     subject = finding.key_id or FLEET
-    name = f" ({finding.name})" if finding.name and finding.name != finding.key_id else ""
-    return f"{finding.title}: {subject}{name}"
+    if finding.name and finding.name != finding.key_id:
+        subject += f" ({finding.name})"
+    return f"{finding.title}: {subject}"
 
 
 def _coverage(report: RunReport) -> list[str]:
     coverage = report.coverage
     budget = report.summary.budget
-    state = "complete" if coverage.complete else "incomplete: " + " ".join(coverage.problems[:1])
+    state = "complete"
+    if not coverage.complete:
+        state = "incomplete: " + " ".join(coverage.problems[:1])
     allowed = budget.alerts_per_1000_keys
     lines = [
         f"Findings    {counts.sentence(report.summary)}",
