@@ -11,7 +11,7 @@ from pathlib import Path
 
 from detector.config.config import Config
 from detector.delivery import open_channels
-from detector.delivery.outbox import Delivered, Outbox, sentence, untold
+from detector.delivery.outbox import Delivered, Outbox, sentence, unreported
 from detector.detectors import detector_classes
 from detector.judging import triage
 from detector.judging.judging import Judged, judge
@@ -142,14 +142,15 @@ def not_ready(job: Job, judged: Judged) -> NotReadyError:
 
 def recall_undelivered(job: Job) -> list[StoredMessage]:
     """What earlier runs could not deliver for good; this day's report names it, once."""
-    undelivered = untold(job.state)
+    undelivered = unreported(job.state)
     job.fail(*(sentence(stored) for stored in undelivered))
     return undelivered
 
 
 def pull_what_is_needed(job: Job, day: date) -> list[date]:
     """Pull what judging a day needs and the history lacks; a source that fails is recorded."""
-    config, history = job.config, job.history
+    config = job.config
+    history = job.history
     first = day - timedelta(days=config.history.first_pull_days)
     incomplete = days_judged(job.state).get(day) is False
     try:
@@ -233,8 +234,9 @@ def prepare_messages(
             messages += channel.messages(reports)
         except Exception as error:  # one failing channel must not cost the others
             job.fail(f"nothing could be prepared for {channel.name}: {type(error).__name__}: {error}")
-    told, hold = [stored.id for stored in undelivered], DIGEST_HOLD if sending is Sending.LATER else timedelta(0)
-    return Outgoing(messages, job.now, again, told, hold)
+    reported = [stored.id for stored in undelivered]
+    hold = DIGEST_HOLD if sending is Sending.LATER else timedelta(0)
+    return Outgoing(messages, job.now, again, reported, hold)
 
 
 def send_waiting(job: Job) -> Delivered:
@@ -249,7 +251,8 @@ def send_digest(job: Job, results: Sequence[RunResult]) -> list[str]:
 
     Until this has put the digest in their place, the days' own messages wait; a crash before it loses nothing.
     """
-    reports, again = [result.report for result in results], any(result.amended for result in results)
+    reports = [result.report for result in results]
+    again = any(result.amended for result in results)
     outgoing = prepare_messages(job, reports, Sending.NOW, again=again)
     if outgoing is not None:
         queue(job.state, [report.day.date for report in reports], outgoing)

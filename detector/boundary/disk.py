@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever reads half of one."""
+"""Writes files so that no reader ever sees half of one."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-SCRAP, SCRATCH = ".detector.tmp", "detector-scratch-"
-"""How names end under which something is half-written, and how those of folders for a while begin."""
+TEMPORARY_SUFFIX = ".detector.tmp"
+"""The end of the name of every file or folder that is not completely written."""
+SCRATCH_PREFIX = "detector-scratch-"
+"""The beginning of the name of every scratch folder."""
 
 
 @contextmanager
 def whole_file(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
-    """A file to write to that stands at ``path`` once the block has ended well, and not at all otherwise.
+    """A file to write to. It replaces the file at ``path`` at the end of the block, unless the block fails.
 
-    The bytes go to a temporary name in the same directory, reach the disk, and take the final name in
-    one rename; a reader, a crash or a full disk sees the old file or the new one, and no scraps stay
-    behind. Missing folders are made. The file gets the permissions any newly opened file would have, unless
-    ``mode`` says otherwise.
+    The bytes go to a temporary file in the same folder. This file is flushed to the disk and then renamed. After a
+    crash or on a full disk, ``path`` is still the old file. A block that fails leaves no temporary file; only a
+    killed process does. Missing folders are created. The file gets the permissions of any new file, or ``mode``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SCRAP)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY_SUFFIX)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -43,31 +44,33 @@ def whole_file(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` as a whole or not at all."""
+    """Write a file as a whole or not at all, as ``whole_file`` does."""
     with whole_file(path) as file:
         file.write(data)
 
 
 @contextmanager
 def scratch_folder() -> Iterator[str]:
-    """A private folder for intermediate files that goes with the block.
+    """A private folder for intermediate files, which is removed at the end of the block.
 
-    A process that is killed leaves its folder, perhaps with parts of logs in it; the next one that asks for a
-    folder removes it. Whose owner is alive shows a lock on the file in it, which dies with its process.
+    A killed process leaves its folder, perhaps with parts of logs in it. The next process that needs a scratch
+    folder removes it. Each process holds a lock on a file in its folder, and the lock ends with the process. A
+    folder with a free lock therefore belongs to no living process.
     """
-    with TemporaryDirectory(prefix=SCRATCH) as folder, open(Path(folder, "locking"), "wb") as lock:
+    with TemporaryDirectory(prefix=SCRATCH_PREFIX) as folder, open(Path(folder, "locking"), "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        os.rename(lock.name, Path(folder, "lock"))  # it is under this name only once it is locked
-        for lock_file in Path(folder).parent.glob(f"{SCRATCH}*/lock"):
+        os.rename(lock.name, Path(folder, "lock"))  # a file of this name is always locked while its process lives
+        for lock_file in Path(folder).parent.glob(f"{SCRATCH_PREFIX}*/lock"):
             if lock_file.parent != Path(folder):
                 _remove_abandoned(lock_file)
         yield folder
 
 
 def _remove_abandoned(lock_file: Path) -> None:
-    """Remove a folder of this user whose owner is gone. Others share the place, so no link is followed."""
+    """Remove a scratch folder of this user whose process has ended."""
     folder = lock_file.parent
-    with suppress(OSError):  # somebody else's, locked, or just gone
+    # Other users write to the same parent folder, so a link is never followed.
+    with suppress(OSError):  # the folder belongs to another user, is locked, or has just been removed
         status = folder.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             return
@@ -83,7 +86,7 @@ def checksum(path: Path) -> str:
 
 
 def _umask() -> int:
-    """The process's file mode mask; it can only be read by setting it."""
+    """The file mode mask of the process. The only way to read it is to set it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from detector.boundary.text import visible
 
 MASK = "***"
-SHORTEST, SHORTEST_STEP = 4, 8
+SHORTEST = 4
+SHORTEST_STEP = 8
 LONGEST = 300
 
 

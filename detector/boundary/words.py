@@ -8,17 +8,19 @@ from datetime import date
 def counted(count: float, one: str, several: str | None = None) -> str:
     """A number with the words that agree with it: ``1 key``, ``2,300 keys``, ``1 key needs``, ``2 keys need``.
 
-    ``several`` is needed where it is more than ``one`` with an s. A fraction is rounded to a whole number.
+    The default of ``several`` is ``one`` with an s. A fraction is rounded to a whole number.
     """
     number = f"{count:,.0f}" if isinstance(count, float) else f"{count:,}"
-    return f"{number} {one if number == '1' else several or f'{one}s'}"
+    if number == "1":
+        return f"{number} {one}"
+    return f"{number} {several or f'{one}s'}"
 
 
 def singular_or_plural(count: float, one: str, several: str | None = None) -> str:
-    """The words that agree with a number, where the number itself stands elsewhere or has decimals."""
+    """The words that agree with a number, without the number itself."""
     return one if count == 1 else several or f"{one}s"
 
 
 def long_day(day: date) -> str:
-    """A day as people write it: 4 November 2026."""
+    """A day in long form: 4 November 2026."""
     return f"{day.day} {day:%B %Y}"

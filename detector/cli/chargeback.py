@@ -1,4 +1,4 @@
-"""``chargeback``: what a month's usage costs."""
+"""``chargeback``: the statement of a month's costs by team and key."""
 
 # ruff: noqa: PLC0415  heavy imports wait until needed
 
@@ -22,22 +22,25 @@ from detector.config.plugins import STATEMENT_FORMATS
       python -m detector chargeback --month 2026-10 --format html --out october.html
       python -m detector chargeback --month 2026-10 --format focus > focus.csv""",
 )
-@click.option("--month", metavar="YYYY-MM", help="The month; by default the one that ended last.")
+@click.option("--month", metavar="YYYY-MM", help="The month; the last complete month by default.")
 @click.option(
     "--format",
-    "form",
+    "format_name",
     type=click.Choice(list(STATEMENT_FORMATS)),
     default="text",
     show_default=True,
-    help="Which rendering.",
+    help="Format of the statement.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout by default.")
 @configured
-def chargeback(path: Path, overrides: Sequence[str], month: str | None, form: str, out: Path | None) -> None:
-    """Split what a month's requests cost, and shared costs, by team and key.
+def chargeback(
+    path: Path, overrides: Sequence[str], month: str | None, format_name: str, out: Path | None
+) -> None:
+    """Split the costs of a month's requests and the shared costs by team and key.
 
-    Prices and shared costs are those of the section chargeback. Days that the history lacks are pulled first.
-    Says what is missing and whether the statement can still change; exit 4 where days are missing.
+    The section chargeback holds the prices and shared costs. The command first pulls the days that the history
+    lacks. It says which days are missing and whether the statement can still change. The exit code is 4 if days
+    are missing.
     """
     from detector.boundary.disk import write_atomically
     from detector.chargeback.statement import Month
@@ -47,17 +50,18 @@ def chargeback(path: Path, overrides: Sequence[str], month: str | None, form: st
     from detector.reports.statement import statement_format
     from detector.reports.statement.words import remarks
 
-    config, now = load_config(path, overrides), datetime.now(UTC)
+    config = load_config(path, overrides)
+    now = datetime.now(UTC)
     wanted = Month.parse(month) if month is not None else last_month(config, now)
     with watched("Pulling") as progress:
         made = statement(config, wanted, now, progress)
-    text = statement_format(form).render(made)
+    text = statement_format(format_name).render(made)
     if out is None:
         click.echo(text, nl=False)
     else:
         write_atomically(out, text.encode())
         click.echo(out)
-    if form != "text" or out is not None:
+    if format_name != "text" or out is not None:
         for line in remarks(made):
             click.echo(f"detector: {safe(line)}", err=True)
     sys.exit(PARTIAL if made.days.missing else DONE)

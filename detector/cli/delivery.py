@@ -1,4 +1,4 @@
-"""``deliver``: send what waits in the outbox, list it, or try the channels."""
+"""``deliver``: send the waiting messages of the outbox, list them, or test the channels."""
 
 # ruff: noqa: PLC0415  heavy imports wait until needed
 
@@ -30,16 +30,18 @@ if TYPE_CHECKING:
       python -m detector deliver --now
       python -m detector deliver --test""",
 )
-@click.option("--list", "listed", is_flag=True, help="Show what waits and what failed for good; send nothing.")
-@click.option("--now", "at_once", is_flag=True, help="Also send what waits for a later attempt.")
+@click.option(
+    "--list", "listed", is_flag=True, help="List waiting messages and those that failed for good; send nothing."
+)
+@click.option("--now", "at_once", is_flag=True, help="Also send messages that wait for a later attempt.")
 @click.option(
     "--test", "trial", is_flag=True, help="Send one harmless message to every recipient of every channel."
 )
 @configured
 def deliver(path: Path, overrides: Sequence[str], listed: bool, at_once: bool, trial: bool) -> None:
-    """Send what is due in the outbox: the messages of runs that were not accepted yet.
+    """Send the due messages of the outbox: those of earlier runs that no receiver has accepted yet.
 
-    Every run does the same when it ends; between runs, this may be called every few minutes.
+    Every run does the same when it ends. Between runs, you may call this command every few minutes.
     """
     from detector.state.database import State
 
@@ -66,17 +68,19 @@ def _drain(config: Config, state: State, at_once: bool) -> int:
 
 
 def _list(state: State) -> int:
-    """One line a message, and below it what went wrong."""
+    """Print one line per undelivered message, and its last error below it."""
     from detector.delivery.outbox import kept
     from detector.state.messages import WAITING
 
     stored = kept(state)
     for item in stored:
-        message, when = item.message, f"next attempt from {item.next_attempt_at:%Y-%m-%d %H:%M} UTC"
-        state_of = when if item.status == WAITING else "failed for good"
-        tries = counted(item.attempts, "attempt")
-        who = f"{message.channel} to {message.recipient}"
-        click.echo(safe(f"{message.day}  {who}  {message.subject}  [{tries}, {state_of}]"))
+        message = item.message
+        status = "failed for good"
+        if item.status == WAITING:
+            status = f"next attempt from {item.next_attempt_at:%Y-%m-%d %H:%M} UTC"
+        attempts = counted(item.attempts, "attempt")
+        receiver = f"{message.channel} to {message.recipient}"
+        click.echo(safe(f"{message.day}  {receiver}  {message.subject}  [{attempts}, {status}]"))
         if item.error:
             click.echo(safe(f"            {item.error}"))
     if not stored:
@@ -85,7 +89,7 @@ def _list(state: State) -> int:
 
 
 def _try(config: Config) -> int:
-    """Send a test message to every recipient; what each said."""
+    """Send a test message to every recipient, print each result, and return the exit code."""
     from detector.delivery import open_channels
     from detector.model.errors import DeliveryError
 

@@ -33,7 +33,9 @@ ENDPOINTS = (
     "PUT /v1/stock/{}", "GET /v1/analytics/usage/by-key",
 )  # fmt: skip
 RECON = tuple(f"GET /v1/admin/{name}" for name in ("users", "keys", "billing", "exports", "audit", "roles"))
-NEVER_USED, RETIRED, REVOKED = 12, 10, 6
+NEVER_USED = 12
+RETIRED = 10
+REVOKED = 6
 
 
 @dataclass
@@ -112,7 +114,8 @@ def make(out: Path, progress: Progress = no_progress) -> Path:
 def _keys(rng: Generator) -> list[Key]:
     keys = []
     for number in range(300):
-        service, team = SERVICES[number % len(SERVICES)], TEAMS[number % len(TEAMS)]
+        service = SERVICES[number % len(SERVICES)]
+        team = TEAMS[number % len(TEAMS)]
         environment = "live" if rng.random() < 0.75 else "test"
         size = int(rng.integers(1, 6))
         keys.append(
@@ -226,7 +229,8 @@ def _requests(
     seconds = rng.integers(0, 86_400, size=count)
     paths = rng.choice(len(key.endpoints), size=count, p=np.array(key.weights))
     failed = rng.random(count) < key.error_rate
-    ids, hosts = rng.integers(1000, 9999, size=count), rng.integers(1, 4, size=count)
+    ids = rng.integers(1000, 9999, size=count)
+    hosts = rng.integers(1, 4, size=count)
     midnight = datetime.combine(day, datetime.min.time(), UTC)
     for second, path, error, number, host in zip(seconds, paths, failed, ids, hosts, strict=True):
         moment = midnight + timedelta(seconds=int(second))

@@ -40,7 +40,9 @@ class Inspection:
 
 def inspect(source: Source, timezone: ZoneInfo, now: datetime) -> Inspection:
     """Read the source's columns, register, reach, first use and last days. Raises SourceError."""
-    columns, registered, watermark = source.columns(), len(source.keys()), source.watermark()
+    columns = source.columns()
+    registered = len(source.keys())
+    watermark = source.watermark()
     not_guaranteed = source.not_guaranteed() if isinstance(source, LimitedSource) else ()
     if watermark is None:
         return Inspection(columns, registered, None, None, None, {}, None, (), not_guaranteed)

@@ -106,7 +106,8 @@ def run(
     if no_deliver and resend:
         raise ConfigError("--no-deliver and --resend contradict each other")
     sending = Sending.NEVER if no_deliver else Sending.AGAIN if resend else Sending.NOW
-    config, now = load_config(path, overrides), datetime.now(UTC)
+    config = load_config(path, overrides)
+    now = datetime.now(UTC)
     log_format = config.monitoring.log_format
     bars = log_format == "console" and sys.stderr.isatty()
     with (
@@ -177,7 +178,8 @@ def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> N
     """Pull past days into the history without evaluating them. Stored days are kept."""
     _require_order(first, last)
     job = _job(path, overrides)
-    pulled, total = _pull(job, first, last), (last - first).days + 1
+    pulled = _pull(job, first, last)
+    total = (last - first).days + 1
     lacking = len(job.history.missing(first, last))
     there = total - len(pulled) - lacking
     already = counted(there, "was there already", "were there already")
@@ -376,7 +378,8 @@ def status(path: Path, overrides: Sequence[str]) -> None:
     click.echo(f"last day    {day or 'none evaluated yet'}{interim}")
     click.echo(f"next run    {_coming(nightly_trigger(job.config), job.now)}")
     if job.config.chargeback.wanted:
-        month, following = last_month(job.config, job.now), _coming(chargeback_trigger(job.config), job.now)
+        month = last_month(job.config, job.now)
+        following = _coming(chargeback_trigger(job.config), job.now)
         click.echo(f"statement   {month} {written(job.config, month)}, the next one {following}")
     if is_behind(job.config, job.now):
         raise DetectorError(f"behind: the last judged day is {day}; is `detector schedule` or cron running?")

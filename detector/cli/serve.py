@@ -1,4 +1,4 @@
-"""``serve`` and ``token``: the by-key endpoint over the history, and who may ask it."""
+"""``serve`` and ``token``: the by-key endpoint over the history, and the tokens of its callers."""
 
 # ruff: noqa: PLC0415  heavy imports wait until needed
 
@@ -33,14 +33,18 @@ LONGEST_NAME = 100
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="The port; 0 chooses a free one.",
 )
 @configured
 def serve(path: Path, overrides: Sequence[str], host: str, port: int) -> None:
-    """Answer GET /v1/analytics/usage/by-key from the history, and hand out the reports.
+    """Serve GET /v1/analytics/usage/by-key from the history, and the reports.
 
-    Callers need a token that `token create` made. Runs until SIGTERM or Ctrl-C; the access log goes to
-    stderr as JSON lines. It speaks plain HTTP: put a TLS proxy in front of it.
+    Callers need a token from `token create`. The server runs until SIGTERM or Ctrl-C, and writes its access log
+    to stderr as JSON lines. It uses plain HTTP, so put a TLS proxy in front of it.
     """
     config = load_config(path, overrides)
     try:
@@ -60,7 +64,7 @@ def serve(path: Path, overrides: Sequence[str], host: str, port: int) -> None:
       python -m detector token revoke warehouse""",
 )
 def token() -> None:
-    """Make, list and revoke the tokens of the by-key endpoint."""
+    """Create, list and revoke the tokens of the by-key endpoint."""
 
 
 @token.command(
@@ -69,10 +73,14 @@ def token() -> None:
       python -m detector token create --organization acme --name warehouse
       python -m detector token create --all-organizations --name siem --expires 2027-06-30""",
 )
-@click.option("--organization", metavar="ORG", help="Whose keys alone the token sees.")
-@click.option("--all-organizations", is_flag=True, help="The token sees every key, and the reports.")
-@click.option("--name", required=True, metavar="NAME", help="What it is for; in the log and to revoke it by.")
-@click.option("--expires", type=DAY, help="The last day on which it is accepted; it does not end by default.")
+@click.option(
+    "--organization", metavar="ORG", help="The token gives access to the keys of this organization only."
+)
+@click.option("--all-organizations", is_flag=True, help="The token gives access to every key and to the reports.")
+@click.option(
+    "--name", required=True, metavar="NAME", help="The name of the token in the log and for `token revoke`."
+)
+@click.option("--expires", type=DAY, help="The last day on which the token is accepted; without end by default.")
 @configured
 def create(
     path: Path,
@@ -82,16 +90,16 @@ def create(
     name: str,
     expires: date | None,
 ) -> None:
-    """Make a token and print it, this once: only its hash is stored."""
+    """Create a token and print it. Only its hash is stored, so it cannot be printed again."""
     from detector.state.tokens import ApiToken, add_token, hash_of, new_secret
 
     if (organization is None) != all_organizations or organization == "":
         raise ConfigError("say whose keys the token sees: --organization ORG, or --all-organizations")
     with _opened(path, overrides) as (config, state):
-        now, secret = datetime.now(UTC), new_secret()
+        now = datetime.now(UTC)
+        secret = new_secret()
         _require_new(state, name)
-        made = ApiToken(name, organization, hash_of(secret), now, _end(expires, now, config))
-        add_token(state, made)
+        add_token(state, ApiToken(name, organization, hash_of(secret), now, _end(expires, now, config)))
     sees = "all organizations" if organization is None else f"the keys of {safe(organization)!r}"
     until = f" until {expires}" if expires else ""
     click.echo(f"Token {safe(name)!r} sees {sees}{until}. It is shown this once:", err=True)
@@ -104,21 +112,21 @@ def create(
     epilog="""Example:
       python -m detector token list --all""",
 )
-@click.option("--all", "everything", is_flag=True, help="Also those that were revoked or have expired.")
+@click.option("--all", "everything", is_flag=True, help="Also list revoked and expired tokens.")
 @configured
 def list_tokens(path: Path, overrides: Sequence[str], everything: bool) -> None:
-    """List the tokens that are accepted: name, organization, made and ends. Never the tokens themselves."""
+    """List the accepted tokens with their names, organizations and days, but without their secrets."""
     from detector.state.tokens import all_tokens
 
     with _opened(path, overrides) as (_, state):
         now = datetime.now(UTC)
-        for made in all_tokens(state):
-            if not (everything or made.is_valid(now)):
+        for stored in all_tokens(state):
+            if not (everything or stored.is_valid(now)):
                 continue
-            sees = "all organizations" if made.organization is None else safe(made.organization)
-            end = f", until {made.expires_at:%Y-%m-%d %H:%M} UTC" if made.expires_at else ""
-            gone = f", revoked {made.revoked_at:%Y-%m-%d}" if made.revoked_at else ""
-            click.echo(f"{safe(made.name)}  {sees}  made {made.created_at:%Y-%m-%d}{end}{gone}")
+            sees = "all organizations" if stored.organization is None else safe(stored.organization)
+            end = f", until {stored.expires_at:%Y-%m-%d %H:%M} UTC" if stored.expires_at else ""
+            revoked = f", revoked {stored.revoked_at:%Y-%m-%d}" if stored.revoked_at else ""
+            click.echo(f"{safe(stored.name)}  {sees}  made {stored.created_at:%Y-%m-%d}{end}{revoked}")
 
 
 @token.command(
@@ -129,12 +137,12 @@ def list_tokens(path: Path, overrides: Sequence[str], everything: bool) -> None:
 @click.argument("name")
 @configured
 def revoke(path: Path, overrides: Sequence[str], name: str) -> None:
-    """Revoke a token for good. A running server learns of it within five seconds."""
+    """Revoke a token for good. A running server refuses it within five seconds."""
     from detector.state.tokens import all_tokens, revoke_tokens
 
     with _opened(path, overrides) as (_, state):
         if not revoke_tokens(state, name, datetime.now(UTC)):
-            others = [made.name for made in all_tokens(state) if made.revoked_at is None]
+            others = [stored.name for stored in all_tokens(state) if stored.revoked_at is None]
             hint = did_you_mean(name, others) or "; `token list` shows what there is"
             raise ConfigError(f"there is no token {safe(name)!r} to revoke{hint}")
     click.echo(f"Token {safe(name)!r} revoked.")
@@ -154,12 +162,12 @@ def _require_new(state: State, name: str) -> None:
 
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         raise ConfigError(f"--name: up to {LONGEST_NAME} characters that can be seen")
-    if any(made.name == name and made.revoked_at is None for made in all_tokens(state)):
+    if any(stored.name == name and stored.revoked_at is None for stored in all_tokens(state)):
         raise ConfigError(f"there is a token {safe(name)!r} already; revoke it first, or choose another name")
 
 
 def _end(expires: date | None, now: datetime, config: Config) -> datetime | None:
-    """The first instant at which a token is not accepted any more."""
+    """The first instant at which a token is no longer accepted; None for a token without end."""
     from detector.model.day import Day
 
     if expires is None:

@@ -1,4 +1,4 @@
-"""``triage``: the commands by which people say what findings are, and until when to be quiet about them."""
+"""``triage``: the commands by which people acknowledge, mute and assess findings."""
 
 # ruff: noqa: PLC0415  heavy imports wait until needed
 
@@ -33,7 +33,7 @@ NEAR = 3
 
 
 class Target(NamedTuple):
-    """What a command is about: one finding, or the findings of a key, a team or keys of a pattern."""
+    """The target of a command: one finding, or the findings of a key, of a team or of all keys of a pattern."""
 
     kind: str
     value: str
@@ -50,14 +50,14 @@ class Target(NamedTuple):
       python -m detector triage list --all""",
 )
 def triage() -> None:
-    """Say what findings are: acknowledge, mute, and tell real ones from false alarms.
+    """Acknowledge findings, mute them, and say whether they are real.
 
-    Reports show what was said from their next run or rendering on, for past days too.
+    A report shows the entries from its next run or rendering on, for past days too.
     """
 
 
 def _targeted(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that name a target, gathered into ``target``; None where none was given."""
+    """Add the options that name a target, and pass them on as one ``target``; None if no option is given."""
 
     @functools.wraps(command)
     def gathered(
@@ -75,11 +75,11 @@ def _targeted(command: Callable[..., Any]) -> Callable[..., Any]:
         )
 
     for option, name, metavar, words in (
-        ("--type", "kind", "TYPE", "Of a key, team or pattern, only findings of this type."),
-        ("--pattern", "pattern", "GLOB", "All keys whose id or name matches, as in 'loadtest-*'."),
-        ("--team", "team", "TEAM", "All keys of this team."),
-        ("--key", "key", "KEY_ID", "This key."),
-        ("--finding", "finding", "ID", f"This finding: its id, or the first {SHORTEST_ID} or more characters."),
+        ("--type", "kind", "TYPE", "Only the findings of this type, of a key, team or pattern."),
+        ("--pattern", "pattern", "GLOB", "The findings of all keys whose id or name matches, as in 'loadtest-*'."),
+        ("--team", "team", "TEAM", "The findings of all keys of this team."),
+        ("--key", "key", "KEY_ID", "The findings of this key."),
+        ("--finding", "finding", "ID", f"This finding: its id, or at least its first {SHORTEST_ID} characters."),
     ):
         gathered = click.option(option, name, metavar=metavar, help=words)(gathered)
     return gathered
@@ -98,8 +98,10 @@ def _target(given: dict[str, str], kind: str | None) -> Target | None:
     return Target(name, _storable(value), kind)
 
 
-def _said_by(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--by", metavar="NAME", help="Who says so; your login name by default.")(command)
+def _author(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--by", metavar="NAME", help="Your name for the entry; the login name by default.")(
+        command
+    )
 
 
 @triage.command(
@@ -110,9 +112,11 @@ def _said_by(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @_targeted
 @click.option("--reason", metavar="TEXT", help="Why, in a few words.")
-@click.option("--from", "first", type=DAY, help="First day; the latest judged one by default.")
-@click.option("--until", "last", type=DAY, help="Last day, included; a finding's episode, or no end, by default.")
-@_said_by
+@click.option("--from", "first", type=DAY, help="First day; the latest evaluated day by default.")
+@click.option(
+    "--until", "last", type=DAY, help="Last day, included; by default the end of a finding's episode, else none."
+)
+@_author
 @configured
 def ack(
     path: Path,
@@ -123,13 +127,15 @@ def ack(
     last: date | None,
     by: str | None,
 ) -> None:
-    """Acknowledge findings: they stay in the report and its counts, marked as known."""
+    """Acknowledge findings. The report still shows and counts them, marked as known."""
     with _desk(path, overrides) as desk:
-        target, episode = desk.checked(target), None
-        if target.kind == "finding" and last is None:
-            episode = desk.sightings[target.value].episode if target.value in desk.sightings else None
+        target = desk.checked(target)
+        episode = None
+        # Without a last day, an acknowledged finding needs attention again when its next episode begins.
+        if target.kind == "finding" and last is None and target.value in desk.sightings:
+            episode = desk.sightings[target.value].episode
         entry = desk.entry("ack", target, reason, by, first or desk.day, last, episode=episode)
-        _tell("Acknowledged", desk.add(entry))
+        _confirm("Acknowledged", desk.add(entry))
 
 
 @triage.command(
@@ -139,10 +145,10 @@ def ack(
       python -m detector triage mute --pattern 'loadtest-*' --type usage_spike --reason test --until 2026-12-24""",
 )
 @_targeted
-@click.option("--reason", metavar="TEXT", help="Why; required, as others will ask.")
-@click.option("--from", "first", type=DAY, help="First day; the latest judged one by default.")
+@click.option("--reason", metavar="TEXT", help="Why; required, so that others understand the mute.")
+@click.option("--from", "first", type=DAY, help="First day; the latest evaluated day by default.")
 @click.option("--until", "last", type=DAY, help="Last day, included; required.")
-@_said_by
+@_author
 @configured
 def mute(
     path: Path,
@@ -153,9 +159,9 @@ def mute(
     last: date | None,
     by: str | None,
 ) -> None:
-    """Be quiet about findings until a day: out of the verdict and the counts, listed with the reason.
+    """Mute findings until a day. The verdict and the counts leave them out, and the report lists them apart.
 
-    Findings on the whole fleet, as on incomplete data, are muted by --finding alone.
+    Only --finding mutes a finding on the whole fleet, such as one about incomplete data.
     """
     if reason is None or not reason.strip():
         raise ConfigError("a mute needs a --reason, so that others know why the report is quiet")
@@ -163,7 +169,7 @@ def mute(
         raise ConfigError("a mute needs an end: --until YYYY-MM-DD, its last day")
     with _desk(path, overrides) as desk:
         entry = desk.entry("mute", desk.checked(target), reason, by, first or desk.day, last)
-        _tell("Muted", desk.add(entry))
+        _confirm("Muted", desk.add(entry))
 
 
 @triage.command(
@@ -176,9 +182,9 @@ def mute(
 @_targeted
 @configured
 def unmute(path: Path, overrides: Sequence[str], target: Target | None, number: int | None) -> None:
-    """End a mute, by its number in the report and in `triage list`, or all mutes of a target.
+    """End one mute by its number in the report or in `triage list`, or all mutes of a target.
 
-    It stops applying to every day, past ones included, and stays in the log.
+    An ended mute no longer applies to any day, not even to a past one. It stays in the log.
     """
     if (number is None) == (target is None):
         raise ConfigError("say which mute: its number, or one of --finding, --key, --team, --pattern")
@@ -186,7 +192,7 @@ def unmute(path: Path, overrides: Sequence[str], target: Target | None, number: 
         ended = desk.mutes(number, target)
         desk.end(ended)
         for entry in ended:
-            _tell("Ended", entry)
+            _confirm("Ended", entry)
 
 
 @triage.command(
@@ -197,9 +203,9 @@ def unmute(path: Path, overrides: Sequence[str], target: Target | None, number: 
 )
 @click.argument("verdict", type=click.Choice([verdict.value for verdict in Verdict]))
 @_targeted
-@click.option("--day", type=DAY, help="The day whose findings are meant; their latest by default.")
+@click.option("--day", type=DAY, help="The day of the findings; their latest day by default.")
 @click.option("--reason", metavar="TEXT", help="Why, in a few words.")
-@_said_by
+@_author
 @configured
 def verdict(
     path: Path,
@@ -212,15 +218,15 @@ def verdict(
 ) -> None:
     """Say whether findings were real: true, false, benign (real but harmless) or planned.
 
-    A verdict is on one episode of a finding; a later one replaces it. Reports show how many findings of each
-    type turned out real; planned ones are not counted.
+    A verdict applies to one episode of a finding, and a later verdict replaces it. Reports show how many findings
+    of each type were real; they do not count planned ones.
     """
     with _desk(path, overrides) as desk:
-        for sighting in desk.seen(desk.checked(target), day):
-            about = Target("finding", sighting.finding_id, sighting.type)
+        for sighting in desk.sightings_of(desk.checked(target), day):
+            finding = Target("finding", sighting.finding_id, sighting.type)
             facts = {"verdict": verdict, "episode": sighting.episode}
-            entry = desk.entry("verdict", about, reason, by, sighting.first_seen, None, **facts)
-            _tell(f"Verdict {verdict}", desk.add(entry, desk.replaced(entry)))
+            entry = desk.entry("verdict", finding, reason, by, sighting.first_seen, None, **facts)
+            _confirm(f"Verdict {verdict}", desk.add(entry, desk.replaced(entry)))
 
 
 @triage.command(
@@ -230,23 +236,23 @@ def verdict(
       python -m detector triage list
       python -m detector triage list --all --format json""",
 )
-@click.option("--all", "everything", is_flag=True, help="Also what ended, was taken back or replaced.")
+@click.option("--all", "everything", is_flag=True, help="Also list entries that are over, ended or replaced.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="Shape of the answer."
+    "--format", "format_name", type=click.Choice(["table", "json"]), default="table", help="Format of the list."
 )
 @configured
-def list_entries(path: Path, overrides: Sequence[str], everything: bool, form: str) -> None:
-    """List what was said and still holds: acknowledgements, mutes and verdicts."""
+def list_entries(path: Path, overrides: Sequence[str], everything: bool, format_name: str) -> None:
+    """List the acknowledgements, mutes and verdicts that still apply."""
     from detector.reports.terminal.triage import RENDERINGS
 
     with _desk(path, overrides) as desk:
         entries = [entry for entry in desk.entries() if everything or desk.holds(entry)]
-        click.echo(RENDERINGS[form](entries, desk.day), nl=False)
+        click.echo(RENDERINGS[format_name](entries, desk.day), nl=False)
 
 
 @dataclass(frozen=True)
 class _Desk:
-    """What the commands work on. ``day`` is the one people look at: the latest judged, else last day."""
+    """The state that the commands work on. ``day`` is the latest evaluated day; without one, yesterday."""
 
     config: Config
     state: State
@@ -255,7 +261,7 @@ class _Desk:
 
     @functools.cached_property
     def sightings(self) -> dict[str, Sighting]:
-        """The latest sighting of every finding there ever was, by id."""
+        """The latest sighting of every finding, by finding id."""
         return self._sightings_before(date.max)
 
     def entries(self) -> list[TriageEntry]:
@@ -277,7 +283,7 @@ class _Desk:
         end_entries(self.state, [entry.id for entry in entries], self.now)
 
     def checked(self, target: Target | None) -> Target:
-        """The target with its whole finding id; ConfigError for one that cannot be meant."""
+        """The target with its whole finding id; ConfigError for a missing target or one that does not exist."""
         if target is None:
             raise ConfigError("name a target: --finding, --key, --team or --pattern")
         if target.kind == "finding":
@@ -296,14 +302,22 @@ class _Desk:
         last: date | None,
         **facts: Any,
     ) -> TriageEntry:
-        """A new entry of the log, said now."""
+        """A new triage entry with the current time."""
         from detector.model.triage import TriageEntry
 
         if last is not None and last < first:
             raise ConfigError(f"--until {last} lies before the first day, {first}; --from sets another first day")
-        why, who = _one_line(reason or "") or None, _one_line(by or _login())
         return TriageEntry(
-            action, target.kind, target.value, target.type, why, who, first, last, created_at=self.now, **facts
+            action,
+            target.kind,
+            target.value,
+            target.type,
+            _one_line(reason or "") or None,
+            _one_line(by or _login()),
+            first,
+            last,
+            created_at=self.now,
+            **facts,
         )
 
     def holds(self, entry: TriageEntry) -> bool:
@@ -311,15 +325,15 @@ class _Desk:
         return entry.ended_at is None and (entry.until_day is None or entry.until_day >= self.day)
 
     def mutes(self, number: int | None, target: Target | None) -> list[TriageEntry]:
-        """The mutes to end; by its number also one whose last day has passed, as it still tells old days."""
+        """The mutes to end. A number may also name a mute that is over, because it still applies to old days."""
         mutes = [entry for entry in self.entries() if entry.action == "mute" and entry.ended_at is None]
         if number is not None:
             found = [entry for entry in mutes if entry.id == number]
             meant = f"with the number {number}"
         else:
             target = self.checked(target)
-            aims = [entry for entry in mutes if self.holds(entry)]
-            found = [entry for entry in aims if (entry.target_kind, entry.target) == target[:2]]
+            holding = [entry for entry in mutes if self.holds(entry)]
+            found = [entry for entry in holding if (entry.target_kind, entry.target) == target[:2]]
             found = [entry for entry in found if target.type in (None, entry.type)]
             meant = f"on {target.kind} {safe(target.value)!r}"
         if not found:
@@ -331,14 +345,14 @@ class _Desk:
         about = ("verdict", verdict.target, verdict.episode)
         return [entry.id for entry in self.entries() if (entry.action, entry.target, entry.episode) == about]
 
-    def seen(self, target: Target, day: date | None) -> list[Sighting]:
-        """The sightings a verdict is on: of a day, or of one finding its latest."""
+    def sightings_of(self, target: Target, day: date | None) -> list[Sighting]:
+        """The sightings of a target on a day; without a day, the latest sighting of a finding."""
         if day is not None and day > self.day:
-            raise ConfigError(f"the day {day} has not been judged yet; the latest is {self.day}")
+            raise ConfigError(f"the day {day} has not been evaluated yet; the latest is {self.day}")
         if target.kind == "finding" and day is None and target.value in self.sightings:
             return [self.sightings[target.value]]
         day = day or self.day
-        found = self._seen_on(target, day)
+        found = self._sightings_on(target, day)
         if not found:
             raise ConfigError(
                 f"no finding of {target.kind} {safe(target.value)!r} was seen on {day}{self._last(target)}"
@@ -350,15 +364,17 @@ class _Desk:
 
         return earlier_sightings(self.state, day)
 
-    def _seen_on(self, target: Target, day: date) -> list[Sighting]:
+    def _sightings_on(self, target: Target, day: date) -> list[Sighting]:
         from detector.judging.triage import covers
 
-        seen = self._sightings_before(day + timedelta(days=1)) if day < date.max else self.sightings
+        latest = self._sightings_before(day + timedelta(days=1)) if day < date.max else self.sightings
         template = self.entry("verdict", target, None, "", day, None)
-        current = [sighting for sighting in seen.values() if sighting.day == day]
-        return [
-            one for one, named in zip(current, self._named(current, day), strict=True) if covers(template, named)
-        ]
+        on_day = [sighting for sighting in latest.values() if sighting.day == day]
+        covered = []
+        for sighting, named in zip(on_day, self._named(on_day, day), strict=True):
+            if covers(template, named):
+                covered.append(sighting)
+        return covered
 
     def _named(self, sightings: Sequence[Sighting], day: date) -> Iterator[Named]:
         """The sightings with the names and teams that the day's register gave their keys."""
@@ -366,11 +382,12 @@ class _Desk:
         from detector.usage.history import History
 
         history = History(Path(self.config.history.path), self.config.zone)
-        stored = day in history.days()
-        register = history.read(day)[["key_id", "name", "team"]].to_numpy(dtype=object) if stored else ()
-        known = {key: tuple(text if isinstance(text, str) else None for text in rest) for key, *rest in register}
+        known: dict[str | None, list[str | None]] = {}
+        if day in history.days():
+            for key, *texts in history.read(day)[["key_id", "name", "team"]].to_numpy(dtype=object):
+                known[key] = [text if isinstance(text, str) else None for text in texts]
         for sighting in sightings:
-            name, team = known.get(sighting.key_id, (None, None))
+            name, team = known.get(sighting.key_id, [None, None])
             yield Named(sighting.finding_id, sighting.type, sighting.key_id, name, team)
 
     def _last(self, target: Target) -> str:
@@ -394,7 +411,7 @@ class _Desk:
         return found[0]
 
     def _near(self, start: str, ids: set[str]) -> str:
-        """The ids that begin most like what was typed; the latest findings where none does."""
+        """A hint with the ids that begin most like ``start``, or with the latest findings if no id does."""
         whole = {name[: len(start)]: name for name in sorted(ids)}
         near = [whole[text] for text in nearest(start, whole, most=NEAR)]
         latest = sorted(self.sightings, key=lambda name: (self.sightings[name].day, name), reverse=True)
@@ -406,9 +423,12 @@ class _Desk:
         from detector.judging.triage import SHOWN_ID
         from detector.model.finding import FLEET
 
-        seen = {name: self.sightings.get(name) for name in ids}
-        words = {name: f" ({one.type} on {one.key_id or FLEET})" if one else "" for name, one in seen.items()}
-        return ", ".join(f"{name[:SHOWN_ID]}{safe(words[name])}" for name in ids)
+        listed = []
+        for name in ids:
+            sighting = self.sightings.get(name)
+            words = f" ({sighting.type} on {sighting.key_id or FLEET})" if sighting else ""
+            listed.append(f"{name[:SHOWN_ID]}{safe(words)}")
+        return ", ".join(listed)
 
     def _require_type(self, kind: str) -> None:
         from detector.judging.finding_types import finding_types
@@ -420,19 +440,20 @@ class _Desk:
 
 @contextmanager
 def _desk(path: Path, overrides: Sequence[str]) -> Iterator[_Desk]:
-    """Open the state alone: what people say does not need the source."""
+    """Open the state for a command. Triage does not need the source."""
     from detector.model.day import Day
     from detector.state.database import State
     from detector.state.sightings import days_judged
 
-    config, now = load_config(path, overrides), datetime.now(UTC)
+    config = load_config(path, overrides)
+    now = datetime.now(UTC)
     with closing(State(config.state.url)) as state:
         day = max(days_judged(state), default=None)
         yield _Desk(config, state, now, day or Day.last_complete(now, config.zone).date)
 
 
-def _tell(done: str, entry: TriageEntry) -> None:
-    """One line on what was logged, with the number that names it from now on."""
+def _confirm(done: str, entry: TriageEntry) -> None:
+    """Print one line about an entry, with the number by which it can be ended."""
     from detector.judging.triage import target_words
 
     until = f" until {entry.until_day}" if entry.until_day else ""
@@ -452,5 +473,5 @@ def _one_line(text: str) -> str:
 
 
 def _storable(text: str) -> str:
-    """Text as every database can hold it: without halves of surrogate pairs and without NUL."""
+    """The text without unpaired surrogates and NUL, which some databases do not store."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")

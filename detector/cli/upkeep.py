@@ -1,4 +1,4 @@
-"""``prune``, ``doctor``, ``backup`` and ``restore``: looking after what is stored."""
+"""``prune``, ``doctor``, ``backup`` and ``restore``: maintenance of the stored data."""
 
 # ruff: noqa: PLC0415  heavy imports wait until needed
 
@@ -28,20 +28,24 @@ if TYPE_CHECKING:
       python -m detector prune --pretend
       python -m detector prune --set history.keep_days=200""",
 )
-@click.option("--pretend", is_flag=True, help="Say what would be taken away, and keep it.")
+@click.option("--pretend", is_flag=True, help="Only say what would be deleted.")
 @configured
 def prune(path: Path, overrides: Sequence[str], pretend: bool) -> None:
-    """Take away days, reports, runs and messages older than history.keep_days; `schedule` does so every day.
+    """Delete days, reports, runs and messages older than history.keep_days. `schedule` does so every day.
 
-    What judging reads stays, and so do verdicts, mutes, and the last that was seen of each finding.
+    The command keeps the days that detection needs, all verdicts and mutes, and the latest sighting of each
+    finding.
     """
     from detector.operations.schedule.retention import remove_old
 
     old = remove_old(load_config(path, overrides), datetime.now(UTC), pretend=pretend)
-    verb, rows = "would be taken away" if pretend else "taken away", old.state
-    days, reports = counted(len(old.days), "day"), counted(len(old.reports), "report")
+    verb = "would be deleted" if pretend else "deleted"
+    rows = old.state
+    days = counted(len(old.days), "day")
+    reports = counted(len(old.reports), "report")
     click.echo(f"{days} and {reports} before {old.before} {verb}.")
-    runs, messages = counted(rows.runs, "run"), counted(rows.messages, "message")
+    runs = counted(rows.runs, "run")
+    messages = counted(rows.messages, "message")
     click.echo(f"Of the state, {runs}, {messages} and {counted(rows.sightings, 'sighting')} {verb}.")
 
 
@@ -51,14 +55,14 @@ def prune(path: Path, overrides: Sequence[str], pretend: bool) -> None:
       python -m detector doctor
       python -m detector doctor --repair""",
 )
-@click.option("--repair", "mend", is_flag=True, help="Pull damaged days anew, and make missing reports again.")
+@click.option("--repair", "mend", is_flag=True, help="Pull damaged days again and rebuild missing reports.")
 @configured
 def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
-    """Check the state, every stored day and the reports; exit 1 where something is wrong and was not mended.
+    """Check the state, every stored day and the reports. The exit code is 1 if a problem remains.
 
-    With --repair, damaged and missing days are pulled anew from the source. A damaged file is kept as
-    usage.parquet.damaged unless the source tells exactly as many requests as were stored; where it tells fewer,
-    the day stays a gap.
+    With --repair, the command pulls damaged and missing days again from the source. It keeps a damaged file as
+    usage.parquet.damaged, unless the source gives exactly as many requests as were stored. If the source gives
+    fewer, the day stays missing.
     """
     from detector.cli.progress import watched
     from detector.operations.upkeep.examination import examine
@@ -66,7 +70,8 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
     from detector.state.database import State
     from detector.state.runs import only_run
 
-    config, problems = load_config(path, overrides), []
+    config = load_config(path, overrides)
+    problems = []
     with closing(State(config.state.url)) as state, only_run(state):
         job = Job.assemble(config, datetime.now(UTC), state=state)
         with watched("Checking") as progress:
@@ -78,20 +83,25 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
             click.echo(f"Sound: the state, {days} and their reports.")
         elif not mend:
             click.echo(f"{counted(len(problems), 'problem')} in {days}; --repair mends what can be mended.")
-        left = _mend(job, problems) if mend and problems else len(problems)
-    sys.exit(FAILURE if left else DONE)
+        remaining = _mend(job, problems) if mend and problems else len(problems)
+    sys.exit(FAILURE if remaining else DONE)
 
 
 def _mend(job: Job, problems: Sequence[Defect]) -> int:
-    """Mend, say what became of each problem, and return how many are left."""
+    """Repair the problems, print the result for each, and return the number of remaining problems."""
     from detector.operations.upkeep.repair import repair
 
-    left, mended = 0, 0
-    for done in repair(job, problems):
-        click.echo(f"{'mended' if done.mended else 'NOT MENDED'}: {safe(done.text)}")
-        mended, left = mended + done.mended, left + (not done.mended)
-    click.echo(f"{mended:,} mended, {left:,} not mended.")
-    return left
+    mended = 0
+    remaining = 0
+    for result in repair(job, problems):
+        if result.mended:
+            mended += 1
+            click.echo(f"mended: {safe(result.text)}")
+        else:
+            remaining += 1
+            click.echo(f"NOT MENDED: {safe(result.text)}")
+    click.echo(f"{mended:,} mended, {remaining:,} not mended.")
+    return remaining
 
 
 @click.command(
@@ -104,9 +114,9 @@ def _mend(job: Job, problems: Sequence[Defect]) -> int:
 )
 @configured
 def backup(path: Path, overrides: Sequence[str], out: Path) -> None:
-    """Put the state, the history and snapshots of running totals into one file that its owner alone can read.
+    """Write the state, the history and the snapshots of running totals into one file, readable only by its owner.
 
-    Reports are not in it: `doctor --repair` makes them again. Exit 4 where a day in it was damaged already.
+    The file holds no reports; `doctor --repair` rebuilds them. The exit code is 4 if a stored day was damaged.
     """
     from detector.cli.progress import watched
     from detector.operations.upkeep.backup import back_up
@@ -129,12 +139,12 @@ def backup(path: Path, overrides: Sequence[str], out: Path) -> None:
       python -m detector restore /mnt/backup/detector.tar --replace""",
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--replace", is_flag=True, help="Also where there is a history or a state already, which are lost.")
+@click.option("--replace", is_flag=True, help="Replace an existing history and state, which are lost.")
 @configured
 def restore(path: Path, overrides: Sequence[str], file: Path, replace: bool) -> None:
-    """Put a backup in its place, after checking all of it.
+    """Check a backup completely, and then restore it.
 
-    A backup of SQLite can be restored to PostgreSQL and the reverse: that is how to move from one to the other.
+    A backup of SQLite can be restored to PostgreSQL, and the reverse. This is the way to change the database.
     """
     from detector.operations.upkeep.archive import opened
     from detector.operations.upkeep.restore import contents, restore_backup

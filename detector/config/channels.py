@@ -18,7 +18,8 @@ ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(
 SENDER = re.compile(
     rf"(?:(?P<name>[^<>\x00-\x1f\x7f]{{1,100}}?)\s*<(?P<boxed>{ADDRESS.pattern})>)|{ADDRESS.pattern}"
 )
-SHORTEST_SECRET, LONGEST_SECRET = 24, 64
+SHORTEST_SECRET = 24
+LONGEST_SECRET = 64
 
 
 def _address(text: str) -> str:
@@ -37,7 +38,8 @@ def _public_url(url: str) -> str:
     """An https address; http only to this very machine. The value is never repeated: it may hold a token."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host = parts.hostname
+        _ = parts.port  # raises ValueError for a port that is no number
     except ValueError:
         raise ValueError("not a URL, such as https://hooks.example.com/detector") from None
     if parts.scheme not in ("http", "https") or not host:

@@ -1,4 +1,4 @@
-"""The configuration of chargeback: what requests cost, and which costs are shared."""
+"""The configuration of chargeback: the prices of requests and the shared costs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detector.config.section import Section
 
 Split = Literal["requests", "cost", "keys", "evenly"]
 MONTH = r"(19[7-9]|2[0-9]{2})[0-9]-(0[1-9]|1[0-2])"
-"""A month as it is written; there were no keys before 1970."""
+"""The pattern of a month, YYYY-MM, from 1970 on."""
 
 
 def _month(text: str) -> str:
@@ -35,16 +35,16 @@ Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=18, decimal_pl
 
 
 class Charge(Section):
-    """What is charged, perhaps in some months only."""
+    """A price or a shared cost, for all months or for some."""
 
-    name: str = Field(min_length=1, max_length=100, description="What statements call it.")
+    name: str = Field(min_length=1, max_length=100, description="The name in statements.")
     since: MonthText | None = Field(
-        None, description="The first month it is true of, as YYYY-MM; else all before too."
+        None, description="The first month, as YYYY-MM; without it, all earlier months count."
     )
-    until: MonthText | None = Field(None, description="The last month it is true of; else all that follow.")
+    until: MonthText | None = Field(None, description="The last month; without it, all later months count.")
 
     def holds_in(self, month: str) -> bool:
-        """Whether it is true of a month, written as YYYY-MM."""
+        """Whether the charge applies to a month, written as YYYY-MM."""
         return (self.since or month) <= month <= (self.until or month)
 
     @model_validator(mode="after")
@@ -55,25 +55,26 @@ class Charge(Section):
 
 
 class Price(Charge):
-    """What some requests cost. The first price that fits a request is its price."""
+    """The price of some requests. A request has the first price that matches it."""
 
-    price: Amount = Field(ge=0, description="In the currency, exact: 0.40 is 0.40.")
-    per: int = Field(1, ge=1, le=1_000_000_000, description="For so many requests.")
-    endpoint: Pattern | None = Field(None, description="Only for endpoints that fit this shell-style pattern.")
+    price: Amount = Field(ge=0, description="The price in the currency, without rounding.")
+    per: int = Field(1, ge=1, le=1_000_000_000, description="The number of requests that the price is for.")
+    endpoint: Pattern | None = Field(None, description="Only for endpoints that match this shell-style pattern.")
     environment: Pattern | None = Field(
-        None, description="Only for keys of such an environment: live, test, unknown."
+        None, description="Only for keys whose environment (live, test, unknown) matches this pattern."
     )
-    team: Pattern | None = Field(None, description="Only for keys of such teams.")
-    application: Pattern | None = Field(None, description="Only for keys of such applications.")
+    team: Pattern | None = Field(None, description="Only for keys whose team matches this pattern.")
+    application: Pattern | None = Field(None, description="Only for keys whose application matches this pattern.")
 
 
 class Shared(Charge):
-    """A monthly cost that nobody causes alone; a negative one is a credit."""
+    """A monthly cost that the teams share. A negative amount is a credit."""
 
-    amount: Amount = Field(description="A month, in the currency.")
+    amount: Amount = Field(description="The amount per month in the currency.")
     split: Split | dict[str, Annotated[int, Field(ge=0)]] = Field(
         "requests",
-        description="By teams' requests, what these cost, active keys, evenly, or a map of team to share.",
+        description="In proportion to the teams' requests, their cost or their active keys, in equal parts, "
+        "or by a map of team to share.",
     )
 
     @model_validator(mode="after")
@@ -84,21 +85,21 @@ class Shared(Charge):
 
 
 class ChargebackSettings(Section):
-    """What usage costs, by team and key."""
+    """The prices and shared costs that statements split by team and key."""
 
     currency: Annotated[str, AfterValidator(_currency)] = Field("USD", description="ISO 4217 code.")
     prices: tuple[Price, ...] = Field(
-        (), description="What requests cost; the first one that fits holds. See below."
+        (), description="The prices of requests; the first price that matches a request applies. See below."
     )
-    shared: tuple[Shared, ...] = Field((), description="Monthly costs to split. See below.")
+    shared: tuple[Shared, ...] = Field((), description="Monthly costs that the teams share. See below.")
 
     @property
     def wanted(self) -> bool:
-        """Whether there is anything to charge."""
+        """Whether any price or shared cost is configured."""
         return bool(self.prices or self.shared)
 
     def of(self, month: str) -> ChargebackSettings:
-        """What of it is true of a month, written as YYYY-MM."""
+        """The prices and shared costs that apply to a month, written as YYYY-MM."""
         prices = tuple(price for price in self.prices if price.holds_in(month))
         shared = tuple(cost for cost in self.shared if cost.holds_in(month))
         return ChargebackSettings(currency=self.currency, prices=prices, shared=shared)
@@ -113,9 +114,9 @@ class ChargebackSettings(Section):
 
 
 def _meet(one: Charge, other: Charge) -> bool:
-    """Whether there is a month of which both are true."""
+    """Whether both charges apply to a common month."""
     return (one.since or "") <= (other.until or "9999-99") and (other.since or "") <= (one.until or "9999-99")
 
 
 SECTIONS: dict[str, type[Section]] = {"prices": Price, "shared": Shared}
-"""Key of a list of sections to their type, for the reference."""
+"""The type of each list of sections by its key, for the configuration reference."""

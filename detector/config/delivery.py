@@ -1,4 +1,4 @@
-"""The configuration of delivery: one key for each channel that is registered."""
+"""The configuration of delivery, with one key for each registered channel."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from detector.config.section import Section
 
 
 class _DeliverySettings(Section):
-    """Where the reports go beside the folder; nothing is sent anywhere by default."""
+    """The channels that receive the reports. By default, reports are only written to the folder."""
 
     report_url: str | None = Field(
         None,
         pattern=r"^https?://[\x21-\x7e]+$",
-        description="Where people open a report, with {day} in it; messages link there.",
+        description="The address of a report for its readers, with {day} in it. Messages link to this address.",
     )
 
     def channels(self) -> Iterator[tuple[str, ChannelSettings]]:
@@ -57,7 +57,7 @@ def settings_of(key: str) -> type[ChannelSettings]:
 
 
 def is_list(section: type[ChannelSettings]) -> bool:
-    """Whether there may be several channels of the kind."""
+    """Whether the configuration may list several channels of the kind."""
     return issubclass(section, Routed)
 
 

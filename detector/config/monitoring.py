@@ -1,4 +1,4 @@
-"""The configuration of monitoring: who is told that the job runs, and in which form it logs."""
+"""The configuration of monitoring: pings, metrics and the format of the log."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ METRICS_SUFFIX = ".prom"
 
 
 def _ping_url(url: SecretStr) -> SecretStr:
-    """An http or https address. The value is never repeated: whoever knows it can say that all is well."""
+    """Check that an address is http or https. Errors do not repeat it: everybody who knows it can send pings."""
     text = plain_line(url.get_secret_value())
     try:
         parts = urlsplit(text)
-        host, _ = (parts.hostname or "").encode("idna"), parts.port
+        host = (parts.hostname or "").encode("idna")
+        _ = parts.port  # raises ValueError for a port that is no number
     except ValueError:
         raise ValueError("not a URL, such as https://hc-ping.com/<uuid>") from None
     if parts.scheme not in ("http", "https") or not host:
@@ -35,17 +36,18 @@ def _metrics_file(path: str) -> str:
 
 
 class MonitoringSettings(Section):
-    """How others learn that days are judged, and that they are not."""
+    """Signals that say whether days are evaluated."""
 
     ping_url: Annotated[SecretStr, AfterValidator(_ping_url)] | None = Field(
-        None, description="Address of a dead-man's switch that every run of the days due tells how it ended."
+        None, description="Address of a dead-man's switch. Every run of the due days reports its result there."
     )
     ping_style: Literal["healthchecks", "plain"] = Field(
         "healthchecks",
-        description="Start, success, failure and log as healthchecks.io has them, or one GET after a success.",
+        description="Send start, success, failure and log as healthchecks.io expects, or one GET after a success.",
     )
-    ping_timeout: float = Field(10, gt=0, le=60, description="Seconds that one attempt to ping may take in all.")
+    ping_timeout: float = Field(10, gt=0, le=60, description="Seconds that one attempt to ping may take.")
     metrics_file: Annotated[str, AfterValidator(_metrics_file)] | None = Field(
-        None, description="File for node_exporter's textfile collector, *.prom; written after every such run."
+        None,
+        description="File for node_exporter's textfile collector, *.prom. Every run of the due days writes it.",
     )
-    log_format: LogFormat = Field("console", description="How `run` and `schedule` log on stderr.")
+    log_format: LogFormat = Field("console", description="Format of the log of `run` and `schedule` on stderr.")

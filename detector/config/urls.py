@@ -30,7 +30,8 @@ def _endpoint_url(url: str) -> str:
     """An http or https address; one that is only a host gets the path that by-key endpoints have."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host = parts.hostname
+        _ = parts.port  # raises ValueError for a port that is no number
     except ValueError:
         raise ValueError("not a URL, such as https://api.internal/v1/analytics/usage/by-key") from None
     if parts.scheme not in ("http", "https") or not host:

@@ -1,4 +1,4 @@
-"""Delivery: how the reports reach people and systems.
+"""Delivery of the reports to people and systems.
 
 A channel is one file here, one section of settings in ``config/channels.py`` and one line in ``CHANNELS`` of
 ``config/plugins.py``.
@@ -30,7 +30,7 @@ from detector.state.messages import Message
 
 @dataclass(frozen=True)
 class Origin:
-    """Who speaks. ``edition`` is empty but for a message that is deliberately sent a second time."""
+    """The sender of messages. ``edition`` is empty, except for messages that are deliberately sent again."""
 
     source: str
     organization: str | None
@@ -39,30 +39,30 @@ class Origin:
 
 
 class Channel(Protocol):
-    """One configured way out."""
+    """One configured channel."""
 
     name: str
-    """As messages in the outbox name it: "mail", "webhook siem"."""
+    """The name of the channel in the outbox, for example "mail" or "webhook siem"."""
 
     def describe(self) -> str:
-        """Where it leads, for `check`; secrets masked."""
+        """The destination of the channel for `check`, with masked secrets."""
         ...
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        """What it has to tell of one judged day, or of several that were caught up, oldest first."""
+        """The messages about one evaluated day, or about several days in order, oldest first."""
         ...
 
     def trial(self, now: datetime) -> list[Message]:
-        """Harmless messages that show whether it works, one per recipient."""
+        """Harmless messages that test the channel, one per recipient."""
         ...
 
     def send(self, message: Message) -> None:
-        """Hand a message over; raises DeliveryError where it was not taken."""
+        """Send a message; raises DeliveryError if the receiver does not accept it."""
         ...
 
 
 def open_channels(config: Config, edition: str = "") -> list[Channel]:
-    """Every configured channel. ConfigError where one cannot be had, as when its package is not installed."""
+    """Every configured channel. ConfigError for a channel that cannot work, for example without its package."""
     delivery = config.delivery
     origin = Origin(config.source.name, config.organization, delivery.report_url, edition)
     return [load_place(CHANNELS[key].channel)(settings, origin) for key, settings in delivery.channels()]

@@ -77,7 +77,8 @@ class ChatChannel:
                 "chat needs a further package: pip install 'key-usage-detector[chat]'", permanent=False
             ) from None
         asset = AppriseAsset(app_id="detector", async_mode=False, secure_logging=True)
-        service, url = Apprise(asset=asset), self._settings.url
+        service = Apprise(asset=asset)
+        url = self._settings.url
         if not service.add(url.get_secret_value()):
             raise DeliveryError(f"{self.describe()}: Apprise does not know this address", permanent=False)
         content = json.loads(message.payload or b"{}")

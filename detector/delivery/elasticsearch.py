@@ -68,7 +68,8 @@ class ElasticsearchChannel:
 
     def _check(self, pairs: Sequence[bytes], results: Sequence[tuple[int, str]] | None) -> None:
         """Accept, or say what is left (for now) or was refused (for good)."""
-        where, secret = host_of(self._url), self._settings.authorization
+        where = host_of(self._url)
+        secret = self._settings.authorization
         if results is None or len(results) not in (0, len(pairs)):
             raise DeliveryError(f"{where}: the answer is not one of _bulk", permanent=False)
         bad = [(pair, *result) for pair, result in zip(pairs, results, strict=False) if _failed(result[0])]

@@ -59,7 +59,9 @@ class Outbox:
             if not lock.held:
                 return Delivered(waiting=self._waiting(), busy=True)
             due = outbox.waiting(self._state, None if everything else now)
-            sent, failures, in_a_row = 0, [], Counter[str]()
+            sent = 0
+            failures = []
+            in_a_row = Counter[str]()
             for stored in due:
                 name = stored.message.channel
                 if in_a_row[name] >= GIVE_UP_AFTER:
@@ -88,7 +90,8 @@ class Outbox:
 
     def _put_off(self, stored: StoredMessage, error: DeliveryError, now: datetime) -> str:
         """Keep a message for later, or for good; a sentence about it."""
-        attempts, text = stored.attempts + 1, visible(str(error))
+        attempts = stored.attempts + 1
+        text = visible(str(error))
         if not error.permanent and attempts >= MOST_ATTEMPTS:
             text = f"given up after {counted(attempts, 'attempt')}; the last: {text}"
         if error.permanent or attempts >= MOST_ATTEMPTS:
@@ -109,9 +112,9 @@ def backoff(attempts: int, chance: float) -> timedelta:
     return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE) * (0.8 + 0.4 * chance)
 
 
-def untold(state: State) -> list[StoredMessage]:
+def unreported(state: State) -> list[StoredMessage]:
     """The messages that failed for good and that no report has named yet."""
-    return outbox.failed(state, untold=True)
+    return outbox.failed(state, unreported=True)
 
 
 def kept(state: State) -> list[StoredMessage]:

@@ -25,7 +25,8 @@ from detector.model.report import RunReport
 from detector.reports.exports.json import plain
 from detector.state.messages import Message, identity
 
-LONGEST_SUMMARY, LONGEST_TEXT = 1024, 1000
+LONGEST_SUMMARY = 1024
+LONGEST_TEXT = 1000
 SEVERITIES = {
     Severity.CRITICAL: "critical",
     Severity.HIGH: "error",
@@ -100,7 +101,8 @@ class PagerDutyChannel:
         return event if day["report_url"] is None else {**event, "client_url": day["report_url"]}
 
     def _message(self, report: RunReport, finding: Finding, event: dict[str, Any]) -> Message:
-        day, part = report.day.date, f"{event['event_action']} {finding.finding_id}"
+        day = report.day.date
+        part = f"{event['event_action']} {finding.finding_id}"
         number = identity(self.name, day.isoformat(), part, self._origin.edition)
         subject = header_text(f"{event['event_action']}: {finding.title}")
         return Message(number, day, self.name, self._settings.name, subject, compact(event), part)

@@ -22,7 +22,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def findings_of(report: RunReport, settings: Routed) -> list[Finding]:
-    """The findings a channel is told: open ones as routed, and those that ended that day."""
+    """The findings for a channel: open ones as routed, and those that ended on the day."""
     open_ones = routed(report, settings.minimum_severity, settings.teams)
     return [*open_ones, *settled(report, Status.RESOLVED, settings.teams)]
 

@@ -1,4 +1,4 @@
-"""Which findings go to whom: by team and by severity, the same for every channel."""
+"""The selection of findings for a channel by team and severity, the same for every channel."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ NOT_OPEN = (Status.RESOLVED, Status.MUTED)
 
 
 def routed(report: RunReport, minimum: Severity, teams: Collection[str] = ()) -> list[Finding]:
-    """The open findings of at least a severity, most severe first; with ``teams`` only those on their keys.
+    """The open findings of at least a severity, most severe first; with ``teams`` only those on the teams' keys.
 
-    Findings on the whole fleet and on keys that nobody owns belong to no team.
+    A finding on the whole fleet or on a key without owner belongs to no team.
     """
     return [
         finding
@@ -23,10 +23,10 @@ def routed(report: RunReport, minimum: Severity, teams: Collection[str] = ()) ->
 
 
 def settled(report: RunReport, status: Status, teams: Collection[str] = ()) -> list[Finding]:
-    """The findings that are resolved or muted that day."""
+    """The findings of a report with the status resolved or muted."""
     return [finding for finding in report.findings if finding.status is status and concerns(finding, teams)]
 
 
 def concerns(finding: Finding, teams: Collection[str]) -> bool:
-    """Whether a finding is about a key of one of the teams; without teams every finding is."""
+    """Whether a finding is about a key of one of the teams; True for every finding if no team is given."""
     return not teams or finding.team in teams

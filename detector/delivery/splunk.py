@@ -53,7 +53,8 @@ class SplunkChannel:
 
     def send(self, message: Message) -> None:
         """Post the lines. One that is refused is left out and reported, and those behind it are sent."""
-        lines, refused = (message.payload or b"").splitlines(), []
+        lines = (message.payload or b"").splitlines()
+        refused = []
         while lines:
             answer = self._post(lines)
             if answer.accepted:

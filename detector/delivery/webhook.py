@@ -20,9 +20,9 @@ from detector.state.messages import Message, identity
 
 
 class WebhookChannel:
-    """A POST per day with summary and findings; a day with very many findings takes several.
+    """Sends one POST per day with the summary and the findings, or several for a day with very many findings.
 
-    The receiver verifies the signature with its secret and drops an id that it has seen.
+    The receiver verifies the signature with the secret, and ignores an id that it already has.
     """
 
     def __init__(self, settings: WebhookDelivery, origin: Origin, clock: Callable[[], float] = time.time) -> None:
@@ -32,11 +32,11 @@ class WebhookChannel:
         self._clock = clock
 
     def describe(self) -> str:
-        """The receiver's host."""
+        """The host of the receiver."""
         return f"{host_of(self._settings.url.get_secret_value())}, signed"
 
     def messages(self, reports: Sequence[RunReport]) -> list[Message]:
-        """One or more for every day, also for one without findings: the receiver sees that the job lives."""
+        """One message or more for every day. A day without findings has one too: it shows that the job runs."""
         return [message for report in reports for message in self._of(report)]
 
     def trial(self, now: datetime) -> list[Message]:
@@ -46,8 +46,9 @@ class WebhookChannel:
         ]
 
     def send(self, message: Message) -> None:
-        """Post it with a fresh timestamp and signature; any answer but 2xx is an error."""
-        payload, secret = message.payload or b"", self._settings.secret
+        """Post a message with the current timestamp and its signature; any answer but 2xx is an error."""
+        payload = message.payload or b""
+        secret = self._settings.secret
         sent_at = str(int(self._clock()))
         headers = {
             "content-type": "application/json",
@@ -63,7 +64,8 @@ class WebhookChannel:
     def _of(self, report: RunReport) -> list[Message]:
         records = [finding_record(finding) for finding in findings_of(report, self._settings)]
         groups = list(portions([compact(record) for record in records])) or [[]]
-        messages, start = [], 0
+        messages = []
+        start = 0
         for number, group in enumerate(groups, start=1):
             data = {
                 **day_of(report, self._origin),

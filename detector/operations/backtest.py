@@ -86,7 +86,8 @@ def run_backtest(
     Writes ``findings.ndjson`` (one line per day, key and type while the condition holds), ``scores.csv``
     (the volume score of every judged key-day) and ``summary.json``. The state is a scratch one.
     """
-    tally, budget = Tally(), config.detection.alerts_per_1000_keys
+    tally = Tally()
+    budget = config.detection.alerts_per_1000_keys
     with ExitStack() as stack:
         findings = stack.enter_context(whole_file(out / "findings.ndjson"))
         scores = stack.enter_context(whole_file(out / "scores.csv"))

@@ -1,4 +1,4 @@
-"""Who may ask, and how often.
+"""Access to the server: tokens and rate limits.
 
 The server reads the (few) tokens from the state every five seconds and compares a presented token with each of
 them in constant time.
@@ -19,9 +19,9 @@ from detector.state.database import State
 from detector.state.tokens import ApiToken, all_tokens, find
 
 REMEMBERED = 10_000
-"""Tokens and addresses whose requests are counted; the ones longest quiet are forgotten first."""
+"""The server counts the requests of this many tokens and addresses, the ones with the latest requests."""
 FRESH_SECONDS = 5.0
-"""How long a revoked token may go on at most."""
+"""The server reads the tokens again after this time, so it accepts a revoked token no longer than this."""
 
 
 class Buckets:

@@ -1,9 +1,9 @@
-"""Answers from the history: prepared once per question and version of the days, served in pages.
+"""Answers of the by-key endpoint: prepared from the history once per question and version, and served in pages.
 
-Every key is encoded once per question, scope and version of the days; pages are slices of that. What a token may
-see is part of the question. The version is made of the file status of the days, so an ETag costs one ``stat``
-per day, and a cursor that carries the version cannot mix two versions. One thread prepares the answers: a burst
-of expensive questions waits in line and costs the other clients only that one core.
+A question includes the organization that a token may see. A prepared answer holds every key as JSON, and a page
+is a slice of it. The version of an answer follows from the file status of its days, so an ETag costs one ``stat``
+per day. A cursor holds the version, so that a caller never gets pages of two versions. One thread prepares all
+answers: expensive questions wait for each other and use only one core.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from detector.usage.history import History
 
 MEGABYTE = 1024 * 1024
 MOST_WAITING = 16
-WORTH_PACKING = 1024
+WORTH_COMPRESSING = 1024
 VERSION = 1
-"""Part of every ETag: an answer whose shape changes is another one."""
+"""The version of the JSON of an answer. It is part of every ETag."""
 TEXTS = ("team", "application", "organization")
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and whose keys alone may be in the answer (None: everyone's)."""
+    """The question of a request. ``organization`` restricts the answer to its keys; None allows all keys."""
 
     first: date
     last: date
@@ -50,9 +50,12 @@ class Question:
 
     def parameters(self) -> dict[str, str]:
         """The question as query parameters."""
-        asked = {"from": self.first.isoformat(), "to": self.last.isoformat()}
-        asked |= {"environment": self.environment} if self.environment else {}
-        return asked | ({"detail": "true"} if self.detail else {})
+        parameters = {"from": self.first.isoformat(), "to": self.last.isoformat()}
+        if self.environment:
+            parameters["environment"] = self.environment
+        if self.detail:
+            parameters["detail"] = "true"
+        return parameters
 
 
 @dataclass(frozen=True)
@@ -63,25 +66,25 @@ class Prepared:
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes."""
+        """The approximate size of the answer in memory, in bytes."""
         return sum(map(len, self.keys)) + 50 * len(self.keys) + 100
 
 
 @dataclass(frozen=True)
 class Body:
-    """A page as it is sent, plain and, where that is worth it, packed."""
+    """The body of a page, plain and, for a page that is large enough, compressed with gzip."""
 
     plain: bytes
-    packed: bytes | None
+    compressed: bytes | None
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes."""
-        return len(self.plain) + len(self.packed or b"") + 100
+        """The approximate size of the body in memory, in bytes."""
+        return len(self.plain) + len(self.compressed or b"") + 100
 
 
 class Answers:
-    """Prepares one answer at a time in a thread of its own and keeps the latest, bounded by bytes."""
+    """Prepares one answer at a time in a thread of its own, and caches the latest ones up to a number of bytes."""
 
     def __init__(self, history: History, cache_mb: int) -> None:
         half = max(cache_mb * MEGABYTE // 2, 1)
@@ -93,21 +96,24 @@ class Answers:
         self._worker = ThreadPoolExecutor(1, "answers")
 
     def version(self, question: Question) -> str:
-        """A text that differs for every other question, scope and version of the days; costs a stat a day.
+        """The version of the answer to a question: 32 hex digits that change with the question and its days.
 
-        Raises ProblemError where a day is not stored: it is unknown, not zero.
+        Raises ProblemError if a day is not stored, because its usage is unknown and not zero.
         """
         days = list(each_day(question.first, question.last))
         versions = [self._history.version(day) for day in days]
-        if lacking := [day for day, version in zip(days, versions, strict=True) if version is None]:
-            shown = ", ".join(map(str, lacking[:5])) + (f" and {len(lacking) - 5} more" if lacking[5:] else "")
+        lacking = [day for day, version in zip(days, versions, strict=True) if version is None]
+        if lacking:
+            shown = ", ".join(map(str, lacking[:5]))
+            if len(lacking) > 5:
+                shown += f" and {len(lacking) - 5} more"
             detail = f"The history does not hold {shown}. A day that is not stored is unknown, not zero."
             raise ProblemError(404, "day-not-stored", "A day is not stored", detail)
         document = json.dumps([VERSION, asdict(question), versions], default=str)
         return hashlib.sha256(document.encode()).hexdigest()[:32]
 
     def prepared(self, question: Question, version: str) -> Prepared | Future[Prepared]:
-        """The answer, or the promise of it. Raises ProblemError when too many are waited for."""
+        """The answer, or a future of it. Raises ProblemError if too many answers are being prepared."""
         with self._lock:
             if (known := self._prepared.get(version)) is not None:
                 return known
@@ -124,7 +130,8 @@ class Answers:
             if (known := self._bodies.get(place)) is not None:
                 return known
         plain = _page(question, version, prepared, offset, limit)
-        body = Body(plain, gzip.compress(plain, 5, mtime=0) if len(plain) >= WORTH_PACKING else None)
+        compressed = gzip.compress(plain, 5, mtime=0) if len(plain) >= WORTH_COMPRESSING else None
+        body = Body(plain, compressed)
         with self._lock:
             if body.size <= self._bodies.maxsize:
                 self._bodies[place] = body
@@ -133,6 +140,7 @@ class Answers:
     def _prepare(self, question: Question, version: str) -> Prepared:
         try:
             prepared = Prepared(tuple(_encoded(self._records(question), question.detail)))
+            # A day that is stored again during the preparation would mix two versions in one answer.
             if self.version(question) != version:
                 raise too_busy("A day was stored again while the answer was prepared.")
             with self._lock:
@@ -144,7 +152,7 @@ class Answers:
                 self._pending.pop(version, None)
 
     def _records(self, question: Question) -> pd.DataFrame:
-        """The records of the period. Use of a key while it belonged to another organization is not in them."""
+        """The records of the period, without the use of a key while it belonged to another organization."""
         days = [self._scoped(day, question) for day in each_day(question.first, question.last)]
         records = period_records(days, Day(question.last, self._history.timezone).end)
         if question.environment is None:
@@ -159,12 +167,12 @@ class Answers:
 
 
 def cursor(version: str, offset: int) -> str:
-    """Where a page begins, bound to the version of the answer."""
+    """The cursor of a page: the version of the answer and the position of the page's first key."""
     return base64.urlsafe_b64encode(f"{version}.{offset}".encode()).decode().rstrip("=")
 
 
 def offset_of(text: str, version: str) -> int:
-    """Where the page behind a cursor begins; ProblemError where it is none, or one of another answer."""
+    """The position in a cursor; ProblemError for an invalid cursor or one of another version."""
     try:
         plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
         given, _, offset = plain.partition(".")
@@ -188,24 +196,27 @@ def _page(question: Question, version: str, prepared: Prepared, offset: int, lim
 
 
 def _encoded(records: pd.DataFrame, detail: bool) -> Iterator[bytes]:
-    """Every active key as JSON in plain ASCII, so that no name can do anything to whoever prints it."""
+    """Every active key as JSON in plain ASCII, so that a terminal shows every name safely."""
     keys = by_key_answer(records)["keys"]
-    further = _further(in_answer_order(records)) if detail else ({} for _ in keys)
-    for key, more in zip(keys, further, strict=True):
+    details = _details(in_answer_order(records)) if detail else ({} for _ in keys)
+    for key, more in zip(keys, details, strict=True):
         yield json.dumps({**key, **more}, allow_nan=False).encode()
 
 
-def _further(active: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """What else is known of each key, as far as it is."""
+def _details(active: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The further known properties of each key."""
     texts = active[list(TEXTS)].astype("object").itertuples(index=False)
     others = active[["created_at", "deployments", "client_count"]].astype("object").itertuples(index=False)
     for named, (created, deployments, clients) in zip(texts, others, strict=True):
-        known: dict[str, Any] = {
-            name: text for name, text in zip(TEXTS, named, strict=True) if isinstance(text, str)
-        }
+        known: dict[str, Any] = {}
+        for name, text in zip(TEXTS, named, strict=True):
+            if isinstance(text, str):
+                known[name] = text
         if (instant := format_instant(created)) is not None:
             known["created_at"] = instant
         if not pd.isna(clients):
             known["client_count"] = int(clients)
         places = map_of(deployments)
-        yield known | ({"deployments": places} if places else {})
+        if places:
+            known["deployments"] = places
+        yield known

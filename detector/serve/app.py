@@ -1,4 +1,4 @@
-"""The application: its paths, and what each path needs."""
+"""The application of the server: its paths and their dependencies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from detector.usage.history import History
 
 REPORTS_PATH = "/v1/reports"
 PATIENCE = 30.0
-"""Seconds that a request waits for its answer to be prepared; the next one finds it ready."""
+"""Seconds that a request waits for the preparation of its answer. A later request finds the answer cached."""
 MOST_KEYS = 1000
 LONGEST_CURSOR = 200
 PARAMETERS = ("from", "to", "environment", "detail", "limit", "cursor")
@@ -42,7 +42,7 @@ bearer = HTTPBearer(auto_error=False, description="A token that `detector token 
 
 
 class Key(BaseModel):
-    """One key of the answer. The members from ``team`` on are there on request, where they are known."""
+    """One key of the answer. The members from ``team`` on need ``detail``, and are absent if they are unknown."""
 
     key_id: str
     name: str
@@ -69,13 +69,13 @@ class ByKeyPage(BaseModel):
 
 
 class Health(BaseModel):
-    """That the process answers."""
+    """The answer of a process that is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class Parts:
-    """What the paths work with, assembled once."""
+    """The objects that the paths share, assembled once."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ def make_app(
 async def admitted(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> ApiToken:
-    """The token that a request comes with, before anything else is looked at."""
+    """The token of a request. It is checked before all other parts of the request."""
     doorkeeper = _parts(request).doorkeeper
     if doorkeeper.is_stale:
         await asyncio.to_thread(doorkeeper.refresh)
@@ -152,14 +152,14 @@ async def by_key(
     environment: Annotated[
         Literal["live", "test", "unknown"] | None, Query(description="Only keys of this environment.")
     ] = None,
-    detail: Annotated[bool, Query(description="With team, deployments and what else is known.")] = False,
+    detail: Annotated[bool, Query(description="With team, deployments and all other known properties.")] = False,
     limit: Annotated[int, Query(ge=1, le=MOST_KEYS, description="Keys on a page.")] = 100,
     cursor: Annotated[
         str | None,
         Query(max_length=LONGEST_CURSOR, description="The next_cursor of the page before."),
     ] = None,
 ) -> Response:
-    """The usage of every active key that the token may see, the last stored day's where no day is named."""
+    """The usage of every active key that the token may see; by default the usage of the last stored day."""
     _require_known(request)
     parts = _parts(request)
     most = parts.config.serve.most_days
@@ -171,10 +171,9 @@ async def by_key(
     if _is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     body = parts.answers.page(question, version, await _ready(parts.answers, question, version), offset, limit)
-    if body.packed is not None and _takes_gzip(request):
-        return Response(
-            body.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type="application/json"
-        )
+    if body.compressed is not None and _takes_gzip(request):
+        headers["Content-Encoding"] = "gzip"
+        return Response(body.compressed, headers=headers, media_type="application/json")
     return Response(body.plain, headers=headers, media_type="application/json")
 
 
@@ -206,22 +205,22 @@ async def report(
     day: str,
     name: Annotated[str, PathParameter(description="A name of the index, as report.json.")],
 ) -> Response:
-    """One day's report as the job wrote it."""
+    """One file of a day's report, as the job wrote it."""
     _require_all_keys(request, token)
     stored = await asyncio.to_thread(reports.read, _parts(request).directory, day, name)
     if stored is None:
         raise ProblemError(404, "no-report", "No such report", f"{REPORTS_PATH} lists the days that have one.")
     headers = _headers(hashlib.sha256(stored.data).hexdigest()[:32])
-    if stored.form.is_page:
+    if stored.format.is_page:
         headers["Content-Security-Policy"] = reports.HTML_POLICY
     if _is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(stored.data, headers=headers, media_type=stored.form.media_type)
+    return Response(stored.data, headers=headers, media_type=stored.format.media_type)
 
 
 @router.get("/healthz", summary="Whether the process answers")
 async def healthz() -> Health:
-    """For load balancers and probes; needs no token and tells nothing else."""
+    """The path for load balancers and probes. It needs no token."""
     return Health()
 
 
@@ -231,7 +230,7 @@ def _parts(request: Request) -> Parts:
 
 
 def _require_known(request: Request) -> None:
-    """A misspelt parameter would be an answer to another question."""
+    """Raise ProblemError for an unknown parameter: without it, a misspelt one would change the question."""
     for name in request.query_params:
         if name not in PARAMETERS:
             written = name[:SHOWN]
@@ -249,14 +248,15 @@ async def _ready(answers: Answers, question: Question, version: str) -> Prepared
 
 
 def _require_all_keys(request: Request, token: ApiToken) -> None:
-    """A report shows every key of the installation, so the token must be one for all of them."""
+    """Raise ProblemError unless the token may see every key, because a report shows all of them."""
     if token.organization not in (None, _parts(request).config.organization):
         detail = "Reports show the keys of every organization; this token is for one of them."
         raise ProblemError(403, "other-organizations", "Not for this token", detail)
 
 
 def _headers(version: str) -> dict[str, str]:
-    """Weak, as packed and plain bodies share it. Private: what one token sees is not for another."""
+    """The headers for caches, with the version as the ETag."""
+    # The ETag is weak, because compressed and plain bodies share it. Each token sees other keys, hence private.
     return {
         "ETag": f'W/"{version}"',
         "Cache-Control": "private, no-cache",
@@ -265,7 +265,7 @@ def _headers(version: str) -> dict[str, str]:
 
 
 def _is_known(request: Request, etag: str) -> bool:
-    """Whether the caller has this answer already (RFC 9110, 13.1.2: compared weakly)."""
+    """Whether the caller already has the answer of an ETag (weak comparison, RFC 9110, 13.1.2)."""
     given = request.headers.get("if-none-match", "")
     known = {tag.strip().removeprefix("W/") for tag in given.split(",")}
     return given.strip() == "*" or etag.removeprefix("W/") in known
@@ -280,8 +280,8 @@ def _takes_gzip(request: Request) -> bool:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The description of the paths, with the problems that they answer."""
-    document = FastAPI.openapi(app)  # made once, then the same object again
+    """The OpenAPI description of the paths and of their problems."""
+    document = FastAPI.openapi(app)  # FastAPI builds the document once and returns the same object again
     schemas = document["components"]["schemas"]
     schemas["Problem"] = Problem.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):

@@ -1,4 +1,4 @@
-"""Around every request: what is refused before it is read, the headers of every response, and the access log."""
+"""The outermost middleware: it refuses requests by their headers, completes response headers and logs access."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
-"""On every answer that does not say otherwise."""
+"""The default headers of every response."""
 
 
 class OutermostLayer:
-    """Around the application. ``log`` takes one JSON line a request: never a query, a header or a token."""
+    """Wraps the application. It logs one JSON line per request to ``log``, without queries, headers or tokens."""
 
     def __init__(self, app: ASGIApp, log: IO[str], clock: Callable[[], datetime]) -> None:
         self._app = app
@@ -35,11 +35,12 @@ class OutermostLayer:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass on what is none."""
+        """Answer one HTTP request. Other events, such as those of the lifespan, go to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started = time.perf_counter()
+        status = 500
         scope.setdefault("state", {})
 
         async def sent(message: Message) -> None:
@@ -71,7 +72,7 @@ class OutermostLayer:
 
 
 def refused(scope: Scope) -> ProblemError | None:
-    """Why a request is refused: no path accepts a body, and no query is that long."""
+    """The reason to refuse a request by its headers, a body or a very long query; None if it has neither."""
     headers: dict[bytes, bytes] = dict(scope["headers"])
     if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
         detail = "Send the request without a body."

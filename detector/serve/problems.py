@@ -1,4 +1,4 @@
-"""What is wrong with a request, as problem details (RFC 9457)."""
+"""Errors of requests as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ TYPES = "urn:detector:problem:"
 
 
 class Problem(BaseModel):
-    """Why there is no answer."""
+    """The reason why a request has no answer."""
 
-    type: str = Field(description="Names the kind of problem.")
+    type: str = Field(description="The identifier of the kind of problem.")
     title: str = Field(description="The kind of problem in words.")
     status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What is wrong with this request, and what to do.")
+    detail: str = Field(description="The error of this request, and what to do.")
 
 
 class ProblemError(Exception):
-    """Ends a request. ``kind`` is the last part of the type."""
+    """Ends a request with a problem. ``kind`` is the last part of the problem's type."""
 
     def __init__(
         self, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None
@@ -43,7 +43,7 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> Response:
-        """The problem as it is sent."""
+        """The HTTP response of the problem."""
         document = Problem(type=TYPES + self.kind, title=self.title, status=self.status, detail=self.detail)
         body = json.dumps(document.model_dump()).encode()
         return Response(body, self.status, {"Cache-Control": "no-store", **self.headers}, MEDIA_TYPE)
@@ -70,17 +70,17 @@ DESCRIPTIONS = {
 
 
 def too_busy(detail: str) -> ProblemError:
-    """An answer that is not ready."""
+    """The problem for an answer that is not ready."""
     return ProblemError(503, "too-busy", "Too busy", detail, {"Retry-After": "5"})
 
 
 def invalid(detail: str) -> ProblemError:
-    """A parameter that is not valid."""
+    """The problem for an invalid parameter."""
     return ProblemError(422, "invalid-parameter", "Invalid parameter", detail)
 
 
 def install(app: FastAPI) -> None:
-    """Let every error leave the application as a problem."""
+    """Turn every error of the application into a problem."""
 
     def problem(_: Request, error: Exception) -> Response:
         if isinstance(error, DetectorError):
@@ -92,7 +92,7 @@ def install(app: FastAPI) -> None:
 
 
 def _as_problem(error: Exception) -> ProblemError:
-    """What an error is to somebody outside: no path, no query, no value that was sent."""
+    """The problem for an error, without paths, queries or values of the request."""
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, RequestValidationError):

@@ -1,4 +1,4 @@
-"""The question of a request: its days, checked, and its scope."""
+"""The days of a request, checked and converted."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ONE_DAY = timedelta(days=1)
 def days(
     start: str | None, end: str | None, latest: date | None, timezone: ZoneInfo, most: int
 ) -> tuple[date, date]:
-    """The first and last day of ``from`` and ``to``, which are both days or both instants.
+    """The first and last day of the parameters ``from`` and ``to``, which are both days or both instants.
 
-    Days are both included. Instants are half-open and must lie on the bounds of days in the timezone of
-    the history, so that a caller with another timezone learns of it. Raises ProblemError.
+    Two days are both included. Two instants are a half-open period, and must be starts of days in the timezone of
+    the history, so that a caller who assumes another timezone gets an error. Raises ProblemError.
     """
     if latest is None:
         raise ProblemError(404, "day-not-stored", "A day is not stored", "The history holds no day yet.")
@@ -35,12 +35,16 @@ def days(
 def _bounds(start: str | None, end: str | None, latest: date, timezone: ZoneInfo) -> tuple[date, date]:
     if start is None and end is None:
         return latest, latest
-    if start is None or end is None:
-        known = _day(start if start is not None else end or "", "from" if start is not None else "to")
-        return known, known
+    if start is None:
+        day = _day(end or "", "to")
+        return day, day
+    if end is None:
+        day = _day(start, "from")
+        return day, day
     if re.fullmatch(DAY_PATTERN, start) or re.fullmatch(DAY_PATTERN, end):
         return _day(start, "from"), _day(end, "to")
-    first, beyond = _bound(start, "from", timezone), _bound(end, "to", timezone)
+    first = _bound(start, "from", timezone)
+    beyond = _bound(end, "to", timezone)
     if first >= beyond:
         raise invalid("to: an instant is where the period ends, and must lie after from")
     return first, beyond - ONE_DAY

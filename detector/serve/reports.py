@@ -17,13 +17,13 @@ HTML_POLICY = (
     "sandbox allow-scripts allow-downloads; default-src 'none'; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-"""A report is one file with its own style and script, and has no business with anything else."""
+"""A report is one file with its own style and script, and loads nothing else."""
 
 
 class ReportOfDay(BaseModel):
     """The report of one day."""
 
-    day: date = Field(description="The judged day.")
+    day: date = Field(description="The evaluated day.")
     files: list[str] = Field(description="The paths of its files.")
 
 
@@ -35,20 +35,20 @@ class ReportIndex(BaseModel):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of a day's report, and the format that it is in."""
+    """A file of a day's report and its format."""
 
     data: bytes
-    form: Reporter
+    format: Reporter
 
 
 def formats() -> dict[str, Reporter]:
-    """Every format by the name of its file: what may be asked for."""
-    made = [reporter(name) for name in REPORTERS]
-    return {form.filename: form for form in made}
+    """Every format by the name of its file. Only these files can be requested."""
+    reporters = [reporter(name) for name in REPORTERS]
+    return {each.filename: each for each in reporters}
 
 
 def index(directory: Path, path: str) -> ReportIndex:
-    """The days with a report; ``path`` stands before the paths of their files."""
+    """The days with a report; ``path`` is the beginning of the paths of their files."""
     names = list(formats())
     reports = []
     for day, folder in reversed(day_folders(directory).items()):
@@ -59,23 +59,23 @@ def index(directory: Path, path: str) -> ReportIndex:
 
 
 def read(directory: Path, day: str, name: str) -> StoredFile | None:
-    """A file of a day's report; None where there is none.
+    """A file of a day's report; None if the report has no such file.
 
-    Both parts of the path are checked against what they may be, and a link that leads out is not followed.
+    ``day`` must be a day and ``name`` the file of a format. A link that leads out of the folder is not followed.
     """
-    form = formats().get(name)
-    if form is None or not _day(day):
+    stored_format = formats().get(name)
+    if stored_format is None or not _is_day(day):
         return None
     path = directory / day / name
     try:
         if not path.resolve(strict=True).is_relative_to(directory.resolve()):
             return None
-        return StoredFile(path.read_bytes(), form)
+        return StoredFile(path.read_bytes(), stored_format)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
 
 
-def _day(text: str) -> bool:
+def _is_day(text: str) -> bool:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return False
     try:

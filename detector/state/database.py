@@ -21,7 +21,7 @@ from detector.state.upgrade import migrate
 
 
 class State:
-    """The state database behind one URL; made on first use, and migrated where an older version made it.
+    """The state database of one URL. It is created on first use, and migrated if an older version created it.
 
     ``run_lock`` is the lock under which a run works; ``runs.only_run`` takes it.
     """
@@ -35,12 +35,12 @@ class State:
             raise StateError(f"cannot use the state database {_shown(url)}: {_first_line(error)}") from error
 
     def close(self) -> None:
-        """Let go of the database; a state in memory is gone with it."""
+        """Close the connections to the database. A state in memory is lost."""
         self._engine.dispose()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection whose writes are kept together at the end of the block, or not at all."""
+        """A connection whose writes are committed together at the end of the block, or rolled back."""
         try:
             with self._engine.begin() as connection:
                 yield connection
@@ -57,7 +57,7 @@ class State:
             raise StateError(f"cannot read the state database: {_first_line(error)}") from error
 
     def exclusively(self, task: str) -> AbstractContextManager[Lock]:
-        """The lock of a task while the block runs, which another process may have."""
+        """The lock of a task for the duration of the block. Another process may hold it."""
         return exclusively(self._engine, task)
 
 

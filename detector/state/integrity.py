@@ -1,4 +1,4 @@
-"""What is wrong with the database of the state itself."""
+"""Checks of the state database itself."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The ledger of stored days: checksum and counts of every file of the history, kept in the state.
 
-The history does not know the state. It tells a ledger the new file's checksum and counts; then the file takes
-its place. After a crash between these two steps the earlier file is still there, and the ledger knows its
-checksum as the former one. A damaged file never becomes the former one. A file with a wrong checksum is not
-parsed.
+The history does not know the state. It first records the new file's checksum and counts in a ledger, and then
+replaces the file. After a crash between these two steps the history still has the earlier file, and the ledger
+still has its checksum as the former one. The ledger never records a damaged file as the former one. A file with a
+wrong checksum is not parsed.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from detector.usage.history import StoredDay
 
 @dataclass(frozen=True)
 class NotedDay:
-    """A day as it was noted last, and the checksum of the file that it took the place of."""
+    """The latest record of a day, and the checksum of the file that the day's file replaced."""
 
     stored: StoredDay
     former: str | None
 
 
 class StateLedger:
-    """The ledger that a history writes, in the state."""
+    """A ledger of a history in the state."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def note(self, day: date, stored: StoredDay, replaced: str | None) -> None:
-        """Note a day that is about to be put in place of the file with the checksum ``replaced``.
+        """Record a day before its file replaces the one with the checksum ``replaced``.
 
         That one is remembered only where it was known: a damaged file must not pass for a sound one.
         """
@@ -46,12 +46,12 @@ class StateLedger:
             connection.execute(insert(stored_days).values(row | {"former": replaced if sound else None}))
 
     def forget(self, day: date) -> None:
-        """A day was taken away on purpose."""
+        """Delete the record of a day that was removed on purpose."""
         with self._state.transaction() as connection:
             connection.execute(delete(stored_days).where(stored_days.c.day == day))
 
     def noted(self) -> dict[date, NotedDay]:
-        """Every noted day, oldest first."""
+        """Every recorded day, oldest first."""
         with self._state.reading() as connection:
             rows = connection.execute(select(stored_days).order_by(stored_days.c.day)).mappings().all()
         return {row["day"]: _noted(row) for row in rows}

@@ -24,13 +24,13 @@ from detector.model.errors import StateError
 
 @dataclass(frozen=True)
 class Lock:
-    """Whether this process is the only one at a task, and the connection that says so, where there is one."""
+    """Whether this process holds the lock of a task, and the connection that holds it on PostgreSQL."""
 
     held: bool
     connection: Connection | None = None
 
     def confirm(self) -> None:
-        """Raise StateError where the lock was lost with its connection."""
+        """Raise StateError if the lock was lost with its connection."""
         if self.connection is None:
             return
         try:
@@ -44,7 +44,7 @@ class Lock:
 
 @contextmanager
 def exclusively(engine: Engine, task: str) -> Iterator[Lock]:
-    """The lock of a task while the block runs; ``held`` is false where another process has it."""
+    """The lock of a task for the duration of the block; ``held`` is False if another process has it."""
     database = engine.url.database
     if engine.dialect.name == "postgresql":
         with closing(_connection(engine)) as connection:
@@ -58,7 +58,8 @@ def exclusively(engine: Engine, task: str) -> Iterator[Lock]:
 
 
 def _connection(engine: Engine) -> Connection:
-    """A connection outside any transaction: one that stays open for a whole run is in the server's way."""
+    """A connection to PostgreSQL outside any transaction."""
+    # A transaction that stays open for a whole run keeps the server from cleaning up old rows.
     try:
         return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     except SQLAlchemyError as error:
@@ -74,9 +75,9 @@ def _file(path: str) -> sqlite3.Connection:
 
 
 def _taken(file: sqlite3.Connection) -> bool:
-    """Reserved, not exclusive: of two that ask for exclusive at once, each may see the other read and give up."""
+    """Whether this process gets the reserved lock of a file."""
     try:
-        file.execute("PRAGMA journal_mode = MEMORY")  # or a process that is killed leaves a journal behind
+        file.execute("PRAGMA journal_mode = MEMORY")  # otherwise a killed process leaves a journal file
         file.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # the low byte: SQLite has several kinds of busy

@@ -1,4 +1,4 @@
-"""Messages: what the outbox holds, rendered and addressed."""
+"""Messages of the outbox, rendered and addressed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-WAITING, SENT, FAILED, COVERED = "waiting", "sent", "failed", "covered"
-"""What becomes of a message; a covered one was never sent itself, since a digest told its day."""
+WAITING = "waiting"
+SENT = "sent"
+FAILED = "failed"
+COVERED = "covered"
+"""The statuses of a message. A covered message is never sent itself, because a digest reports its day."""
 DIGEST = "digest"
-"""How the ``part`` of a message begins that tells of several days."""
+"""The beginning of the ``part`` of every message about several days."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One thing to send to one recipient about one day, at most once.
+    """A message to one recipient about one day, which is sent at most once.
 
     ``channel`` is a configured channel ("mail", "webhook siem"), ``recipient`` an address or the channel's own
     name, ``part`` tells several messages to a recipient about one day apart. ``message_id`` is the same
@@ -48,20 +51,20 @@ class StoredMessage:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """What a run hands to the outbox in the transaction that records its findings.
+    """The messages that a run stores in the outbox, in the transaction that records its findings.
 
-    ``again`` also queues what was sent before; ``told`` are ids of failed messages that the report names. Nothing
-    is due before ``at`` and the ``hold`` after it have passed.
+    With ``again``, messages that were sent before are sent again. ``reported`` holds the ids of failed messages
+    that the report names. No message is due before ``at`` plus ``hold``.
     """
 
     messages: Iterable[Message]
     at: datetime
     again: bool = False
-    told: Iterable[int] = ()
+    reported: Iterable[int] = ()
     hold: timedelta = timedelta(0)
 
 
 def identity(*parts: str | None) -> str:
-    """32 hexadecimal digits that follow from the parts alone; no two tuples of parts share a text to hash."""
+    """32 hexadecimal digits that follow from the parts alone. Different parts never give the same text to hash."""
     text = "".join("-" if part is None else f"{len(part)}:{part}" for part in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,7 +1,7 @@
-"""How the tables of the state came to be: named functions, recorded in a table of their own.
+"""The migrations of the state: named functions that a table of the state records.
 
-The tables that the first migrations create stand here as they were then. What a later version renames is renamed
-by a later migration, so a state, or a backup, of any earlier version is brought forward by the same steps.
+This module holds the tables as the first migrations created them. If a later version renames a table or a column,
+a later migration does so. Therefore the same steps bring a state or a backup of any earlier version up to date.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ RENAMED_TABLES = {
     "detector_judged_nights": "detector_judged_days",
     "detector_stored_nights": "detector_stored_days",
 }
-"""Name of a table in a state or backup before ``0007_days``: its name since."""
+"""The names of tables before the migration ``0007_days``, and their names since."""
 _RENAMED_COLUMNS = (
     ("detector_judged_days", "night", "day"),
     ("detector_stored_days", "night", "day"),
@@ -192,4 +192,4 @@ MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0007_days": _call_nights_days,
     "0008_unjudged_types": _create_unjudged_types,
 }
-"""In order; a name once released never changes."""
+"""The migrations in order. A released name never changes."""

@@ -1,4 +1,4 @@
-"""The outbox: messages that wait, messages that were sent, and messages that failed.
+"""The outbox: messages with the statuses waiting, sent, failed and covered.
 
 ``store`` works on an open connection, so that one transaction stores the messages and the findings of a run:
 after a crash either both are there or neither. A payload is deleted once it is sent. A digest replaces the
@@ -44,50 +44,50 @@ def store(connection: Connection, days: Iterable[date], outgoing: Outgoing) -> N
             connection.execute(delete(outbox).where(outbox.c.id == former["id"]))
         due = in_utc(outgoing.at + outgoing.hold)
         connection.execute(insert(outbox).values(_row(message, in_utc(outgoing.at), due)))
-    connection.execute(update(outbox).where(outbox.c.id.in_(list(outgoing.told))).values(told=True))
+    connection.execute(update(outbox).where(outbox.c.id.in_(list(outgoing.reported))).values(told=True))
 
 
 def waiting(state: State, until: datetime | None = None) -> list[StoredMessage]:
-    """What waits, oldest first and without payloads; with ``until`` only what is due by then."""
+    """The waiting messages, oldest first and without payloads; with ``until`` only those that are due by then."""
     chosen = _rows().where(outbox.c.status == WAITING)
     if until is not None:
         chosen = chosen.where(outbox.c.next_attempt_at <= in_utc(until))
     return _stored(state, chosen)
 
 
-def failed(state: State, *, untold: bool = False) -> list[StoredMessage]:
-    """What could not be sent for good; with ``untold`` only what no report has named yet."""
+def failed(state: State, *, unreported: bool = False) -> list[StoredMessage]:
+    """What could not be sent for good; with ``unreported`` only what no report has named yet."""
     chosen = _rows().where(outbox.c.status == FAILED)
-    return _stored(state, chosen.where(outbox.c.told.is_(False)) if untold else chosen)
+    return _stored(state, chosen.where(outbox.c.told.is_(False)) if unreported else chosen)
 
 
 def payload(state: State, number: int) -> bytes:
-    """What is to be sent of one message."""
+    """The payload of one message."""
     with state.reading() as connection:
         stored = connection.execute(select(outbox.c.payload).where(outbox.c.id == number)).scalar_one()
     return bytes(stored or b"")
 
 
 def mark_sent(state: State, number: int, at: datetime) -> None:
-    """A message was accepted. Its payload is let go, so that the state does not grow with every mail."""
+    """Mark a message as accepted, and delete its payload, so that the state does not grow with every mail."""
     done = {"status": SENT, "settled_at": in_utc(at), "payload": None, "error": None}
     _change(state, number, {**done, "attempts": outbox.c.attempts + 1})
 
 
 def mark_failed(state: State, number: int, at: datetime, error: str) -> None:
-    """A message will never be accepted; it stays, and the next report names it."""
+    """Mark a message as failed for good. It stays in the outbox, and the next report names it."""
     done = {"status": FAILED, "settled_at": in_utc(at), "error": error[:LONGEST_ERROR]}
     _change(state, number, {**done, "attempts": outbox.c.attempts + 1})
 
 
 def postpone(state: State, number: int, until: datetime, error: str, rest: bytes | None) -> None:
-    """A message is tried again later, with what is left of it where a part was accepted."""
+    """Wait with a message until a later attempt. ``rest`` replaces its payload if a part of it was accepted."""
     later = {"next_attempt_at": in_utc(until), "error": error[:LONGEST_ERROR], "attempts": outbox.c.attempts + 1}
     _change(state, number, later if rest is None else {**later, "payload": rest})
 
 
 def count(state: State, status: str) -> int:
-    """How many messages have a status."""
+    """The number of messages with a status."""
     statement = select(func.count()).select_from(outbox).where(outbox.c.status == status)
     with state.reading() as connection:
         return int(connection.execute(statement).scalar_one())

@@ -14,7 +14,7 @@ from detector.state.tables import outbox, run_stages, runs, sightings, stored_da
 
 @dataclass(frozen=True)
 class PrunedState:
-    """How many rows were taken away, or would be."""
+    """The numbers of rows that were deleted, or would be."""
 
     runs: int
     messages: int
@@ -48,7 +48,7 @@ def _settled() -> ColumnElement[bool]:
 
 
 def _superseded(before: date) -> ColumnElement[bool]:
-    """Sightings before the bound that a later one before it says more than."""
+    """The sightings before the bound for which the same finding has a later sighting, also before the bound."""
     later = sightings.alias("later")
     newest = select(func.max(later.c.day)).where(
         later.c.finding_id == sightings.c.finding_id, later.c.day < before

@@ -1,4 +1,4 @@
-"""A run in the log of the state: when it began, which stages it reached, and how it ended."""
+"""The log of runs in the state: the beginning, the reached stages and the end of each run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger("detector.run")
 
 
 class Stage(StrEnum):
-    """What a run has behind it: written whole before it is logged, so that the next run goes on from there."""
+    """The completed stages of a run. A run logs a stage after its results are written."""
 
     PULLED = "pulled"
     JUDGED = "judged"
@@ -48,7 +48,7 @@ class PastRun:
 
 @dataclass(frozen=True)
 class Run:
-    """One run that has begun."""
+    """A run that is active."""
 
     run_id: str
     state: State
@@ -56,7 +56,7 @@ class Run:
     begun: float = field(default_factory=time.monotonic)
 
     def reach(self, stage: Stage, **done: object) -> None:
-        """Log a stage and what was done. Raises StateError where the run may not go on, as its lock is lost."""
+        """Log a stage and its results. Raises StateError if the run has lost its lock and must stop."""
         self.state.run_lock.confirm()
         row = {"run_id": self.run_id, "stage": stage.value, "reached_at": self.now()}
         with self.state.transaction() as connection:
@@ -64,7 +64,7 @@ class Run:
         log.info(stage.value, extra=done)
 
     def end(self, exit_code: int, message: str) -> None:
-        """Log the end."""
+        """Log the end of the run."""
         done = {"finished_at": self.now(), "exit_code": exit_code, "message": message[:LONGEST_MESSAGE]}
         with self.state.transaction() as connection:
             connection.execute(update(runs).where(runs.c.run_id == self.run_id).values(done))
@@ -72,13 +72,13 @@ class Run:
         log.info("ended", extra={"exit_code": exit_code, "seconds": seconds})
 
     def now(self) -> datetime:
-        """The instant at which it began and the time that has passed since."""
+        """The current instant: the beginning of the run plus the time since then."""
         return self.started_at + timedelta(seconds=time.monotonic() - self.begun)
 
 
 @contextmanager
 def only_run(state: State) -> Iterator[None]:
-    """Let no other run work while the block lasts. Raises LockedError where another one does."""
+    """Hold the lock of a run for the duration of the block. Raises LockedError if another run holds it."""
     with state.exclusively("run") as lock:
         if not lock.held:
             last = last_run(state)
@@ -89,7 +89,7 @@ def only_run(state: State) -> Iterator[None]:
 
 
 def begin(state: State, day: date, started_at: datetime) -> Run:
-    """Log that a run has started."""
+    """Log the beginning of a run."""
     run = Run(str(uuid.uuid4()), state, started_at)
     with state.transaction() as connection:
         connection.execute(insert(runs).values(run_id=run.run_id, day=day, started_at=started_at))
@@ -133,7 +133,7 @@ def last_run(state: State) -> PastRun | None:
 
 
 def last_success(state: State) -> datetime | None:
-    """The instant at which a run last ended with exit code 0; None where none did."""
+    """The instant at which a run last ended with exit code 0; None without such a run."""
     with state.reading() as connection:
         ended = connection.execute(select(func.max(runs.c.finished_at)).where(runs.c.exit_code == 0)).scalar()
     return ended and in_utc(ended)

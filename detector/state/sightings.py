@@ -1,7 +1,7 @@
-"""Days judged, and what was found on each.
+"""The evaluated days, and the findings of each day.
 
-The life of a finding is not stored but follows from the sightings of earlier days, so that an old day can be
-judged again.
+The status of a finding is not stored. It follows from the sightings of earlier days, so that an old day can be
+evaluated again.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def earlier_sightings(state: State, day: date) -> dict[str, Sighting]:
 
 
 def days_judged(state: State) -> dict[date, bool]:
-    """Every day that was ever judged, and whether its data were complete."""
+    """Every evaluated day, and whether its data were complete."""
     with state.reading() as connection:
         rows = connection.execute(select(judged_days.c.day, judged_days.c.complete)).all()
     return {day: bool(complete) for day, complete in rows}
@@ -80,7 +80,7 @@ def _row(finding: Finding) -> dict[str, Any]:
 
 
 def _extents(connection: Connection, before: date) -> dict[date, Extent]:
-    """How far each day before a day was judged, the latest day first."""
+    """The extent of each evaluated day before a day, the latest day first."""
     unjudged: dict[date, set[str]] = {}
     for day, kind in connection.execute(select(unjudged_types).where(unjudged_types.c.day < before)):
         unjudged.setdefault(day, set()).add(kind)

@@ -1,4 +1,4 @@
-"""Bearer tokens of the by-key endpoint: made once, shown once, stored as a hash.
+"""Bearer tokens of the by-key endpoint. A token is shown once, and only its hash is stored.
 
 A plain SHA-256 is enough, because a token is 256 random bits.
 """
@@ -20,13 +20,13 @@ from detector.state.database import State
 from detector.state.tables import api_tokens
 
 PREFIX = "dtk_"
-"""How a token begins, so that a scanner for leaked secrets can find one."""
+"""The beginning of every token, by which a scanner for leaked secrets recognizes one."""
 RANDOM_BYTES = 32
 
 
 @dataclass(frozen=True)
 class ApiToken:
-    """What is stored of a token. ``organization`` is whose keys alone it sees; None, said so when made, is all."""
+    """A stored token. It gives access to the keys of ``organization`` only; None gives access to all keys."""
 
     name: str
     organization: str | None
@@ -46,12 +46,13 @@ def new_secret() -> str:
 
 
 def hash_of(secret: str) -> str:
-    """SHA-256, in hex. A fast hash is enough for 256 random bits, which nobody can guess through."""
+    """The SHA-256 of a token in hexadecimal digits."""
+    # A fast hash is enough, because nobody can guess 256 random bits.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def all_tokens(state: State) -> list[ApiToken]:
-    """Every token of the by-key endpoint that was ever made, oldest first."""
+    """Every token of the by-key endpoint, revoked and expired ones included, oldest first."""
     chosen = select(api_tokens).order_by(api_tokens.c.created_at, api_tokens.c.name)
     with state.reading() as connection:
         rows = connection.execute(chosen).mappings().all()
@@ -59,14 +60,14 @@ def all_tokens(state: State) -> list[ApiToken]:
 
 
 def add_token(state: State, token: ApiToken) -> None:
-    """Store a new token; its secret is not in it."""
+    """Store a new token, which does not contain its secret."""
     row = {name: getattr(token, name) for name in ApiToken.__dataclass_fields__}
     with state.transaction() as connection:
         connection.execute(insert(api_tokens).values(row))
 
 
 def revoke_tokens(state: State, name: str, revoked_at: datetime) -> int:
-    """Revoke the tokens of a name that are not yet; how many there were."""
+    """Revoke all tokens of a name, and return the number of those that were not revoked before."""
     chosen = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
     with state.transaction() as connection:
         return connection.execute(update(api_tokens).where(chosen).values(revoked_at=in_utc(revoked_at))).rowcount
@@ -77,7 +78,8 @@ def find(tokens: Iterable[ApiToken], secret: str, now: datetime) -> ApiToken | N
 
     A caller cannot tell an unknown secret from an expired or a revoked one.
     """
-    presented, found = hash_of(secret), None
+    presented = hash_of(secret)
+    found = None
     for token in tokens:
         if hmac.compare_digest(token.hash, presented):
             found = token

@@ -1,4 +1,4 @@
-"""The log of what people said about findings. Nothing is deleted from it; an entry taken back is ended."""
+"""The log of triage entries. An entry is never deleted, but it can be ended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def triage_log(state: State) -> list[TriageEntry]:
 
 
 def add_entry(state: State, entry: TriageEntry, replaces: Iterable[int] = ()) -> TriageEntry:
-    """Log an entry, ending those it replaces in the same step; returns it with its number."""
+    """Log an entry and end the entries that it replaces in one transaction. Returns the entry with its number."""
     entry = replace(entry, created_at=in_utc(entry.created_at))
     row = {name: getattr(entry, name) for name in TriageEntry.__dataclass_fields__ if name != "id"}
     with state.transaction() as connection:
@@ -34,7 +34,7 @@ def add_entry(state: State, entry: TriageEntry, replaces: Iterable[int] = ()) ->
 
 
 def end_entries(state: State, ids: Iterable[int], ended_at: datetime) -> None:
-    """Take entries back. They stay in the log, and one that ended earlier keeps its instant."""
+    """End entries. They stay in the log, and an entry that ended earlier keeps its instant."""
     with state.transaction() as connection:
         connection.execute(_ending(ids, ended_at))
 

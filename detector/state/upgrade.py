@@ -1,8 +1,8 @@
-"""Migrate a state that an older version made, and keep a copy of it.
+"""Migrates the state of an older version, and keeps a copy of it.
 
-The copy is made where the state is: a SQLite file is copied beside itself, and the tables of a server are copied
-beside themselves within the transaction of the migration. So no folder has to be configured, and the upgrade
-works wherever the state is first opened. A state of a newer version is refused and left as it is.
+The copy has the same place as the state: a SQLite file is copied into its own folder, and the tables of a server
+are copied within their database in the transaction of the migration. So the upgrade needs no configured folder. A
+state of a newer version is refused and not changed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from sqlalchemy import Connection, Engine, create_engine, insert, inspect, selec
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from detector.boundary.disk import SCRAP
+from detector.boundary.disk import TEMPORARY_SUFFIX
 from detector.model.errors import StateError
 from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
 from detector.state.tables import TABLES, metadata, migrations
 
 
 def migrate(engine: Engine) -> None:
-    """Migrate; where another run began at the same moment and was quicker, find that it is done.
+    """Apply the missing migrations. If another process applied them in the same moment, nothing is left to do.
 
     A SQLite file is first copied to ``<file>.before-<first missing migration>``. On PostgreSQL the tables are
     copied to ``<table>_before_<number>`` in the transaction of the migration itself.
@@ -40,7 +40,7 @@ def migrate(engine: Engine) -> None:
 
 
 def prepare(connection: Connection, names: list[str]) -> None:
-    """Apply the named migrations to a database without tables of ours, and note them."""
+    """Apply the named migrations to a database without tables of detector, and record them."""
     metadata.create_all(connection, tables=[migrations])
     for name in names:
         MIGRATIONS[name](connection)
@@ -48,7 +48,7 @@ def prepare(connection: Connection, names: list[str]) -> None:
 
 
 def applied(connection: Connection) -> list[str]:
-    """The migrations that were applied, in their order. StateError where this version does not know one."""
+    """The applied migrations in their order. StateError if this version does not know one of them."""
     if not inspect(connection).has_table(migrations.name):
         return []
     found = set(connection.execute(select(migrations.c.name)).scalars())
@@ -66,7 +66,7 @@ def _missing(connection: Connection) -> list[str]:
 
 
 def _apply(engine: Engine) -> None:
-    """Apply what is missing in one transaction, so that an upgrade that is killed has changed nothing."""
+    """Apply the missing migrations in one transaction, so that a killed upgrade changes nothing."""
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # Python's driver begins none before it alters a table
@@ -79,17 +79,18 @@ def _apply(engine: Engine) -> None:
 
 
 def _copy_tables(connection: Connection, migration: str) -> None:
-    """Copy every table beside itself; a failed migration takes its copies back with it."""
-    quote, number = connection.dialect.identifier_preparer.quote, migration.split("_", maxsplit=1)[0]
-    there = set(inspect(connection).get_table_names())
+    """Copy every table within its database. The copies are rolled back with a migration that fails."""
+    quote = connection.dialect.identifier_preparer.quote
+    number = migration.split("_", maxsplit=1)[0]
+    existing = set(inspect(connection).get_table_names())
     for name in (migrations.name, *TABLES, *RENAMED_TABLES):
         copy = f"{name}_before_{number}"
-        if name in there and copy not in there:
+        if name in existing and copy not in existing:
             connection.exec_driver_sql(f"CREATE TABLE {quote(copy)} AS TABLE {quote(name)}")
 
 
 def _copy_file(engine: Engine, migration: str) -> None:
-    """Copy a SQLite file that was in use before. One that another process migrated meanwhile is no copy of it."""
+    """Copy a SQLite file before its migration; nothing for a new file, or if another process was quicker."""
     database = engine.url.database
     if engine.dialect.name != "sqlite" or database in (None, "", ":memory:"):
         return
@@ -116,7 +117,7 @@ def _copy_file(engine: Engine, migration: str) -> None:
 
 def _beside(original: Path) -> tuple[int, str]:
     try:
-        return tempfile.mkstemp(dir=original.parent, prefix=f".{original.name}.", suffix=SCRAP)
+        return tempfile.mkstemp(dir=original.parent, prefix=f".{original.name}.", suffix=TEMPORARY_SUFFIX)
     except OSError as error:
         raise StateError(f"cannot copy the state before its upgrade: {error}") from error
 

@@ -264,7 +264,7 @@ def test_the_list_is_a_table_for_people(judged: Path, detector: Console) -> None
         (("verdict", "--key", "hot", "maybe"), "'maybe' is not one of"),
         (("verdict", "--key", "key1", "true"), "no finding of key 'key1' was seen on 2026-03-17"),
         (("verdict", "--key", "hot", "--day", str(BEFORE), "true"), "was seen on 2026-03-16"),
-        (("verdict", "--key", "hot", "--day", "9999-12-31", "true"), "has not been judged yet"),
+        (("verdict", "--key", "hot", "--day", "9999-12-31", "true"), "has not been evaluated yet"),
         (("frobnicate",), "No such command"),
     ],
 )

@@ -259,12 +259,12 @@ def test_reports_that_are_gone_or_broken_are_made_again(job: Job) -> None:
     assert (folder / "report.csv").read_text() == rows
 
 
-def test_scraps_are_told_and_swept(job: Job, tmp_path: Path) -> None:
+def test_leftovers_are_told_and_swept(job: Job, tmp_path: Path) -> None:
     """Temporary files of history, reports and state."""
     for place in (job.history.path(LAST).parent, tmp_path / "var/reports"):
         (place / ".usage.parquet.abc123.detector.tmp").write_bytes(b"half")
     (tmp_path / "var/.state.db.abc123.detector.tmp").write_bytes(b"half")
-    assert [kind for kind, _ in found(job)] == [DefectKind.SCRAP] * 3
+    assert [kind for kind, _ in found(job)] == [DefectKind.LEFTOVER] * 3
     assert [mended for mended, _ in mend(job)] == [True] * 3
     assert found(job) == []
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from detector.delivery.outbox import LONGEST_PAUSE, MOST_ATTEMPTS, Outbox, backoff, kept, sentence, untold
+from detector.delivery.outbox import LONGEST_PAUSE, MOST_ATTEMPTS, Outbox, backoff, kept, sentence, unreported
 from detector.model.errors import DeliveryError, StateError
 from detector.state import outbox
 from detector.state.database import State
@@ -171,7 +171,7 @@ def test_attempts_end_after_about_a_day(state: State) -> None:
         now += timedelta(minutes=1)
     assert len(channel.tried) == MOST_ATTEMPTS
     assert timedelta(hours=22) < now - NOW < timedelta(hours=28)
-    assert "given up after 14 attempts; the last: 450 busy" in sentence(untold(state)[0])
+    assert "given up after 14 attempts; the last: 450 busy" in sentence(unreported(state)[0])
 
 
 def test_pauses_have_jitter_and_an_upper_bound() -> None:
@@ -189,9 +189,9 @@ def test_a_permanent_error_is_told_once_and_kept(state: State) -> None:
     assert Outbox(state, [channel]).drain(NOW).failures == (
         "mail to a@example.com for 2026-03-17 was not delivered: 550 no such user",
     )
-    (failed,) = untold(state)
-    record_day(state, DAY + timedelta(days=1), WHOLE, [], Outgoing([], NOW, told=[failed.id]))
-    assert untold(state) == []
+    (failed,) = unreported(state)
+    record_day(state, DAY + timedelta(days=1), WHOLE, [], Outgoing([], NOW, reported=[failed.id]))
+    assert unreported(state) == []
     assert [stored.status for stored in kept(state)] == [FAILED]
 
 

@@ -105,7 +105,7 @@ def live(state: State, day: date, ago: int) -> None:
     mark_sent(state, numbers["sent"], at)
     mark_failed(state, numbers["failed"], at, "550")
     mark_failed(state, numbers["named"], at, "550")
-    queue(state, [], Outgoing([], at, told=[numbers["named"]]))
+    queue(state, [], Outgoing([], at, reported=[numbers["named"]]))
     stored = StoredDay("0" * 64, 1, 1)
     StateLedger(state).note(day, stored, None)
 
@@ -118,7 +118,7 @@ def test_rows_of_the_state_that_nobody_needs_go(lived: Config) -> None:
     assert would.sightings == 68 + 1 + 1
     with closing(State(lived.state.url)) as state:
         assert len(waiting(state)) == 200
-        assert len(failed(state, untold=True)) == 200
+        assert len(failed(state, unreported=True)) == 200
         assert len(failed(state)) == 200 + 131
     assert remove_old(lived, NOW).state == PrunedState(0, 0, 0)
 

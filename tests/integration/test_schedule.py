@@ -214,14 +214,14 @@ def test_a_day_begins_by_taking_away_what_killed_runs_left(config: Config) -> No
     nightly(config, now=MORNING - timedelta(days=1))
     var = Path(config.history.path).parent
     day = Path(config.report.directory) / "2026-03-16"
-    scraps = [
+    leftovers = [
         var / "history" / ".keys.parquet.x1.detector.tmp",
         day / ".report.html.x2.detector.tmp",
         var / ".state.db.x3.detector.tmp",
         var / ".history.x4.detector.tmp" / "half",
     ]
     foreign = [var / ".notes.tmp", day / "notes.detector.tmp"]
-    for path in [*scraps, *foreign]:
+    for path in [*leftovers, *foreign]:
         path.parent.mkdir(exist_ok=True)
         path.write_text("half")
     nightly(config, now=MORNING)

@@ -145,7 +145,7 @@ def test_a_state_of_a_newer_version_is_left_byte_for_byte(tmp_path: Path) -> Non
 
 
 def test_a_copy_that_cannot_be_made_stops_the_upgrade(tmp_path: Path) -> None:
-    """Nothing is migrated then, and no scrap stays."""
+    """Nothing is migrated then, and no leftover stays."""
     url = f"sqlite:///{tmp_path}/state.db"
     with create_engine(url, poolclass=NullPool).begin() as connection:
         make_older(connection)

@@ -110,7 +110,8 @@ class MailChannel:
     def _message(
         self, reports: Sequence[RunReport], recipient: str, made: Bodies, attachment: bytes | None
     ) -> Message:
-        report, part = reports[-1], _part(reports)
+        report = reports[-1]
+        part = _part(reports)
         number = self._identity(report.day.date.isoformat(), recipient, part)
         subject = f"[{made.page.tone.word}] {made.page.verdict}"
         about = ", ".join(filter(None, (self._origin.organization, charts.short_day(report.day.date))))
@@ -126,7 +127,8 @@ class MailChannel:
             yield Message(number, report.day.date, self.name, recipient, "told in a digest", None)
 
     def _trial(self, recipient: str, now: datetime) -> Message:
-        number, subject = self._identity(now.isoformat(), recipient, "trial"), "[Test] detector can write to you"
+        number = self._identity(now.isoformat(), recipient, "trial")
+        subject = "[Test] detector can write to you"
         text = "This is a test of the mail that detector sends about API keys. There is nothing to do.\n"
         payload = plain(self._envelope(recipient, subject, number, now, "test"), text)
         return Message(number, now.date(), self.name, recipient, subject, payload, "trial")
@@ -164,8 +166,12 @@ class MailChannel:
         It is closed without waiting for the answer to QUIT: the time between the acceptance of a mail and the
         mark that it was sent is when a crash would send it twice.
         """
-        settings, context = self._settings, ssl.create_default_context()
-        host, port, me, timeout = settings.host, self._port, socket.gethostname(), settings.timeout
+        settings = self._settings
+        context = ssl.create_default_context()
+        host = settings.host
+        port = self._port
+        me = socket.gethostname()
+        timeout = settings.timeout
         if settings.security == "tls":
             smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, port, me, timeout=timeout, context=context)
         else:
@@ -184,10 +190,12 @@ class MailChannel:
     def _error(self, error: Exception) -> DeliveryError:
         """What went wrong. Only a refusal of this very mail is for good; the rest may be mended in time."""
         where = f"{self._settings.host}:{self._port}"
-        text, permanent = f"{where}: {type(error).__name__}: {error}", False
+        text = f"{where}: {type(error).__name__}: {error}"
+        permanent = False
         if isinstance(error, smtplib.SMTPRecipientsRefused):
             code, said = next(iter(error.recipients.values()))
-            text, permanent = _refusal("the recipient was refused", code, said), code >= 500
+            text = _refusal("the recipient was refused", code, said)
+            permanent = code >= 500
         elif isinstance(error, smtplib.SMTPAuthenticationError):
             text = _refusal(f"{where}: the login was refused, see username and password", *error.args[:2])
         elif isinstance(error, smtplib.SMTPResponseException):

@@ -16,10 +16,14 @@ from matplotlib.figure import Figure
 
 from detector.reports.page.charts import Series
 
-WIDTH, HEIGHT = 560, 96
+WIDTH = 560
+HEIGHT = 96
 """Pixels as laid out; the picture has twice as many each way, for sharp screens."""
 DOTS_PER_INCH = 144
-BAR, BAND, GAP, FLOOR = "#98a1ae", "#7d93a8", "#98a1ae", "#8d9199"
+BAR = "#98a1ae"
+BAND = "#7d93a8"
+GAP = "#98a1ae"
+FLOOR = "#8d9199"
 
 
 def days_png(series: Series, colour: str) -> bytes:

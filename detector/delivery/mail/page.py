@@ -111,7 +111,8 @@ def page(
     reports: Sequence[RunReport], audience: Audience, *, most: int, link: str | None, remark: str = ""
 ) -> MailPage:
     """The mail about one day, or about several that were caught up (oldest first); at most ``most`` findings."""
-    report, team = reports[-1], bool(audience.teams)
+    report = reports[-1]
+    team = bool(audience.teams)
     findings = latest(reports, audience)
     shown = findings[:most]
     everything = latest(reports, Audience(Severity.INFO, dict.fromkeys(audience.teams, Severity.INFO)))
@@ -173,7 +174,8 @@ def verdict(reports: Sequence[RunReport], audience: Audience, findings: Sequence
 
 
 def _about(reports: Sequence[RunReport]) -> str:
-    first, last = reports[0].day, reports[-1].day
+    first = reports[0].day
+    last = reports[-1].day
     day = f"{last.date:%A} {long_day(last.date)}, {last.timezone.key}"
     days = f"Day of {day}" if first == last else f"Days from {long_day(first.date)} to {day}"
     return f"{reports[-1].organization} · {days}" if reports[-1].organization else days
@@ -200,7 +202,9 @@ def _day_line(report: RunReport) -> str:
 
 
 def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
-    coverage, budget, fleet = report.coverage, report.summary.budget, report.summary.fleet
+    coverage = report.coverage
+    budget = report.summary.budget
+    fleet = report.summary.fleet
     yield "Data", "complete" if coverage.complete else "incomplete"
     yield "Judged", f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')}"
     yield "Alarms", f"{budget.raised:,} raised, about {charts.number(budget.expected)} expected by chance"
@@ -257,7 +261,8 @@ def _chart(report: RunReport, finding: Finding, index: int) -> Chart | None:
     trends = report.trends
     if finding.key_id not in trends.key_ids:
         return None
-    row, shown = trends.key_ids.index(finding.key_id), slice(-DAYS_SHOWN, None)
+    row = trends.key_ids.index(finding.key_id)
+    shown = slice(-DAYS_SHOWN, None)
     pairs = zip(trends.requests[row].tolist()[shown], trends.known[row].tolist()[shown], strict=True)
     banded = finding_type(finding.type).counts_requests
     limits = (finding.expected, finding.low, finding.high) if banded else (None, None, None)

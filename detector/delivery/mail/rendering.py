@@ -25,7 +25,8 @@ STEPS = (25, 15, 10, 6, 3, 1, 0)
 """Findings that are tried to fit into a body, the most first."""
 UNFOLDED = SMTP.clone(max_line_length=998)
 """Headers stay in one line, as the standard library folds some of them wrongly; bodies were wrapped before."""
-LONGEST_LINE, LONGEST_HEADER = 400, 200
+LONGEST_LINE = 400
+LONGEST_HEADER = 200
 
 
 @dataclass(frozen=True)

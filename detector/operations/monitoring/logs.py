@@ -46,7 +46,9 @@ def logging_to_stderr(form: LogFormat, level: int) -> Iterator[None]:
     What ends the block is logged too: a fault of the program in either form, and in ``json`` an error that the
     operator can act on, so that every line is JSON; both leave with their exit code.
     """
-    root, handler, before = logging.getLogger(), _Stderr(), log.level
+    root = logging.getLogger()
+    handler = _Stderr()
+    before = log.level
     handler.setFormatter(formatter(form))
     root.addHandler(handler)
     log.setLevel(level)

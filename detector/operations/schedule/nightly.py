@@ -21,7 +21,7 @@ from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, DetectorError, NotReadyError
 from detector.operations.monitoring.logs import logging_to_stderr
 from detector.operations.schedule.watching import Watch, watched_run
-from detector.operations.upkeep.scraps import remove, scraps
+from detector.operations.upkeep.leftovers import leftovers, remove
 from detector.pipeline import Job, RunResult, Sending, run_day, send_digest
 from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
@@ -47,9 +47,9 @@ def nightly(
     if day is not None and Day(day, config.zone).start > now:
         raise ConfigError(f"the day {day} has not begun yet")
     # A day judged by hand tells nobody: it says nothing of those that are due.
-    told = config.monitoring if day is None else MonitoringSettings()
+    monitoring = config.monitoring if day is None else MonitoringSettings()
     with (
-        watched_run(config, told, now) as watch,
+        watched_run(config, monitoring, now) as watch,
         closing(State(config.state.url)) as state,
         only_run(state),
     ):
@@ -77,9 +77,9 @@ def due_days(config: Config, judged: Mapping[date, bool], now: datetime) -> list
 
 def sweep(config: Config) -> None:
     """Take away what killed writers left half-written. What cannot be removed does no harm; `doctor` tells it."""
-    for scrap in scraps(config):
+    for leftover in leftovers(config):
         with suppress(OSError):
-            remove(scrap)
+            remove(leftover)
 
 
 def sendings(due: Sequence[date], sending: Sending, judged: Mapping[date, bool]) -> dict[date, Sending]:

@@ -36,7 +36,10 @@ from detector.state.database import State
 from detector.state.sightings import days_judged
 from detector.usage.history import History
 
-NIGHTLY, RETRY, DELIVERY, CHARGEBACK = "nightly", "retry", "delivery", "chargeback"
+NIGHTLY = "nightly"
+RETRY = "retry"
+DELIVERY = "delivery"
+CHARGEBACK = "chargeback"
 DELIVERY_PAUSE = timedelta(minutes=5)
 """Between two looks into the outbox, which knows itself when each message is to be tried again."""
 
@@ -230,7 +233,8 @@ def has_work(config: Config, now: datetime) -> bool:
 
 def is_behind(config: Config, now: datetime) -> bool:
     """Whether a day whose hour has come was not judged, as after a day without power."""
-    day, judged = Day.last_complete(now, config.zone), _judged(config)
+    day = Day.last_complete(now, config.zone)
+    judged = _judged(config)
     planned = nightly_trigger(config).get_next_fire_time(None, day.end)
     came = planned is not None and planned <= now
     return came and bool(judged) and day.date not in judged

@@ -51,7 +51,7 @@ class Watch:
             if self._settings.metrics_file and (self.results or exit_code != TRY_LATER):
                 self._write_metrics(Path(self._settings.metrics_file), exit_code)
         finally:  # whatever keeps the state from being opened, such as a driver that is not installed
-            self._pings.end(exit_code, self._told(exit_code))
+            self._pings.end(exit_code, self._summary(exit_code))
 
     def _write_metrics(self, path: Path, exit_code: int) -> None:
         seconds = time.monotonic() - self._began
@@ -59,11 +59,12 @@ class Watch:
         run = metrics.LastRun(self._now + timedelta(seconds=seconds), seconds, exit_code, report)
         metrics.write(path, run, self._config.state.url, self._config.zone)
 
-    def _told(self, exit_code: int) -> str:
+    def _summary(self, exit_code: int) -> str:
         """Days, exit codes and counts alone: what leaves the house holds no names and no texts of errors."""
         lines = [f"exit code {exit_code}"]
         for result in self.results:
-            coverage, summary = result.report.coverage, result.report.summary
+            coverage = result.report.coverage
+            summary = result.report.summary
             judged = f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'key')} judged"
             lines.append(
                 f"day {result.report.day.date}: exit code {result.exit_code}, "

@@ -65,7 +65,8 @@ class Manifest:
         """Read a manifest; BackupError where it is none, or was written by a newer version."""
         try:
             stored = dict(json.loads(text))
-            number, members = int(stored.pop("format")), stored.pop("members")
+            number = int(stored.pop("format"))
+            members = stored.pop("members")
             unknown = [str(name) for name in stored["migrations"] if name not in KNOWN_MIGRATIONS]
             newer = number > FORMAT or bool(unknown)
             manifest = None if newer else cls(**stored, members=[Member(**member) for member in members])
@@ -86,7 +87,8 @@ class Writer:
 
     def add(self, name: str, content: IO[bytes]) -> Member:
         """Copy ``content`` from its beginning to its end, in small pieces."""
-        size, reader = content.seek(0, io.SEEK_END), _Hashing(content)
+        size = content.seek(0, io.SEEK_END)
+        reader = _Hashing(content)
         content.seek(0)
         self._tar.addfile(self._header(name, size), cast("IO[bytes]", reader))
         member = Member(name, size, reader.digest.hexdigest())
@@ -101,7 +103,9 @@ class Writer:
 
     def _header(self, name: str, size: int) -> tarfile.TarInfo:
         header = tarfile.TarInfo(name)
-        header.size, header.mode, header.mtime = size, 0o600, self._instant
+        header.size = size
+        header.mode = 0o600
+        header.mtime = self._instant
         return header
 
 

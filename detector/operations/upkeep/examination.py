@@ -1,4 +1,4 @@
-"""What is wrong with what is stored: state, history, reports, and scraps of processes that were killed."""
+"""What is wrong with what is stored: state, history, reports, and temporary files of killed processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from detector.boundary.disk import checksum
 from detector.boundary.words import counted
 from detector.model.errors import HistoryError, NewerHistoryError
-from detector.operations.upkeep.scraps import scraps
+from detector.operations.upkeep.leftovers import leftovers
 from detector.pipeline import Job, kept_from
 from detector.reports import reporter
 from detector.sources.pull import Progress, no_progress
@@ -24,7 +24,7 @@ from detector.usage.history import StoredDay
 
 
 class DefectKind(Enum):
-    """What kind of problem it is, which says what can be done."""
+    """The kind of a defect, on which its repair depends."""
 
     STATE = "state"
     NEWER = "newer"
@@ -32,12 +32,12 @@ class DefectKind(Enum):
     GONE = "gone"
     UNNOTED = "unnoted"
     REPORT = "report"
-    SCRAP = "scrap"
+    LEFTOVER = "leftover"
 
 
 @dataclass(frozen=True)
 class Defect:
-    """Something wrong, in words. ``day`` is None for the state and scraps, ``subject`` a path or a format."""
+    """A defect in words. ``day`` is None for the state and leftovers, ``subject`` is a path or a format."""
 
     kind: DefectKind
     text: str
@@ -50,8 +50,10 @@ def examine(job: Job, progress: Progress = no_progress) -> Iterator[Defect]:
     yield from _of_state(job.state)
     yield from _of_history(job, progress)
     yield from _of_reports(job)
-    for scrap in scraps(job.config):
-        yield Defect(DefectKind.SCRAP, f"left over from a process that was killed: {scrap}", subject=str(scrap))
+    for leftover in leftovers(job.config):
+        yield Defect(
+            DefectKind.LEFTOVER, f"left over from a process that was killed: {leftover}", subject=str(leftover)
+        )
 
 
 def _of_state(state: State) -> Iterator[Defect]:
@@ -60,7 +62,8 @@ def _of_state(state: State) -> Iterator[Defect]:
 
 
 def _of_history(job: Job, progress: Progress) -> Iterator[Defect]:
-    entries, there = StateLedger(job.state).noted(), set(job.history.days())
+    entries = StateLedger(job.state).noted()
+    there = set(job.history.days())
     days = sorted(there | set(entries))
     for done, day in enumerate(days, start=1):
         if day not in there:
@@ -99,7 +102,8 @@ def _miscounted(day: date, found: StoredDay, noted: StoredDay) -> Defect | None:
 
 def _of_reports(job: Job) -> Iterator[Defect]:
     """Reports of judged days that can still be made, and are not there or cannot be read."""
-    before, there = kept_from(job.config, job.now), set(job.history.days())
+    before = kept_from(job.config, job.now)
+    there = set(job.history.days())
     for day in (day for day in sorted(days_judged(job.state)) if day >= before and day in there):
         for form in job.config.report.formats:
             path = Path(job.config.report.directory) / day.isoformat() / reporter(form).filename

@@ -15,7 +15,7 @@ from detector.boundary.disk import scratch_folder
 from detector.boundary.words import counted
 from detector.model.errors import DetectorError, SourceError
 from detector.operations.upkeep.examination import Defect, DefectKind
-from detector.operations.upkeep.scraps import remove
+from detector.operations.upkeep.leftovers import remove
 from detector.pipeline import Job, build_report, judge_day
 from detector.reports import reporter
 from detector.reports.page import index
@@ -41,7 +41,7 @@ def repair(job: Job, problems: Iterable[Defect]) -> Iterator[Repair]:
     yield from (_adopt(job, problem) for problem in of[DefectKind.UNNOTED])
     yield from _pull_anew(job, of[DefectKind.DAMAGED], of[DefectKind.GONE])
     yield from _write_anew(job, of[DefectKind.REPORT])
-    yield from (_sweep(Path(problem.subject)) for problem in of[DefectKind.SCRAP])
+    yield from (_sweep(Path(problem.subject)) for problem in of[DefectKind.LEFTOVER])
 
 
 def _adopt(job: Job, problem: Defect) -> Repair:
@@ -74,21 +74,21 @@ def _pull_day(job: Job, day: date, entry: NotedDay | None, aside: Path | None) -
     """Pull a day, unless the source tells less of it than was stored: a part would pass for a drop."""
     kept = f"; the damaged file stays as {aside}" if aside else ""
     try:
-        told = _told_now(job, day)
-        if entry is not None and told < entry.stored.requests:
+        offered = _requests_in_source(job, day)
+        if entry is not None and offered < entry.stored.requests:
             stored = counted(entry.stored.requests, "request was stored", "requests were stored")
-            noted = f"{stored}, the source tells {told:,} now"
+            noted = f"{stored}, the source tells {offered:,} now"
             return Repair(False, f"day {day}: {noted}: not taken, the day stays a gap{kept}")
         pull(job.config, job.source, job.history, day, day, now=job.now)
     except SourceError as error:
         return Repair(False, f"day {day}: the source does not tell of it: {error}{kept}")
-    if aside is not None and entry is not None and told == entry.stored.requests:
+    if aside is not None and entry is not None and offered == entry.stored.requests:
         aside.unlink()
         kept = ""
-    return Repair(True, f"day {day}: pulled anew, {counted(told, 'request')}{kept}")
+    return Repair(True, f"day {day}: pulled anew, {counted(offered, 'request')}{kept}")
 
 
-def _told_now(job: Job, day: date) -> int:
+def _requests_in_source(job: Job, day: date) -> int:
     """How many requests the source tells of a day, found beside the history."""
     with scratch_folder() as folder:
         trial = History(Path(folder), job.config.zone)
@@ -112,9 +112,9 @@ def _write_anew(job: Job, problems: list[Defect]) -> Iterator[Repair]:
         yield Repair(True, f"day {day}: made again from the history: {', '.join(forms)}")
 
 
-def _sweep(scrap: Path) -> Repair:
+def _sweep(leftover: Path) -> Repair:
     try:
-        remove(scrap)
+        remove(leftover)
     except OSError as error:
-        return Repair(False, f"{scrap}: cannot be removed: {error.strerror}")
-    return Repair(True, f"{scrap}: removed")
+        return Repair(False, f"{leftover}: cannot be removed: {error.strerror}")
+    return Repair(True, f"{leftover}: removed")

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector.boundary.disk import SCRAP
+from detector.boundary.disk import TEMPORARY_SUFFIX
 from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.model.errors import BackupError, ConfigError
@@ -97,7 +97,9 @@ def _put_in_place(config: Config, state: State, archive: Archive) -> None:
 def _written_beside(archive: Archive, folder: str, place: Path) -> Iterator[Path]:
     """The members of a folder, written next to where they belong; what is still there at the end goes."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.", suffix=SCRAP) as scratch:
+    with tempfile.TemporaryDirectory(
+        dir=place.parent, prefix=f".{place.name}.", suffix=TEMPORARY_SUFFIX
+    ) as scratch:
         tree = Path(scratch) / place.name
         tree.mkdir()
         for member in archive.within(folder):

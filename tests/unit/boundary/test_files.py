@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.boundary.disk import SCRAP, scratch_folder, whole_file
+from detector.boundary.disk import TEMPORARY_SUFFIX, scratch_folder, whole_file
 
 KILLED_WRITING = """
 import os, signal, sys
@@ -51,16 +51,18 @@ def run(script: str, *arguments: str) -> None:
     subprocess.run([sys.executable, "-c", script, *arguments], check=False, timeout=60)
 
 
-def test_a_writer_that_is_killed_leaves_the_old_file_and_a_scrap_that_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_writer_that_is_killed_leaves_the_old_file_and_a_leftover_that_is_told_by_its_name(
+    tmp_path: Path,
+) -> None:
     """Whole or not at all."""
     path = tmp_path / "report.json"
     with whole_file(path) as file:
         file.write(b"old")
     run(KILLED_WRITING, str(path))
     assert path.read_bytes() == b"old"
-    (scrap,) = (place for place in tmp_path.iterdir() if place != path)
-    assert scrap.name.startswith(".report.json.")
-    assert scrap.name.endswith(SCRAP)
+    (leftover,) = (place for place in tmp_path.iterdir() if place != path)
+    assert leftover.name.startswith(".report.json.")
+    assert leftover.name.endswith(TEMPORARY_SUFFIX)
 
 
 def test_the_scratch_of_a_killed_process_goes_with_the_next_one(temporary: Path) -> None:

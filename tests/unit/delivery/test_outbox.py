@@ -15,7 +15,7 @@ from detector.delivery.outbox import (
     backoff,
     kept,
     sentence,
-    untold,
+    unreported,
 )
 from detector.model.errors import DeliveryError
 from detector.state.database import State
@@ -94,10 +94,10 @@ def test_a_message_is_given_up_at_its_last_attempt(state: State) -> None:
         (failure,) = outbox(state, channel).drain(NOW, everything=True).failures
         assert "next attempt from" in failure
         assert "given up" not in failure
-    assert untold(state) == []
+    assert unreported(state) == []
     (failure,) = outbox(state, channel).drain(NOW, everything=True).failures
     assert failure.endswith(f"was not delivered: given up after {MOST_ATTEMPTS} attempts; the last: busy")
-    assert len(untold(state)) == 1
+    assert len(unreported(state)) == 1
 
 
 def test_a_permanent_refusal_is_told_in_its_own_words(state: State) -> None:

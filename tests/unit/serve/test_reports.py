@@ -39,7 +39,7 @@ def test_a_report_is_read_as_it_is(folder: Path) -> None:
     """Byte for byte, with the format that says as what it is sent."""
     stored = read(folder, "2026-03-16", "report.html")
     assert stored is not None
-    assert (stored.data, stored.form.filename) == (b"2026-03-16/report.html", "report.html")
+    assert (stored.data, stored.format.filename) == (b"2026-03-16/report.html", "report.html")
 
 
 @pytest.mark.parametrize(

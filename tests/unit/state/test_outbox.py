@@ -122,11 +122,11 @@ def test_a_failed_message_is_named_until_a_report_has_told_of_it(state: State) -
     store(state, message(), message(recipient="b@example.com"))
     number = row(state)["id"]
     outbox.mark_failed(state, number, LATER, "x" * 2000)
-    (failed,) = outbox.failed(state, untold=True)
+    (failed,) = outbox.failed(state, unreported=True)
     assert (failed.id, failed.status, failed.attempts, failed.settled_at) == (number, FAILED, 1, LATER)
     assert failed.error == "x" * 1000
-    store(state, day=DAY + timedelta(days=1), told=[number])
-    assert outbox.failed(state, untold=True) == []
+    store(state, day=DAY + timedelta(days=1), reported=[number])
+    assert outbox.failed(state, unreported=True) == []
     assert [stored.id for stored in outbox.failed(state)] == [number]
 
 
