@@ -16,9 +16,11 @@ def lines(coverage: Coverage) -> Iterator[str]:
 
 
 def _line(revision: Revision) -> str:
-    more = revision.requests_after - revision.requests_before
-    amount = f"{counted(abs(more), 'request')} {'more' if more > 0 else 'fewer'}"
-    keys = f"{counted(revision.keys, 'key')} changed"
-    changes = f"{amount}, {keys}" if more else keys
+    difference = revision.requests_after - revision.requests_before
+    changes = f"{counted(revision.keys, 'key')} changed"
+    if difference > 0:
+        changes = f"{counted(difference, 'more request')}, {changes}"
+    elif difference < 0:
+        changes = f"{counted(-difference, 'fewer request')}, {changes}"
     advice = "Its report is unchanged; run that day again to evaluate the new data."
     return f"{revision.day} was pulled again: {changes}. {advice}"

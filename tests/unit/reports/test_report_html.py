@@ -126,7 +126,7 @@ def test_every_finding_is_shown_without_script(build: Callable[[], RunReport]):
 def test_run_details_name_late_data():
     """The details of the run name the day that changed and by how much."""
     text = rendered(report_examples.findings_day()).text
-    assert "2026-11-21 was pulled again: 1,204 requests more, 17 keys changed." in text
+    assert "2026-11-21 was pulled again: 1,204 more requests, 17 keys changed." in text
 
 
 def test_triage_is_shown_where_a_reader_looks_for_it():
