@@ -114,7 +114,7 @@ def not_judged_day() -> RunReport:
         replace(key, requests=(*key.requests[:-1], 0), last_used=before if key.current else key.last_used)
         for key in ordinary_keys()
     ]
-    report = assemble(keys, (), outcome="not_judged", verdict="The day could not be judged")
+    report = assemble(keys, (), outcome="not_judged", verdict="The day could not be evaluated")
     problem = "The source main did not answer; nothing of 22 November was read."
     coverage = replace(
         report.coverage,

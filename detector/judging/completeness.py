@@ -66,7 +66,8 @@ def _empty(panel: Panel) -> list[DataProblem]:
     text = "The source holds no request for this day"
     if panel.requests[:, :-1].any():
         return [DataProblem(f"{text}, though it usually has some.", Severity.HIGH)]
-    return [DataProblem(f"{text}, nor for any day before it.", Severity.HIGH)]
+    earlier = counted(panel.requests.shape[1] - 1, "day")
+    return [DataProblem(f"{text}, nor for the {earlier} before it.", Severity.HIGH)]
 
 
 def _late(panel: Panel) -> list[DataProblem]:

@@ -54,7 +54,7 @@ def fleet_shift(panel: Panel, settings: DetectionSettings) -> tuple[Description,
     return Description(
         title="The fleet rose together" if rose else "The fleet fell together",
         reason=(
-            f"{share:.0%} of {counted(len(z), 'judged key')} lie far {'above' if rose else 'below'} their own "
+            f"{share:.0%} of {counted(len(z), 'evaluated key')} lie far {'above' if rose else 'below'} their own "
             f"history; {counted(total, 'request')} in all, usually {usual:,.0f}."
         ),
         severity=Severity.MEDIUM if share >= MOST_SHARE else Severity.LOW,

@@ -140,11 +140,11 @@ def _findings(
 def _prevalence(count: int, keys: int, threshold: Threshold | None, score: float) -> str:
     others = "no other key" if count == 1 else f"{count:,} of {counted(keys, 'key')}"
     if threshold is None or not threshold.calibrated:
-        return f"{others} that day"
+        return f"{others} on this day"
     days = 1 / max(threshold.rate(score), 1 / threshold.past)
     rounded = round(days, 1 - int(np.floor(np.log10(days))))
     words = "rarer than once in" if days >= threshold.past else "about once in"
-    return f"{words} {counted(rounded, 'key-day')}; {others} that day"
+    return f"{words} {counted(rounded, 'key-day')}; {others} on this day"
 
 
 def _data_quality(panel: Panel, problems: list[DataProblem], earlier: EarlierFindings) -> list[Finding]:
@@ -156,7 +156,7 @@ def _data_quality(panel: Panel, problems: list[DataProblem], earlier: EarlierFin
         title="Data incomplete" if not is_complete(problems) else "Data quality",
         reason=worst.text,
         severity=worst.severity,
-        severity_reasons=("what was not seen cannot be judged",) if worst.withholding else (),
+        severity_reasons=("a key cannot be evaluated without its data",) if worst.withholding else (),
         confidence="certain",
         actions=(worst.action,),
         changes=tuple(problem.text for problem in others),

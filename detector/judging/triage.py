@@ -169,7 +169,7 @@ def mute_words(mute: MuteInForce) -> str:
     covered = counted(mute.findings, "finding") if mute.findings else "nothing"
     until = f" until {long_day(mute.until_day)}" if mute.until_day else ""
     why = f": {mute.reason}" if mute.reason else ""
-    return f"{target_words(mute)} (covers {covered} that day), by {mute.by}{until}{why}"
+    return f"{target_words(mute)} (covers {covered} on this day), by {mute.by}{until}{why}"
 
 
 def _triaged(finding: Finding, marks: Sequence[TriageEntry], verdict: str | None) -> Finding:

@@ -43,7 +43,7 @@ def headline(outcome: str, above_info: list[Finding], coverage: Coverage) -> str
     if outcome == "clear":
         return "Nothing to look at"
     if outcome == "not_judged":
-        return "The day could not be judged"
+        return "The day could not be evaluated"
     on_keys = [finding for finding in above_info if finding.key_id is not None]
     keys = {finding.key_id for finding in on_keys}
     if not keys:
@@ -71,7 +71,7 @@ def subline(outcome: str, above_info: list[Finding], coverage: Coverage, muted: 
         judged = f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')}"
         were = singular_or_plural(coverage.keys_judged, "was", "were")
         days = counted(coverage.baseline_days, "day")
-        return f"{judged} {were} judged against {days}, and {_standing_out(muted)}."
+        return f"{judged} {were} evaluated against {days}, and {_standing_out(muted)}."
     parts = []
     if raised := _titles([finding for finding in above_info if finding.status.raised]):
         parts.append(f"New: {raised}.")

@@ -14,13 +14,13 @@ FALSE_TEXTS = ("", "0", "0.0", "f", "false", "n", "no", "none", "null", "off", "
 
 
 def usage_columns(
-    config: SourceBase, available: Collection[str], table_name: str, listed: bool = True
+    config: SourceBase, available: Collection[str], table_name: str, listed: Collection[str] | None = None
 ) -> dict[str, str]:
     """The table's name of every usage column, by our name.
 
     Raises SourceError for a required or configured column that the table does not have. Other columns are
-    optional. The error lists the table's columns only where they may be ``listed``: in a file without a header
-    they are its first row, which may hold keys in clear.
+    optional. ``available`` are the columns that can be read, ``listed`` those that the error may name (None: the
+    same). A file whose first row may hold keys in clear instead of a header lists none.
     """
     # ``source.columns`` also has the columns of the register, which are not checked here.
     configured = {name: theirs for name, theirs in config.columns.items() if name in USAGE_FIELDS[config.shape]}
@@ -31,7 +31,7 @@ def usage_columns(
 
 
 def register_columns(
-    config: SourceBase, available: Collection[str], table_name: str, listed: bool = True
+    config: SourceBase, available: Collection[str], table_name: str, listed: Collection[str] | None = None
 ) -> dict[str, str]:
     """The table's name of every register column, by our name. Raises SourceError as ``usage_columns`` does."""
     configured = {name: theirs for name, theirs in config.columns.items() if name in REGISTER_FIELDS}
@@ -44,16 +44,22 @@ def register_columns(
 
 
 def _check(
-    wanted: Mapping[str, str], available: Collection[str], table_name: str, source: str, listed: bool
+    wanted: Mapping[str, str],
+    available: Collection[str],
+    table_name: str,
+    source: str,
+    listed: Collection[str] | None,
 ) -> None:
+    if listed is None:
+        listed = available
     for name, theirs in wanted.items():
         if theirs in available:
             continue
         hint = ""
         columns = ""
         if listed:
-            hint = did_you_mean(theirs, available)
-            columns = f". It has: {', '.join(sorted(available)) or 'none'}"
+            hint = did_you_mean(theirs, listed)
+            columns = f". It has: {', '.join(sorted(listed))}"
         raise SourceError(
             f"source {source}: {table_name} has no column '{theirs}' for {name}{hint}; "
             f"set source.columns.{name} to the right name{columns}"

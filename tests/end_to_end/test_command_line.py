@@ -236,7 +236,7 @@ def test_a_source_that_is_not_there_is_partial_and_says_so(organization: Path, d
     """Exit 4: a report was written, but nobody could be judged."""
     (organization / "usage.csv").unlink()
     output = detector("run", "--day", str(DAY), code=4)
-    assert output.startswith("The day could not be judged.")
+    assert output.startswith("The day could not be evaluated.")
     assert "usage.csv" in detector.error
 
 
@@ -268,4 +268,4 @@ def test_the_nightly_job_can_be_called_alone(organization: Path) -> None:
         timeout=120,
         check=True,
     )
-    assert done.stdout.endswith(": The day could not be judged\n")
+    assert done.stdout.endswith(": The day could not be evaluated\n")

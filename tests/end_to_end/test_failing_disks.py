@@ -115,7 +115,7 @@ def test_a_source_that_is_gone_is_told_and_the_day_made_up_for(prepared: Path, t
     (folder / "usage.parquet").rename(folder / "away")
     done = ran(folder)
     assert done.returncode == 4, done.stderr
-    assert done.stdout.startswith("The day could not be judged")
+    assert done.stdout.startswith("The day could not be evaluated")
     (folder / "away").rename(folder / "usage.parquet")
     finished(folder)
     finished(calm)

@@ -281,6 +281,13 @@ def test_a_mapped_column_that_is_missing_names_the_nearest(tmp_path: Path, name:
         day(reader(str(path), columns={"key_id": "api_kee"}))
 
 
+def test_the_error_lists_no_member_that_the_lines_do_not_have(tmp_path: Path) -> None:
+    """A member such as ``error`` may appear in a later line, but the error lists only what was found."""
+    written(tmp_path, "e.jsonl", '{"ts": "2026-01-02T10:00:00Z", "api_key": "a"}')
+    with pytest.raises(SourceError, match=r"It has: api_key, ts$"):
+        day(reader(f"{tmp_path}/e.jsonl", columns={"key_id": "api_key", "timestamp": "tss"}))
+
+
 def test_a_json_member_that_first_appears_late_is_found(tmp_path: Path) -> None:
     """JSON lines need not have the same members, so a member is searched in all lines."""
     plain = '{"timestamp": 1767348000, "key_id": "a"}\n'

@@ -479,7 +479,7 @@ def test_a_run_over_an_endpoint_that_refuses_is_partial(
     output = capsys.readouterr()
     assert ended.value.code == 4
     assert "the token is not accepted" in output.err
-    assert output.out.startswith("The day could not be judged")
+    assert output.out.startswith("The day could not be evaluated")
 
 
 def test_check_says_what_an_endpoint_holds(

@@ -128,7 +128,7 @@ def test_an_empty_day_is_an_alarm_and_not_an_all_clear(run) -> None:
             REGISTER,
         )
     )
-    assert outcome.report.summary.verdict == "The day could not be judged"
+    assert outcome.report.summary.verdict == "The day could not be evaluated"
     assert outcome.report.summary.outcome == "not_judged"
     assert types(outcome) == [("data_quality", None, "new")]
     assert outcome.report.coverage.withheld == ()
@@ -213,9 +213,9 @@ def test_a_format_that_fails_does_not_cost_the_others(run, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("usage", "register", "verdict"),
     [
-        ({}, [], "The day could not be judged"),
-        ({}, REGISTER, "The day could not be judged"),
-        ({DAY: groups(k0=5)}, [], "The day could not be judged"),
+        ({}, [], "The day could not be evaluated"),
+        ({}, REGISTER, "The day could not be evaluated"),
+        ({DAY: groups(k0=5)}, [], "The day could not be evaluated"),
         (history_of({"k0": [20] * 91}), [], "Nothing to look at"),
         (history_of({"k0": [20] * 90 + [300]}), [], "One key needs a look"),
         (history_of({"k0": [20] * 40 + [0] + [20] * 50}), [], "Nothing to look at"),

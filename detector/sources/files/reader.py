@@ -259,7 +259,8 @@ class FilesReader:
         fields = USAGE_FIELDS[self._config.shape]
         mapped = {name: theirs for name, theirs in self._config.columns.items() if name in fields}
         found = available(table, mapped, fields, connection)
-        return usage_columns(self._config, found, table_name(table), listed=not self._keys.hidden)
+        listed = () if self._keys.hidden else table.columns
+        return usage_columns(self._config, found, table_name(table), listed)
 
     @contextmanager
     def _database(self, files: Sequence[SourceFile]) -> Iterator[tuple[Connection, tuple[str, ...]]]:

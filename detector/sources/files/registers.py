@@ -18,7 +18,8 @@ def register_rows(
 ) -> tuple[pd.DataFrame, tuple[Observation, ...]]:
     """The readable rows of a register as text, and the faults of the other rows."""
     found = available(table, config.columns, REGISTER_FIELDS, connection)
-    columns = register_columns(config, found, table_name(table), listed=not keys.hidden)
+    listed = () if keys.hidden else table.columns
+    columns = register_columns(config, found, table_name(table), listed)
     values = []
     for name, theirs in columns.items():
         sql_type = table.columns.get(theirs, "VARCHAR")

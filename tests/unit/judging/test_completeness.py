@@ -21,3 +21,10 @@ def test_unusable_rows_leave_the_data_complete() -> None:
     (problem,) = assess(panel(COUNTS, faults=(Fault("not a JSON object", 2),)))
     assert problem.text == "2 rows left out: not a JSON object."
     assert is_complete([problem])
+
+
+def test_a_source_without_any_request_names_the_days_that_were_looked_at() -> None:
+    """The source may hold requests of still earlier days, which are not part of the panel."""
+    (problem,) = assess(panel({"a": [0] * 30}, missing=range(30)))
+    assert problem.text == "The source holds no request for this day, nor for the 29 days before it."
+    assert not is_complete([problem])

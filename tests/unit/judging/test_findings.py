@@ -84,11 +84,11 @@ def test_a_finding_goes_on_from_its_earlier_sighting() -> None:
 def test_a_finding_says_every_change_once() -> None:
     """What the detector says comes first."""
     change = Change(("First use.", "Errors on 2% of requests."), {"GET /a": 9}, {"GET /b": 1})
-    evidence = Evidence(pd.Series({"score": 9.0}), change, "no other key that day")
+    evidence = Evidence(pd.Series({"score": 9.0}), change, "no other key on this day")
     found = build(panel({"k": [9] * 10}), earlier(), "usage_spike", "k", described(), evidence)
     assert found.changes == ("First use.", "Errors on 2% of requests.")
     assert (found.endpoints_usual, found.endpoints_observed) == ({"GET /a": 9}, {"GET /b": 1})
-    assert found.prevalence == "no other key that day"
+    assert found.prevalence == "no other key on this day"
 
 
 def test_a_finding_on_the_fleet_has_no_key_and_no_register() -> None:

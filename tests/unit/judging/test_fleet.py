@@ -33,7 +33,7 @@ def test_a_third_of_the_fleet_rising_is_one_finding() -> None:
     """With the share in its sentence."""
     shift = fleet_shift(panel(moved(4, 0.35)), SETTINGS)
     assert shift is not None
-    assert "judged keys lie far above" in shift[0].reason
+    assert "evaluated keys lie far above" in shift[0].reason
     assert 0.3 < shift[1] < 0.4
 
 

@@ -274,7 +274,7 @@ def test_the_terminal_shows_triage() -> None:
     assert not any(line.startswith("MEDIUM") and "key_b81d" in line for line in lines)
     assert any(line.startswith("Muted       Test key in production: key_b81d") for line in lines)
     assert (
-        "Mute 3      keys like loadtest-* (covers nothing that day), by alex until 24 November 2026: peak tests"
+        "Mute 3      keys like loadtest-* (covers nothing on this day), by alex until 24 November 2026: peak tests"
         in lines
     )
     assert "Verdicts    Of 2 usage spikes with a verdict, 1 was real." in lines

@@ -110,7 +110,7 @@ def test_a_day_that_was_not_evaluated_states_the_reason(coverage: Coverage, expe
 
 def test_a_clear_day_states_its_evaluated_keys_and_days() -> None:
     """Muted findings are there, and are not nothing."""
-    start = "38 of 40 active keys were judged against 56 days, and"
+    start = "38 of 40 active keys were evaluated against 56 days, and"
     assert subline("clear", [], SEEN, muted=0) == f"{start} none stands out."
     assert subline("clear", [], SEEN, muted=2) == f"{start} nothing stands out but two muted findings."
 

@@ -138,8 +138,8 @@ def test_triage_is_shown_where_a_reader_looks_for_it():
     assert muted > text.index("Young key among the heaviest")
     assert "Of 2 usage spikes with a verdict, 1 was real." in text
     receipt = text[text.index("Details of the run") :]
-    assert "team checkout (covers 1 finding that day), by alex until 30 November 2026" in receipt
-    assert "keys like loadtest-* (covers nothing that day)" in receipt
+    assert "team checkout (covers 1 finding on this day), by alex until 30 November 2026" in receipt
+    assert "keys like loadtest-* (covers nothing on this day)" in receipt
 
 
 def test_a_muted_finding_has_no_card_and_no_tag():
