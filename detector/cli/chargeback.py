@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from detector.cli.options import Command, configured, load_config, safe
+from detector.boundary.text import visible
+from detector.cli.options import Command, configured, load_config
 from detector.config.plugins import STATEMENT_FORMATS
 
 
@@ -63,5 +64,5 @@ def chargeback(
         click.echo(out)
     if format_name != "text" or out is not None:
         for line in remarks(made):
-            click.echo(f"detector: {safe(line)}", err=True)
+            click.echo(f"detector: {visible(line)}", err=True)
     sys.exit(PARTIAL if made.days.missing else DONE)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from detector.boundary.text import visible
 from detector.boundary.words import counted
-from detector.cli.options import Command, configured, load_config, safe
+from detector.cli.options import Command, configured, load_config
 from detector.model.errors import DONE, PARTIAL, ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _drain(config: Config, state: State, at_once: bool) -> int:
 
     done = Outbox(state, open_channels(config)).drain(datetime.now(UTC), everything=at_once)
     for failure in done.failures:
-        click.echo(f"detector: {safe(failure)}", err=True)
+        click.echo(f"detector: {visible(failure)}", err=True)
     if done.busy:
         click.echo("detector: another process is sending", err=True)
     click.echo(f"{done.sent:,} sent, {done.waiting:,} waiting.")
@@ -80,9 +81,9 @@ def _list(state: State) -> int:
             status = f"next attempt from {item.next_attempt_at:%Y-%m-%d %H:%M} UTC"
         attempts = counted(item.attempts, "attempt")
         receiver = f"{message.channel} to {message.recipient}"
-        click.echo(safe(f"{message.day}  {receiver}  {message.subject}  [{attempts}, {status}]"))
+        click.echo(visible(f"{message.day}  {receiver}  {message.subject}  [{attempts}, {status}]"))
         if item.error:
-            click.echo(safe(f"            {item.error}"))
+            click.echo(visible(f"            {item.error}"))
     if not stored:
         click.echo("Nothing waits, and nothing failed.")
     return DONE
@@ -100,9 +101,9 @@ def _try(config: Config) -> int:
             messages += 1
             try:
                 channel.send(message)
-                click.echo(safe(f"{channel.name} to {message.recipient}: accepted"))
+                click.echo(visible(f"{channel.name} to {message.recipient}: accepted"))
             except DeliveryError as error:
-                click.echo(safe(f"{channel.name} to {message.recipient}: {error}"))
+                click.echo(visible(f"{channel.name} to {message.recipient}: {error}"))
                 code = PARTIAL
     if not messages:
         click.echo("No channel is configured; see `delivery` in the configuration.")

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from detector.boundary.masking import mask_tokens
 from detector.boundary.words import counted
 from detector.model.day import Day
 from detector.model.usage import Fault
 from detector.sources import LimitedSource, Source
-from detector.sources.faults import mask
 from detector.usage.aggregation import map_of
 
 RECENT_DAYS = 7
@@ -103,8 +103,8 @@ def _sample(records: pd.DataFrame) -> dict[str, Any]:
         "key": _hidden(str(record["key_id"])),
         "requests": f"{record['request_count']:,}",
         "errors": f"{record['error_count']:,}",
-        "endpoints": " and ".join(mask(name) for name in busiest),
-        "deployments": " and ".join(mask(name) for name in map_of(record["deployments"])) or "not told",
+        "endpoints": " and ".join(mask_tokens(name) for name in busiest),
+        "deployments": " and ".join(mask_tokens(name) for name in map_of(record["deployments"])) or "not told",
     }
 
 

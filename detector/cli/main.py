@@ -12,8 +12,9 @@ import click
 
 from detector.boundary.plugins import load_plug_in
 from detector.boundary.suggestions import did_you_mean
+from detector.boundary.text import visible
 from detector.boundary.words import counted
-from detector.cli.options import DAY, Command, Group, configured, day_option, load_config, safe
+from detector.cli.options import DAY, Command, Group, configured, day_option, load_config
 from detector.config.plugins import REPORTERS
 from detector.model.errors import FAILURE, FINDINGS, ConfigError, DetectorError
 from detector.model.finding import Severity
@@ -161,9 +162,9 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
     records = usage_between(job.history, first, last)
     click.echo(rendering.RENDERINGS[form](records), nl=False)
     for fault in job.history.notes(last).faults:
-        click.echo(f"detector: {fault.count:,} × {safe(fault.reason)}", err=True)
+        click.echo(f"detector: {fault.count:,} × {visible(fault.reason)}", err=True)
     for key in records.loc[~records["active"] & (records["request_count"] > 0), "key_id"]:
-        click.echo(f"detector: revoked key {safe(key)} has requests; it is not in the answer", err=True)
+        click.echo(f"detector: revoked key {visible(key)} has requests; it is not in the answer", err=True)
 
 
 @cli.command(
@@ -264,7 +265,7 @@ def explain(path: Path, overrides: Sequence[str], key: str, day: date | None) ->
     judged = judge_day(job, day)
     if key not in judged.panel.keys:
         raise ConfigError(
-            f"no key {safe(key)!r} is active or in use on {day}{did_you_mean(key, list(judged.panel.keys))}"
+            f"no key {visible(key)!r} is active or in use on {day}{did_you_mean(key, list(judged.panel.keys))}"
         )
     click.echo(render(judged, key))
 
@@ -292,11 +293,11 @@ def check(path: Path, overrides: Sequence[str]) -> None:
         f"source         {job.config.source.name} ({job.config.source.kind}, {job.config.source.shape}): readable"
     )
     for name, fact in lines(found):
-        click.echo(f"{name:<14} {safe(fact)}")
+        click.echo(f"{name:<14} {visible(fact)}")
     click.echo(f"history        {counted(len(days), 'day')}" + (f", {days[0]} to {days[-1]}" if days else ""))
-    click.echo(f"last run       {safe(_told(last_run(job.state)))}")
+    click.echo(f"last run       {visible(_told(last_run(job.state)))}")
     for channel in open_channels(job.config):
-        click.echo(f"delivery       {safe(channel.name)}: {safe(channel.describe())}")
+        click.echo(f"delivery       {visible(channel.name)}: {visible(channel.describe())}")
     if found.watermark is None:
         advice = "source.usage and source.columns"
         if job.config.source.kind == "http":
@@ -372,7 +373,7 @@ def status(path: Path, overrides: Sequence[str]) -> None:
     from detector.state.sightings import days_judged
 
     job = _job(path, overrides)
-    click.echo(f"last run    {safe(_told(last_run(job.state)))}")
+    click.echo(f"last run    {visible(_told(last_run(job.state)))}")
     day, complete = max(days_judged(job.state).items(), default=(None, True))
     interim = "" if complete else " (its data were incomplete)"
     click.echo(f"last day    {day or 'none evaluated yet'}{interim}")
@@ -394,12 +395,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="python -m detector")
     except DetectorError as error:
-        click.echo(f"detector: {safe(str(error))}", err=True)
+        click.echo(f"detector: {visible(str(error))}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         if error.filename is None:
             raise
-        click.echo(f"detector: {error.strerror}: {safe(str(error.filename))}", err=True)
+        click.echo(f"detector: {error.strerror}: {visible(str(error.filename))}", err=True)
         sys.exit(FAILURE)
 
 

@@ -93,10 +93,3 @@ def load_config(path: Path, overrides: Sequence[str]) -> Config:
     from detector.config.load import load
 
     return load(path, overrides)
-
-
-def safe(text: str) -> str:
-    """Text that a customer or a server may have chosen, safe to print on a terminal."""
-    from detector.boundary.text import visible
-
-    return visible(text)

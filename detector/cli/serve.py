@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from detector.boundary.suggestions import did_you_mean
-from detector.cli.options import DAY, Command, Group, configured, load_config, safe
+from detector.boundary.text import visible
+from detector.cli.options import DAY, Command, Group, configured, load_config
 from detector.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,9 +101,9 @@ def create(
         secret = new_secret()
         _require_new(state, name)
         add_token(state, ApiToken(name, organization, hash_of(secret), now, _end(expires, now, config)))
-    sees = "all organizations" if organization is None else f"the keys of {safe(organization)!r}"
+    sees = "all organizations" if organization is None else f"the keys of {visible(organization)!r}"
     until = f" until {expires}" if expires else ""
-    click.echo(f"Token {safe(name)!r} sees {sees}{until}. It is shown this once:", err=True)
+    click.echo(f"Token {visible(name)!r} sees {sees}{until}. It is shown this once:", err=True)
     click.echo(secret)
 
 
@@ -123,10 +124,10 @@ def list_tokens(path: Path, overrides: Sequence[str], everything: bool) -> None:
         for stored in all_tokens(state):
             if not (everything or stored.is_valid(now)):
                 continue
-            sees = "all organizations" if stored.organization is None else safe(stored.organization)
+            sees = "all organizations" if stored.organization is None else visible(stored.organization)
             end = f", until {stored.expires_at:%Y-%m-%d %H:%M} UTC" if stored.expires_at else ""
             revoked = f", revoked {stored.revoked_at:%Y-%m-%d}" if stored.revoked_at else ""
-            click.echo(f"{safe(stored.name)}  {sees}  made {stored.created_at:%Y-%m-%d}{end}{revoked}")
+            click.echo(f"{visible(stored.name)}  {sees}  made {stored.created_at:%Y-%m-%d}{end}{revoked}")
 
 
 @token.command(
@@ -144,8 +145,8 @@ def revoke(path: Path, overrides: Sequence[str], name: str) -> None:
         if not revoke_tokens(state, name, datetime.now(UTC)):
             others = [stored.name for stored in all_tokens(state) if stored.revoked_at is None]
             hint = did_you_mean(name, others) or "; `token list` shows what there is"
-            raise ConfigError(f"there is no token {safe(name)!r} to revoke{hint}")
-    click.echo(f"Token {safe(name)!r} revoked.")
+            raise ConfigError(f"there is no token {visible(name)!r} to revoke{hint}")
+    click.echo(f"Token {visible(name)!r} revoked.")
 
 
 @contextmanager
@@ -163,7 +164,7 @@ def _require_new(state: State, name: str) -> None:
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         raise ConfigError(f"--name: up to {LONGEST_NAME} characters that can be seen")
     if any(stored.name == name and stored.revoked_at is None for stored in all_tokens(state)):
-        raise ConfigError(f"there is a token {safe(name)!r} already; revoke it first, or choose another name")
+        raise ConfigError(f"there is a token {visible(name)!r} already; revoke it first, or choose another name")
 
 
 def _end(expires: date | None, now: datetime, config: Config) -> datetime | None:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from detector.boundary.suggestions import did_you_mean_or_all, nearest
+from detector.boundary.text import LONGEST_TEXT, one_line, storable, visible
 from detector.boundary.words import counted
-from detector.cli.options import DAY, Command, Group, configured, load_config, safe
+from detector.cli.options import DAY, Command, Group, configured, load_config
 from detector.model.errors import ConfigError
 from detector.model.triage import Verdict
 
@@ -95,7 +96,7 @@ def _target(given: dict[str, str], kind: str | None) -> Target | None:
         raise ConfigError(f"--{name} is empty")
     if kind is not None and name == "finding":
         raise ConfigError("--type narrows --key, --team or --pattern; a finding has one type already")
-    return Target(name, _storable(value), kind)
+    return Target(name, storable(value), kind)
 
 
 def _author(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -312,8 +313,8 @@ class _Desk:
             target.kind,
             target.value,
             target.type,
-            _one_line(reason or "") or None,
-            _one_line(by or _login()),
+            _note(reason or "") or None,
+            _note(by or _login()),
             first,
             last,
             created_at=self.now,
@@ -335,7 +336,7 @@ class _Desk:
             holding = [entry for entry in mutes if self.holds(entry)]
             found = [entry for entry in holding if (entry.target_kind, entry.target) == target[:2]]
             found = [entry for entry in found if target.type in (None, entry.type)]
-            meant = f"on {target.kind} {safe(target.value)!r}"
+            meant = f"on {target.kind} {visible(target.value)!r}"
         if not found:
             raise ConfigError(f"there is no mute in force {meant}; `triage list` shows what there is")
         return found
@@ -355,7 +356,7 @@ class _Desk:
         found = self._sightings_on(target, day)
         if not found:
             raise ConfigError(
-                f"no finding of {target.kind} {safe(target.value)!r} was seen on {day}{self._last(target)}"
+                f"no finding of {target.kind} {visible(target.value)!r} was seen on {day}{self._last(target)}"
             )
         return found
 
@@ -401,13 +402,13 @@ class _Desk:
         found = sorted(name for name in ids if name.startswith(start))
         if len(start) < SHORTEST_ID:
             raise ConfigError(
-                f"the finding id {safe(start)!r} is too short; give at least {SHORTEST_ID} characters"
+                f"the finding id {visible(start)!r} is too short; give at least {SHORTEST_ID} characters"
             )
         if not found:
-            raise ConfigError(f"no finding has an id that begins with {safe(start)!r}{self._near(start, ids)}")
+            raise ConfigError(f"no finding has an id that begins with {visible(start)!r}{self._near(start, ids)}")
         if len(found) > 1:
             begin = counted(len(found), "finding begins", "findings begin")
-            raise ConfigError(f"{begin} with {safe(start)!r}: {self._listed(found[:NEAR])}")
+            raise ConfigError(f"{begin} with {visible(start)!r}: {self._listed(found[:NEAR])}")
         return found[0]
 
     def _near(self, start: str, ids: set[str]) -> str:
@@ -427,7 +428,7 @@ class _Desk:
         for name in ids:
             sighting = self.sightings.get(name)
             words = f" ({sighting.type} on {sighting.key_id or FLEET})" if sighting else ""
-            listed.append(f"{name[:SHOWN_ID]}{safe(words)}")
+            listed.append(f"{name[:SHOWN_ID]}{visible(words)}")
         return ", ".join(listed)
 
     def _require_type(self, kind: str) -> None:
@@ -435,7 +436,7 @@ class _Desk:
 
         kinds = {*finding_types(), *(sighting.type for sighting in self.sightings.values())}
         if kind not in kinds:
-            raise ConfigError(f"there is no type of finding {safe(kind)!r}{did_you_mean_or_all(kind, kinds)}")
+            raise ConfigError(f"there is no type of finding {visible(kind)!r}{did_you_mean_or_all(kind, kinds)}")
 
 
 @contextmanager
@@ -458,7 +459,7 @@ def _confirm(done: str, entry: TriageEntry) -> None:
 
     until = f" until {entry.until_day}" if entry.until_day else ""
     days = f" from {entry.from_day}{until}" if entry.action != "verdict" else f", episode {entry.episode}"
-    click.echo(_one_line(safe(f"{done} ({entry.id}): {target_words(entry)}{days}, by {entry.by}")))
+    click.echo(one_line(f"{done} ({entry.id}): {target_words(entry)}{days}, by {entry.by}", LONGEST_TEXT))
 
 
 def _login() -> str:
@@ -468,10 +469,6 @@ def _login() -> str:
         raise ConfigError("your login name is not known here; say who with --by NAME") from error
 
 
-def _one_line(text: str) -> str:
-    return " ".join(_storable(text).split())
-
-
-def _storable(text: str) -> str:
-    """The text without unpaired surrogates and NUL, which some databases do not store."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
+def _note(text: str) -> str:
+    """What somebody wrote, in one line that every database can hold."""
+    return " ".join(storable(text).split())

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from detector.boundary.text import visible
 from detector.boundary.words import counted
-from detector.cli.options import Command, configured, load_config, safe
+from detector.cli.options import Command, configured, load_config
 from detector.model.errors import DONE, FAILURE, PARTIAL
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
         job = Job.assemble(config, datetime.now(UTC), state=state)
         with watched("Checking") as progress:
             for problem in examine(job, progress):
-                click.echo(safe(problem.text))
+                click.echo(visible(problem.text))
                 problems.append(problem)
         days = counted(len(job.history.days()), "day")
         if not problems:
@@ -96,10 +97,10 @@ def _mend(job: Job, problems: Sequence[Defect]) -> int:
     for result in repair(job, problems):
         if result.mended:
             mended += 1
-            click.echo(f"mended: {safe(result.text)}")
+            click.echo(f"mended: {visible(result.text)}")
         else:
             remaining += 1
-            click.echo(f"NOT MENDED: {safe(result.text)}")
+            click.echo(f"NOT MENDED: {visible(result.text)}")
     click.echo(f"{mended:,} mended, {remaining:,} not mended.")
     return remaining
 
@@ -156,4 +157,4 @@ def restore(path: Path, overrides: Sequence[str], file: Path, replace: bool) -> 
         now = contents(config, state)
     if replace:
         click.echo(f"Replaced: {former}.")
-    click.echo(f"Restored: {now}, as of {safe(archive.manifest.created_at)}.")
+    click.echo(f"Restored: {now}, as of {visible(archive.manifest.created_at)}.")

@@ -7,24 +7,18 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from detector.boundary.masking import masked
+from detector.boundary.masking import mask_secrets
+from detector.boundary.text import inert
 from detector.config.channels import ChatDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.page import Audience, latest, tone, verdict
-from detector.delivery.mail.rendering import one_line
 from detector.delivery.records import compact
 from detector.model.errors import DeliveryError
 from detector.model.finding import Finding
 from detector.model.report import RunReport
 from detector.state.messages import Message, identity
 
-for _talkative in ("apprise", "urllib3"):  # they log whole addresses, which are secrets here
-    logging.getLogger(_talkative).setLevel(logging.CRITICAL)
-
 MOST = 10
-LONGEST = 300
-INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "'", "*": "∗", "|": "¦", "[": "(", "]": ")", "&": "＆"})
-"""Signs by which chat services mention people, link or format, as look-alikes that do nothing."""
 
 
 class ChatChannel:
@@ -76,6 +70,8 @@ class ChatChannel:
             raise DeliveryError(
                 "chat needs a further package: pip install 'key-usage-detector[chat]'", permanent=False
             ) from None
+        for talkative in ("apprise", "urllib3"):  # both log whole addresses, which are secrets
+            logging.getLogger(talkative).setLevel(logging.CRITICAL)
         asset = AppriseAsset(app_id="detector", async_mode=False, secure_logging=True)
         service = Apprise(asset=asset)
         url = self._settings.url
@@ -83,14 +79,9 @@ class ChatChannel:
             raise DeliveryError(f"{self.describe()}: Apprise does not know this address", permanent=False)
         content = json.loads(message.payload or b"{}")
         if not service.notify(body=content["body"], title=content["title"], body_format=NotifyFormat.TEXT):
-            raise DeliveryError(masked(f"{self.describe()}: the service did not take it", url), permanent=False)
+            text = mask_secrets(f"{self.describe()}: the service did not take it", url)
+            raise DeliveryError(text, permanent=False)
 
 
 def _line(finding: Finding) -> str:
     return f"{str(finding.severity).upper()} {finding.title}: {finding.subject[:100]}: {finding.reason}"
-
-
-def inert(text: str) -> str:
-    """Text that no chat service takes for a mention, a link or a format, in one short line."""
-    line = one_line(text).translate(INERT)
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from detector.boundary.masking import host_of, masked
+from detector.boundary.masking import host_of, mask_secrets
 from detector.boundary.words import counted
 from detector.config.channels import ElasticsearchDelivery
 from detector.delivery import Origin
@@ -76,7 +76,7 @@ class ElasticsearchChannel:
         busy = [pair for pair, status, _ in bad if status in BUSY]
         if not bad:
             return
-        says = masked(bad[0][2], secret)
+        says = mask_secrets(bad[0][2], secret)
         if busy:
             rest = b"".join(pair for pair, _, _ in bad)
             raise DeliveryError(

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from detector.boundary.masking import host_of
+from detector.boundary.text import header_text, in_every_text
 from detector.config.channels import PagerDutyDelivery
 from detector.delivery import Origin
-from detector.delivery.mail.rendering import header_text
 from detector.delivery.posting import post
 from detector.delivery.records import compact, day_of
 from detector.delivery.routing import routed, settled
@@ -27,6 +27,7 @@ from detector.state.messages import Message, identity
 
 LONGEST_SUMMARY = 1024
 LONGEST_TEXT = 1000
+MOST_ITEMS = 10
 SEVERITIES = {
     Severity.CRITICAL: "critical",
     Severity.HIGH: "error",
@@ -82,7 +83,7 @@ class PagerDutyChannel:
     def _trigger(self, report: RunReport, finding: Finding) -> dict[str, Any]:
         day = day_of(report, self._origin)
         facts = ("type", "key_id", "name", "environment", "team", "reason", "changes", "actions", "confidence")
-        details = {name: _short(plain(getattr(finding, name))) for name in facts}
+        details = {name: _detail(plain(getattr(finding, name))) for name in facts}
         event = {
             "event_action": "trigger",
             "dedup_key": finding.finding_id,
@@ -92,8 +93,8 @@ class PagerDutyChannel:
                 "source": self._origin.source,
                 "severity": SEVERITIES[finding.severity],
                 "timestamp": plain(report.generated_at),
-                "component": _short(finding.key_id),
-                "group": _short(finding.team),
+                "component": _detail(finding.key_id),
+                "group": _detail(finding.team),
                 "class": finding.type,
                 "custom_details": {**details, "day": day["day"], "organization": day["organization"]},
             },
@@ -112,8 +113,7 @@ def _resolve(finding: Finding) -> dict[str, Any]:
     return {"event_action": "resolve", "dedup_key": finding.finding_id}
 
 
-def _short(value: Any) -> Any:
+def _detail(value: Any) -> Any:
     """A detail that cannot make an event too large."""
-    if isinstance(value, list):
-        return [_short(item) for item in value[:10]]
-    return header_text(value, LONGEST_TEXT) if isinstance(value, str) else value
+    items = value[:MOST_ITEMS] if isinstance(value, list) else value
+    return in_every_text(items, lambda text: header_text(text, LONGEST_TEXT))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from detector.boundary.text import in_every_text, whole
 from detector.config.channels import Routed
 from detector.delivery import Origin
 from detector.delivery.routing import routed, settled
@@ -17,8 +17,6 @@ from detector.state.messages import identity
 
 PORTION = 500_000
 """Bytes of records in one message, unless a single record is larger."""
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 def findings_of(report: RunReport, settings: Routed) -> list[Finding]:
@@ -54,7 +52,7 @@ def record_of(report: RunReport, finding: Finding, origin: Origin) -> dict[str, 
 
 def compact(value: Mapping[str, Any]) -> bytes:
     """Strict JSON in one line of ASCII; half a surrogate pair, which JSON has no form for, becomes U+FFFD."""
-    return json.dumps(_whole(value), allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(in_every_text(value, whole), allow_nan=False, separators=(",", ":")).encode()
 
 
 def portions(records: Sequence[bytes], most: int = PORTION) -> Iterator[list[bytes]]:
@@ -67,11 +65,3 @@ def portions(records: Sequence[bytes], most: int = PORTION) -> Iterator[list[byt
         portion.append(record)
     if portion:
         yield portion
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, str):
-        return _HALF.sub("\ufffd", value)
-    if isinstance(value, Mapping):
-        return {_whole(name): _whole(item) for name, item in value.items()}
-    return [_whole(item) for item in value] if isinstance(value, list) else value

@@ -7,11 +7,12 @@ would depend on how the pull was divided into windows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from detector.boundary.masking import mask_tokens
+from detector.boundary.text import shortened
 from detector.model.usage import MISSING_FILE, Fault
 from detector.sources.windows import Window
 
@@ -29,10 +30,6 @@ TOO_MANY_ERRORS = "error_count above request_count, taken as request_count"
 BAD_STATUS = "status is not a number, taken as no error"
 BAD_ACTIVITY = "last_activity is not a time, taken as unknown"
 
-_TOKEN = re.compile(r"[A-Za-z0-9_+=-]{20,}")
-_WORDS = re.compile(r"(?:[A-Z]{0,4}[a-z]{3,}){1,6}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-
 
 @dataclass(frozen=True)
 class Observation:
@@ -44,20 +41,12 @@ class Observation:
     sample: str | None = None
 
 
-def mask(text: str) -> str:
-    """The text with every word that looks like a secret cut to its first four characters.
-
-    Names of operations such as ``DescribeLoadBalancers`` consist of words and stay.
-    """
-    return _TOKEN.sub(lambda match: _shortened(match.group()), _CONTROL.sub(" ", text).strip())
-
-
 def sample(text: str, origin: str = "") -> str:
     """One line of at most 80 characters: the origin (file, page or day) of a text, and the masked text."""
-    line = mask(text)
+    line = mask_tokens(text)
     if origin:
         line = f"{tail(origin, ORIGIN_LENGTH)}: {line}"
-    return line if len(line) <= SAMPLE_LENGTH else line[: SAMPLE_LENGTH - 1] + "…"
+    return shortened(line, SAMPLE_LENGTH)
 
 
 def tail(path: str, length: int = SAMPLE_LENGTH) -> str:
@@ -100,7 +89,3 @@ def _faults(observations: Iterable[Observation], day: date | None) -> Iterator[F
         # In order, so that a day that is pulled again has the same samples.
         samples = sorted({observation.sample for observation in group if observation.sample})
         yield Fault(reason, count, tuple(samples[:SAMPLES]), dated=day is not None)
-
-
-def _shortened(token: str) -> str:
-    return token if _WORDS.fullmatch(token) else token[:4] + "…"

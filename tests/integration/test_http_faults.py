@@ -135,16 +135,16 @@ def test_a_body_that_always_breaks_off_is_an_error() -> None:
     assert "broken off: " in failure(first(Response(body[:40], length=len(body))))
 
 
-def test_a_packed_body_that_breaks_off_is_no_answer() -> None:
-    """Also where the length is right and only the packing is cut."""
+def test_a_compressed_body_that_breaks_off_is_no_answer() -> None:
+    """Also where the length is right and only the compression is cut."""
     packed = gzip.compress(page(key("a", 7)).body)
     cut = Response(packed[:-9], headers={"Content-Encoding": "gzip"})
-    assert "the packed answer breaks off" in failure(first(cut))
+    assert "the compressed answer breaks off" in failure(first(cut))
     damaged = Response(b"not packed at all", headers={"Content-Encoding": "gzip"})
-    assert "the packed answer is damaged" in failure(first(damaged))
+    assert "the compressed answer is damaged" in failure(first(damaged))
 
 
-def test_a_packed_answer_is_read() -> None:
+def test_a_compressed_answer_is_read() -> None:
     """Gzip is asked for, and unpacked."""
     packed = Response(gzip.compress(page(key("a", 7)).body), headers={"Content-Encoding": "gzip"})
     with endpoint(first(packed)) as served:
@@ -160,10 +160,10 @@ def test_a_small_body_does_not_unpack_into_a_large_one() -> None:
     assert text == "the answer has more than 1 MB; if it is so large, raise source.largest_answer_mb"
 
 
-def test_packing_within_packing_is_refused() -> None:
+def test_compression_within_compression_is_refused() -> None:
     """Only what was accepted is unpacked."""
     twice = Response(gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": "gzip, gzip"})
-    assert "packed as gzip, gzip" in failure(first(twice))
+    assert "compressed as gzip, gzip" in failure(first(twice))
 
 
 def test_the_limit_is_that_of_the_whole_answer() -> None:
@@ -213,7 +213,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
     authority = trustme.CA()
     with endpoint(first(page(key("a", 7))), authority) as served:
         assert served.url.startswith("https://")
-        with pytest.raises(SourceError, match=r"its certificate is not trusted: .* SSL_CERT_FILE") as raised:
+        with pytest.raises(SourceError, match=r"the certificate is not trusted: .* SSL_CERT_FILE") as raised:
             requests(served.url)
         assert "again" not in str(raised.value)
         authority.cert_pem.write_to_path(tmp_path / "authority.pem")

@@ -11,11 +11,12 @@ from datetime import datetime
 from email.utils import parseaddr
 from functools import partial
 
-from detector.boundary.masking import masked
+from detector.boundary.masking import mask_secrets
+from detector.boundary.text import header_text
 from detector.config.channels import MailDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.page import Audience, MailPage, latest, page
-from detector.delivery.mail.rendering import Bodies, Envelope, bodies, compose, header_text, plain
+from detector.delivery.mail.rendering import Bodies, Envelope, bodies, compose, plain
 from detector.model.errors import DeliveryError
 from detector.model.finding import Severity
 from detector.model.report import RunReport
@@ -203,7 +204,7 @@ class MailChannel:
             permanent = error.smtp_code >= 500
         elif isinstance(error, ssl.SSLCertVerificationError):
             text = f"{where}: the certificate is not trusted ({error.verify_message})"
-        return DeliveryError(masked(text, self._settings.password), permanent=permanent)
+        return DeliveryError(mask_secrets(text, self._settings.password), permanent=permanent)
 
 
 def _part(reports: Sequence[RunReport]) -> str:

@@ -14,7 +14,7 @@ import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from detector.boundary.text import UNSEEN, visible
+from detector.boundary.text import header_text, unlinked
 from detector.delivery.mail.charts import days_png
 from detector.delivery.mail.page import MailPage
 from detector.reports.templates import template_folder
@@ -26,7 +26,6 @@ STEPS = (25, 15, 10, 6, 3, 1, 0)
 UNFOLDED = SMTP.clone(max_line_length=998)
 """Headers stay in one line, as the standard library folds some of them wrongly; bodies were wrapped before."""
 LONGEST_LINE = 400
-LONGEST_HEADER = 200
 
 
 @dataclass(frozen=True)
@@ -87,18 +86,6 @@ def plain(envelope: Envelope, text: str) -> bytes:
     return mail.as_bytes(policy=UNFOLDED)
 
 
-def header_text(text: str, most: int = LONGEST_HEADER) -> str:
-    """Text for a header: one short line without characters that steer the eye or the protocol."""
-    line = " ".join(UNSEEN.sub("", text).split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
-def one_line(text: str) -> str:
-    """Text that a customer may have chosen, for a body: it stays in its line and is no link of its own."""
-    line = " ".join(visible(text).split()).replace("://", "[:]//")
-    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
-
-
 def _headed(envelope: Envelope) -> EmailMessage:
     mail = EmailMessage(policy=SMTP)
     headers: Mapping[str, str] = {
@@ -139,7 +126,7 @@ def _environment(*, html: bool) -> Environment:
 
 def _shown(value: object) -> object:
     """The one door for text; what is our own and marked so goes around it."""
-    return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return unlinked(value, LONGEST_LINE) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache

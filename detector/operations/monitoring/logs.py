@@ -21,7 +21,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-from detector.boundary.text import visible
+from detector.boundary.text import spelled_out, visible
 from detector.config.monitoring import LogFormat
 from detector.model.errors import FAILURE, DetectorError
 
@@ -96,7 +96,7 @@ def formatter(form: LogFormat) -> logging.Formatter:
 def _harmless(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Values that can neither begin a line of their own nor hide anything."""
     exception = event.pop("exception", None)
-    shown: EventDict = {one_line(name): _value(value) for name, value in event.items()}
+    shown: EventDict = {spelled_out(name): _value(value) for name, value in event.items()}
     if exception is not None:
         shown["exception"] = "\n".join(f"    {visible(line)}" for line in exception.split("\n")[-MOST_LINES:])
     return shown
@@ -109,12 +109,7 @@ def _value(value: Any) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, Mapping):
-        return {one_line(str(name)): _value(item) for name, item in value.items()}
+        return {spelled_out(str(name)): _value(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_value(item) for item in value]
-    return one_line(str(value))
-
-
-def one_line(text: str) -> str:
-    """Text in which every character that cannot be seen is spelled out, line ends and tabs too."""
-    return visible(text).replace("\n", "[U+000A]").replace("\t", "[U+0009]")
+    return spelled_out(str(value))

@@ -11,28 +11,20 @@ text of an error, which might hold the address.
 from __future__ import annotations
 
 import logging
-import ssl
 import uuid
 from threading import Thread
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
-import stamina
-import stamina.instrumentation
-
-from detector.boundary.http import FOR_NOW, is_untrusted
+from detector.boundary.http import FOR_NOW, Client, NoAnswerError, status_in_words
 from detector.boundary.masking import host_of
+from detector.boundary.retries import attempts
 from detector.config.monitoring import MonitoringSettings
 from detector.model.errors import TRY_LATER
 
 ATTEMPTS = 3
 """For the end of a run. Its start is told once: a run is not held up for it."""
-FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError)
-"""What httpx raises. The last three are about the environment: certificates, host names, a proxy."""
 
 log = logging.getLogger("detector.pings")
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses
-stamina.instrumentation.set_on_retry_hooks(())  # what came of it is told here
 
 
 class PingError(Exception):
@@ -55,7 +47,7 @@ class Pings:
     def start(self) -> None:
         """A run begins."""
         if not self._plain:
-            self._tell("start", b"", attempts=1)
+            self._tell("start", b"", most=1)
 
     def end(self, exit_code: int, text: str = "") -> None:
         """A run has ended; ``text`` goes along where the style has room for it."""
@@ -63,16 +55,13 @@ class Pings:
             return
         # a run that did nothing yet is neither a success nor a failure
         step = "log" if exit_code == TRY_LATER else str(exit_code or "")
-        self._tell(step, b"" if self._plain else text.encode(), attempts=ATTEMPTS)
+        self._tell(step, b"" if self._plain else text.encode(), most=ATTEMPTS)
 
-    def _tell(self, step: str, body: bytes, attempts: int) -> None:
+    def _tell(self, step: str, body: bytes, most: int) -> None:
         if self._url is None:
             return
-        retries = stamina.retry_context(
-            on=_may_arrive_later, attempts=attempts, timeout=None, wait_initial=1, wait_max=5
-        )
         try:
-            for attempt in retries:
+            for attempt in attempts(_may_arrive_later, most, first_pause=1, longest_pause=5):
                 with attempt:
                     self._attempt(self._url, step, body)
         except PingError as error:
@@ -90,22 +79,15 @@ class Pings:
 
     def _request(self, url: str, step: str, body: bytes) -> PingError | None:
         """One request; what went wrong, None where it was accepted."""
+        method = "GET" if self._plain else "POST"
+        address = url if self._plain else address_of(url, step, self._run)
         try:
-            method, address = ("GET", url) if self._plain else ("POST", address_of(url, step, self._run))
-            with (
-                httpx.Client(verify=ssl.create_default_context(), timeout=self._timeout) as client,
-                client.stream(
-                    method, address, content=body or None, headers={"User-Agent": "detector"}
-                ) as response,
-            ):
-                status = response.status_code
-        except FAULTS as error:
-            reason = "the certificate is not trusted" if is_untrusted(error) else type(error).__name__
-            return PingError(reason, for_now=isinstance(error, httpx.TransportError))
-        if 200 <= status < 300:
-            return None
-        hint = "; redirects are not followed" if 300 <= status < 400 else ""
-        return PingError(f"HTTP {status}{hint}", for_now=status in FOR_NOW)
+            with Client(self._timeout) as client, client.request(method, address, body or None) as answer:
+                if answer.accepted:
+                    return None
+                return PingError(status_in_words(answer.status), for_now=answer.status in FOR_NOW)
+        except NoAnswerError as error:
+            return PingError(error.reason, for_now=error.for_now)
 
 
 def address_of(url: str, step: str, run: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from detector.boundary.text import LONGEST_TEXT
+from detector.boundary.text import LONGEST_TEXT, in_every_text, shortened
 from detector.boundary.words import long_day
 from detector.judging.finding_types import finding_type
 from detector.model.finding import Finding, Status
@@ -114,7 +114,7 @@ def records(alarms: Sequence[Finding]) -> Markup:
     for finding in alarms:
         record = {name: value for name, value in finding_record(finding).items() if name not in NOT_COPIED}
         names = list(record)
-        rows.append([_shorten(value) for value in record.values()])
+        rows.append([in_every_text(value, _shown) for value in record.values()])
     return data_block({"names": names, "rows": rows})
 
 
@@ -127,15 +127,8 @@ def data_block(value: Any) -> Markup:
     return Markup(text)  # noqa: S704  the loop above replaced all characters of markup
 
 
-def _shorten(value: Any) -> Any:
-    """Cut texts to the length that the page shows, also within lists and maps."""
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        return value[: LONGEST_TEXT - 1] + "…"
-    if isinstance(value, list):
-        return [_shorten(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _shorten(item) for name, item in value.items()}
-    return value
+def _shown(text: str) -> str:
+    return shortened(text, LONGEST_TEXT)
 
 
 def _by_key(alarms: Sequence[Finding]) -> list[list[Finding]]:

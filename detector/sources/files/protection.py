@@ -21,10 +21,11 @@ import duckdb
 import pandas as pd
 from pydantic import SecretStr
 
+from detector.boundary.masking import mask_tokens
 from detector.config.source import FilesSource
 from detector.model.errors import ConfigError
 from detector.model.usage import TEXT, Fault
-from detector.sources.faults import mask, sample
+from detector.sources.faults import sample
 from detector.sources.presets import Preset
 
 SHORTEST_SALT = 16
@@ -91,7 +92,7 @@ class PlainKeys:
 
     def problem(self, error: duckdb.Error) -> str:
         """The first paragraph of the error, masked."""
-        return mask(str(error).split("\n\n")[0])[:300]
+        return mask_tokens(str(error).split("\n\n")[0])[:300]
 
 
 class ProtectedKeys:

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Protocol
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from detector.boundary.masking import mask_tokens
 from detector.model.errors import SourceError
-from detector.sources.faults import mask
 
 SCHEMES = ("s3", "gs")
 
@@ -124,8 +124,9 @@ class ObjectStore:
         try:
             return action()
         except (OSError, pa.ArrowException) as error:
+            problem = mask_tokens(str(error))[:300]
             raise SourceError(
-                f"{self.scheme}://{self.bucket} cannot be read: {mask(str(error))[:300]}; check the bucket's "
+                f"{self.scheme}://{self.bucket} cannot be read: {problem}; check the bucket's "
                 "name, the credentials in the environment, and the URL's region and endpoint_override"
             ) from None
 

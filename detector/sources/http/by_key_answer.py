@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from detector.boundary.text import whole
 from detector.boundary.words import counted
 from detector.model.day import Day
 from detector.model.usage import GROUP_COLUMNS, INSTANT, MEASURED, REGISTER, Fault
@@ -215,10 +216,7 @@ def _clean(raw: Any) -> Any:
 
 
 def _without_surrogates(value: Any) -> Any:
-    # JSON may hold half of a surrogate pair, which no UTF-8 file can hold.
-    if not isinstance(value, str) or value.isascii():
-        return value
-    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return whole(value) if isinstance(value, str) else value
 
 
 def _register_value(value: str | None, name: str) -> str | None:

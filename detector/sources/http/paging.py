@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import ssl
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,26 +12,35 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import stamina
-import stamina.instrumentation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from detector.boundary.http import FOR_NOW, AnsweredError, BrokenOffError, is_untrusted, waiting
+from detector.boundary.http import (
+    FOR_NOW,
+    SENTENCES,
+    Answer,
+    AnsweredError,
+    Client,
+    CompressionError,
+    NoAnswerError,
+    TooLargeError,
+    waiting,
+)
+from detector.boundary.masking import mask_tokens, without
+from detector.boundary.retries import attempts
 from detector.boundary.words import counted
 from detector.config.source import HttpSource
 from detector.model.errors import SourceError
-from detector.sources.faults import mask
 
 PATIENCE = 10
 """A page may take this many timeouts in all, so that an answer that trickles ends too."""
 MOST_REDIRECTS = 5
-CONNECTIONS = httpx.Limits(max_connections=2, max_keepalive_connections=1)
 NOT_HELD = frozenset({404, 409, 410})
 SHOWN = 200
+LONGEST_REFUSAL = 64 * 1024
+"""Bytes; an error document that is longer is not read."""
 MEGABYTE = 1024 * 1024
 
 _LOG = logging.getLogger(__name__)
-stamina.instrumentation.set_on_retry_hooks(())  # what is tried again is told here
 
 
 class NotHeldError(Exception):
@@ -62,27 +69,17 @@ class Endpoint:
     config: HttpSource
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
-    _client: httpx.Client = field(init=False)
+    _client: Client = field(init=False)
 
     def __enter__(self) -> Self:
-        self._client = httpx.Client(
-            headers={
-                "Authorization": f"Bearer {self.config.token}",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                "User-Agent": "detector",
-            },
-            timeout=self.config.timeout,
-            limits=CONNECTIONS,
-            follow_redirects=False,
-            verify=ssl.create_default_context(),
-        )
+        headers = {"Authorization": f"Bearer {self.config.token}", "Accept": "application/json"}
+        self._client = Client(self.config.timeout, headers, self.monotonic)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.close()
+        self._client.__exit__(kind, error, trace)
 
     def pages(self, parameters: Mapping[str, str]) -> Iterator[Page]:
         """Every page of the answer to one question, the first one first.
@@ -109,61 +106,48 @@ class Endpoint:
     def error(self, problem: str, advice: str = "ask who runs the endpoint") -> SourceError:
         """What is wrong, where, and what to do; the token is in none of it."""
         text = f"source {self.config.name}: {self.config.url}: {problem}; {advice}"
-        return SourceError(text.replace(self.config.token, "***"))
+        return SourceError(without(text, self.config.token))
 
     def _body(self, url: httpx.URL, most: int, first: bool) -> bytes:
-        retries = stamina.retry_context(
-            on=self._wait, attempts=self.config.attempts, timeout=None, wait_initial=0.5, wait_max=30
-        )
         try:
-            for attempt in retries:
+            for attempt in attempts(self._wait, self.config.attempts, first_pause=0.5, longest_pause=30):
                 with attempt:
                     return self._fetch(url, most)
         except AnsweredError as error:
             if first and error.status in NOT_HELD:
                 raise NotHeldError(str(error)) from None
             raise self._refused(error) from None
-        except (httpx.HTTPError, BrokenOffError) as error:
+        except NoAnswerError as error:
             raise self._failed(error) from None
         raise AssertionError("the last attempt returns or raises")
 
     def _wait(self, error: Exception) -> bool | float:
         wait = waiting(error, self.now())
         if wait is not False:
-            _LOG.warning("source %s: %s; trying again", self.config.name, mask(str(error) or type(error).__name__))
+            _LOG.warning("source %s: %s; trying again", self.config.name, mask_tokens(str(error)))
         return wait
 
     def _fetch(self, url: httpx.URL, most: int) -> bytes:
         for _ in range(MOST_REDIRECTS):
-            with self._client.stream("GET", url) as response:
-                if response.has_redirect_location:
-                    url = self._followed(url, response.headers["location"], "redirects")
+            with self._client.request("GET", url) as answer:
+                if answer.location is not None:
+                    url = self._followed(url, answer.location, "redirects")
                     continue
-                if response.status_code == httpx.codes.OK:
-                    return self._unpacked(response, most)
-                says = _says(response, most)
-                raise AnsweredError(response.status_code, says, response.headers.get("retry-after"))
+                if answer.status == httpx.codes.OK:
+                    return self._read(answer, most)
+                raise AnsweredError(answer.status, _says(answer), answer.retry_after)
         raise self.error(f"more than {MOST_REDIRECTS} redirects")
 
-    def _unpacked(self, response: httpx.Response, most: int) -> bytes:
-        """The body, unpacked bit by bit, so that a small one cannot grow without end."""
-        packing = response.headers.get("content-encoding", "identity").strip().lower()
-        if packing not in ("identity", "gzip", ""):
-            raise self.error(f"the answer is packed as {mask(packing)[:SHOWN]}, though only gzip was accepted")
-        unpacker = zlib.decompressobj(wbits=31) if packing == "gzip" else None
-        parts, size, deadline = [], 0, self.monotonic() + PATIENCE * self.config.timeout
-        for chunk in response.iter_raw():
-            part = _unpack(unpacker, chunk, most - size + 1) if unpacker else chunk
-            parts.append(part)
-            size += len(part)
-            if size > most:
-                limit = f"more than {self.config.largest_answer_mb} MB"
-                raise self.error(f"the answer has {limit}", "if it is so large, raise source.largest_answer_mb")
-            if self.monotonic() > deadline:
-                raise BrokenOffError("the answer comes too slowly")
-        if unpacker and not unpacker.eof:
-            raise BrokenOffError("the packed answer breaks off")
-        return b"".join(parts)
+    def _read(self, answer: Answer, most: int) -> bytes:
+        try:
+            return answer.read(most, PATIENCE * self.config.timeout)
+        except CompressionError as error:
+            raise self.error(str(error)) from None
+        except TooLargeError:
+            limit = f"more than {self.config.largest_answer_mb} MB"
+            raise self.error(
+                f"the answer has {limit}", "if it is so large, raise source.largest_answer_mb"
+            ) from None
 
     def _page(self, body: bytes, number: int) -> Page:
         try:
@@ -195,7 +179,7 @@ class Endpoint:
         safer = url.scheme == "http" and target.scheme == "https"
         same = (target.scheme, target.port) == (url.scheme, url.port) or (safer and target.port is None)
         if target.host != url.host or not same or target.userinfo:
-            place = mask(f"{target.scheme}://{target.netloc.decode('ascii', 'replace').rpartition('@')[2]}")
+            place = mask_tokens(f"{target.scheme}://{target.netloc.decode('ascii', 'replace').rpartition('@')[2]}")
             raise self.error(
                 f"it {how} at {place[:SHOWN]}, and the token is sent nowhere but to the host in source.url",
                 "if that is where the endpoint is, name it in source.url",
@@ -210,14 +194,14 @@ class Endpoint:
         advice = "check source.from_parameter, to_parameter, range and parameters"
         return self.error(str(error), f"{advice}, and history.first_pull_days where it does not reach back so far")
 
-    def _failed(self, error: Exception) -> SourceError:
-        problem = mask(str(error) or type(error).__name__)[:SHOWN]
-        if is_untrusted(error):
+    def _failed(self, error: NoAnswerError) -> SourceError:
+        problem = mask_tokens(str(error))[:SHOWN]
+        if error.cause == "certificate":
             return self.error(
-                f"its certificate is not trusted: {problem}",
+                f"{SENTENCES[error.cause]}: {problem}",
                 "check the host in source.url, or name your authority's certificates in SSL_CERT_FILE",
             )
-        kind = "no connection" if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else "broken off"
+        kind = "no connection" if error.cause == "connection" else "broken off"
         return self.error(f"{kind}: {problem}", "check source.url and the network, or run again later")
 
 
@@ -231,26 +215,13 @@ ADVICE = {
 """What to do about a status that trying again does not help."""
 
 
-def _unpack(unpacker: Any, chunk: bytes, most: int) -> bytes:
-    try:
-        part: bytes = unpacker.decompress(chunk, most)
-    except zlib.error:
-        raise BrokenOffError("the packed answer is damaged") from None
-    return part
-
-
-def _says(response: httpx.Response, most: int) -> str:
+def _says(answer: Answer) -> str:
     """The title or detail of an error document, without anything that looks like a secret."""
-    start = b""
-    for chunk in response.iter_raw():
-        start += chunk
-        if len(start) > min(most, 64 * 1024):
-            return ""
     try:
-        document = json.loads(start)
+        document = json.loads(answer.beginning(LONGEST_REFUSAL))
     except (ValueError, RecursionError):
         return ""
     if not isinstance(document, dict):
         return ""
     texts = [document.get(name) for name in ("detail", "title", "message", "error")]
-    return mask(next((text for text in texts if isinstance(text, str) and text), ""))[:SHOWN]
+    return mask_tokens(next((text for text in texts if isinstance(text, str) and text), ""))[:SHOWN]

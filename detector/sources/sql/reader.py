@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, MetaData, Select, Table, inspect, sel
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
+from detector.boundary.masking import mask_tokens, without
 from detector.boundary.retries import Attempt, attempts
 from detector.boundary.suggestions import did_you_mean
 from detector.config.source import SqlSource
@@ -28,7 +29,7 @@ from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.model.usage import INSTANT, REGISTER, Fault
 from detector.sources.columns import register_columns, usage_columns
-from detector.sources.faults import FaultLog, Observation, mask, sample
+from detector.sources.faults import FaultLog, Observation, sample
 from detector.sources.sql.dialects import dialect_of
 from detector.sources.sql.dialects.dialect import Times
 from detector.sources.sql.statements import (
@@ -264,11 +265,10 @@ class SqlReader:
         """The error for users: the first line of the driver's text, without the statement and the password."""
         cause = error.orig if isinstance(error, DBAPIError) else error
         problem = str(cause).strip().split("\n")[0]
-        if engine.url.password:
-            problem = problem.replace(str(engine.url.password), "***")
+        problem = without(problem, str(engine.url.password or ""))
         url = engine.url.render_as_string(hide_password=True)
         text = (
-            f"source {self._config.name}: {url} did not answer: {mask(problem)[:300]}; "
+            f"source {self._config.name}: {url} did not answer: {mask_tokens(problem)[:300]}; "
             "check source.url and what its user may read"
         )
         is_lost = False

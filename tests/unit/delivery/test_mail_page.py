@@ -15,7 +15,7 @@ import pytest
 from detector.config.channels import MailDelivery
 from detector.delivery import Origin
 from detector.delivery.mail.channel import MailChannel
-from detector.delivery.mail.rendering import LARGEST_BODY, header_text, one_line
+from detector.delivery.mail.rendering import LARGEST_BODY
 from detector.model.day import Day
 from detector.model.finding import Severity
 from detector.model.report import RunReport
@@ -308,17 +308,6 @@ def test_hostile_names_change_nothing_but_the_words(name: str) -> None:
 
 def _shape(html: str) -> list[tuple[str, tuple[str, ...]]]:
     return [(tag, tuple(sorted(attrs))) for tag, attrs in Parsed(html).elements]
-
-
-def test_header_text_is_one_short_line() -> None:
-    """Line breaks, bidi controls and half characters go."""
-    assert header_text("a\r\nBcc: x\u202e\ud800b") == "a Bcc: xb"
-    assert len(header_text("x" * 1000)) == 200
-
-
-def test_body_text_stays_in_its_line_and_is_no_link() -> None:
-    """A name cannot add a line or lead anywhere."""
-    assert one_line("a\nb\thttps://x") == "a b https[:]//x"
 
 
 def test_the_worst_severity_is_in_the_subject() -> None:
