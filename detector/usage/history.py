@@ -33,12 +33,14 @@ from cachetools import LRUCache
 from detector.boundary.disk import checksum, write_atomically
 from detector.model.day import Day, each_day
 from detector.model.errors import HistoryError, NewerHistoryError
-from detector.model.usage import KNOWN, RECORD_COLUMNS, REGISTER, TEXT, Fault, Revision
+from detector.model.usage import KNOWN, MISSING_FILE, RECORD_COLUMNS, REGISTER, TEXT, Fault, Revision
 from detector.usage.aggregation import complete_day, conform, empty, known_after
 
 VERSION = 2
 FORMER_COLUMNS = {"source_count": "client_count"}
 """The names of columns in files of version 1, and their names since version 2."""
+FORMER_REASONS = {"no file of the night": MISSING_FILE}
+"""Reasons of faults in notes of version 1 that decide whether a day is complete: what they are since version 2."""
 CACHE_BYTES = 256 * 1024 * 1024
 _METADATA = b"detector"
 
@@ -84,7 +86,7 @@ class Notes:
             raise NewerHistoryError(
                 "the history was written by a newer version of detector; upgrade before running"
             )
-        faults = tuple(Fault(**{**fault, "samples": tuple(fault["samples"])}) for fault in stored["faults"])
+        faults = tuple(_fault(fault) for fault in stored["faults"])
         times = {
             name: stored[name] and datetime.fromisoformat(stored[name])
             for name in ("pulled_at", "watermark", "last_use")
@@ -261,6 +263,11 @@ class History:
 def as_known(activity: pd.DataFrame) -> pd.DataFrame:
     """A source's ``activity_before`` as key_id and ``KNOWN``. The source gives no silences, so these are 0."""
     return conform(activity.assign(longest_silence=0), {"key_id": TEXT, **KNOWN})
+
+
+def _fault(stored: dict[str, Any]) -> Fault:
+    reason = FORMER_REASONS.get(stored["reason"], stored["reason"])
+    return Fault(**{**stored, "reason": reason, "samples": tuple(stored["samples"])})
 
 
 def _revision(stored: dict[str, Any]) -> Revision:

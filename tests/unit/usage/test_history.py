@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,9 +14,9 @@ from detector.config.config import Config
 from detector.config.load import load
 from detector.model.day import each_day
 from detector.model.errors import HistoryError
-from detector.model.usage import Fault
+from detector.model.usage import MISSING_FILE, Fault
 from detector.sources import pull as pulling
-from detector.usage.history import History
+from detector.usage.history import History, Notes
 from tests.fakes import FakeSource, groups
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -96,6 +97,14 @@ def test_older_days_pulled_later_leave_the_same_history(config: Config, tmp_path
     assert list(expected) == list(found)
     for stored, frame in expected.items():
         pd.testing.assert_frame_equal(frame, found[stored])
+
+
+def test_a_file_that_was_missing_in_version_1_is_missing_still() -> None:
+    """So its day stays incomplete after an upgrade."""
+    fault = {"reason": "no file of the night", "count": 1, "samples": ["usage.csv"], "dated": True}
+    stored = {"version": 1, "pulled_at": None, "watermark": None, "last_use": None, "faults": [fault]}
+    notes = Notes.from_json(json.dumps(stored))
+    assert notes.faults == (Fault(MISSING_FILE, 1, ("usage.csv",)),)
 
 
 def test_the_error_names_a_damaged_day(config: Config, history: History) -> None:
