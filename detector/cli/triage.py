@@ -18,7 +18,7 @@ import click
 from detector.boundary.suggestions import did_you_mean_or_all, nearest
 from detector.boundary.text import LONGEST_TEXT, one_line, storable, visible
 from detector.boundary.words import counted
-from detector.cli.options import DAY, Command, Group, configured, load_config
+from detector.cli.options import DAY, Command, Group, configured, day_option, load_config
 from detector.model.errors import ConfigError
 from detector.model.triage import Verdict
 
@@ -204,7 +204,7 @@ def unmute(path: Path, overrides: Sequence[str], target: Target | None, number: 
 )
 @click.argument("verdict", type=click.Choice([verdict.value for verdict in Verdict]))
 @_targeted
-@click.option("--day", type=DAY, help="The day of the findings; their latest day by default.")
+@day_option("The day of the findings; their latest day by default.")
 @click.option("--reason", metavar="TEXT", help="Why, in a few words.")
 @_author
 @configured
