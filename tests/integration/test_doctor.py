@@ -40,7 +40,8 @@ REGISTER = [{"key_id": f"k{number}", "environment": "live"} for number in range(
 def job(tmp_path: Path) -> Job:
     """Ten days, the last of them judged and reported."""
     (tmp_path / "config.yaml").write_text(
-        "source: {kind: files, usage: usage.csv}\nhistory: {first_pull_days: 9}\nreport: {formats: [json, csv]}\n"
+        "source: {kind: files, usage: usage.csv}\nhistory: {first_pull_days: 9}\n"
+        "report: {formats: [json, csv, ndjson, ocsf]}\n"
     )
     config = load(tmp_path / "config.yaml")
     state = State(config.state.url)
@@ -245,6 +246,14 @@ def test_a_day_of_a_newer_version_is_left_alone(job: Job) -> None:
     assert not mended
     assert "newer version" in said
     assert path.read_bytes() == before
+
+
+def test_an_empty_report_is_sound_where_a_day_without_findings_has_one(job: Job) -> None:
+    """A format with one line per finding; every other format always holds something."""
+    folder = Path(job.config.report.directory) / str(LAST)
+    for name in ("report.ndjson", "report.ocsf.ndjson", "report.csv"):
+        (folder / name).write_text("")
+    assert [defect.subject for defect in examine(job)] == ["csv"]
 
 
 def test_reports_that_are_gone_or_broken_are_made_again(job: Job) -> None:

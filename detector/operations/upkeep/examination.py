@@ -121,4 +121,6 @@ def _fault_of_report(path: Path) -> str | None:
         return "is not there"
     except (OSError, ValueError):
         return "cannot be read"
-    return None if text else "is empty"
+    if not text and path.suffix != ".ndjson":  # one line per finding, and a day may have none
+        return "is empty"
+    return None
