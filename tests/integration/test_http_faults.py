@@ -136,38 +136,38 @@ def test_a_body_that_always_breaks_off_is_an_error() -> None:
 
 
 def test_a_compressed_body_that_breaks_off_is_no_answer() -> None:
-    """Also where the length is right and only the compression is cut."""
-    packed = gzip.compress(page(key("a", 7)).body)
-    cut = Response(packed[:-9], headers={"Content-Encoding": "gzip"})
+    """Its length may be right and only its compression cut."""
+    compressed = gzip.compress(page(key("a", 7)).body)
+    cut = Response(compressed[:-9], headers={"Content-Encoding": "gzip"})
     assert "the compressed answer breaks off" in failure(first(cut))
-    damaged = Response(b"not packed at all", headers={"Content-Encoding": "gzip"})
+    damaged = Response(b"no gzip at all", headers={"Content-Encoding": "gzip"})
     assert "the compressed answer is damaged" in failure(first(damaged))
 
 
 def test_a_compressed_answer_is_read() -> None:
-    """Gzip is asked for, and unpacked."""
-    packed = Response(gzip.compress(page(key("a", 7)).body), headers={"Content-Encoding": "gzip"})
-    with endpoint(first(packed)) as served:
+    """The reader asks for gzip and decompresses it."""
+    compressed = Response(gzip.compress(page(key("a", 7)).body), headers={"Content-Encoding": "gzip"})
+    with endpoint(first(compressed)) as served:
         assert requests(served.url) == {"a": 7}
     assert served.asked[0].headers["Accept-Encoding"] == "gzip"
 
 
-def test_a_small_body_does_not_unpack_into_a_large_one() -> None:
-    """It is given up at the limit, not after."""
+def test_a_small_body_does_not_decompress_into_a_large_one() -> None:
+    """The reader stops at the limit."""
     bomb = gzip.compress(b" " * 50_000_000)
     assert len(bomb) < 100_000
     text = failure(first(Response(bomb, headers={"Content-Encoding": "gzip"})), largest_answer_mb=1)
-    assert text == "the answer has more than 1 MB; if it is so large, raise source.largest_answer_mb"
+    assert text == "the answer has more than 1 MB; raise source.largest_answer_mb if this is correct"
 
 
 def test_compression_within_compression_is_refused() -> None:
-    """Only what was accepted is unpacked."""
+    """The reader decompresses gzip once and nothing else."""
     twice = Response(gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": "gzip, gzip"})
     assert "compressed as gzip, gzip" in failure(first(twice))
 
 
 def test_the_limit_is_that_of_the_whole_answer() -> None:
-    """Many pages of some size are as large as one large page."""
+    """All pages together count."""
 
     def behaviour(request: Request) -> Response:
         return page(key(f"k{request.number}", name="x" * 600_000), total=9, next_cursor=str(request.number))
@@ -175,8 +175,8 @@ def test_the_limit_is_that_of_the_whole_answer() -> None:
     assert "more than 1 MB" in failure(behaviour, largest_answer_mb=1)
 
 
-def test_an_answer_that_trickles_ends() -> None:
-    """The whole page has a time, not only each bit of it."""
+def test_an_answer_that_comes_too_slowly_is_an_error() -> None:
+    """The whole page has a time limit, not only each part of it."""
     instants = iter([0.0, 10_000.0])
     with endpoint(first(page(key("a")))) as served:
         source = Endpoint(config(served.url, attempts=1), lambda: NOW, lambda: next(instants))
@@ -184,16 +184,16 @@ def test_an_answer_that_trickles_ends() -> None:
             list(source.pages({}))
 
 
-def test_a_server_that_never_answers_is_left() -> None:
-    """After the timeout."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
-        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/usage"
+def test_a_server_that_never_answers_is_an_error() -> None:
+    """The timeout ends the attempt."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/usage"
         with pytest.raises(SourceError, match=r"broken off: timed out; check source\.url and the network"):
             requests(url, timeout=0.05, attempts=1)
 
 
-def test_nobody_listening_is_named_as_no_connection() -> None:
-    """With the address that was tried."""
+def test_a_port_without_a_server_is_an_error() -> None:
+    """The error names the address."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(SourceError, match=f"127.0.0.1:{port}/usage: no connection: "):
@@ -201,15 +201,13 @@ def test_nobody_listening_is_named_as_no_connection() -> None:
 
 
 def test_plain_text_where_tls_is_expected_is_an_error() -> None:
-    """Not a stack trace."""
+    """The error names SSL."""
     with endpoint(first(page())) as served, pytest.raises(SourceError, match=r"no connection: .*SSL"):
         requests(served.url.replace("http://", "https://"))
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And accepted where the operator names the authority."""
+def test_an_untrusted_certificate_is_an_error_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate of an authority in SSL_CERT_FILE is accepted."""
     authority = trustme.CA()
     with endpoint(first(page(key("a", 7))), authority) as served:
         assert served.url.startswith("https://")
@@ -224,14 +222,14 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        (401, "the token is not accepted: check source.token, it may have expired or been revoked"),
+        (401, "the token is not accepted: check source.token; the token may have expired, or may be revoked"),
         (403, "the token may not read this"),
         (400, "check source.from_parameter, to_parameter, range and parameters"),
-        (422, "history.first_pull_days where it does not reach back so far"),
+        (422, "history.first_pull_days if the endpoint has no older days"),
     ],
 )
-def test_a_refusal_says_what_to_do(status: int, advice: str) -> None:
-    """And is not tried again."""
+def test_the_error_of_a_refusal_says_what_to_do(status: int, advice: str) -> None:
+    """There is no other attempt."""
     with endpoint(first(answer({"detail": "no"}, status))) as served, pytest.raises(SourceError) as raised:
         requests(served.url)
     assert f"HTTP {status}: no; " in str(raised.value)
@@ -239,15 +237,15 @@ def test_a_refusal_says_what_to_do(status: int, advice: str) -> None:
     assert len(served.asked) == 1
 
 
-def test_a_server_that_repeats_the_token_does_not_get_it_into_the_error() -> None:
-    """Nor does one that says it in part."""
+def test_the_error_never_holds_the_token() -> None:
+    """Also where the server repeats it."""
     text = failure(first(answer({"detail": f"bad token {TOKEN} \x1b[31m"}, 401)))
     assert "\x1b" not in text
     assert TOKEN[:12] not in text
 
 
 def test_a_wrong_path_is_an_error() -> None:
-    """A 404 for every question is not a day without usage."""
+    """A 404 for every question must not look like days without usage."""
     with endpoint(first(answer({}, 404))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
         with pytest.raises(SourceError, match=r"the endpoint holds no usage .HTTP 404.; check source\.url"):
@@ -256,7 +254,7 @@ def test_a_wrong_path_is_an_error() -> None:
 
 @pytest.mark.parametrize("status", [404, 409, 410])
 def test_a_day_that_the_endpoint_does_not_hold_is_left_out(status: int) -> None:
-    """It is no day of zeros, and the reason is kept."""
+    """The day is missing, not a day of zeros, and the reason is a fault."""
     with endpoint(first(answer({"detail": "not stored"}, status))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
         assert list(reader.usage(DAY, DAY)) == []
@@ -266,7 +264,7 @@ def test_a_day_that_the_endpoint_does_not_hold_is_left_out(status: int) -> None:
 
 @pytest.mark.parametrize("link", ["next", "next_cursor", "cursor"])
 def test_pages_are_followed_to_the_last(link: str) -> None:
-    """By link or cursor."""
+    """A page names the next one by a link or a cursor."""
     value = {"next": "?page=2"}.get(link, "abc/=")
     with endpoint(first(page(key("a"), total=2, **{link: value}), page(key("b"), total=2))) as served:
         assert set(requests(served.url)) == {"a", "b"}
@@ -275,7 +273,7 @@ def test_pages_are_followed_to_the_last(link: str) -> None:
 
 
 def test_an_absolute_link_on_the_same_host_is_followed() -> None:
-    """With the token."""
+    """The token goes with the request."""
 
     def behaviour(request: Request) -> Response:
         absolute = f"http://{request.headers['Host']}/elsewhere?n=2"
@@ -288,21 +286,21 @@ def test_an_absolute_link_on_the_same_host_is_followed() -> None:
 
 
 def test_pages_without_end_are_an_error() -> None:
-    """After so many."""
+    """The limit is ``most_pages``."""
     text = failure(lambda request: page(key(f"k{request.number}"), next_cursor=str(request.number)), most_pages=4)
-    assert text == "more than 4 pages; if it is so large, raise source.most_pages"
+    assert text == "the answer has more than 4 pages; raise source.most_pages if this is correct"
 
 
 @pytest.mark.parametrize("members", [{"next_cursor": "same"}, {"next": "?page=same"}])
 def test_pages_in_a_circle_are_an_error(members: dict[str, str]) -> None:
-    """A cursor or link that leads back."""
-    assert "leads back to a page that was read already" in failure(
+    """A cursor or a link leads back to an earlier page."""
+    assert "page 3 is a page that was read already" in failure(
         lambda request: page(key(f"k{request.number}"), **members)
     )
 
 
 def test_an_answer_that_changes_while_it_is_read_is_an_error() -> None:
-    """The day whole or not at all."""
+    """A day is read whole or not at all."""
     text = failure(first(page(key("a"), total=2, next_cursor="x"), answer({}, 409)))
     assert text == "HTTP 409; the answer changed while it was read: run again"
 
@@ -312,28 +310,28 @@ def test_an_answer_that_changes_while_it_is_read_is_an_error() -> None:
     ["http://elsewhere.example/x", "//elsewhere.example/x", "http://127.0.0.1:1/x", "http://u:p@127.0.0.1/x"],
 )
 def test_the_token_goes_to_no_other_host(place: str) -> None:
-    """Neither by a next link nor by a redirect."""
+    """A link or a redirect to another host is an error."""
     for behaviour in (first(page(key("a"), next=place)), first(Response(status=302, headers={"Location": place}))):
-        assert "the token is sent nowhere but to the host in source.url" in failure(behaviour)
+        assert "the token is sent only to the host in source.url" in failure(behaviour)
 
 
 @pytest.mark.parametrize("link", ["http://[", "file:///etc/passwd", "gopher://127.0.0.1/"])
 def test_a_link_that_is_no_address_of_the_endpoint_is_an_error(link: str) -> None:
-    """Whatever it is."""
-    assert "leads to a next page at" in failure(first(page(key("a"), next=link)))
+    """The error says that it is the next page."""
+    assert "its next page is at" in failure(first(page(key("a"), next=link)))
 
 
 def test_a_link_from_tls_to_plain_text_is_refused() -> None:
-    """The other way round is followed, as it protects more."""
+    """A link from plain text to TLS is followed, because it is safer."""
     source = Endpoint(config("https://usage.example/x"))
-    with pytest.raises(SourceError, match="sent nowhere but"):
-        source._followed(httpx.URL("https://usage.example/x"), "http://usage.example/x?page=2", "redirects")
-    safer = source._followed(httpx.URL("http://usage.example/x"), "https://usage.example/x", "redirects")
+    with pytest.raises(SourceError, match="sent only to"):
+        source._same_host(httpx.URL("https://usage.example/x"), "http://usage.example/x?page=2", "its redirect is")
+    safer = source._same_host(httpx.URL("http://usage.example/x"), "https://usage.example/x", "its redirect is")
     assert str(safer) == "https://usage.example/x"
 
 
 def test_a_redirect_on_the_same_host_is_followed() -> None:
-    """A few times."""
+    """Up to five redirects are followed."""
     moved = Response(status=308, headers={"Location": "/v2/usage"})
     with endpoint(first(moved, page(key("a", 7)))) as served:
         assert requests(served.url) == {"a": 7}
@@ -355,7 +353,7 @@ def test_a_redirect_on_the_same_host_is_followed() -> None:
     ],
 )
 def test_a_broken_document_is_an_error_that_names_the_place(body: bytes, problem: str) -> None:
-    """The day is not stored in part."""
+    """No part of the day is stored."""
     assert problem in failure(first(Response(body)))
 
 
@@ -376,7 +374,7 @@ def test_a_broken_document_is_an_error_that_names_the_place(body: bytes, problem
     ],
 )
 def test_a_key_that_cannot_be_used_is_counted_and_the_others_are_used(broken: dict[str, Any], reason: str) -> None:
-    """With the path of what is wrong in it."""
+    """The fault has the path of the wrong member."""
     with endpoint(first(page(key("a", 7), {**key("b", 8), **broken}, "no object"))) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
         ((_, frame),) = reader.usage(DAY, DAY)
@@ -388,7 +386,7 @@ def test_a_key_that_cannot_be_used_is_counted_and_the_others_are_used(broken: di
 
 
 def test_an_answer_without_keys_is_no_day_of_zeros() -> None:
-    """Nor is one whose keys all look different from what they should."""
+    """An answer whose keys are all wrong is an error."""
     with endpoint(first(page())) as served:
         reader = HttpReader(config(served.url), ZoneInfo("UTC"), lambda: NOW)
         assert list(reader.usage(DAY, DAY)) == []
@@ -401,8 +399,8 @@ def test_an_answer_without_keys_is_no_day_of_zeros() -> None:
     assert "none of its 2 keys can be used; the first: keys[].request_count: field required (page 1 $" in text
 
 
-def test_a_day_without_requests_is_one() -> None:
-    """Keys with zeros are an answer."""
+def test_a_day_without_requests_is_a_day() -> None:
+    """Keys with zero requests are a valid answer."""
     with endpoint(first(page(key("a", 0)))) as served:
         assert requests(served.url) == {}
 
@@ -420,7 +418,7 @@ def test_duplicate_keys_and_wrong_totals_are_counted() -> None:
 
 
 def test_endpoints_that_do_not_sum_to_the_requests_are_counted() -> None:
-    """No request is hidden: the larger number counts, and the rest has no endpoint."""
+    """The larger number counts, so that no request is hidden. The rest has no endpoint."""
     answered = page(
         key("less", 10, endpoint_distribution={"GET /a": 4}), key("more", 10, endpoint_distribution={"GET /a": 12})
     )
@@ -434,8 +432,8 @@ def test_endpoints_that_do_not_sum_to_the_requests_are_counted() -> None:
     ]
 
 
-def test_hostile_names_come_through_as_text() -> None:
-    """Markup, terminal escapes, halves of surrogate pairs, very long ones."""
+def test_hostile_names_stay_text() -> None:
+    """Names may hold markup, terminal escapes and halves of surrogate pairs, and may be very long."""
     names = ["<script>", "\x1b[31m", "[link=x]", "\ud800half", "x" * 100_000, "=1+1", "'; DROP TABLE x; --"]
     keys = [key(f"k{number}", 1, name=name) for number, name in enumerate(names)]
     body = json.dumps({"keys": [*keys, key("\ud800"), key("\0")], "total_keys": 9}).encode()
@@ -452,12 +450,12 @@ def test_hostile_names_come_through_as_text() -> None:
 
 
 def test_the_configuration_does_not_show_the_token() -> None:
-    """Not even where the whole source is printed."""
+    """The repr of the source does not hold it either."""
     assert TOKEN not in repr(config("https://usage.example/"))
 
 
-def test_nothing_there_is_told_from_failure() -> None:
-    """The first page alone may say that a period is not held."""
+def test_a_period_that_is_not_held_has_its_own_error() -> None:
+    """Only the first page may say that a period is not held."""
     with (
         endpoint(first(answer({}, 404))) as served,
         Endpoint(config(served.url)) as source,

@@ -1,4 +1,7 @@
-"""The pages of a by-key endpoint: fetched with patience, within limits, and from no host but the named one."""
+"""The pages of a by-key endpoint: read with repeated attempts, within limits, and only from the configured host.
+
+The token goes with every request. So a link or a redirect to another host, or from https to http, is an error.
+"""
 
 from __future__ import annotations
 
@@ -31,24 +34,25 @@ from detector.boundary.words import counted
 from detector.config.source import HttpSource
 from detector.model.errors import SourceError
 
-PATIENCE = 10
-"""A page may take this many timeouts in all, so that an answer that trickles ends too."""
+TIMEOUTS_A_PAGE = 10
+"""The time limit of a page, in timeouts: a server that sends a byte now and then never exceeds one timeout."""
 MOST_REDIRECTS = 5
 NOT_HELD = frozenset({404, 409, 410})
 SHOWN = 200
+"""Characters of a foreign text that an error shows."""
 LONGEST_REFUSAL = 64 * 1024
-"""Bytes; an error document that is longer is not read."""
+"""Bytes. A longer error document is not read."""
 MEGABYTE = 1024 * 1024
 
 _LOG = logging.getLogger(__name__)
 
 
 class NotHeldError(Exception):
-    """The endpoint answers, but holds nothing for what was asked (404, 409, 410, or no key at all)."""
+    """The endpoint holds no usage for the question: it answers with 404, 409, 410, or without any key."""
 
 
 class Page(BaseModel):
-    """One page as it comes; its keys are looked at one by one later."""
+    """One page of an answer. Its keys are not checked yet."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -61,9 +65,10 @@ class Page(BaseModel):
 
 @dataclass
 class Endpoint:
-    """One by-key endpoint; as a context manager it keeps its connection between answers.
+    """One by-key endpoint. As a context manager it uses one connection for all answers.
 
-    ``monotonic`` tells seconds, ``now`` the time of day that a Retry-After is counted from.
+    ``monotonic`` is a clock in seconds that measures time limits. ``now`` is the time from which a date in
+    Retry-After is counted.
     """
 
     config: HttpSource
@@ -82,39 +87,40 @@ class Endpoint:
         self._client.__exit__(kind, error, trace)
 
     def pages(self, parameters: Mapping[str, str]) -> Iterator[Page]:
-        """Every page of the answer to one question, the first one first.
+        """Every page of the answer to one question, in order.
 
-        Raises NotHeldError where the first page says that there is nothing, SourceError for all else.
+        Raises NotHeldError where the endpoint holds no usage for the question, and SourceError for other faults.
         """
-        asked = {**self.config.parameters, **parameters}
-        url: httpx.URL | None = httpx.URL(self.config.url, params=asked)
-        seen: set[str] = set()
-        left = self.config.largest_answer_mb * MEGABYTE
+        query = {**self.config.parameters, **parameters}
+        url: httpx.URL | None = httpx.URL(self.config.url, params=query)
+        visited: set[str] = set()
+        remaining_bytes = self.config.largest_answer_mb * MEGABYTE
         while url is not None:
-            if str(url) in seen:
-                raise self.error(f"page {len(seen) + 1} leads back to a page that was read already")
-            if len(seen) == self.config.most_pages:
-                pages = counted(len(seen), "page")
-                raise self.error(f"more than {pages}", "if it is so large, raise source.most_pages")
-            seen.add(str(url))
-            body = self._body(url, left, first=len(seen) == 1)
-            left -= len(body)
-            page = self._page(body, len(seen))
+            if str(url) in visited:
+                raise self.error(f"page {len(visited) + 1} is a page that was read already")
+            if len(visited) == self.config.most_pages:
+                pages = counted(len(visited), "page")
+                raise self.error(f"the answer has more than {pages}", "raise source.most_pages if this is correct")
+            visited.add(str(url))
+            body = self._body(url, remaining_bytes, is_first=len(visited) == 1)
+            remaining_bytes -= len(body)
+            page = self._page(body, len(visited))
             yield page
-            url = self._next(url, page, asked)
+            url = self._next(url, page, query)
 
-    def error(self, problem: str, advice: str = "ask who runs the endpoint") -> SourceError:
-        """What is wrong, where, and what to do; the token is in none of it."""
+    def error(self, problem: str, advice: str = "ask the operator of the endpoint") -> SourceError:
+        """The error with the source, the URL, the problem and the advice. It never holds the token."""
         text = f"source {self.config.name}: {self.config.url}: {problem}; {advice}"
         return SourceError(without(text, self.config.token))
 
-    def _body(self, url: httpx.URL, most: int, first: bool) -> bytes:
+    def _body(self, url: httpx.URL, most: int, is_first: bool) -> bytes:
         try:
             for attempt in attempts(self._wait, self.config.attempts, first_pause=0.5, longest_pause=30):
                 with attempt:
                     return self._fetch(url, most)
         except AnsweredError as error:
-            if first and error.status in NOT_HELD:
+            # On a later page these statuses mean that the answer changed while it was read.
+            if is_first and error.status in NOT_HELD:
                 raise NotHeldError(str(error)) from None
             raise self._refused(error) from None
         except NoAnswerError as error:
@@ -131,22 +137,22 @@ class Endpoint:
         for _ in range(MOST_REDIRECTS):
             with self._client.request("GET", url) as answer:
                 if answer.location is not None:
-                    url = self._followed(url, answer.location, "redirects")
+                    url = self._same_host(url, answer.location, "its redirect is")
                     continue
                 if answer.status == httpx.codes.OK:
                     return self._read(answer, most)
-                raise AnsweredError(answer.status, _says(answer), answer.retry_after)
+                raise AnsweredError(answer.status, _explanation(answer), answer.retry_after)
         raise self.error(f"more than {MOST_REDIRECTS} redirects")
 
     def _read(self, answer: Answer, most: int) -> bytes:
         try:
-            return answer.read(most, PATIENCE * self.config.timeout)
+            return answer.read(most, TIMEOUTS_A_PAGE * self.config.timeout)
         except CompressionError as error:
             raise self.error(str(error)) from None
         except TooLargeError:
-            limit = f"more than {self.config.largest_answer_mb} MB"
             raise self.error(
-                f"the answer has {limit}", "if it is so large, raise source.largest_answer_mb"
+                f"the answer has more than {self.config.largest_answer_mb} MB",
+                "raise source.largest_answer_mb if this is correct",
             ) from None
 
     def _page(self, body: bytes, number: int) -> Page:
@@ -155,34 +161,40 @@ class Endpoint:
         except ValidationError as error:
             first = error.errors()[0]
             path = ".".join(str(part) for part in first["loc"])
-            what = "no JSON object" if not path else f"$.{path}: {first['msg'][0].lower()}{first['msg'][1:]}"
-            raise self.error(f"page {number} is not a by-key answer: {what}") from None
-        except (ValueError, RecursionError) as error:
-            where = f" ({error.msg} at byte {error.pos:,})" if isinstance(error, json.JSONDecodeError) else ""
-            raise self.error(f"page {number} is not JSON{where}") from None
+            problem = "no JSON object"
+            if path:
+                problem = f"$.{path}: {first['msg'][0].lower()}{first['msg'][1:]}"
+            raise self.error(f"page {number} is not a by-key answer: {problem}") from None
+        except json.JSONDecodeError as error:
+            position = f"{error.msg} at byte {error.pos:,}"
+            raise self.error(f"page {number} is not JSON ({position})") from None
+        except (ValueError, RecursionError):
+            # Text that is not UTF-8, or that is nested too deeply.
+            raise self.error(f"page {number} is not JSON") from None
 
-    def _next(self, url: httpx.URL, page: Page, asked: Mapping[str, str]) -> httpx.URL | None:
-        """Where the next page is: behind a link, or the same question with the cursor; None after the last."""
+    def _next(self, url: httpx.URL, page: Page, query: Mapping[str, str]) -> httpx.URL | None:
+        """The address of the next page, from the page's link or its cursor; None after the last page."""
         if page.next:
-            return self._followed(url, page.next, "leads to a next page")
+            return self._same_host(url, page.next, "its next page is")
         cursor = page.next_cursor if page.next_cursor is not None else page.cursor
         if cursor is None or cursor == "":
             return None
-        return httpx.URL(self.config.url, params={**asked, "cursor": str(cursor)})
+        return httpx.URL(self.config.url, params={**query, "cursor": str(cursor)})
 
-    def _followed(self, url: httpx.URL, link: str, how: str) -> httpx.URL:
-        """The address behind a link, which must be on the same host and no less protected."""
+    def _same_host(self, url: httpx.URL, link: str, subject: str) -> httpx.URL:
+        """The address of a link. Raises SourceError unless it is on the same host, and as safe as the URL."""
         try:
             target = url.join(link).copy_with(fragment=None)
         except (httpx.InvalidURL, ValueError):
-            raise self.error(f"it {how} at an address that is none") from None
-        safer = url.scheme == "http" and target.scheme == "https"
-        same = (target.scheme, target.port) == (url.scheme, url.port) or (safer and target.port is None)
-        if target.host != url.host or not same or target.userinfo:
-            place = mask_tokens(f"{target.scheme}://{target.netloc.decode('ascii', 'replace').rpartition('@')[2]}")
+            raise self.error(f"{subject} at an address that is not valid") from None
+        is_same = (target.scheme, target.port) == (url.scheme, url.port)
+        is_upgrade = url.scheme == "http" and target.scheme == "https" and target.port is None
+        if target.host != url.host or not (is_same or is_upgrade) or target.userinfo:
+            host = target.netloc.decode("ascii", "replace").rpartition("@")[2]
+            address = mask_tokens(f"{target.scheme}://{host}")[:SHOWN]
             raise self.error(
-                f"it {how} at {place[:SHOWN]}, and the token is sent nowhere but to the host in source.url",
-                "if that is where the endpoint is, name it in source.url",
+                f"{subject} at {address}, but the token is sent only to the host in source.url",
+                "set source.url to that address if the endpoint is there",
             )
         return target
 
@@ -192,36 +204,39 @@ class Endpoint:
         if error.status in FOR_NOW:
             return self.error(f"{error}, {counted(self.config.attempts, 'time')}", "run again later")
         advice = "check source.from_parameter, to_parameter, range and parameters"
-        return self.error(str(error), f"{advice}, and history.first_pull_days where it does not reach back so far")
+        return self.error(str(error), f"{advice}, and history.first_pull_days if the endpoint has no older days")
 
     def _failed(self, error: NoAnswerError) -> SourceError:
         problem = mask_tokens(str(error))[:SHOWN]
         if error.cause == "certificate":
             return self.error(
                 f"{SENTENCES[error.cause]}: {problem}",
-                "check the host in source.url, or name your authority's certificates in SSL_CERT_FILE",
+                "check the host in source.url, or set SSL_CERT_FILE to the certificates of your authority",
             )
         kind = "no connection" if error.cause == "connection" else "broken off"
         return self.error(f"{kind}: {problem}", "check source.url and the network, or run again later")
 
 
 ADVICE = {
-    401: "the token is not accepted: check source.token, it may have expired or been revoked",
-    403: "the token may not read this: ask for one that may read the usage of the organization",
+    401: "the token is not accepted: check source.token; the token may have expired, or may be revoked",
+    403: "the token may not read this: use a token that may read the usage of the organization",
     404: "check the path in source.url",
     409: "the answer changed while it was read: run again",
     410: "the answer changed while it was read: run again",
 }
-"""What to do about a status that trying again does not help."""
+"""The advice for statuses for which another attempt is useless."""
 
 
-def _says(answer: Answer) -> str:
-    """The title or detail of an error document, without anything that looks like a secret."""
+def _explanation(answer: Answer) -> str:
+    """The masked detail, title or message of an error document; empty where it has none."""
     try:
         document = json.loads(answer.beginning(LONGEST_REFUSAL))
     except (ValueError, RecursionError):
         return ""
     if not isinstance(document, dict):
         return ""
-    texts = [document.get(name) for name in ("detail", "title", "message", "error")]
-    return mask_tokens(next((text for text in texts if isinstance(text, str) and text), ""))[:SHOWN]
+    for name in ("detail", "title", "message", "error"):
+        text = document.get(name)
+        if isinstance(text, str) and text:
+            return mask_tokens(text)[:SHOWN]
+    return ""
