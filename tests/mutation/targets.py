@@ -19,6 +19,7 @@ class Target:
     """The reason by the name of the mutant."""
 
 
+NO_PAUSES = "tests switch the pauses off, and set the number of attempts"
 KNOWN_AGAIN = "the history knows the same of a day that was just stored; to ask it only costs time"
 EQUAL_WEIGHTS = "equal weights split alike, whatever they are"
 
@@ -32,6 +33,38 @@ TARGETS: dict[str, Target] = {
                 "only the fault depends on the count, and it is not used"
             ),
             "_known_before: if known is None: -> pass": "pandas leaves out None where it joins frames",
+        },
+    ),
+    "detector/sources/sql/statements.py": Target(
+        tests=["tests/unit/sources/test_sql_reader.py", "tests/unit/sources/test_statements.py"],
+        survivors={
+            "UsageRows.instants: if self.times is None: -> pass": "requests always have instants; it is for the types",
+            "latest_use: 1 -> 2 in: return select(rows.day, latest).where(usable).group_by(rows.day).order_by(rows.day.desc()).limit(1)": (
+                "the reader takes the first row"
+            ),
+            "first_and_last: rows.requests > 0 -> rows.requests >= 0 #2": (
+                "the reader drops a key without a day and an instant of use"
+            ),
+        },
+    ),
+    "detector/sources/sql/reader.py": Target(
+        tests=["tests/unit/sources/test_sql_reader.py"],
+        written={
+            "a connection that cannot be had again is not retried": (
+                "error.connection_invalidated or (self._answered and error.statement is None)",
+                "error.connection_invalidated",
+            ),
+        },
+        survivors={
+            "_attempts: 5 -> 6 in: return attempts(_may_come_back, most=5, first_pause=1, longest_pause=30)": NO_PAUSES,
+            "_attempts: 1 -> 2 in: return attempts(_may_come_back, most=5, first_pause=1, longest_pause=30)": NO_PAUSES,
+            "_attempts: 30 -> 31 in: return attempts(_may_come_back, most=5, first_pause=1, longest_pause=30)": NO_PAUSES,
+            "_date: 10 -> 11 in: return date.fromisoformat(value[:10]) if isinstance(value, str) else value": (
+                "the days of SQLite have ten characters"
+            ),
+            '_groups: 0 -> 1 in: usable = frame[frame["problem"].isna() & (frame["request_count"].fillna(0) > 0)]': (
+                "a row without a count has a problem"
+            ),
         },
     ),
     "detector/chargeback/statement.py": Target(
