@@ -167,7 +167,7 @@ def verdict(reports: Sequence[RunReport], audience: Audience, findings: Sequence
     judged = {report.day.date: report.summary.outcome for report in reports}
     parts = [
         f"{amount:,} {words}"
-        for outcome, words in (("findings", "with findings"), ("not_judged", "not judged"), ("clear", "clear"))
+        for outcome, words in (("findings", "with findings"), ("not_judged", "not evaluated"), ("clear", "clear"))
         if (amount := sum(each == outcome for each in judged.values()))
     ]
     return f"{counted(len(reports), 'day')} caught up: {', '.join(parts)}"
@@ -206,7 +206,7 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
     budget = report.summary.budget
     fleet = report.summary.fleet
     yield "Data", "complete" if coverage.complete else "incomplete"
-    yield "Judged", f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')}"
+    yield "Evaluated", f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')}"
     yield "Alarms", f"{budget.raised:,} raised, about {charts.number(budget.expected)} expected by chance"
     usual = "" if fleet.low is None else f", usually {charts.number(fleet.low)} to {charts.number(fleet.high)}"
     yield "Requests", f"{fleet.requests:,} over all keys{usual}"
@@ -305,7 +305,7 @@ def _subject(finding: Finding) -> str:
 def _notes(report: RunReport) -> list[str]:
     coverage = report.coverage
     groups = [
-        f"{counted(group.count, 'key')} not judged by {group.type}: {group.reason}"
+        f"{counted(group.count, 'key')} not evaluated by {group.type}: {group.reason}"
         for group in coverage.not_judged
     ]
     mutes = [f"Mute {mute.id}: {mute_words(mute)}" for mute in report.mutes]
