@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from detector.model.day import each_day
 from detector.model.errors import SourceError
 from detector.model.extent import Extent
+from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
 from detector.model.usage import DAY, INSTANT, MEASURED, REGISTER, TEXT, Fault
 from detector.state.messages import Message, identity
@@ -17,6 +19,35 @@ from detector.usage.aggregation import by_key, clean_register, empty
 
 WHOLE = Extent(complete=True)
 """A day with complete data, on which every detector ran."""
+
+
+def finding(day: date = date(2026, 3, 17), **changes: object) -> Finding:
+    """A finding on key k."""
+    base = Finding(
+        finding_id="f1",
+        episode=1,
+        type="usage_spike",
+        title="Usage spike",
+        status=Status.NEW,
+        severity=Severity.HIGH,
+        confidence="high",
+        key_id="k",
+        name=None,
+        environment="live",
+        team=None,
+        application=None,
+        day=day,
+        score=9.0,
+        observed=100.0,
+        expected=10.0,
+        low=5.0,
+        high=15.0,
+        reason="Many.",
+        first_seen=day,
+        last_seen=day,
+        days=1,
+    )
+    return replace(base, **changes)
 
 
 class FakeSource:

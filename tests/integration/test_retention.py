@@ -20,8 +20,7 @@ from detector.state.pruning import PrunedState
 from detector.state.runs import Stage, begin, last_run
 from detector.state.sightings import days_judged, earlier_sightings, record_day
 from detector.usage.history import History, StoredDay
-from tests.fakes import WHOLE, FakeSource, groups
-from tests.integration.test_state import finding
+from tests.fakes import WHOLE, FakeSource, finding, groups
 
 NOW = datetime(2026, 3, 18, 3, tzinfo=UTC)
 LAST = date(2026, 3, 17)

@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from detector.model.errors import StateError
 from detector.model.extent import Extent
-from detector.model.finding import Finding, Severity, Status
+from detector.model.finding import Severity
 from detector.model.triage import TriageEntry
 from detector.state.database import State
 from detector.state.migrations import MIGRATIONS
@@ -20,39 +20,10 @@ from detector.state.runs import Stage, begin, last_run, last_success
 from detector.state.sightings import days_judged, earlier_sightings, record_day
 from detector.state.triage import add_entry, end_entries, triage_log
 from detector.state.upgrade import prepare
-from tests.fakes import WHOLE
+from tests.fakes import WHOLE, finding
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, tzinfo=UTC)
-
-
-def finding(day: date = DAY, **changes: object) -> Finding:
-    """A finding on key k."""
-    base = Finding(
-        finding_id="f1",
-        episode=1,
-        type="usage_spike",
-        title="Usage spike",
-        status=Status.NEW,
-        severity=Severity.HIGH,
-        confidence="high",
-        key_id="k",
-        name=None,
-        environment="live",
-        team=None,
-        application=None,
-        day=day,
-        score=9.0,
-        observed=100.0,
-        expected=10.0,
-        low=5.0,
-        high=15.0,
-        reason="Many.",
-        first_seen=day,
-        last_seen=day,
-        days=1,
-    )
-    return replace(base, **changes)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from detector.judging.verdict import headline, outcome_of, subline
-from detector.model.finding import Finding, Severity, Status
+from detector.model.finding import Finding, Status
 from detector.model.report import Coverage
-from tests.panels import DAY
+from tests import fakes
 
 SEEN = Coverage(
     complete=True,
@@ -28,30 +28,7 @@ PARTIAL = replace(SEEN, complete=False, problems=("The data end 9.0 hours before
 
 def finding(key_id: str | None, status: Status = Status.NEW, title: str = "Usage spike") -> Finding:
     """A finding on a key, or on the fleet."""
-    return Finding(
-        finding_id=f"{title} of {key_id}",
-        episode=1,
-        type="usage_spike",
-        title=title,
-        status=status,
-        severity=Severity.HIGH,
-        confidence="high",
-        key_id=key_id,
-        name=None,
-        environment="live",
-        team=None,
-        application=None,
-        day=DAY,
-        score=9.0,
-        observed=100.0,
-        expected=10.0,
-        low=5.0,
-        high=15.0,
-        reason="Many.",
-        first_seen=DAY,
-        last_seen=DAY,
-        days=1,
-    )
+    return fakes.finding(finding_id=f"{title} of {key_id}", key_id=key_id, status=status, title=title)
 
 
 @pytest.mark.parametrize(
