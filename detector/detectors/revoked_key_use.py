@@ -91,7 +91,7 @@ def _describe_key(panel: Panel, key: str, record: pd.Series[Any]) -> Description
             title="Key in use on the day it was revoked",
             reason=f"{count}; {since}.",
             severity=severity,
-            severity_reasons=("the requests may lie before the revocation", f"{count} that day"),
+            severity_reasons=("the requests may lie before the revocation", f"{count} on this day"),
             confidence=confidence,
             actions=("Look again tomorrow: requests on the day after a revocation leave no doubt.",),
         )
@@ -99,7 +99,7 @@ def _describe_key(panel: Panel, key: str, record: pd.Series[Any]) -> Description
         title="Revoked key in use",
         reason=f"{count}, where none should be possible: {since}.",
         severity=severity,
-        severity_reasons=("a revoked key must not work", f"{count} that day"),
+        severity_reasons=("a revoked key must not work", f"{count} on this day"),
         confidence=confidence,
         actions=(
             "Check that the gateway refuses this key: a cache or a replica may still accept it.",

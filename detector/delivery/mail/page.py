@@ -193,7 +193,7 @@ def _alarms(reports: Sequence[RunReport], team: bool) -> list[str]:
         lines += [f"{about}{problem}" for problem in (() if coverage.complete else coverage.problems)]
         lines += [f"{about}{failure}" for failure in coverage.failures]
         if coverage.withheld:
-            lines.append(f"{about}Held back for this day: {', '.join(coverage.withheld)}.")
+            lines.append(f"{about}Not reported for this day: {', '.join(coverage.withheld)}.")
     return _capped(dict.fromkeys(lines), 2 * MOST_LINES)
 
 
@@ -230,7 +230,7 @@ def _card(reports: Sequence[RunReport], finding: Finding, index: int) -> MailCar
 
 
 def _life(finding: Finding, *, several: bool) -> str:
-    when = f"on {charts.short_day(finding.day)}" if several else "that day"
+    when = f"on {charts.short_day(finding.day)}" if several else "on this day"
     words = {
         Status.NEW: f"new {when}",
         Status.REOPENED: f"back {when}, episode {finding.episode}",
@@ -268,7 +268,7 @@ def _chart(report: RunReport, finding: Finding, index: int) -> Chart | None:
     limits = (finding.expected, finding.low, finding.high) if banded else (None, None, None)
     counts = [count if known else None for count, known in pairs]
     series = charts.Series(trends.days[shown], counts, trends.missing.tolist()[shown], *limits)
-    shaded = " Shaded: what its own history leads us to expect." if banded and finding.low is not None else ""
+    shaded = " The shaded area is its expected range." if banded and finding.low is not None else ""
     return Chart(
         cid=f"chart{index}",
         words=charts.summary(series),
@@ -320,7 +320,7 @@ def _notes(report: RunReport) -> list[str]:
 def _closing(report: RunReport, audience: Audience) -> str:
     who = f"team {' and '.join(audience.teams)}, about its keys alone" if audience.teams else "the security list"
     made = report.generated_at.astimezone(report.day.timezone)
-    return f"Sent to {who}. Judged on {long_day(made.date())} at {made:%H:%M}."
+    return f"Sent to {who}. Evaluated on {long_day(made.date())} at {made:%H:%M}."
 
 
 def _capped(lines: Iterable[str], most: int = MOST_LINES) -> list[str]:
