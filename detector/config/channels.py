@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import re
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from detector.config.section import Section
+from detector.config.urls import EncryptedSecretUrl, EncryptedUrl, is_loopback
 from detector.model.finding import Severity
 
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
@@ -32,36 +31,6 @@ def _sender(text: str) -> str:
     if not SENDER.fullmatch(text):
         raise ValueError("not a sender, such as detector@example.com or Detector <detector@example.com>")
     return text
-
-
-def _public_url(url: str) -> str:
-    """An https address; http only to this very machine. The value is never repeated: it may hold a token."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port  # raises ValueError for a port that is no number
-    except ValueError:
-        raise ValueError("not a URL, such as https://hooks.example.com/detector") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("must begin with https:// and name a host")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("must begin with https://; plain http is allowed to the same machine only")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must hold no user or password")
-    return url
-
-
-def _safe_url(url: SecretStr) -> SecretStr:
-    _public_url(url.get_secret_value())
-    return url
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is the machine itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _signing_secret(secret: SecretStr) -> SecretStr:
@@ -91,8 +60,6 @@ def _recipients(value: Any) -> Any:
 
 Address = Annotated[str, AfterValidator(_address)]
 Sender = Annotated[str, AfterValidator(_sender)]
-PublicUrl = Annotated[str, AfterValidator(_public_url)]
-SafeUrl = Annotated[SecretStr, AfterValidator(_safe_url)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 
@@ -167,7 +134,7 @@ class WebhookDelivery(Routed):
 
     summary: ClassVar[str] = "Signed webhooks."
 
-    url: SafeUrl = Field(description="https address of the receiver.")
+    url: EncryptedSecretUrl = Field(description="https address of the receiver.")
     secret: SigningSecret = Field(description="The signing secret, whsec_ and base64, from ${NAME}.")
 
 
@@ -185,7 +152,7 @@ class PagerDutyDelivery(Routed):
     summary: ClassVar[str] = "PagerDuty services."
 
     routing_key: HeaderValue = Field(description="The integration key of the service, from ${NAME}.")
-    url: PublicUrl = Field(
+    url: EncryptedUrl = Field(
         "https://events.pagerduty.com/v2/enqueue",
         description="The Events API; https://events.eu.pagerduty.com/v2/enqueue for EU accounts.",
     )
@@ -197,7 +164,7 @@ class SplunkDelivery(Routed):
 
     summary: ClassVar[str] = "Splunk collectors."
 
-    url: PublicUrl = Field(description="The collector, as https://splunk.example.com:8088.")
+    url: EncryptedUrl = Field(description="The collector, as https://splunk.example.com:8088.")
     token: HeaderValue = Field(description="Its token, from ${NAME}.")
     index: str | None = Field(None, min_length=1, description="The index; the token's own by default.")
 
@@ -207,7 +174,7 @@ class ElasticsearchDelivery(Routed):
 
     summary: ClassVar[str] = "Elasticsearch clusters."
 
-    url: PublicUrl = Field(description="The cluster, as https://elastic.example.com:9200.")
+    url: EncryptedUrl = Field(description="The cluster, as https://elastic.example.com:9200.")
     index: str = Field(
         "detector-findings", pattern=r"^[a-z0-9][a-z0-9._-]{0,199}$", description="Index or data stream."
     )

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
-from detector.config.section import Section, plain_line
+from detector.config.section import Section
+from detector.config.urls import SecretUrl
 
 LogFormat = Literal["console", "json"]
 METRICS_SUFFIX = ".prom"
-
-
-def _ping_url(url: SecretStr) -> SecretStr:
-    """Check that an address is http or https. Errors do not repeat it: everybody who knows it can send pings."""
-    text = plain_line(url.get_secret_value())
-    try:
-        parts = urlsplit(text)
-        host = (parts.hostname or "").encode("idna")
-        _ = parts.port  # raises ValueError for a port that is no number
-    except ValueError:
-        raise ValueError("not a URL, such as https://hc-ping.com/<uuid>") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("must begin with https:// or http:// and name a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must hold no user or password")
-    return url
 
 
 def _metrics_file(path: str) -> str:
@@ -38,7 +22,7 @@ def _metrics_file(path: str) -> str:
 class MonitoringSettings(Section):
     """Signals that say whether days are evaluated."""
 
-    ping_url: Annotated[SecretStr, AfterValidator(_ping_url)] | None = Field(
+    ping_url: SecretUrl | None = Field(
         None, description="Address of a dead-man's switch. Every run of the due days reports its result there."
     )
     ping_style: Literal["healthchecks", "plain"] = Field(

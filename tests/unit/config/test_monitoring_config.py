@@ -41,7 +41,7 @@ def test_the_address_may_come_from_the_environment_and_is_not_shown(tmp_path: Pa
     ],
 )
 def test_a_wrong_address_is_an_error_that_does_not_repeat_it(tmp_path: Path, address: str, problem: str) -> None:
-    """Found when the configuration is read, not at day."""
+    """Found when the configuration is read, before any run."""
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, "ping_url: ${PING}", PING=address)
     assert f"monitoring.ping_url: {problem}" in str(caught.value)
