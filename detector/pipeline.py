@@ -37,12 +37,12 @@ from detector.usage.panel import load_panel
 log = logging.getLogger("detector.run")
 
 DIGEST_HOLD = timedelta(hours=1)
-"""How long messages wait for the digest that is to take their place; after a crash they go out by themselves."""
+"""How long messages wait for the digest that replaces them. After a crash they are sent one by one instead."""
 
 
 class Sending(Enum):
-    """What a run does with its messages. LATER holds them back for a digest, NEVER does not even do that, AGAIN
-    also sends what was sent before."""
+    """What a run does with its messages. NOW sends them, LATER holds them back for a digest, NEVER makes none, and
+    AGAIN also sends those that were sent before."""
 
     NOW = "now"
     LATER = "later"
@@ -52,7 +52,7 @@ class Sending(Enum):
 
 @dataclass
 class Job:
-    """The real parts, assembled once: configuration, source, history, state and the present instant."""
+    """What a run works with, assembled once: configuration, source, history, state and the present instant."""
 
     config: Config
     source: Source
@@ -67,7 +67,7 @@ class Job:
     def assemble(
         cls, config: Config, now: datetime, progress: Progress = no_progress, state: State | None = None
     ) -> Job:
-        """Open what the configuration names; a ``state`` that is open already, and locked, is worked on."""
+        """Open what the configuration names. A caller that holds the state open and locked passes it."""
         state = state or State(config.state.url)
         history = History(Path(config.history.path), config.zone, StateLedger(state))
         source = open_source(config.source, config.zone)
@@ -81,8 +81,8 @@ class Job:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left behind; ``failures`` also has what failed after the report was made. ``amended``: the day
-    had been judged on incomplete data before."""
+    """The report of a run, its files and its failures, also those after the report was made. ``amended`` says that
+    an earlier run judged the same day on incomplete data."""
 
     report: RunReport
     files: tuple[Path, ...]
@@ -91,17 +91,17 @@ class RunResult:
     amended: bool = False
 
     def with_failures(self, failures: Sequence[str]) -> RunResult:
-        """The same with what failed after it was done."""
+        """The same result with further failures."""
         return replace(self, failures=(*self.failures, *failures), exit_code=PARTIAL)
 
 
 def run_day(
     job: Job, day: date, sending: Sending = Sending.NOW, patient_until: datetime | None = None
 ) -> RunResult:
-    """Judge one day, write its reports and send them. A failing part is recorded; the others go on.
+    """Judge one day, write its reports and send them. A failing part is recorded, and the other parts go on.
 
-    Until ``patient_until`` a day whose data are incomplete is not judged: NotReadyError. One that was judged
-    on incomplete data and now is complete is told again.
+    Raises NotReadyError while the data are incomplete and the present instant lies before ``patient_until``. A day
+    that was judged on incomplete data and is complete now is reported again.
     """
     with logged_run(job.state, day, job.now) as run:
         undelivered = recall_undelivered(job)
@@ -141,14 +141,14 @@ def not_ready(job: Job, judged: Judged) -> NotReadyError:
 
 
 def recall_undelivered(job: Job) -> list[StoredMessage]:
-    """What earlier runs could not deliver for good; this day's report names it, once."""
+    """The messages that earlier runs failed to deliver for good. The report of this run names each one."""
     undelivered = unreported(job.state)
     job.fail(*(sentence(stored) for stored in undelivered))
     return undelivered
 
 
 def pull_what_is_needed(job: Job, day: date) -> list[date]:
-    """Pull what judging a day needs and the history lacks; a source that fails is recorded."""
+    """Pull the days that judging needs and the history lacks. A failure of the source is recorded."""
     config = job.config
     history = job.history
     first = day - timedelta(days=config.history.first_pull_days)
@@ -165,14 +165,14 @@ def pull_what_is_needed(job: Job, day: date) -> list[date]:
 
 
 def judge_day(job: Job, day: date) -> Judged:
-    """Judge a day from the history alone, and from what people found earlier findings to be."""
+    """Judge a day from the history, the earlier findings and the verdicts of people on them."""
     panel = load_panel(job.history, day, panel_depth(job.config))
     verdicts = triage.precision(triage_log(job.state), day - timedelta(days=1))
     return judge(panel, job.config, earlier_sightings(job.state, day), verdicts)
 
 
 def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
-    """The report of a judged day, with what people said about its findings until now."""
+    """The report of a judged day, with the triage of its findings as it is now."""
     config = job.config
     status = SourceStatus(
         name=config.source.name,
@@ -190,7 +190,7 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
 
 
 def facts_of(report: RunReport) -> dict[str, object]:
-    """What the log tells of a judged day."""
+    """The values that the log line of a judged day has."""
     judged = report.coverage.keys_judged
     return {
         "keys_judged": judged,
@@ -201,7 +201,7 @@ def facts_of(report: RunReport) -> dict[str, object]:
 
 
 def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
-    """Write every configured format and the index; one that fails is recorded and the others go on."""
+    """Write every configured format and the index. A format that fails is recorded, and the others are written."""
     directory = Path(job.config.report.directory) / report.day.date.isoformat()
     written = []
     for name in job.config.report.formats:
@@ -224,7 +224,7 @@ def prepare_messages(
     *,
     again: bool = False,
 ) -> Outgoing | None:
-    """Render what every channel has to tell of the days; a channel that fails is recorded, the others go on."""
+    """Render every channel's messages about the days. A channel that fails is recorded, and the others go on."""
     if sending is Sending.NEVER:
         return None
     again = again or sending is Sending.AGAIN
@@ -240,16 +240,16 @@ def prepare_messages(
 
 
 def send_waiting(job: Job) -> Delivered:
-    """Send what is due from the outbox, of this day and of earlier ones; what fails is recorded."""
+    """Send the due messages of this day and of earlier ones from the outbox. Failures are recorded."""
     delivered = Outbox(job.state, open_channels(job.config)).drain(job.now)
     job.fail(*delivered.failures)
     return delivered
 
 
 def send_digest(job: Job, results: Sequence[RunResult]) -> list[str]:
-    """Tell of several days that were judged with Sending.LATER at once: one mail instead of many. What failed.
+    """Send one digest about several days that were judged with Sending.LATER; returns the failures of the job.
 
-    Until this has put the digest in their place, the days' own messages wait; a crash before it loses nothing.
+    The days' own messages wait in the outbox until the digest replaces them, so a crash before that loses nothing.
     """
     reports = [result.report for result in results]
     again = any(result.amended for result in results)
@@ -262,12 +262,12 @@ def send_digest(job: Job, results: Sequence[RunResult]) -> list[str]:
 
 
 def panel_depth(config: Config) -> int:
-    """Days before the judged one that judging reads: as many as the detector that asks for most."""
+    """The number of days before the judged one that judging reads: the largest number that a detector asks for."""
     return max(detector.days_before(config.detection) for detector in detector_classes().values())
 
 
 def kept_from(config: Config, now: datetime) -> date:
-    """The oldest day that is kept: ``history.keep_days`` before the last one, and all that judging reads."""
+    """The oldest day to keep: ``history.keep_days`` before the last one, or earlier where judging reads more."""
     kept = max(config.history.keep_days, config.history.first_pull_days, panel_depth(config) + 1)
     return Day.last_complete(now, config.zone).date - timedelta(days=kept)
 

@@ -1,1 +1,4 @@
-"""What is stored, examined, repaired, backed up and restored."""
+"""The care of stored data: examination, repair, backup, restore, and removal of leftover temporary files.
+
+Here belongs what the commands ``doctor``, ``backup`` and ``restore`` do with history, state and reports.
+"""

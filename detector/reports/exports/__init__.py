@@ -1,1 +1,4 @@
-"""The formats for programs: JSON, NDJSON, CSV and OCSF."""
+"""The formats for programs: JSON, NDJSON, CSV and OCSF.
+
+Here belongs what other systems parse. ``reports/schema`` has the JSON schemas.
+"""

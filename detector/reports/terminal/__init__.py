@@ -1,1 +1,4 @@
-"""The output of commands on a terminal."""
+"""The output of commands on a terminal.
+
+Here belong texts and tables for people; ``cli`` prints them.
+"""
