@@ -90,7 +90,7 @@ def test_a_revoked_token_is_an_error_that_says_so(served: Served, tmp_path: Path
     """Not an empty day."""
     token = served.token(name="old")
     revoke_tokens(served.state, "old", served.time.day)
-    with listening(served.app) as url, pytest.raises(SourceError, match="may have expired or been revoked"):
+    with listening(served.app) as url, pytest.raises(SourceError, match="may have expired, or may be revoked"):
         pulled(tmp_path, url, token)
 
 
