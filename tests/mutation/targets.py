@@ -92,7 +92,6 @@ TARGETS: dict[str, Target] = {
             "round_in_groups: 0 -> 1 in: parts = [0] * len(numerators)": "every part is overwritten",
         },
     ),
-    "detector/usage/aggregation.py": Target(tests=["tests/unit/usage/test_aggregation.py"]),
     "detector/state/outbox.py": Target(tests=["tests/unit/state/test_outbox.py"]),
     "detector/delivery/outbox.py": Target(
         tests=["tests/unit/delivery/test_outbox.py"],
