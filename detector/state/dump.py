@@ -41,7 +41,7 @@ KNOWN_TABLES = (*TABLES, *RENAMED_TABLES)
 """Names of the tables that a dump of this version or of an earlier one can hold."""
 
 
-class Snapshot:
+class StateDump:
     """The state as of one instant: the names of its tables, their rows, and the migrations that made them."""
 
     table_names = tuple(TABLES)
@@ -61,14 +61,14 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(state: State) -> Iterator[Snapshot]:
+def open_dump(state: State) -> Iterator[StateDump]:
     """The state as of one instant, for as long as the block lasts."""
     with state.transaction() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")
         else:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield Snapshot(connection)
+        yield StateDump(connection)
 
 
 def count_rows(state: State) -> int:

@@ -23,7 +23,7 @@ from detector.model.errors import BackupError, HistoryError, NewerHistoryError
 from detector.operations.upkeep.archive import Manifest, Member, Writer
 from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
-from detector.state.dump import snapshot
+from detector.state.dump import open_dump
 from detector.state.ledger import StateLedger
 from detector.state.runs import only_run
 from detector.usage.history import History
@@ -81,12 +81,12 @@ def _refuse_newer(history: History) -> None:
 
 def _add_state(writer: Writer, state: State, folder: Path) -> list[str]:
     """Every table as of one instant; the migrations that made them."""
-    with snapshot(state) as instant:
-        for name in instant.table_names:
+    with open_dump(state) as dump:
+        for name in dump.table_names:
             with TemporaryFile(dir=folder) as file:
-                instant.write(name, file)
+                dump.write(name, file)
                 writer.add(f"state/{name}.ndjson", file)
-        return instant.migrations
+        return dump.migrations
 
 
 def _add_history(writer: Writer, history: History, progress: Progress) -> Iterator[tuple[date, Member]]:

@@ -10,7 +10,7 @@ import pytest
 
 from detector.model.errors import BackupError
 from detector.state.database import State
-from detector.state.dump import count_rows, replaced, snapshot
+from detector.state.dump import count_rows, open_dump, replaced
 from detector.state.migrations import MIGRATIONS
 from detector.state.runs import begin, last_run
 from detector.state.sightings import days_judged, record_day
@@ -31,10 +31,10 @@ def filled() -> State:
 def dumped(state: State) -> dict[str, list[bytes]]:
     """The lines of every table, by its name."""
     tables = {}
-    with snapshot(state) as instant:
-        for name in instant.table_names:
+    with open_dump(state) as dump:
+        for name in dump.table_names:
             file = io.BytesIO()
-            instant.write(name, file)
+            dump.write(name, file)
             tables[name] = file.getvalue().splitlines()
     return tables
 
@@ -42,8 +42,8 @@ def dumped(state: State) -> dict[str, list[bytes]]:
 def test_a_dump_has_every_table_and_the_migrations_that_made_it() -> None:
     """One line of JSON a row, with instants in UTC."""
     state = filled()
-    with snapshot(state) as instant:
-        assert instant.migrations == list(MIGRATIONS)
+    with open_dump(state) as dump:
+        assert dump.migrations == list(MIGRATIONS)
     (line,) = dumped(state)["detector_runs"]
     assert json.loads(line)["started_at"] == "2026-03-18T02:30:00Z"
     assert count_rows(state) == 2
