@@ -104,7 +104,7 @@ def test_an_upgrade_that_stops_in_the_middle_has_changed_nothing(
             State(state_url)
     with engine.connect() as connection:
         assert sorted(inspect(connection).get_table_names()) == before
-    assert State(state_url).judged() == {DAY: True}
+    assert days_judged(State(state_url)) == {DAY: True}
 
 
 def test_a_failure_of_the_database_stops_the_copy_and_the_upgrade(
