@@ -21,6 +21,7 @@ class Target:
 
 NO_PAUSES = "tests switch the pauses off, and set the number of attempts"
 KNOWN_AGAIN = "the history knows the same of a day that was just stored; to ask it only costs time"
+FIRST_PART = "only the part before the first separator is used"
 EQUAL_WEIGHTS = "equal weights split alike, whatever they are"
 
 TARGETS: dict[str, Target] = {
@@ -65,6 +66,17 @@ TARGETS: dict[str, Target] = {
             '_groups: 0 -> 1 in: usable = frame[frame["problem"].isna() & (frame["request_count"].fillna(0) > 0)]': (
                 "a row without a count has a problem"
             ),
+        },
+    ),
+    "detector/usage/aggregation.py": Target(
+        tests=["tests/unit/usage/test_aggregation.py"],
+        survivors={
+            'fold_endpoint: 1 -> 2 in: path = endpoint.split("?", 1)[0].split("#", 1)[0]': FIRST_PART,
+            'fold_endpoint: 1 -> 2 in: path = endpoint.split("?", 1)[0].split("#", 1)[0] #2': FIRST_PART,
+            "known_after: silence > records['longest_silence'] -> silence >= records['longest_silence']": (
+                "of two equal silences either is the longest"
+            ),
+            "limit_endpoints: if not beyond.any(): -> pass": "it only saves time where no endpoint is too many",
         },
     ),
     "detector/chargeback/statement.py": Target(

@@ -237,6 +237,7 @@ def test_active_is_as_of_the_end_of_the_day() -> None:
     register = register_of(
         {"key_id": "fine"},
         {"key_id": "revoked", "revoked_at": "2026-01-02T12:00:00Z"},
+        {"key_id": "revoked at the end", "revoked_at": "2026-01-03T00:00:00Z"},
         {"key_id": "revoked later", "revoked_at": "2026-01-03T00:00:01Z"},
     )
     known = known_of(("gone", date(2025, 12, 1), datetime(2025, 12, 1, tzinfo=UTC), 0))
@@ -245,6 +246,7 @@ def test_active_is_as_of_the_end_of_the_day() -> None:
         "fine": True,
         "gone": False,
         "revoked": False,
+        "revoked at the end": False,
         "revoked later": True,
         "stray": True,
     }
@@ -364,3 +366,42 @@ def test_the_answer_of_nothing_is_empty() -> None:
     """The answer for no keys has an empty list."""
     day = complete_day(empty(MEASURED), empty(REGISTER), empty(KNOWN_COLUMNS), DAY)
     assert by_key_answer(day) == {"keys": [], "total_keys": 0}
+
+
+def test_an_endpoint_without_requests_is_not_in_the_map() -> None:
+    """A database may count rows that have no request."""
+    records = records_of(used("a", 0, endpoint="/none"), used("a", 3))
+    assert map_of(records["endpoint_distribution"].iloc[0]) == {"/x": 3}
+
+
+def test_endpoints_with_equal_counts_stand_in_the_order_of_their_names() -> None:
+    """The order does not depend on the order of the map."""
+    assert list(map_of({"b": 1, "a": 1, "c": 2})) == ["c", "a", "b"]
+
+
+def test_a_fault_of_the_register_has_at_most_three_short_samples() -> None:
+    """A long value is cut, so that one row cannot fill the report."""
+    rows = [{"key_id": str(number), "environment": "x" * 81} for number in range(4)]
+    _, (fault,) = clean_register(pd.DataFrame(rows))
+    assert fault.count == 4
+    assert fault.samples == ("x" * 80,) * 3
+
+
+def test_a_day_without_requests_teaches_nothing_of_a_key() -> None:
+    """A silence counts when it ends, and a key that was never used has no first use."""
+    register = register_of({"key_id": "new"}, {"key_id": "quiet"})
+    known = known_of(("quiet", date(2025, 12, 1), datetime(2025, 12, 20, tzinfo=UTC), 0))
+    after = known_after(complete_day(empty(MEASURED), register, known, DAY), DAY).set_index("key_id")
+    assert after.loc["quiet", "longest_silence"] == 0
+    assert pd.isna(after.loc["new", "first_seen"])
+
+
+def test_a_period_has_the_register_of_its_last_day() -> None:
+    """A key that was renamed within the period has its new name."""
+    days = [
+        complete_day(
+            records_of(used("a", 1)), register_of({"key_id": "a", "name": name}), empty(KNOWN_COLUMNS), DAY
+        )
+        for name in ("old", "new")
+    ]
+    assert period_records(days, DAY.end)["name"].tolist() == ["new"]
