@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 import stamina
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 from detector.model.errors import SourceError
 from detector.sources.sql import reader as reading
@@ -434,3 +436,13 @@ def test_the_columns_that_are_read_are_told(tmp_path: Path) -> None:
         "timestamp": "at",
         "key_id": "api_key",
     }
+
+
+def test_an_error_of_the_driver_is_shown_without_the_password(tmp_path: Path) -> None:
+    """Some drivers repeat the password in their text."""
+    engine = create_engine("postgresql+psycopg://reader:opensesame@127.0.0.1/usage")
+    error = OperationalError("SELECT 1", {}, RuntimeError("login with opensesame was refused"))
+    url = sqlite(tmp_path, EVENTS, [])
+    text = str(reader(url)._failure(error, engine))
+    assert "was refused" in text
+    assert "opensesame" not in text
