@@ -60,6 +60,9 @@ TARGETS: dict[str, Target] = {
             "_attempts: 5 -> 6 in: return attempts(_is_worth_another_attempt, most=5, first_pause=1, longest_pause=30)": NO_PAUSES,
             "_attempts: 1 -> 2 in: return attempts(_is_worth_another_attempt, most=5, first_pause=1, longest_pause=30)": NO_PAUSES,
             "_attempts: 30 -> 31 in: return attempts(_is_worth_another_attempt, most=5, first_pause=1, longest_pause=30)": NO_PAUSES,
+            "SqlReader._clients: if not usage.has_clients: -> pass": (
+                "it only saves a statement: a client that is not there is not counted"
+            ),
             "_date: 10 -> 11 in: return date.fromisoformat(value[:10]) if isinstance(value, str) else value": (
                 "the days of SQLite have ten characters"
             ),

@@ -446,3 +446,18 @@ def test_an_error_of_the_driver_is_shown_without_the_password(tmp_path: Path) ->
     text = str(reader(url)._failure(error, engine))
     assert "was refused" in text
     assert "opensesame" not in text
+
+
+def test_an_empty_daily_table_has_no_watermark(tmp_path: Path) -> None:
+    """There is no latest day."""
+    url = sqlite(tmp_path, "day, key_id, request_count", [])
+    assert reader(url, shape="daily").watermark() is None
+
+
+def test_the_first_use_of_a_key_in_events_is_its_first_request(tmp_path: Path) -> None:
+    """The day of the first request and the instant of the last one before the day asked for."""
+    rows = [("2026-01-01T08:00:00Z", "a"), ("2026-01-03T09:00:00Z", "a")]
+    url = sqlite(tmp_path, "timestamp, key_id", rows)
+    (known,) = reader(url).activity_before(date(2026, 1, 4)).to_dict("records")
+    assert known["first_seen"] == date(2026, 1, 1)
+    assert known["last_seen"] == datetime(2026, 1, 3, 9, tzinfo=UTC)
