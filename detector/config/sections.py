@@ -12,6 +12,7 @@ from detector.boundary.suggestions import did_you_mean
 from detector.config.plugins import REPORTERS
 from detector.config.section import OneOf, Section
 from detector.config.urls import DatabaseUrl
+from detector.model.cron import cron_line
 
 
 def _known_zone(name: str) -> str:
@@ -90,8 +91,10 @@ def _clock_time(text: str) -> str:
 class ScheduleSettings(Section):
     """When the command `schedule` runs, and what it does with days that are late or were missed."""
 
-    nightly: str = Field("30 2 * * *", description="Cron line of the nightly run, in the configured timezone.")
-    chargeback: str = Field(
+    nightly: Annotated[str, AfterValidator(cron_line)] = Field(
+        "30 2 * * *", description="Cron line of the nightly run, in the configured timezone."
+    )
+    chargeback: Annotated[str, AfterValidator(cron_line)] = Field(
         "0 6 1 * *", description="Cron line of last month's statement, if prices are configured."
     )
     catch_up_days: int = Field(

@@ -216,13 +216,6 @@ def test_a_statement_that_cannot_be_written_is_tried_again_soon(config: Config, 
     assert written(config, FEBRUARY) is Written.FINAL
 
 
-def test_a_wrong_cron_line_is_found_before_it_is_needed(config: Config) -> None:
-    """When the process starts."""
-    schedule = config.schedule.model_copy(update={"chargeback": "monthly"})
-    with pytest.raises(ConfigError, match=r"schedule\.chargeback: .* minute hour day month weekday"):
-        Service(lambda: config.model_copy(update={"schedule": schedule}), FakeScheduler())
-
-
 @pytest.fixture
 def command(
     tmp_path: Path, config: Config, capsys: pytest.CaptureFixture[str]

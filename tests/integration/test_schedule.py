@@ -14,7 +14,7 @@ import pytest
 
 from detector.config.config import Config
 from detector.config.load import load
-from detector.model.errors import ConfigError, DeliveryError, NotReadyError
+from detector.model.errors import DeliveryError, NotReadyError
 from detector.operations.schedule.nightly import due_days, nightly
 from detector.operations.schedule.scheduler import Service, has_work, is_behind, nightly_trigger
 from detector.state.database import State
@@ -153,13 +153,6 @@ def test_a_day_whose_hour_has_passed_is_overdue(config: Config) -> None:
     assert is_behind(config, MORNING)
 
 
-def test_a_wrong_cron_line_is_an_error_that_says_how_to_write_it(config: Config) -> None:
-    """Found when the scheduler starts, not at day."""
-    schedule = config.schedule.model_copy(update={"nightly": "half past two"})
-    with pytest.raises(ConfigError, match="minute hour day month weekday"):
-        nightly_trigger(config.model_copy(update={"schedule": schedule}))
-
-
 def test_a_day_judged_without_its_data_is_judged_again_once_they_are_there(
     config: Config, channel: FakeChannel
 ) -> None:
@@ -268,11 +261,12 @@ def test_what_waits_is_sent_between_runs(config: Config, channel: FakeChannel) -
 
 def test_a_configuration_with_a_mistake_is_not_taken_over(config: Config) -> None:
     """The running process keeps the one it has, and the day comes."""
-    schedule = config.schedule.model_copy(update={"nightly": "half past two"})
-    versions = iter([config, config.model_copy(update={"schedule": schedule})])
+    path = Path(config.history.path).parent.parent / "config.yaml"
+    overrides = ["history.first_pull_days=20"]
     scheduler = FakeScheduler()
-    service = Service(lambda: next(versions), scheduler, lambda: MORNING)
+    service = Service(lambda: load(path, overrides), scheduler, lambda: MORNING)
     planned = dict(scheduler.jobs)
+    overrides.append("schedule.nightly=half past two")
     service.reload()
     assert scheduler.jobs == planned
     service.run()

@@ -21,7 +21,6 @@ from typing import Any, NoReturn, Protocol
 
 from apscheduler.events import EVENT_JOB_MISSED, EVENT_SCHEDULER_STARTED, JobExecutionEvent, SchedulerEvent
 from apscheduler.schedulers.blocking import BlockingScheduler
-from apscheduler.triggers.cron import CronTrigger
 
 from detector.config.config import Config
 from detector.delivery import open_channels
@@ -31,6 +30,7 @@ from detector.model.errors import TRY_LATER, ConfigError, DetectorError
 from detector.operations.schedule.monthly import Written, last_month, monthly, written
 from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.retention import remove_old
+from detector.operations.schedule.trigger import CronLineTrigger
 from detector.operations.schedule.watching import all_is_well
 from detector.state.database import State
 from detector.state.sightings import days_judged
@@ -80,8 +80,6 @@ class Service:
         """Take the configuration as it is now; one that is wrong is reported, and the old one stays."""
         try:
             config = self._read()
-            nightly_trigger(config)
-            chargeback_trigger(config)
         except ConfigError as error:
             log.error("the configuration was not taken over: %s", error)
             return
@@ -209,21 +207,14 @@ def _leave(reason: str) -> NoReturn:
     os._exit(TRY_LATER)
 
 
-def nightly_trigger(config: Config) -> CronTrigger:
-    """When the nightly job runs, in the configured time zone. Raises ConfigError for what is no cron line."""
-    return _trigger(config, NIGHTLY)
+def nightly_trigger(config: Config) -> CronLineTrigger:
+    """When the nightly job runs, in the configured time zone."""
+    return CronLineTrigger(config.schedule.nightly, config.zone)
 
 
-def chargeback_trigger(config: Config) -> CronTrigger:
+def chargeback_trigger(config: Config) -> CronLineTrigger:
     """When last month's statement is written, alike."""
-    return _trigger(config, CHARGEBACK)
-
-
-def _trigger(config: Config, key: str) -> CronTrigger:
-    try:
-        return CronTrigger.from_crontab(getattr(config.schedule, key), timezone=config.zone)
-    except ValueError as error:
-        raise ConfigError(f"schedule.{key}: {error}; write it as minute hour day month weekday") from None
+    return CronLineTrigger(config.schedule.chargeback, config.zone)
 
 
 def has_work(config: Config, now: datetime) -> bool:

@@ -152,3 +152,29 @@ def test_a_report_address_of_an_earlier_version_is_an_error_that_names_the_new_o
     path.write_text("source: {kind: files, usage: usage.csv}\n")
     with pytest.raises(ConfigError, match=r"delivery\.report_url: \{night\} is called \{day\} now"):
         load(path, ["delivery.report_url=https://reports.internal/{night}/report.html"])
+
+
+@pytest.mark.parametrize("key", ["nightly", "chargeback"])
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("half past two", "'half past two' does not have the five fields of a cron line"),
+        ("0 30 2 * * *", "does not have the five fields"),
+        ("@nightly", "does not have the five fields"),
+        ("60 2 * * *", "bad minute"),
+        ("0 24 * * *", "bad hour"),
+        ("0 2 32 * *", "bad day-of-month"),
+        ("0 2 30 2 *", "bad day-of-month"),
+        ("0 2 * 13 *", "bad month"),
+        ("0 2 * * 8", "bad day-of-week"),
+        ("0 2 * * fri-sun", "bad day-of-week"),
+        ("0 2 * * mo", "bad day-of-week"),
+        ("0/0 2 * * *", "bad minute"),
+        ("0 2 */20 * 1L", "names a day that no year has"),
+    ],
+)
+def test_a_wrong_cron_line_is_an_error_that_says_how_to_write_it(write, key: str, line: str, fault: str) -> None:
+    """The error names the field of the configuration, the line and its fault."""
+    with pytest.raises(ConfigError, match=rf"schedule\.{key}: .*minute hour day month weekday") as caught:
+        load(write(MINIMAL + f"schedule: {{{key}: '{line}'}}\n"))
+    assert fault in str(caught.value)
