@@ -14,7 +14,7 @@ from detector.boundary.words import counted
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
-from detector.model.usage import MISSING_FILE, NO_KEY
+from detector.model.usage import MISSING_FILE, NO_KEY, WHOLE_FILE
 
 LOOK_BACK = 28
 FEWEST_DAYS = 7
@@ -137,15 +137,16 @@ def _missing_files(panel: Panel) -> list[DataProblem]:
 
 
 def _unreadable(panel: Panel) -> list[DataProblem]:
-    """One problem per fault about rows that could not be used."""
-    action = "Look at the sampled rows below and mend their source."
+    """One problem per fault about rows or files that could not be used."""
     problems = []
     for fault in panel.faults:
         if fault.reason.startswith(MISSING_FILE):
             continue
         # Most logs also hold requests without a key, so these are no defect.
         severity = Severity.INFO if fault.reason.startswith(NO_KEY) else Severity.LOW
-        text = f"{counted(fault.count, 'row')} left out: {fault.reason}."
+        unit = "file" if fault.reason.startswith(WHOLE_FILE) else "row"
+        text = f"{counted(fault.count, unit)} left out: {fault.reason}."
+        action = f"Look at the sampled {unit}s below and mend their source."
         problems.append(DataProblem(text, severity, action, withholding=False))
     return problems
 

@@ -98,3 +98,6 @@ NO_KEY = "no key id"
 
 MISSING_FILE = "no file of the day"
 """The beginning of the reason of every fault about missing files of the day."""
+
+WHOLE_FILE = "file "
+"""The beginning of the reason of every fault that counts files and not rows."""

@@ -1,29 +1,35 @@
 """Files in the format of a preset, and the SQL of its templates.
 
 A preset is data (``detector.sources.presets``). This module alone knows the three ways in which records lie in a
-file: one JSON object a line, one line of text that a regular expression matches, a JSON document with a list.
+file: one JSON object a line, one line of text that a regular expression matches, JSON whose content says where
+they lie.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from itertools import islice
+from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
 
 from detector.model.errors import SourceError
+from detector.model.usage import WHOLE_FILE
 from detector.sources.files.compression import open_decompressed
-from detector.sources.files.formats import NOT_JSON, Table, identifier, literal, objects, pointer, text_lines
-from detector.sources.presets import Preset
+from detector.sources.files.formats import NOT_JSON, Table, identifier, literal, objects, text_lines
+from detector.sources.files.json_items import Damage, items
+from detector.sources.presets import Documents, Preset, UnknownItemError
 
-NOT_DOCUMENT = "file is not valid JSON"
-NO_RECORDS = "file has no list of records"
+NOT_DOCUMENT = f"{WHOLE_FILE}is not valid JSON"
+NO_RECORDS = f"{WHOLE_FILE}has no records of the preset"
 NO_MATCH = "line is not in the format of the preset"
 
-_BATCH_BYTES = 32 << 20
+_BATCH_ROWS = 20_000
+_MOST_NAMES = 5
 _PLACEHOLDER = re.compile(r"(\{[^}]*\})")
 _ALTERNATIVES = re.compile(r"\{/[^|{}?]+(\?[^|{}?]+)?(\|/[^|{}?]+(\?[^|{}?]+)?)*\}")
 _UUID = "-".join(f"[0-9a-fA-F]{{{length}}}" for length in (8, 4, 4, 4, 12))
@@ -33,8 +39,8 @@ _AUTHORIZATION_SCHEME = r"^(?i:bearer|apikey|token)\s+"
 
 def preset_table(preset: Preset, files: tuple[str, ...]) -> Table:
     """The files as a table in the format of the preset."""
-    if preset.records is not None:
-        return DocumentTable(files, preset)
+    if preset.documents is not None:
+        return DocumentTable(files, preset, preset.documents)
     if preset.line is not None:
         return TextRecords(files, preset)
     return JsonRecords(files, preset)
@@ -124,11 +130,12 @@ class TextRecords:
 
 @dataclass(frozen=True)
 class DocumentTable:
-    """Whole JSON documents with a list of records."""
+    """Files of JSON whose content says where the records lie."""
 
     by_line: ClassVar[bool] = False
     files: tuple[str, ...]
     preset: Preset
+    documents: Documents
 
     @property
     def columns(self) -> Mapping[str, str]:
@@ -136,47 +143,80 @@ class DocumentTable:
         return dict.fromkeys(self.preset.columns, "VARCHAR")
 
     def relation(self, wanted: Mapping[str, str]) -> str:
-        """One row for each record, and one for each document without a list of records."""
-        records = literal(pointer(str(self.preset.records)))
+        """One row for each record, and one for each part of a file that holds no record."""
+        members = {path: f"member_{number}" for number, path in enumerate(self._pointers)}
+        description = _template_sql(self.preset.description, members.__getitem__)
         return f"""
-            SELECT file, broken, {_template_sql(self.preset.description, _of_record)} AS raw_text
-                   {_values(self.preset, wanted, _of_record)}
-            FROM (SELECT file, broken, unnest(CASE
-                    WHEN broken IS NULL THEN CAST(json_extract(document, {records}) AS JSON[])
-                    ELSE [NULL::JSON] END) AS record
-                  FROM (SELECT file, document, CASE
-                          WHEN document IS NULL OR NOT json_valid(document) THEN {literal(NOT_DOCUMENT)}
-                          WHEN json_type(document, {records}) IS DISTINCT FROM 'ARRAY'
-                              THEN {literal(NO_RECORDS)} END AS broken FROM documents))"""
+            SELECT file, broken, CASE WHEN broken IS NULL THEN {description} ELSE found END AS raw_text
+                   {_values(self.preset, wanted, members.__getitem__)}
+            FROM records"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Register the documents as a stream of batches of bounded size."""
-        # DuckDB has no reader for whole gzipped documents, so Python decompresses them.
-        schema = pa.schema({"file": pa.string(), "document": pa.string()})
-        connection.register("documents", pa.RecordBatchReader.from_batches(schema, self._batches(schema)))
+        """Register the records as a stream of batches of bounded size."""
+        names = ["file", "broken", "found", *(f"member_{number}" for number in range(len(self._pointers)))]
+        schema = pa.schema([(name, pa.string()) for name in names])
+        connection.register("records", pa.RecordBatchReader.from_batches(schema, self._batches(schema)))
+
+    @property
+    def _pointers(self) -> list[str]:
+        templates = {**self.preset.columns, "description": self.preset.description}
+        return list(_paths(replace(self.preset, columns=templates), templates))
 
     def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        batch: list[tuple[str, str | None]] = []
-        size = 0
-        for file in self.files:
-            document = _document(file)
-            batch.append((file, document))
-            size += len(document or "")
-            if size > _BATCH_BYTES:
-                yield pa.record_batch(list(zip(*batch, strict=True)), schema=schema)
-                batch = []
-                size = 0
-        if batch:
+        rows = self._rows()
+        while batch := list(islice(rows, _BATCH_ROWS)):
             yield pa.record_batch(list(zip(*batch, strict=True)), schema=schema)
 
+    def _rows(self) -> Iterator[tuple[str | None, ...]]:
+        steps = [_steps(path) for path in self._pointers]
+        no_members = (None,) * len(steps)
+        for file in self.files:
+            if any(part in file for part in self.documents.passed_over):
+                continue
+            unknown = None
+            with open_decompressed(file) as stream:
+                for item in items(stream, self.documents.lists):
+                    if isinstance(item, Damage):
+                        yield file, NOT_JSON if item.is_line else NOT_DOCUMENT, item.text, *no_members
+                        continue
+                    try:
+                        record = self.documents.record(item)
+                    except UnknownItemError:
+                        # A foreign file is one fault, whatever the number of items in it.
+                        unknown = unknown or _described(item)
+                        continue
+                    if record is not None:
+                        yield file, None, None, *(_member(record, names) for names in steps)
+            if unknown:
+                yield file, NO_RECORDS, unknown, *no_members
 
-def _document(file: str) -> str | None:
-    """The text of a file; None where it is not UTF-8."""
-    with open_decompressed(file) as stream:
-        try:
-            return stream.read().decode("utf-8-sig")
-        except UnicodeDecodeError:
+
+def _described(item: Any) -> str:
+    """What stands in a file in the place of a record."""
+    if isinstance(item, dict):
+        return f"an object with {', '.join(islice(item, _MOST_NAMES)) or 'no member'}"
+    return "an array" if isinstance(item, list) else "a single value"
+
+
+def _steps(path: str) -> list[str]:
+    """The names in a JSON pointer."""
+    return [name.replace("~1", "/").replace("~0", "~") for name in path.split("/")[1:]]
+
+
+def _member(value: Any, names: Iterable[str]) -> str | None:
+    """The text of a member of a record; of an object or array, its JSON."""
+    for name in names:
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
             return None
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value)
+    # A lone surrogate is no text.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _groups(preset: Preset) -> Sequence[str]:
@@ -242,7 +282,3 @@ def _alternative(alternative: str, member: Callable[[str], str]) -> str:
         text = f"decoded(regexp_extract({text}, {literal(pattern)}, 1))"
     # Most logs write a dash for a missing value.
     return f"nullif(nullif({text}, ''), '-')"
-
-
-def _of_record(path: str) -> str:
-    return f"json_extract_string(record, {literal(path)})"

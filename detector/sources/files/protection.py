@@ -145,10 +145,10 @@ class ProtectedKeys:
 def keys_of(config: FilesSource, preset: Preset | None, key_template: bool) -> Keys:
     """The protection that the configuration asks for; ``key_template`` says that it takes the key from a template.
 
-    A preset whose log holds keys in clear always protects them, and so does a template for the key. Raises
-    ConfigError where the salt is missing or too short.
+    A preset whose log holds keys in clear always protects them, and so does a template for the key, unless the log
+    never holds a key in clear. Raises ConfigError where the salt is missing or too short.
     """
-    is_secret = preset is not None and (preset.secret or key_template)
+    is_secret = preset is not None and (preset.secret or (key_template and preset.clear_keys))
     if not (config.protect_keys or is_secret):
         return PlainKeys()
     reason = f"the preset {config.preset} reads keys in clear" if is_secret else "source.protect_keys is on"

@@ -23,6 +23,13 @@ def test_unusable_rows_leave_the_data_complete() -> None:
     assert is_complete([problem])
 
 
+def test_files_that_hold_no_records_are_not_called_rows() -> None:
+    """A file is one file, whatever the number of lines in it."""
+    (problem,) = assess(panel(COUNTS, faults=(Fault("file is not valid JSON", 2),)))
+    assert problem.text == "2 files left out: file is not valid JSON."
+    assert problem.action == "Look at the sampled files below and mend their source."
+
+
 def test_a_source_without_any_request_names_the_days_that_were_looked_at() -> None:
     """The source may hold requests of still earlier days, which are not part of the panel."""
     (problem,) = assess(panel({"a": [0] * 30}, missing=range(30)))
