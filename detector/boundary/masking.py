@@ -14,7 +14,25 @@ SHORTEST = 4
 SHORTEST_STEP = 8
 LONGEST = 300
 
-_TOKEN = re.compile(r"[A-Za-z0-9_+=-]{20,}")
+_TOKEN = re.compile(r"[A-Za-z0-9_+=%~-]{20,}")
+_MIXED = r"(?=[a-z0-9_-]*[A-Z])(?=[A-Z0-9_-]*[a-z])(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{6,}"
+_JOINED = re.compile(rf"(?<![\w.:~-])(?:{_MIXED}[.:~])+{_MIXED}")
+"""A token in parts, such as ``4eC39HqL.yjWDarjt7``."""
+
+_SECRETS = (
+    re.compile(r"(?<![A-Za-z0-9])()eyJ[\w-]{5,}(?:\.[\w-]+)*"),  # a JSON web token
+    re.compile(r"()[\w.+%'-]{1,64}(?:@|%(?:25)*40)(?:[\w-]{1,63}\.)+[^\W\d_]{2,}"),  # a mail address
+    re.compile(r"(?<![\w+/-])()[\w+/-]{4,}=="),  # base64
+    re.compile(r"(/(?:services|triggers|workflows)/)T[0-9A-Z]{3,}/[0-9A-Z]{3,}(?:/[\w-]+)?"),  # a hook of Slack
+    re.compile(r"(/webhooks/)\d+/[\w-]+"),  # a hook of Discord
+    re.compile(r"(?i)(/bot)\d+(?::|%(?:25)*3a)[\w-]+"),  # a bot of Telegram
+    re.compile(r"""(?i)((?:;|%(?:25)*3b)[\w.~-]{1,64}(?:=|%(?:25)*3d))[^\s;,/&?#"']+"""),  # ;jsessionid=
+    re.compile(
+        r"""(?i)([?&][\w.~-]{0,64}(?:auth|code|key|pass|pwd|secret|sess|sig|token)[\w.~-]{0,64}=)[^\s&#"']+"""
+    ),
+)
+"""What is secret by its form or its place. The first group stays."""
+
 _WORDS = re.compile(r"(?:[A-Z]{0,4}[a-z]{3,}){1,6}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
@@ -34,11 +52,16 @@ def without(text: str, secret: str) -> str:
 
 
 def mask_tokens(text: str) -> str:
-    """The text with everything that looks like a secret cut to its first four characters.
+    """The text with everything that looks like a secret masked, or cut to its first four characters.
 
     Operation names such as ``DescribeLoadBalancers`` are words and stay.
     """
-    return _TOKEN.sub(lambda match: _first_four(match.group()), _CONTROL.sub(" ", text).strip())
+    text = _CONTROL.sub(" ", text).strip()
+    for pattern in _SECRETS:
+        text = pattern.sub(rf"\1{MASK}", text)
+    for pattern in (_JOINED, _TOKEN):
+        text = pattern.sub(lambda match: _first_four(match.group()), text)
+    return text
 
 
 def host_of(url: str) -> str:

@@ -14,7 +14,6 @@ the rest once, so that all engines agree. A test holds every engine to this law:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -37,31 +36,12 @@ from detector.model.usage import (
     TEXT,
     Fault,
 )
+from detector.usage.endpoints import fold_endpoint
 
 OTHER = "(other)"
 NO_ENDPOINT = "(unknown)"
 ENVIRONMENTS = ("live", "test")
 UNKNOWN = "unknown"
-
-_IDENTIFIER = re.compile(
-    r"""(?ix)
-    \d+                                                         # 8731
-    | [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}   # UUID
-    | (?=[a-f]*\d)[0-9a-f]{12,}                                 # hashes, object ids
-    | (?=[a-z_-]*\d)[0-9a-z_-]{20,}                             # opaque tokens: long, with digits
-    """
-)
-
-
-def fold_endpoint(endpoint: str) -> str:
-    """Replace ids in the path by ``{id}`` and drop the query: ``/users/8731?x=1`` is ``/users/{id}``.
-
-    A text without a slash is not a path and stays unchanged, for example ``s3.amazonaws.com:GetObject``.
-    """
-    if "/" not in endpoint:
-        return endpoint
-    path = endpoint.split("?", 1)[0].split("#", 1)[0]
-    return "/".join("{id}" if _IDENTIFIER.fullmatch(part) else part for part in path.split("/"))
 
 
 def empty(columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -291,7 +271,7 @@ def _assemble(base: pd.DataFrame, measured: pd.DataFrame, end: datetime) -> pd.D
 def _fold(endpoints: pd.Series) -> pd.Series:
     distinct = endpoints.dropna().unique()
     # A day has far fewer distinct endpoints than rows, so each endpoint is folded once.
-    folded = endpoints.map({endpoint: fold_endpoint(endpoint) for endpoint in distinct})
+    folded = endpoints.map({endpoint: fold_endpoint(endpoint) or NO_ENDPOINT for endpoint in distinct})
     return folded.astype(TEXT).fillna(NO_ENDPOINT)
 
 

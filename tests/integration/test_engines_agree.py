@@ -22,7 +22,8 @@ from sqlalchemy.pool import NullPool
 
 from detector.config.source import FilesSource, SqlSource
 from detector.sources import Source, open_source
-from detector.usage.aggregation import fold_endpoint, map_of, merge
+from detector.usage.aggregation import map_of, merge
+from detector.usage.endpoints import fold_endpoint
 
 COLUMNS = {"timestamp": "ts", "key_id": "api key", "endpoint": 'path"', "client": "ip"}
 ZONES = {

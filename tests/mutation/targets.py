@@ -21,7 +21,6 @@ class Target:
 
 NO_PAUSES = "tests switch the pauses off, and set the number of attempts"
 KNOWN_AGAIN = "the history knows the same of a day that was just stored; to ask it only costs time"
-FIRST_PART = "only the part before the first separator is used"
 EQUAL_WEIGHTS = "equal weights split alike, whatever they are"
 
 TARGETS: dict[str, Target] = {
@@ -75,8 +74,6 @@ TARGETS: dict[str, Target] = {
     "detector/usage/aggregation.py": Target(
         tests=["tests/unit/usage/test_aggregation.py"],
         survivors={
-            'fold_endpoint: 1 -> 2 in: path = endpoint.split("?", 1)[0].split("#", 1)[0]': FIRST_PART,
-            'fold_endpoint: 1 -> 2 in: path = endpoint.split("?", 1)[0].split("#", 1)[0] #2': FIRST_PART,
             "known_after: silence > records['longest_silence'] -> silence >= records['longest_silence']": (
                 "of two equal silences either is the longest"
             ),

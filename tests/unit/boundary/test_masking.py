@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from pydantic import SecretStr
 
@@ -42,6 +44,51 @@ def test_what_looks_like_a_token_is_cut() -> None:
     """Four characters are enough to recognise it; names of operations are words."""
     assert mask_tokens("key sk_live_4eC39HqLyjWDarjtT1zdp7dc") == "key sk_l…"
     assert mask_tokens("DescribeLoadBalancers\x1b[31m") == "DescribeLoadBalancers [31m"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("GET /v/eyJhbGci.eyJzdWIi.c2ln failed", "GET /v/*** failed"),
+        ("no user jane.doe+x@mail.example.com", "no user ***"),
+        ("GET /u/jane%40example.com and /u/jane%2540example.com", "GET /u/*** and /u/***"),
+        ("key Zm9v+YmFy/MTIz==", "key ***"),
+        ("key Zm9v%2BYmFy%2FMTIz%3D%3D", "key Zm9v…"),
+        ("key 4eC39HqL.yjWDarjt7:T1zdp7dc", "key 4eC3…"),
+        ("https://hooks.slack.com/services/T000/B000/XXXX", "https://hooks.slack.com/services/***"),
+        ("https://discord.com/api/webhooks/1234/abc-DEF", "https://discord.com/api/webhooks/***"),
+        ("https://api.telegram.org/bot12:AA-bb/send", "https://api.telegram.org/bot***/send"),
+        ("/app;jsessionid=A1B2/page;v=2?page=3", "/app;jsessionid=***/page;v=***?page=3"),
+        ("/p?page=3&api_key=abc&x=1", "/p?page=3&api_key=***&x=1"),
+    ],
+)
+def test_what_is_secret_by_its_form_is_masked(text: str, shown: str) -> None:
+    """Tokens, mail addresses, hooks and sessions are masked although they are short."""
+    assert mask_tokens(text) == shown
+    assert mask_tokens(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-02T10:00:00Z,key-1,/x/7,200",
+        "FATAL: database usage does not exist on db.example.com:5432",
+        "/var/log/nginx/access-2026-03-17.log.gz: not a gzip file",
+        "s3.amazonaws.com:GetObject",
+        "sqlalchemy.exc.OperationalError: timeout=5, retries=3",
+    ],
+)
+def test_ordinary_text_stays(text: str) -> None:
+    """Times, hosts, files and settings are what the reader of an error needs."""
+    assert mask_tokens(text) == text
+
+
+@pytest.mark.parametrize("part", ["a", "a1B", "a@", "@a.", "%25", ";a", "?key", "eyJ", "a1B.", "/bot1", "=", "a="])
+def test_masking_takes_time_in_proportion_to_the_text(part: str) -> None:
+    """A hundred thousand characters take a fraction of a second; a pattern that goes back takes minutes."""
+    began = time.process_time()
+    mask_tokens(part * (100_000 // len(part)))
+    assert time.process_time() - began < 5
 
 
 def test_of_an_address_the_host_is_shown() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +24,6 @@ from detector.usage.aggregation import (
     conform,
     empty,
     explode,
-    fold_endpoint,
     known_after,
     limit_endpoints,
     map_of,
@@ -130,26 +128,13 @@ def test_clients_join_their_keys() -> None:
     assert [row["client_count"] for row in plain(merge([records, records]))] == [None, 7]
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "folded"),
-    [
-        ("/users/8731", "/users/{id}"),
-        ("GET /users/8731/cards/9", "GET /users/{id}/cards/{id}"),
-        ("/files/0b5c5a56-5b1e-4a5b-8c5e-0123456789ab", "/files/{id}"),
-        ("/o/507f1f77bcf86cd799439011?full=1#top", "/o/{id}"),
-        ("/s/Zx8Kq2mN4pR7tV9wB3cD", "/s/{id}"),
-        ("/v1/charges", "/v1/charges"),
-        ("/deadbeefcafe", "/deadbeefcafe"),
-        ("/internationalization-settings", "/internationalization-settings"),
-        ("s3.amazonaws.com:GetObject", "s3.amazonaws.com:GetObject"),
-        ("8731", "8731"),
-        ("/", "/"),
-    ],
-)
-def test_ids_in_paths_are_folded(endpoint: str, folded: str) -> None:
-    """Numbers, UUIDs, hashes and long tokens with digits are folded; words and versions stay."""
-    assert fold_endpoint(endpoint) == folded
-    assert fold_endpoint(folded) == folded
+def test_endpoints_are_folded_and_a_query_alone_is_no_endpoint() -> None:
+    """Two users share an endpoint; a request of nothing but a query counts as unknown."""
+    records = records_of(
+        used("a", 1, endpoint="/u/8731"), used("a", 2, endpoint="/u/9?x=1"), used("a", 4, endpoint="?x")
+    )
+    (record,) = plain(records)
+    assert record["endpoint_distribution"] == {"/u/{id}": 3, NO_ENDPOINT: 4}
 
 
 @quick
