@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar, Protocol
+from urllib.parse import unquote_to_bytes
 
 import duckdb
 import pandas as pd
@@ -36,6 +37,12 @@ LAST_SHOWN = ((12, 4), (8, 2), (0, 0))
 SHORTEST_HIDDEN = 8
 """Shorter keys are not removed from endpoints and deployments: short words occur there anyway."""
 
+KEY = "{key}"
+EFFORT = 50
+"""Bytes that are compared for each byte of a text with escapes. A text that needs more is made to be slow."""
+
+_PERCENT = ord("%")
+_HEXADECIMAL = {byte: int(chr(byte), 16) for byte in b"0123456789abcdefABCDEF"}
 _PROTECTED = re.compile(rf"key_[0-9a-f]{{{DIGITS}}}(_.{{2,4}})?")
 _SHAPES = ((re.compile(r"[^\W\d_]+"), "x"), (re.compile(r"\d+"), "0"))
 
@@ -140,6 +147,95 @@ class ProtectedKeys:
         if shown == 0:
             return f"key_{digits}"
         return f"key_{digits}_{key[-shown:]}"
+
+
+def without_key(text: str, key: str) -> str:
+    """The text with ``{key}`` in place of a key in clear, as it stands and in all its percent-encodings.
+
+    The hexadecimal digits may have any letter case, any of the characters may be encoded, and escapes may be
+    encoded again, in part or as a whole. Keys shorter than ``SHORTEST_HIDDEN`` stay.
+    """
+    if len(key) < SHORTEST_HIDDEN:
+        return text
+    shown = _replace(text, key)
+    # What stood around a key may form the key again.
+    if shown != text and _replace(shown, key) != shown:
+        return KEY
+    return shown
+
+
+def _replace(text: str, key: str) -> str:
+    if "%" not in text:
+        return text.replace(key, KEY)
+    data = text.encode("utf-8", "surrogatepass")
+    wanted = key.encode("utf-8", "surrogatepass")
+    if _is_surely_without(data, wanted):
+        return text
+    parts = []
+    after = 0
+    for start, end in _occurrences(data, wanted):
+        parts += [data[after:start], KEY.encode()]
+        after = end
+    return b"".join([*parts, data[after:]]).decode("utf-8", "surrogatepass")
+
+
+def _is_surely_without(data: bytes, key: bytes) -> bool:
+    """A quick answer for the many texts with simple escapes: whether the key is certainly not in them.
+
+    Where no escape is left after decoding, a key without ``%`` can begin inside of an escape, with its two digits,
+    but the rest of the key is in the decoded text.
+    """
+    decoded = unquote_to_bytes(data)
+    return _PERCENT not in key and _PERCENT not in decoded and key[2:] not in decoded
+
+
+def _occurrences(data: bytes, key: bytes) -> list[tuple[int, int]]:
+    """Where the key stands in the text, from left to right; everywhere where the search takes too long."""
+    readings = _readings(data)
+    left = EFFORT * len(data)
+    found = []
+    start = 0
+    while start < len(data):
+        ends = {start}
+        for byte in key:
+            left -= len(ends)
+            if left < 0:
+                return [(0, len(data))]
+            ends = {end for place in ends for read, end in readings[place] if read == byte}
+            if not ends:
+                break
+        if ends:
+            found.append((start, max(ends)))
+        start = max(ends, default=start + 1)
+    return found
+
+
+def _readings(data: bytes) -> list[list[tuple[int, int]]]:
+    """For every position, the bytes that the text can stand for from there on, each with the position after it.
+
+    A byte stands for itself, and ``%`` with two digits stands for their byte too. Each of these characters may be
+    encoded itself: so ``%2541`` is read as ``%``, as the ``%`` of ``%25``, and as ``A``.
+    """
+    readings: list[list[tuple[int, int]]] = [[] for _ in range(len(data) + 1)]
+    for place in reversed(range(len(data))):
+        byte = data[place]
+        end = place + 1
+        readings[place].append((byte, end))
+        while byte == _PERCENT:
+            high, end = _digit(readings[end], end)
+            low, end = _digit(readings[end], end)
+            if high is None or low is None:
+                break
+            byte = 16 * high + low
+            readings[place].append((byte, end))
+    return readings
+
+
+def _digit(readings: list[tuple[int, int]], place: int) -> tuple[int | None, int]:
+    """The hexadecimal digit that stands at a place, and the place after it."""
+    # Only the last reading can be something else than a percent sign.
+    byte, end = readings[-1] if readings else (_PERCENT, place)
+    return _HEXADECIMAL.get(byte), end
 
 
 def keys_of(config: FilesSource, preset: Preset | None, key_template: bool) -> Keys:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
+from urllib.parse import unquote
 
 import duckdb
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.config.source import FilesSource
 from detector.model.errors import ConfigError
 from detector.model.usage import Fault
-from detector.sources.files.protection import PlainKeys, ProtectedKeys, keys_of
+from detector.sources.files.protection import SHORTEST_HIDDEN, PlainKeys, ProtectedKeys, keys_of, without_key
 from detector.sources.presets import preset_named
 
 SALT = "a salt for tests alone"
@@ -103,3 +105,104 @@ def test_a_key_from_a_configured_template_is_protected() -> None:
 def test_the_salt_is_in_no_rendering_of_the_configuration() -> None:
     """The salt is a secret."""
     assert SALT not in repr(FilesSource(usage="x", key_salt=SALT))
+
+
+BASE64 = "Zm9v+YmFy/MTIz=="
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/v1/users", "/v1/users"),
+        ("/k/Zm9v+YmFy/MTIz==/x", "/k/{key}/x"),
+        ("/k/Zm9v%2BYmFy%2FMTIz%3D%3D/x", "/k/{key}/x"),
+        ("/k/Zm9v%2bYmFy%2fMTIz%3d%3D", "/k/{key}"),
+        ("/k/Zm9v%252BYmFy%252FMTIz%253D%253D", "/k/{key}"),
+        ("/k/Zm9v%2BYmFy/MTIz%3D=", "/k/{key}"),
+        ("/k/%5A%6d9v%25%32%42YmFy%2FMTIz%253D=", "/k/{key}"),
+        ("/k/Zm9v%2BYmFy%2FMTIz==-Zm9v+YmFy/MTIz%3D%3D", "/k/{key}-{key}"),
+        ("/k/%%5Am9v%2BYmFy%2FMTIz%3D%3D", "/k/%{key}"),
+        ("/a%20b/Zm9v%2BYmFy", "/a%20b/Zm9v%2BYmFy"),
+        ("/caf%C3%A9/%e6%97%a5", "/caf%C3%A9/%e6%97%a5"),
+        ("/100%/%zz/%2", "/100%/%zz/%2"),
+    ],
+)
+def test_a_key_is_removed_in_every_encoding(text: str, shown: str) -> None:
+    """In any letter case, in part, and more than once."""
+    assert without_key(text, BASE64) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "shown"),
+    [
+        ("/k/abcdefg", "abcdefg", "/k/abcdefg"),
+        ("/k/%61bcdefgh", "abcdefgh", "/k/{key}"),
+        ("/%4eC39HqLy/x", "4eC39HqLy", "/%{key}/x"),
+        ("/%%34eC39HqLy/x", "4eC39HqLy", "/%{key}/x"),
+        ("/a%41bcdefgh", "a%41bcdefgh", "/{key}"),
+        ("/a%2541bcdefgh", "a%41bcdefgh", "/{key}"),
+        ("/schl%C3%BCssel-1/schlüssel-1", "schlüssel-1", "/{key}/{key}"),
+        ("/{key}abcabc", "{key}abc", "{key}"),
+    ],
+)
+def test_keys_of_all_kinds_are_removed(text: str, key: str, shown: str) -> None:
+    """Digits after a percent sign, a percent sign in the key, letters of any language; short keys stay."""
+    assert without_key(text, key) == shown
+
+
+def holds(text: str, key: str) -> bool:
+    """Whether a part of a text is the key, or becomes the key by decoding it often enough."""
+    for start in range(len(text)):
+        for end in range(start + 1, len(text) + 1):
+            part = text[start:end]
+            while part != key and part != unquote(part):
+                part = unquote(part)
+            if part == key:
+                return True
+    return False
+
+
+LETTERS = st.sampled_from("aF4+/=%25{}k")
+
+
+@st.composite
+def encoded_keys(draw: st.DrawFn) -> tuple[str, str]:
+    """A key, and a text with an encoding of it: up to three times, each time some of the characters."""
+    key = draw(st.text(LETTERS, min_size=SHORTEST_HIDDEN, max_size=12))
+    encoded = key
+    for _ in range(draw(st.integers(0, 3))):
+        shape = draw(st.sampled_from(["%{:02x}", "%{:02X}"]))
+        chosen = draw(st.sets(st.integers(0, len(encoded) - 1), max_size=6))
+        encoded = "".join(
+            shape.format(ord(letter)) if number in chosen or letter == "%" else letter
+            for number, letter in enumerate(encoded)
+        )
+    around = st.text(LETTERS, max_size=5)
+    return key, draw(around) + encoded + draw(around)
+
+
+@settings(deadline=None, max_examples=300)
+@given(encoded_keys())
+def test_no_encoding_of_a_key_is_left(case: tuple[str, str]) -> None:
+    """Whatever stands around the key."""
+    key, text = case
+    assert not holds(without_key(text, key), key)
+
+
+@settings(deadline=None, max_examples=300)
+@given(encoded_keys(), st.integers(0, 12))
+def test_a_text_without_the_key_stays(case: tuple[str, str], place: int) -> None:
+    """Only what is the key is removed: with one letter less, the text often does not hold it."""
+    key, text = case
+    text = text[:place] + text[place + 1 :]
+    if "%" not in key and not holds(text, key):
+        assert without_key(text, key) == text
+
+
+@pytest.mark.parametrize("part", ["a", "%", "%25", "25", "%61", "%4", "%31", "%25%32%35"])
+@pytest.mark.parametrize("key", ["a" * 5_000 + "b", "%" * 5_000 + "b", "%25" * 2_000 + "b"])
+def test_a_long_key_in_a_long_text_is_searched_in_bounded_time(part: str, key: str) -> None:
+    """The caller chooses both. A text that would take longer is shown as the key alone."""
+    began = time.process_time()
+    without_key("%61" + part * (20_000 // len(part)), key)
+    assert time.process_time() - began < 10
