@@ -43,6 +43,15 @@ class SourceBase(Section):
     deployment: str | None = Field(
         None, description="Where all traffic of this source was seen, if the source does not tell."
     )
+    success: tuple[str, ...] = Field(
+        (), description="More words of the status or error column that mean success, such as VALID."
+    )
+    no_key: tuple[str, ...] = Field(
+        (), description="More words that stand where there is no key, such as 00000000 or anonymous."
+    )
+    date_order: Literal["dmy", "mdy"] | None = Field(
+        None, description="How dates such as 03/04/2026 are read; without it they are unusable."
+    )
 
     @model_validator(mode="after")
     def _columns_are_known(self) -> SourceBase:

@@ -14,7 +14,7 @@ from detector.boundary.words import counted
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
-from detector.model.usage import MISSING_FILE, NO_KEY, WHOLE_FILE
+from detector.model.usage import MISSING_FILE, WHOLE_FILE
 
 LOOK_BACK = 28
 FEWEST_DAYS = 7
@@ -137,15 +137,16 @@ def _missing_files(panel: Panel) -> list[DataProblem]:
 
 
 def _unreadable(panel: Panel) -> list[DataProblem]:
-    """One problem per fault about rows or files that could not be used."""
+    """One problem per fault about records or files that could not be used, or not as they stand."""
     problems = []
     for fault in panel.faults:
         if fault.reason.startswith(MISSING_FILE):
             continue
-        # Most logs also hold requests without a key, so these are no defect.
-        severity = Severity.INFO if fault.reason.startswith(NO_KEY) else Severity.LOW
-        unit = "file" if fault.reason.startswith(WHOLE_FILE) else "row"
-        text = f"{counted(fault.count, unit)} left out: {fault.reason}."
+        # Most logs also hold requests without a key and repeats, so these are no defect.
+        severity = Severity.INFO if fault.kind in ("keyless", "repeated") else Severity.LOW
+        unit = "file" if fault.reason.startswith(WHOLE_FILE) else "record"
+        became = "with a defect" if fault.kind == "note" else "left out"
+        text = f"{counted(fault.count, unit)} {became}: {fault.reason}."
         action = f"Look at the sampled {unit}s below and mend their source."
         problems.append(DataProblem(text, severity, action, withholding=False))
     return problems

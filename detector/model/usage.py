@@ -7,8 +7,10 @@ Arrow-backed columns (``map<string, int64>``), which keeps a hundred thousand of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -68,18 +70,61 @@ RECORD_COLUMNS = {
 ``active`` keys."""
 
 
+FaultKind = Literal["unusable", "keyless", "repeated", "note"]
+"""What became of the records that a fault is about: they could not be used, they have no key, they are repeats of
+counted records, or they count with one of their values replaced (``note``)."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """Input that could not be used, with a count and samples for the report.
+    """Records with the same defect, with a count and samples for the report.
 
-    ``dated`` says whether the rows belong to one day. Rows without a usable time belong to the source as a whole,
-    and every day that is pulled from the source repeats them.
+    ``dated`` says whether the records belong to one day. Records without a usable time belong to the source as a
+    whole, and every day that is pulled from the source repeats them. ``bytes`` is the size of text in which
+    records cannot be told apart, otherwise 0.
     """
 
     reason: str
     count: int
     samples: tuple[str, ...] = ()
     dated: bool = True
+    kind: FaultKind = "unusable"
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number of records, and the bytes of the text in which records cannot be told apart (otherwise 0)."""
+
+    records: int
+    bytes: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.records + other.records, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """What became of every record that a source holds of one day.
+
+    ``counted`` records are in the usage of a key. ``keyless`` records name no key, ``repeated`` records are
+    repeats of counted ones, and ``unusable`` records could not be used, by reason.
+    """
+
+    counted: int
+    keyless: int = 0
+    repeated: int = 0
+    unusable: Mapping[str, Amount] = field(default_factory=dict)
+
+    @property
+    def unusable_records(self) -> int:
+        """The number of records that could not be used, for any reason."""
+        return sum(amount.records for amount in self.unusable.values())
+
+    @property
+    def read(self) -> int:
+        """The number of all records."""
+        return self.counted + self.keyless + self.repeated + self.unusable_records
 
 
 @dataclass(frozen=True)
@@ -92,9 +137,6 @@ class Revision:
     requests_after: int
     keys: int
 
-
-NO_KEY = "no key id"
-"""The beginning of the reason of every fault about requests without a key."""
 
 MISSING_FILE = "no file of the day"
 """The beginning of the reason of every fault about missing files of the day."""

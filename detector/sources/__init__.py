@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import pandas as pd
 
 from detector.boundary.plugins import load_plug_in
-from detector.model.usage import Fault
+from detector.model.usage import Accounting, Fault
 
 SOURCES = {
     "files": "detector.sources.files.reader:FilesReader",
@@ -41,6 +41,9 @@ class Source(Protocol):
 
     def faults(self, day: date) -> tuple[Fault, ...]:
         """The faults of a day that ``usage`` has yielded, and of the register that was read before."""
+
+    def accounting(self, day: date) -> Accounting:
+        """What became of the records of a day that ``usage`` has yielded, those without a day excepted."""
 
     def watermark(self) -> datetime | None:
         """The instant of the latest usable record; None where the source has none."""

@@ -9,8 +9,6 @@ from detector.config.source import REGISTER_FIELDS, USAGE_FIELDS, SourceBase
 from detector.model.errors import SourceError
 
 REQUIRED = {"events": ("timestamp", "key_id"), "daily": ("day", "key_id")}
-FALSE_TEXTS = ("", "0", "0.0", "f", "false", "n", "no", "none", "null", "off", "-")
-"""The texts of an ``error`` column that mean no error; any other text means an error."""
 
 
 def usage_columns(

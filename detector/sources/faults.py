@@ -1,8 +1,8 @@
-"""Faults: input that could not be used, counted by reason and day, with samples that hold no secret.
+"""Faults and accounting: what became of every record, by reason and day, with samples that hold no secret.
 
-There are two kinds of faults. A bad row whose day is known belongs to that day. A row without a usable time
-belongs to the source as a whole and is repeated with every day that is pulled from it; otherwise its count
-would depend on how the pull was divided into windows.
+A bad record whose day is known belongs to that day. A record without a usable time belongs to the source as a
+whole and is repeated with every day that is pulled from it; otherwise its count would depend on how the pull was
+divided into windows.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from datetime import date
 
 from detector.boundary.masking import mask_tokens
 from detector.boundary.text import shortened
-from detector.model.usage import MISSING_FILE, Fault
-from detector.sources.windows import Window
+from detector.model.day import Day
+from detector.model.usage import MISSING_FILE, Accounting, Amount, Fault, FaultKind
 
 SAMPLES = 3
 SAMPLE_LENGTH = 80
@@ -24,21 +24,27 @@ NO_FILE = MISSING_FILE
 NO_KEY = "no key id: not attributable to a key"
 NO_TIME = "missing or unreadable timestamp"
 NO_DAY = "missing or unreadable day"
+REPEATED = "event id repeated: counted once for its key"
 BAD_REQUESTS = "request_count is not a count"
 BAD_ERRORS = "error_count is not a count, taken as 0"
 TOO_MANY_ERRORS = "error_count above request_count, taken as request_count"
-BAD_STATUS = "status is not a number, taken as no error"
+BAD_STATUS = "status is no HTTP code and no known word, taken as an error"
 BAD_ACTIVITY = "last_activity is not a time, taken as unknown"
 
 
 @dataclass(frozen=True)
 class Observation:
-    """Some rows with the same fault, as an engine counts them; ``day`` is None where it is not known."""
+    """Some records with the same defect, as an engine counts them; ``day`` is None where it is not known.
+
+    ``bytes`` is the size of text in which records cannot be told apart.
+    """
 
     day: date | None
     reason: str
     count: int
     sample: str | None = None
+    kind: FaultKind = "unusable"
+    bytes: int = 0
 
 
 def sample(text: str, origin: str = "") -> str:
@@ -56,21 +62,42 @@ def tail(path: str, length: int = SAMPLE_LENGTH) -> str:
 
 @dataclass
 class FaultLog:
-    """The faults of the days pulled so far, and of the register."""
+    """The faults and the accounting of the days pulled so far, and the faults of the register."""
 
     register: tuple[Fault, ...] = ()
     _days: dict[date, tuple[Fault, ...]] = field(default_factory=dict)
+    _counted: dict[date, int] = field(default_factory=dict)
 
-    def record(self, window: Window, observations: Iterable[Observation]) -> None:
-        """Store the faults of a window. A fault without a day is stored with each of its days."""
+    def record(self, day: Day, counted: int, observations: Iterable[Observation]) -> None:
+        """Store what became of the records of a day; ``counted`` are those in the usage of a key.
+
+        A fault without a day is stored with each day. Observations of other days are left out.
+        """
         observed = list(observations)
-        without_day = tuple(undated(observed))
-        for day in window.days:
-            self._days[day.date] = tuple(_faults(observed, day.date)) + without_day
+        self._days[day.date] = (*_faults(observed, day.date), *undated(observed))
+        self._counted[day.date] = counted
 
     def of(self, day: date) -> tuple[Fault, ...]:
         """The faults of a day, of the source as a whole, and of the register."""
         return self._days.get(day, ()) + self.register
+
+    def accounting(self, day: date) -> Accounting:
+        """What became of the records of a day. Records without a day are not among them."""
+        return accounted(self._counted.get(day, 0), self._days.get(day, ()))
+
+
+def accounted(counted: int, faults: Iterable[Fault]) -> Accounting:
+    """The accounting of a day from the number of its counted records and its faults; faults without a day are
+    left out."""
+    totals = {"keyless": 0, "repeated": 0, "unusable": 0, "note": 0}
+    unusable: dict[str, Amount] = {}
+    for fault in faults:
+        if not fault.dated:
+            continue
+        totals[fault.kind] += fault.count
+        if fault.kind == "unusable":
+            unusable[fault.reason] = unusable.get(fault.reason, Amount(0)) + Amount(fault.count, fault.bytes)
+    return Accounting(counted, totals["keyless"], totals["repeated"], unusable)
 
 
 def undated(observations: Iterable[Observation], prefix: str = "") -> Iterator[Fault]:
@@ -80,12 +107,17 @@ def undated(observations: Iterable[Observation], prefix: str = "") -> Iterator[F
 
 
 def _faults(observations: Iterable[Observation], day: date | None) -> Iterator[Fault]:
-    groups: dict[str, list[Observation]] = {}
+    groups: dict[tuple[str, FaultKind], list[Observation]] = {}
     for observation in observations:
         if observation.day == day:
-            groups.setdefault(observation.reason, []).append(observation)
-    for reason, group in sorted(groups.items()):
-        count = sum(observation.count for observation in group)
-        # In order, so that a day that is pulled again has the same samples.
-        samples = sorted({observation.sample for observation in group if observation.sample})
-        yield Fault(reason, count, tuple(samples[:SAMPLES]), dated=day is not None)
+            groups.setdefault((observation.reason, observation.kind), []).append(observation)
+    for (reason, kind), group in sorted(groups.items()):
+        yield Fault(
+            reason,
+            count=sum(observation.count for observation in group),
+            # In order, so that a day that is pulled again has the same samples.
+            samples=tuple(sorted({observed.sample for observed in group if observed.sample})[:SAMPLES]),
+            dated=day is not None,
+            kind=kind,
+            bytes=sum(observation.bytes for observation in group),
+        )

@@ -1,99 +1,161 @@
-"""Values: parsing of single values, for SQLite, whose columns hold values of any type, and for registers.
+"""Values: the one reader of what a source holds.
 
-A value that cannot be parsed becomes None, and the caller counts it. The rules are the same as in
-``files.parsed_rows``.
+Every value of every source is read by these rules and by those of ``detector.sources.instants``. An engine may
+count a value by itself only where it cannot differ, for example a status of three digits; all other values come
+here as text. ``tests/conformance/values.csv`` lists the writings of each kind and what they mean.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from enum import Enum
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from detector.boundary.instants import in_utc
-from detector.sources.windows import EARLIEST, LARGEST_COUNT, LATEST
+from detector.config.source import SourceBase
+from detector.sources.instants import DateOrder
+from detector.sources.windows import LARGEST_COUNT
 
-_DATE_TEXT = re.compile(r"\s*\d{4}(-|\d{4}T)")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+REPLACEMENT = "\ufffd"
+"""Stands for every character that is no text."""
+
+NO_TEXT = frozenset({"", "-", "\\n", "null", "nil", "none", "undefined", "nan", "(null)", "<null>"})
+"""The texts, in small letters, by which programs write a missing value."""
+
+SUCCESSES = frozenset(
+    {"success", "successful", "succeeded", "ok", "completed", "complete", "allowed", "accepted", "true"}
+)
+"""The words of a ``status`` column, in small letters, that mean a request that succeeded."""
+
+FAILURES = frozenset(
+    {"failure", "failed", "fail", "error", "errored", "denied", "rejected", "refused", "blocked", "false"}
+    | {"unauthorized", "forbidden", "timeout", "aborted", "cancelled", "canceled", "incomplete"}
+)
+"""The words of a ``status`` column, in small letters, that mean a request that failed."""
+
+NO_ERRORS = NO_TEXT | {"0", "0.0", "f", "false", "n", "no", "off", "{}", "[]", "ok", "success"}
+"""The texts of an ``error`` column, in small letters, that mean no error; any other text means an error."""
+
+_NO_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_BLANKS = " \t\n\r\f\v\u00a0\ufeff"
+_NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.0*)?", re.ASCII)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_PORT = re.compile(r":\d{1,5}$", re.ASCII)
 
 
-def number_of(value: Any) -> float | None:
-    """The finite number that the value is or spells; None for anything else."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
+class Outcome(Enum):
+    """What a status says about a request."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    UNSTATED = "unstated"
+    """There is no status."""
+    UNREADABLE = "unreadable"
+    """The status is no HTTP code and no known word."""
+
+
+@dataclass(frozen=True)
+class ValueRules:
+    """What a configuration adds to the rules. All words are in small letters."""
+
+    zone: ZoneInfo
+    date_order: DateOrder | None = None
+    success: frozenset[str] = field(default=frozenset())
+    """More words of a ``status`` or ``error`` column that mean success."""
+    no_key: frozenset[str] = field(default=frozenset())
+    """More words that stand where there is no key."""
+
+    @property
+    def longest_no_error(self) -> int:
+        """Characters. Any longer text of an ``error`` column means an error."""
+        # Two more for the quotes of a JSON text.
+        return max(len(word) for word in NO_ERRORS | self.success) + 2
+
+    @classmethod
+    def of(cls, config: SourceBase, zone: ZoneInfo) -> ValueRules:
+        """The rules of a configured source."""
+        return cls(zone, config.date_order, words(config.success), words(config.no_key))
+
+    def key_of(self, value: Any) -> str | None:
+        """The key id that a value states; None for a missing one. A UUID is in small letters."""
+        text = text_of(value)
+        if text is None or text.lower() in self.no_key:
+            return None
+        return text.lower() if _UUID.fullmatch(text) else text
+
+    def outcome_of(self, value: Any) -> Outcome:
+        """What the value of a ``status`` column says about a request."""
+        text = text_of(value)
+        if text is None:
+            return Outcome.UNSTATED
+        word = text.strip('"').lower()
+        if word in SUCCESSES or word in self.success:
+            return Outcome.SUCCESS
+        if word in FAILURES:
+            return Outcome.ERROR
+        code = number_of(text)
+        if code is None or code != code.to_integral_value() or not 100 <= code <= 599:
+            return Outcome.UNREADABLE
+        return Outcome.ERROR if code >= 400 else Outcome.SUCCESS
+
+    def is_error(self, value: Any) -> bool:
+        """Whether the value of an ``error`` column means an error."""
+        text = text_of(value)
+        if text is None:
+            return False
+        word = "".join(text.strip('"').split()).lower()
+        return word not in NO_ERRORS and text.lower() not in self.success
+
+
+def words(texts: Iterable[str]) -> frozenset[str]:
+    """Configured words in the form in which values are compared with them."""
+    return frozenset(text.strip().lower() for text in texts)
+
+
+def text_of(value: Any) -> str | None:
+    """A value as text without blanks around it; None for a missing value.
+
+    A character that is no text, such as NUL, becomes U+FFFD. It is not removed: a caller who appends one to the
+    key of somebody else must not be counted under that key.
+    """
+    if value is None:
         return None
-    return number if math.isfinite(number) else None
+    text = str(value).strip(_BLANKS)
+    if text.lower() in NO_TEXT:
+        return None
+    return _NO_CHARACTER.sub(REPLACEMENT, text)
+
+
+def deployment_of(value: Any) -> str | None:
+    """The deployment that a value names, in small letters, without a port and without a dot at its end."""
+    text = text_of(value)
+    if text is None:
+        return None
+    return _PORT.sub("", text.lower()).removesuffix(".") or None
+
+
+def number_of(value: Any) -> Decimal | None:
+    """The finite number that a value is or spells; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    text = str(value).strip(_BLANKS).strip('"').strip(_BLANKS)
+    if _GROUPED.fullmatch(text):
+        text = text.replace(",", "")
+    if not _NUMBER.fullmatch(text):
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
 
 
 def count_of(value: Any) -> int | None:
-    """The whole number from 0 to ``LARGEST_COUNT`` that the value is or spells; None for anything else."""
+    """The whole number from 0 to ``LARGEST_COUNT`` that a value is or spells; None for anything else."""
     number = number_of(value)
-    if number is None or not 0 <= number <= LARGEST_COUNT or not number.is_integer():
+    if number is None or not 0 <= number <= LARGEST_COUNT or number != number.to_integral_value():
         return None
     return int(number)
-
-
-def micros_of(value: Any) -> int | None:
-    """Microseconds since 1970 of a datetime, ISO 8601 text or a number since 1970; None for anything else.
-
-    A datetime or text without a zone is UTC. A time outside ``EARLIEST`` and ``LATEST`` is None.
-    """
-    is_date_text = isinstance(value, str) and _DATE_TEXT.match(value) is not None
-    if isinstance(value, datetime) or is_date_text:
-        micros = _micros_of_time(value)
-    else:
-        micros = _micros_of_number(number_of(value))
-    if micros is None or not _EARLIEST_MICROS <= micros < _LATEST_MICROS:
-        return None
-    return micros
-
-
-def day_of(value: Any) -> str | None:
-    """The date at the start of the value, as ISO text; a time and zone may follow. None for anything else."""
-    try:
-        day = date.fromisoformat(str(value).strip()[:10])
-    except ValueError:
-        return None
-    return day.isoformat() if EARLIEST.date() <= day < LATEST.date() else None
-
-
-def to_micros(instant: datetime) -> int:
-    """Microseconds since 1970."""
-    # Whole numbers: total_seconds() would round the microseconds.
-    since = instant - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def from_micros(micros: int) -> datetime:
-    """The instant of microseconds since 1970, in UTC."""
-    return _EPOCH + micros * _MICROSECOND
-
-
-_EARLIEST_MICROS = to_micros(EARLIEST)
-_LATEST_MICROS = to_micros(LATEST)
-
-# A smaller number is no time of use: 1e8 seconds is a day in 1973, and 20260102 is a date without dashes.
-_SMALLEST_EPOCH = 1e8
-# (numbers below this, microseconds in their unit): seconds, milliseconds, microseconds, nanoseconds.
-_UNITS = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (1e20, 1e-3))
-
-
-def _micros_of_number(number: float | None) -> int | None:
-    """The size of a number since 1970 gives its unit."""
-    if number is None or number < _SMALLEST_EPOCH:
-        return None
-    for limit, micros in _UNITS:
-        if number < limit:
-            return round(number * micros)
-    return None
-
-
-def _micros_of_time(value: Any) -> int | None:
-    try:
-        instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        return None
-    return to_micros(in_utc(instant))

@@ -26,6 +26,9 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 LARGEST_COUNT = 10**12
 """A row with more requests is an overflow or a mistake."""
 
+USED = {"key_id": TEXT, "first_day": DAY, "last_day": DAY, "first_used": INSTANT, "last_used": INSTANT}
+"""First and last day with requests, and first and last stated instant of use, per key or part of its records."""
+
 ACTIVITY = {"key_id": TEXT, "first_seen": DAY, "last_seen": INSTANT}
 """The columns that ``Source.activity_before`` returns."""
 

@@ -1,339 +1,158 @@
 -- requests of a window
-SELECT counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment, CAST(sum(counted.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(counted.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(counted.errors) AS SIGNED INTEGER) AS error_count, max(counted.used_at) AS last_used, min(counted.detail) AS least, max(counted.detail) AS most
-FROM (SELECT dated.on_day AS on_day, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
-CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
-CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
-CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
-CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
-FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.client AS client, usage_rows.event_id AS event_id,
-CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END AS used_at, usage_rows.day AS day, usage_rows.written AS written, usage_rows.`lines` AS `lines`, usage_rows.requests AS requests, usage_rows.errors AS errors,
-CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN %s ELSE usage_rows.problem END AS problem,
-CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN CAST(NULL AS CHAR) ELSE usage_rows.warning END AS warning,
-CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN concat(%s, coalesce(usage_rows.written, %s), %s, coalesce(usage_rows.key_id, %s)) ELSE usage_rows.detail END AS detail,
+SELECT dated.on_day, dated.written, dated.unread_client, dated.key_id, dated.endpoint, dated.deployment, dated.failed, dated.status, CAST(count(*) AS SIGNED INTEGER) AS `lines`, max(dated.used_at) AS last_used
+FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.failed AS failed, usage_rows.status AS status, usage_rows.client AS client,
+CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END AS used_at,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.written END AS written,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.client END AS unread_client,
 CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
-FROM (SELECT nullif(trim(grouped.key_id), %s) AS key_id, nullif(trim(grouped.endpoint), %s) AS endpoint, nullif(trim(grouped.deployment), %s) AS deployment, nullif(trim(grouped.client), %s) AS client, CAST(NULL AS CHAR) AS event_id, grouped.timestamp AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(grouped.timestamp AS CHAR)), %s) AS written, grouped.`lines` AS `lines`, grouped.`lines` AS requests,
-CASE WHEN (grouped.status BETWEEN %s AND %s) THEN grouped.`lines` ELSE %s END AS errors,
-CASE WHEN (nullif(trim(grouped.key_id), %s) IS NULL) THEN %s END AS problem,
-CASE WHEN false THEN %s END AS warning,
-CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(grouped.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(grouped.endpoint), %s), %s) END AS detail
-FROM (SELECT requests.key_id AS key_id, requests.endpoint AS endpoint, requests.deployment AS deployment, requests.client AS client, requests.status AS status, max(requests.used_at) AS timestamp, count(*) AS `lines`
-FROM (SELECT logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.status AS status, logs.events.ts AS used_at,
-CASE WHEN (logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s)) THEN -1 ELSE
-CASE WHEN (logs.events.ts < %s) THEN 0 ELSE
-CASE WHEN (logs.events.ts < %s) THEN 1 ELSE 2 END END END AS on_day
-FROM logs.events
-WHERE logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s) OR logs.events.ts >= %s AND logs.events.ts < %s) AS requests
-GROUP BY requests.on_day, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS grouped ) AS usage_rows
-WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS dated) AS counted
-GROUP BY counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment
-ORDER BY counted.on_day
--- coalesce_1 = 'is empty'
--- coalesce_2 = 'unknown'
--- coalesce_3 = ''
--- coalesce_4 = ''
--- nullif_1 = ''
--- nullif_2 = ''
--- nullif_3 = ''
--- nullif_4 = ''
--- nullif_5 = ''
--- nullif_6 = ''
--- nullif_7 = ''
--- nullif_8 = ''
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+FROM logs.events ) AS usage_rows
+WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS dated
+GROUP BY dated.on_day, dated.written, dated.unread_client, dated.key_id, dated.endpoint, dated.deployment, dated.failed, dated.status
+ORDER BY dated.on_day
 -- param_1 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_10 = 'timestamp '
--- param_11 = ', key '
--- param_12 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_13 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_14 = datetime.datetime(2026, 3, 28, 23, 0)
--- param_15 = datetime.datetime(2026, 3, 29, 22, 0)
--- param_16 = 0
--- param_17 = 'no key id: not attributable to a key'
--- param_18 = 'status is not a number, taken as no error'
--- param_19 = ''
 -- param_2 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_20 = ' status '
--- param_21 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_22 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_23 = datetime.datetime(2026, 3, 28, 23, 0)
--- param_24 = datetime.datetime(2026, 3, 29, 22, 0)
--- param_25 = datetime.datetime(2026, 3, 27, 23, 0)
--- param_26 = datetime.datetime(2026, 3, 30, 22, 0)
--- param_27 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_28 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_29 = datetime.datetime(2026, 3, 27, 23, 0)
--- param_3 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_30 = datetime.datetime(2026, 3, 30, 22, 0)
--- param_4 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_5 = 'missing or unreadable timestamp'
--- param_6 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_7 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_8 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_9 = datetime.datetime(2200, 1, 1, 0, 0)
+-- param_3 = datetime.datetime(2026, 3, 28, 23, 0)
+-- param_4 = datetime.datetime(2026, 3, 29, 22, 0)
+-- param_5 = 0
+-- param_6 = datetime.datetime(2026, 3, 27, 23, 0)
+-- param_7 = datetime.datetime(2026, 3, 30, 22, 0)
 -- status_1 = 400
--- status_2 = 9999
+-- status_2 = 599
+-- status_3 = 100
+-- status_4 = 599
 
 -- clients of a window
-SELECT dated.on_day, dated.key_id, count(DISTINCT dated.client) AS client_count
-FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.client AS client, usage_rows.event_id AS event_id,
-CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END AS used_at, usage_rows.day AS day, usage_rows.written AS written, usage_rows.`lines` AS `lines`, usage_rows.requests AS requests, usage_rows.errors AS errors,
-CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN %s ELSE usage_rows.problem END AS problem,
-CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN CAST(NULL AS CHAR) ELSE usage_rows.warning END AS warning,
-CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN concat(%s, coalesce(usage_rows.written, %s), %s, coalesce(usage_rows.key_id, %s)) ELSE usage_rows.detail END AS detail,
+SELECT dated.on_day, dated.key_id, count(DISTINCT nullif(nullif(trim(dated.client), %s), %s)) AS client_count
+FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.failed AS failed, usage_rows.status AS status, usage_rows.client AS client,
+CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END AS used_at,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.written END AS written,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.client END AS unread_client,
 CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
-FROM (SELECT nullif(trim(grouped.key_id), %s) AS key_id, nullif(trim(grouped.endpoint), %s) AS endpoint, nullif(trim(grouped.deployment), %s) AS deployment, nullif(trim(grouped.client), %s) AS client, CAST(NULL AS CHAR) AS event_id, grouped.timestamp AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(grouped.timestamp AS CHAR)), %s) AS written, grouped.`lines` AS `lines`, grouped.`lines` AS requests,
-CASE WHEN (grouped.status BETWEEN %s AND %s) THEN grouped.`lines` ELSE %s END AS errors,
-CASE WHEN (nullif(trim(grouped.key_id), %s) IS NULL) THEN %s END AS problem,
-CASE WHEN false THEN %s END AS warning,
-CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(grouped.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(grouped.endpoint), %s), %s) END AS detail
-FROM (SELECT requests.key_id AS key_id, requests.endpoint AS endpoint, requests.deployment AS deployment, requests.client AS client, requests.status AS status, max(requests.used_at) AS timestamp, count(*) AS `lines`
-FROM (SELECT logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.status AS status, logs.events.ts AS used_at,
-CASE WHEN (logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s)) THEN -1 ELSE
-CASE WHEN (logs.events.ts < %s) THEN 0 ELSE
-CASE WHEN (logs.events.ts < %s) THEN 1 ELSE 2 END END END AS on_day
-FROM logs.events
-WHERE logs.events.ts IS NULL OR NOT (logs.events.ts >= %s AND logs.events.ts < %s) OR logs.events.ts >= %s AND logs.events.ts < %s) AS requests
-GROUP BY requests.on_day, requests.key_id, requests.endpoint, requests.deployment, requests.client, requests.status) AS grouped ) AS usage_rows
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+FROM logs.events ) AS usage_rows
 WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS dated
-WHERE dated.problem IS NULL AND dated.client IS NOT NULL
+WHERE dated.on_day != %s AND nullif(nullif(trim(dated.client), %s), %s) IS NOT NULL
 GROUP BY dated.on_day, dated.key_id
 ORDER BY dated.on_day
--- coalesce_1 = 'is empty'
--- coalesce_2 = 'unknown'
--- coalesce_3 = ''
--- coalesce_4 = ''
 -- nullif_1 = ''
--- nullif_2 = ''
--- nullif_3 = ''
--- nullif_4 = ''
--- nullif_5 = ''
--- nullif_6 = ''
--- nullif_7 = ''
--- nullif_8 = ''
+-- nullif_2 = '-'
+-- on_day_1 = -1
 -- param_1 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_10 = 'timestamp '
--- param_11 = ', key '
--- param_12 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_13 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_14 = datetime.datetime(2026, 3, 28, 23, 0)
--- param_15 = datetime.datetime(2026, 3, 29, 22, 0)
--- param_16 = 0
--- param_17 = 'no key id: not attributable to a key'
--- param_18 = 'status is not a number, taken as no error'
--- param_19 = ''
 -- param_2 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_20 = ' status '
--- param_21 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_22 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_23 = datetime.datetime(2026, 3, 28, 23, 0)
--- param_24 = datetime.datetime(2026, 3, 29, 22, 0)
--- param_25 = datetime.datetime(2026, 3, 27, 23, 0)
--- param_26 = datetime.datetime(2026, 3, 30, 22, 0)
--- param_27 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_28 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_29 = datetime.datetime(2026, 3, 27, 23, 0)
--- param_3 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_30 = datetime.datetime(2026, 3, 30, 22, 0)
--- param_4 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_5 = 'missing or unreadable timestamp'
--- param_6 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_7 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_8 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_9 = datetime.datetime(2200, 1, 1, 0, 0)
+-- param_3 = datetime.datetime(2026, 3, 28, 23, 0)
+-- param_4 = datetime.datetime(2026, 3, 29, 22, 0)
+-- param_5 = 0
+-- param_6 = datetime.datetime(2026, 3, 27, 23, 0)
+-- param_7 = datetime.datetime(2026, 3, 30, 22, 0)
 -- status_1 = 400
--- status_2 = 9999
+-- status_2 = 599
+-- status_3 = 100
+-- status_4 = 599
 
 -- requests that carry ids
-SELECT counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment, CAST(sum(counted.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(counted.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(counted.errors) AS SIGNED INTEGER) AS error_count, max(counted.used_at) AS last_used, min(counted.detail) AS least, max(counted.detail) AS most
-FROM (SELECT dated.on_day AS on_day, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
-CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
-CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
-CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
-CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
-FROM (SELECT copies.key_id AS key_id, copies.endpoint AS endpoint, copies.deployment AS deployment, copies.client AS client, copies.event_id AS event_id, copies.used_at AS used_at, copies.day AS day, copies.written AS written, copies.`lines` AS `lines`, copies.requests AS requests, copies.errors AS errors, copies.problem AS problem, copies.warning AS warning, copies.detail AS detail, copies.on_day AS on_day, copies.copy AS copy
-FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.client AS client, usage_rows.event_id AS event_id,
-CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END AS used_at, usage_rows.day AS day, usage_rows.written AS written, usage_rows.`lines` AS `lines`, usage_rows.requests AS requests, usage_rows.errors AS errors,
-CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN %s ELSE usage_rows.problem END AS problem,
-CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN CAST(NULL AS CHAR) ELSE usage_rows.warning END AS warning,
-CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN concat(%s, coalesce(usage_rows.written, %s), %s, coalesce(usage_rows.key_id, %s)) ELSE usage_rows.detail END AS detail,
+SELECT dated.on_day, dated.written, dated.unread_client, dated.key_id, dated.endpoint, dated.deployment, dated.failed, dated.status, CAST(count(*) AS SIGNED INTEGER) AS `lines`, CAST(sum(dated.repeated) AS SIGNED INTEGER) AS repeats, max(dated.used_at) AS last_used
+FROM (SELECT copies.key_id AS key_id, copies.endpoint AS endpoint, copies.deployment AS deployment, copies.failed AS failed, copies.status AS status, copies.client AS client, copies.event_id AS event_id, copies.used_at AS used_at, copies.written AS written, copies.unread_client AS unread_client, copies.on_day AS on_day, copies.copy AS copy, copies.event AS event,
+CASE WHEN (copies.event IS NOT NULL AND copies.key_id IS NOT NULL AND copies.copy > %s) THEN 1 ELSE %s END AS repeated
+FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.failed AS failed, usage_rows.status AS status, usage_rows.client AS client, usage_rows.event_id AS event_id,
+CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END AS used_at,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.written END AS written,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.client END AS unread_client,
 CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
-CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day, row_number() OVER (PARTITION BY usage_rows.event_id
+CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day, row_number() OVER (PARTITION BY trim(usage_rows.key_id), nullif(trim(usage_rows.event_id), %s)
 ORDER BY
-CASE WHEN (CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN %s ELSE usage_rows.problem END IS NULL) THEN %s ELSE %s END,
-CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END, usage_rows.key_id, usage_rows.endpoint, usage_rows.deployment) AS copy
-FROM (SELECT nullif(trim(logs.events.`api key`), %s) AS key_id, nullif(trim(logs.events.path), %s) AS endpoint, nullif(trim(logs.events.host), %s) AS deployment, nullif(trim(logs.events.ip), %s) AS client, nullif(trim(logs.events.id), %s) AS event_id, logs.events.ts AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(logs.events.ts AS CHAR)), %s) AS written, 1 AS `lines`, 1 AS requests,
-CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS errors,
-CASE WHEN (nullif(trim(logs.events.`api key`), %s) IS NULL) THEN %s END AS problem,
-CASE WHEN false THEN %s END AS warning,
-CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(logs.events.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(logs.events.path), %s), %s) END AS detail
+CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.written END, usage_rows.endpoint, usage_rows.deployment, usage_rows.status) AS copy, nullif(trim(usage_rows.event_id), %s) AS event
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.id AS event_id,
+CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
 FROM logs.events ) AS usage_rows
-WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS copies
-WHERE copies.event_id IS NULL OR copies.copy = %s) AS dated) AS counted
-GROUP BY counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment
-ORDER BY counted.on_day
--- coalesce_1 = 'is empty'
--- coalesce_2 = 'unknown'
--- coalesce_3 = ''
--- coalesce_4 = ''
+WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS copies) AS dated
+GROUP BY dated.on_day, dated.written, dated.unread_client, dated.key_id, dated.endpoint, dated.deployment, dated.failed, dated.status
+ORDER BY dated.on_day
 -- copy_1 = 1
 -- nullif_1 = ''
--- nullif_2 = ''
--- nullif_3 = ''
--- nullif_4 = ''
--- nullif_5 = ''
--- nullif_6 = ''
--- nullif_7 = ''
--- nullif_8 = ''
--- nullif_9 = ''
--- param_1 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_10 = 'timestamp '
--- param_11 = ', key '
--- param_12 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_13 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_14 = datetime.datetime(2026, 3, 28, 23, 0)
--- param_15 = datetime.datetime(2026, 3, 29, 22, 0)
--- param_16 = 0
--- param_17 = 1
--- param_18 = 0
--- param_19 = 'no key id: not attributable to a key'
--- param_2 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_20 = 'status is not a number, taken as no error'
--- param_21 = ''
--- param_22 = ' status '
--- param_23 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_24 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_25 = datetime.datetime(2026, 3, 27, 23, 0)
--- param_26 = datetime.datetime(2026, 3, 30, 22, 0)
--- param_3 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_4 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_5 = 'missing or unreadable timestamp'
--- param_6 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_7 = datetime.datetime(2200, 1, 1, 0, 0)
--- param_8 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_9 = datetime.datetime(2200, 1, 1, 0, 0)
+-- param_1 = 0
+-- param_2 = datetime.datetime(1971, 1, 1, 0, 0)
+-- param_3 = datetime.datetime(2200, 1, 1, 0, 0)
+-- param_4 = datetime.datetime(2026, 3, 28, 23, 0)
+-- param_5 = datetime.datetime(2026, 3, 29, 22, 0)
+-- param_6 = 0
+-- param_7 = datetime.datetime(2026, 3, 27, 23, 0)
+-- param_8 = datetime.datetime(2026, 3, 30, 22, 0)
 -- status_1 = 400
--- status_2 = 9999
+-- status_2 = 599
+-- status_3 = 100
+-- status_4 = 599
 
 -- latest request
-SELECT max(usage_rows.day) AS max_1, max(usage_rows.used_at) AS max_2
-FROM (SELECT nullif(trim(logs.events.`api key`), %s) AS key_id, nullif(trim(logs.events.path), %s) AS endpoint, nullif(trim(logs.events.host), %s) AS deployment, nullif(trim(logs.events.ip), %s) AS client, CAST(NULL AS CHAR) AS event_id, logs.events.ts AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(logs.events.ts AS CHAR)), %s) AS written, 1 AS `lines`, 1 AS requests,
-CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS errors,
-CASE WHEN (nullif(trim(logs.events.`api key`), %s) IS NULL) THEN %s END AS problem,
-CASE WHEN false THEN %s END AS warning,
-CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(logs.events.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(logs.events.path), %s), %s) END AS detail
+SELECT CAST(NULL AS DATE) AS anon_1, max(usage_rows.used_at) AS max_1
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
 FROM logs.events ) AS usage_rows
-WHERE usage_rows.problem IS NULL AND NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))
--- coalesce_1 = ''
--- coalesce_2 = ''
--- nullif_1 = ''
--- nullif_2 = ''
--- nullif_3 = ''
--- nullif_4 = ''
--- nullif_5 = ''
--- nullif_6 = ''
--- nullif_7 = ''
--- nullif_8 = ''
+WHERE NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))
 -- param_1 = 0
--- param_2 = 'no key id: not attributable to a key'
--- param_3 = 'status is not a number, taken as no error'
--- param_4 = ''
--- param_5 = ' status '
--- param_6 = datetime.datetime(1971, 1, 1, 0, 0)
--- param_7 = datetime.datetime(2200, 1, 1, 0, 0)
+-- param_2 = datetime.datetime(1971, 1, 1, 0, 0)
+-- param_3 = datetime.datetime(2200, 1, 1, 0, 0)
 -- status_1 = 400
--- status_2 = 9999
+-- status_2 = 599
+-- status_3 = 100
+-- status_4 = 599
 
 -- use before a day
-SELECT usage_rows.key_id, min(CASE WHEN (usage_rows.requests > %s) THEN usage_rows.day END) AS min_1, max(CASE WHEN (usage_rows.requests > %s) THEN usage_rows.day END) AS max_1, min(CASE WHEN (usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s) THEN usage_rows.used_at END) AS min_2, max(CASE WHEN (usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s) THEN usage_rows.used_at END) AS max_2
-FROM (SELECT nullif(trim(logs.events.`api key`), %s) AS key_id, nullif(trim(logs.events.path), %s) AS endpoint, nullif(trim(logs.events.host), %s) AS deployment, nullif(trim(logs.events.ip), %s) AS client, CAST(NULL AS CHAR) AS event_id, logs.events.ts AS used_at, CAST(NULL AS CHAR) AS day, nullif(trim(CAST(logs.events.ts AS CHAR)), %s) AS written, 1 AS `lines`, 1 AS requests,
-CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS errors,
-CASE WHEN (nullif(trim(logs.events.`api key`), %s) IS NULL) THEN %s END AS problem,
-CASE WHEN false THEN %s END AS warning,
-CASE WHEN false THEN concat(%s, %s, coalesce(nullif(trim(CAST(logs.events.status AS CHAR)), %s), %s)) ELSE coalesce(nullif(trim(logs.events.path), %s), %s) END AS detail
+SELECT usage_rows.key_id, NULL AS anon_1, NULL AS anon__1, min(CASE WHEN (usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s) THEN usage_rows.used_at END) AS min_1, max(CASE WHEN (usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s) THEN usage_rows.used_at END) AS max_1
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
 FROM logs.events ) AS usage_rows
-WHERE usage_rows.problem IS NULL AND usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s
+WHERE usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s
 GROUP BY usage_rows.key_id
--- coalesce_1 = ''
--- coalesce_2 = ''
--- nullif_1 = ''
--- nullif_2 = ''
--- nullif_3 = ''
--- nullif_4 = ''
--- nullif_5 = ''
--- nullif_6 = ''
--- nullif_7 = ''
--- nullif_8 = ''
 -- param_1 = datetime.datetime(1971, 1, 1, 0, 0)
 -- param_2 = datetime.datetime(2200, 1, 1, 0, 0)
 -- param_3 = datetime.datetime(2026, 3, 28, 23, 0)
 -- param_4 = 0
--- param_5 = 'no key id: not attributable to a key'
--- param_6 = 'status is not a number, taken as no error'
--- param_7 = ''
--- param_8 = ' status '
--- requests_1 = 0
 -- status_1 = 400
--- status_2 = 9999
+-- status_2 = 599
+-- status_3 = 100
+-- status_4 = 599
+
+-- times that the database cannot read
+SELECT DISTINCT usage_rows.key_id, usage_rows.written
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+FROM logs.events ) AS usage_rows
+WHERE (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) AND usage_rows.written IS NOT NULL
+-- param_1 = 0
+-- param_2 = datetime.datetime(1971, 1, 1, 0, 0)
+-- param_3 = datetime.datetime(2200, 1, 1, 0, 0)
+-- status_1 = 400
+-- status_2 = 599
+-- status_3 = 100
+-- status_4 = 599
 
 -- rollup of a window
-SELECT counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment, CAST(sum(counted.`lines`) AS SIGNED INTEGER) AS `lines`, CAST(sum(counted.requests) AS SIGNED INTEGER) AS request_count, CAST(sum(counted.errors) AS SIGNED INTEGER) AS error_count, max(counted.used_at) AS last_used, min(counted.detail) AS least, max(counted.detail) AS most
-FROM (SELECT dated.on_day AS on_day, dated.problem AS problem, dated.warning AS warning, dated.`lines` AS `lines`, dated.requests AS requests, dated.errors AS errors, dated.used_at AS used_at,
-CASE WHEN (dated.problem IS NULL) THEN dated.key_id END AS key_id,
-CASE WHEN (dated.problem IS NULL) THEN dated.endpoint END AS endpoint,
-CASE WHEN (dated.problem IS NULL) THEN dated.deployment END AS deployment,
-CASE WHEN (dated.problem IS NOT NULL OR dated.warning IS NOT NULL) THEN dated.detail END AS detail
-FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.client AS client, usage_rows.event_id AS event_id,
-CASE WHEN (usage_rows.day IS NOT NULL) THEN usage_rows.used_at END AS used_at, usage_rows.day AS day, usage_rows.written AS written, usage_rows.`lines` AS `lines`, usage_rows.requests AS requests, usage_rows.errors AS errors,
-CASE WHEN (usage_rows.day IS NULL) THEN %s ELSE usage_rows.problem END AS problem,
-CASE WHEN (usage_rows.day IS NULL) THEN CAST(NULL AS CHAR) ELSE usage_rows.warning END AS warning,
-CASE WHEN (usage_rows.day IS NULL) THEN concat(%s, coalesce(usage_rows.written, %s), %s, coalesce(usage_rows.key_id, %s)) ELSE usage_rows.detail END AS detail,
-CASE WHEN (usage_rows.day IS NULL) THEN %s ELSE usage_rows.day END AS on_day
-FROM (SELECT nullif(trim(daily.key_id), %s) AS key_id, nullif(trim(daily.endpoint), %s) AS endpoint, coalesce(nullif(trim(daily.deployment), %s), %s) AS deployment, CAST(NULL AS CHAR) AS client, CAST(NULL AS CHAR) AS event_id, CAST(NULL AS CHAR) AS used_at, daily.day AS day, nullif(trim(CAST(daily.day AS CHAR)), %s) AS written, 1 AS `lines`,
-CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END AS requests,
-CASE WHEN (CASE WHEN (daily.error_count BETWEEN %s AND %s) THEN CAST(daily.error_count AS SIGNED INTEGER) ELSE NULL END >
-CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END) THEN
-CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END ELSE coalesce(CASE WHEN (daily.error_count BETWEEN %s AND %s) THEN CAST(daily.error_count AS SIGNED INTEGER) ELSE NULL END, %s) END AS errors,
-CASE WHEN (nullif(trim(daily.key_id), %s) IS NULL) THEN %s WHEN (CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END IS NULL) THEN %s END AS problem,
-CASE WHEN (CASE WHEN (daily.error_count BETWEEN %s AND %s) THEN CAST(daily.error_count AS SIGNED INTEGER) ELSE NULL END IS NULL AND daily.error_count IS NOT NULL) THEN %s WHEN (CASE WHEN (daily.error_count BETWEEN %s AND %s) THEN CAST(daily.error_count AS SIGNED INTEGER) ELSE NULL END >
-CASE WHEN (daily.request_count BETWEEN %s AND %s) THEN CAST(daily.request_count AS SIGNED INTEGER) ELSE NULL END) THEN %s END AS warning, concat(%s, %s, coalesce(nullif(trim(daily.key_id), %s), %s), %s, coalesce(nullif(trim(CAST(daily.request_count AS CHAR)), %s), %s), %s, coalesce(nullif(trim(CAST(daily.error_count AS CHAR)), %s), %s)) AS detail
+SELECT dated.on_day, dated.written, dated.key_id, dated.endpoint, dated.deployment, dated.request_count, dated.error_count, CAST(count(*) AS SIGNED INTEGER) AS `lines`
+FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.request_count AS request_count, usage_rows.error_count AS error_count,
+CASE WHEN (usage_rows.day IS NULL OR usage_rows.day < %s OR usage_rows.day >= %s) THEN usage_rows.written END AS written,
+CASE WHEN (usage_rows.day IS NULL OR usage_rows.day < %s OR usage_rows.day >= %s) THEN %s ELSE usage_rows.day END AS on_day
+FROM (SELECT daily.day AS day, CAST(daily.day AS CHAR) AS written, daily.key_id AS key_id, daily.endpoint AS endpoint, daily.deployment AS deployment, CAST(daily.request_count AS CHAR) AS request_count, CAST(daily.error_count AS CHAR) AS error_count
 FROM daily ) AS usage_rows
-WHERE usage_rows.day IS NULL OR usage_rows.day BETWEEN %s AND %s) AS dated) AS counted
-GROUP BY counted.on_day, counted.problem, counted.warning, counted.key_id, counted.endpoint, counted.deployment
-ORDER BY counted.on_day
--- coalesce_1 = 'is empty'
--- coalesce_2 = 'unknown'
--- coalesce_3 = 'production'
--- coalesce_4 = 0
--- coalesce_5 = ''
--- coalesce_6 = ''
--- coalesce_7 = ''
--- error_count_1 = 0
--- nullif_1 = ''
--- nullif_2 = ''
--- nullif_3 = ''
--- nullif_4 = ''
--- nullif_5 = ''
--- nullif_6 = ''
--- nullif_7 = ''
--- nullif_8 = ''
--- param_1 = 'missing or unreadable day'
--- param_10 = 'error_count above request_count, taken as request_count'
--- param_11 = ''
--- param_12 = ' key_id '
--- param_13 = ' request_count '
--- param_14 = ' error_count '
--- param_15 = datetime.date(2026, 3, 28)
--- param_16 = datetime.date(2026, 3, 30)
--- param_2 = 'day '
--- param_3 = ', key '
--- param_4 = datetime.date(1970, 1, 1)
--- param_5 = 1000000000000
--- param_6 = 1000000000000
--- param_7 = 'no key id: not attributable to a key'
--- param_8 = 'request_count is not a count'
--- param_9 = 'error_count is not a count, taken as 0'
--- request_count_1 = 0
+WHERE usage_rows.day IS NULL OR usage_rows.day < %s OR usage_rows.day >= %s OR usage_rows.day BETWEEN %s AND %s) AS dated
+GROUP BY dated.on_day, dated.written, dated.key_id, dated.endpoint, dated.deployment, dated.request_count, dated.error_count
+ORDER BY dated.on_day
+-- param_1 = datetime.date(1971, 1, 1)
+-- param_2 = datetime.date(2200, 1, 1)
+-- param_3 = datetime.date(1970, 1, 1)
+-- param_4 = datetime.date(2026, 3, 28)
+-- param_5 = datetime.date(2026, 3, 30)

@@ -17,6 +17,7 @@ import pytest
 from detector.config.source import FilesSource
 from detector.model.day import Day
 from detector.model.errors import SourceError
+from detector.sources.faults import BAD_STATUS
 from detector.sources.files import reader as files
 from detector.sources.files.reader import FilesReader
 from detector.sources.windows import Window
@@ -191,7 +192,7 @@ def test_requests_without_a_key_are_counted_on_their_day(tmp_path: Path) -> None
     list(source.usage(DAY, date(2026, 1, 3)))
     (fault,) = source.faults(DAY)
     assert (fault.reason, fault.count, fault.dated) == ("no key id: not attributable to a key", 1, True)
-    assert fault.samples == ("e.csv: 2026-01-02T10:00:00Z /x",)
+    assert fault.samples == ("e.csv: /x",)
 
 
 def test_samples_hold_no_secret(tmp_path: Path) -> None:
@@ -219,10 +220,11 @@ def test_errors_come_from_the_status_and_the_error_column(tmp_path: Path) -> Non
 
 
 def test_a_request_whose_status_is_no_number_counts(tmp_path: Path) -> None:
-    """A dash as a status is no error of the key, but a fault of the data."""
-    source = reader(written(tmp_path, "e.csv", lines("2026-01-02T10:00:00Z,a,/x,-")))
-    assert day(source) == {"a": (1, 0)}
-    assert faults(source) == {"status is not a number, taken as no error": 1}
+    """What is no code and no known word must not pass for a success. A dash is no status at all."""
+    rows = lines("2026-01-02T10:00:00Z,a,/x,VALID", "2026-01-02T10:00:00Z,b,/x,-")
+    source = reader(written(tmp_path, "e.csv", rows))
+    assert day(source) == {"a": (1, 1), "b": (1, 0)}
+    assert faults(source) == {BAD_STATUS: 1}
 
 
 def test_an_event_that_was_delivered_twice_counts_once(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ KONG = {
     "started_at": 1726783839538,
 }
 ENVOY = {
-    ":authority": "backend:3000",
+    ":authority": "backend",
     "bytes_received": 0,
     "bytes_sent": 466,
     "downstream_remote_address": "10.244.0.12:34805",
@@ -108,7 +108,7 @@ GRAVITEE = {
     "subscriptionId": "318e47e5-349c-4fa4-8e47-e5349c3fa444",
     "httpMethod": "GET",
     "remoteAddress": "127.0.0.1",
-    "host": "localhost:8082",
+    "host": "localhost",
     "uri": "/test-v4",
     "status": 200,
 }
@@ -118,7 +118,7 @@ GRAVITEE_LEGACY = {
     "application": "91f077b0-1204-49e4-b077-b0120419e4f6",
     "remoteAddress": "127.0.0.1",
     "httpMethod": "GET",
-    "host": "localhost:8082",
+    "host": "localhost",
     "uri": "/test",
     "status": 200,
     "securityType": "API_KEY",
@@ -153,7 +153,7 @@ SAMPLES: list[tuple[str, Any, str, str, str | None, datetime]] = [
         ENVOY,
         "sk-envoy-4711-abcdefgh",
         "GET /orders/{id}",
-        "backend:3000",
+        "backend",
         datetime(2025, 4, 9, 11, 44, 45, 639000, tzinfo=UTC),
     ),
     (
@@ -177,7 +177,7 @@ SAMPLES: list[tuple[str, Any, str, str, str | None, datetime]] = [
         GRAVITEE,
         "318e47e5-349c-4fa4-8e47-e5349c3fa444",
         "GET /test-v4",
-        "localhost:8082",
+        "localhost",
         datetime(2023, 8, 18, 11, 46, 53, 844000, tzinfo=UTC),
     ),
     (
@@ -185,7 +185,7 @@ SAMPLES: list[tuple[str, Any, str, str, str | None, datetime]] = [
         GRAVITEE_LEGACY,
         "04975880-f147-43bc-9758-80f147e3bcbb",
         "GET /test",
-        "localhost:8082",
+        "localhost",
         datetime(2023, 8, 18, 11, 16, 21, 941000, tzinfo=UTC),
     ),
     (

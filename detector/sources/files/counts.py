@@ -1,8 +1,8 @@
-"""Counts: one scan by DuckDB counts the rows of a window; the records and the faults come from its counts."""
+"""Counts: one scan by DuckDB counts the rows of a window by their texts; Python reads each text once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -12,76 +12,103 @@ import pyarrow as pa
 from detector.model.day import Day
 from detector.sources.faults import Observation
 from detector.sources.files.formats import Table
-from detector.sources.files.parsed_rows import day_of, timestamp_literal
+from detector.sources.files.parsed_rows import EPOCH, day_number, timestamp_literal
 from detector.sources.files.protection import Keys
-from detector.sources.windows import Window, clamp_last_use
+from detector.sources.reading import MakeSample, Reading, each, problems, read_groups
+from detector.sources.values import ValueRules
+from detector.sources.windows import Window
 from detector.usage.aggregation import by_key
 
 REJECTED = {"INVALID ENCODING": "invalid UTF-8", "LINE SIZE OVER MAXIMUM": "line longer than 2 MB"}
 
+SAMPLE = "split_part({0}, chr(1), 1) AS origin, nullif(split_part({0}, chr(1), 2), '') AS detail"
+"""The SQL of the two parts of a sample. One text is a much faster aggregate than a list of two."""
+
 Connection = duckdb.DuckDBPyConnection
-MakeSample = Callable[[str, str], str]
-"""Makes the line of a sample from a text and its origin (file, or file and line)."""
 
 
 @dataclass(frozen=True)
 class UsageRows:
-    """The SQL of all rows of some tables, parsed into our columns."""
+    """The SQL of all rows of some tables, in our columns."""
 
     sql: str
     tables: Sequence[Table]
-    has_clients: bool
+    texts: tuple[str, ...]
+    """The columns by which rows are alike."""
     has_ids: bool
 
 
-def counting_statement(rows: UsageRows, shape: str, window: Window, keys: Keys) -> str:
-    """One scan: the counts of usable rows by day, key, endpoint, deployment and client, and of faults by day."""
-    texts = {name: keys.in_text(name) for name in ("endpoint", "deployment")}
-    named = {"key_id": "key_id", **texts, "client": "client"}
-    # Rows that cannot be used are not grouped by key: a million different damaged keys are one group.
-    usable = ", ".join(f"CASE WHEN problem IS NULL THEN {value} END AS {name}" for name, value in named.items())
-    has_fault = "coalesce(problem, warning) IS NOT NULL"
+def counting_statement(rows: UsageRows, shape: str, window: Window) -> str:
+    """One scan: the numbers of rows that are alike, and of those that could not be read, by day.
+
+    Events are also counted by client, so that distinct clients can be counted.
+    """
     dated = _dated(rows.sql, shape, window)
+    repeats = "0"
     if rows.has_ids:
-        dated = _each_event_once(dated)
-    # A hash spreads the rows of a fault over three slots with one sample each, so a fault has up to three samples.
+        dated = _with_repeats(dated)
+        repeats = "count(*) FILTER (WHERE repeated)"
+    # Rows that cannot be read are not grouped by their texts: a million different damaged rows are one group.
+    # A hash spreads them over three slots with one sample each.
+    texts = "".join(f", CASE WHEN problem IS NULL THEN {name} END AS {name}" for name in rows.texts)
+    # The file is named only where a sample may be shown. Comparing the names of all files takes a third longer.
+    is_odd = "problem IS NOT NULL OR key_id IS NULL OR length(key_id) <= 4"
+    if "status" in rows.texts:
+        is_odd += " OR status IS NOT NULL"
     return f"""
-        SELECT on_day, problem, warning, {usable}, CASE WHEN {has_fault} THEN hash(detail) % 3 END AS slot,
-               min(CASE WHEN {has_fault} THEN [parse_filename(file), left(detail, 1000)] END) AS sample,
-               sum(lines)::BIGINT AS lines, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
+        SELECT on_day, problem{texts}, CASE WHEN problem IS NOT NULL THEN hash(detail) % 3 END AS slot,
+               min(concat(parse_filename(file), chr(1), left(detail, 1000))) FILTER (WHERE {is_odd}) AS sample,
+               count(*) AS lines, {repeats} AS repeats, coalesce(sum(bytes), 0)::BIGINT AS bytes,
                max(used_at) AS used_at
         FROM ({dated}) GROUP BY ALL"""
 
 
-def records(connection: Connection, day: Day, has_clients: bool, keys: Keys) -> pd.DataFrame:
-    """The ``MEASURED`` records of a day, from the table ``counts``."""
-    usable = f"FROM counts WHERE on_day = DATE '{day.date}' AND problem IS NULL"
-    groups = frame(
+def day_reading(
+    connection: Connection, rows: UsageRows, day: Day, rules: ValueRules, deployment: str | None, keys: Keys
+) -> Reading:
+    """The reading of a day, from the table ``counts``."""
+    texts = "".join(f", {name}" for name in rows.texts if name != "client")
+    raw = frame(
         connection,
-        f"""SELECT key_id, endpoint, deployment, sum(requests)::BIGINT AS request_count,
-            sum(errors)::BIGINT AS error_count, max(used_at)::TIMESTAMPTZ AS last_used
-        {usable} GROUP BY ALL HAVING sum(requests) > 0""",
+        f"""SELECT problem, slot{texts}, sum(lines)::BIGINT AS lines, sum(repeats)::BIGINT AS repeats,
+            sum(bytes)::BIGINT AS bytes, max(used_at)::TIMESTAMPTZ AS last_used, {SAMPLE.format("min(sample)")}
+        FROM counts WHERE on_day = DATE '{day.date}' GROUP BY ALL""",
     )
+    return read_groups(raw, rules, day, deployment, keys.sample)
+
+
+def undated_rows(connection: Connection, make_sample: MakeSample) -> Iterator[Observation]:
+    """The observations of rows without a usable day, from the table ``counts``."""
+    raw = frame(
+        connection,
+        f"SELECT problem, lines, bytes, {SAMPLE.format('sample')} FROM counts WHERE on_day IS NULL",
+    )
+    yield from problems(raw, None, make_sample)
+
+
+def records(
+    connection: Connection, rows: UsageRows, day: Day, reading: Reading, rules: ValueRules, keys: Keys
+) -> pd.DataFrame:
+    """The ``MEASURED`` records of a day."""
     clients = None
-    if has_clients:
-        # A client that uses two endpoints of a key counts once, so clients are counted apart from the groups.
-        clients = frame(
-            connection,
-            f"""SELECT key_id, count(DISTINCT client) AS client_count {usable} AND client IS NOT NULL
-            GROUP BY key_id""",
-        )
-    measured = by_key(clamp_last_use(groups, day), clients)
+    if "client" in rows.texts:
+        clients = _clients(connection, day, rules)
+    measured = by_key(keys.without_keys(reading.groups), clients)
     return measured.assign(key_id=keys.of_usage(measured["key_id"])).sort_values("key_id", ignore_index=True)
 
 
-def observed(connection: Connection, make_sample: MakeSample) -> Iterator[Observation]:
-    """The faults of the rows, from the table ``counts``."""
-    rows = connection.execute(
-        """SELECT on_day, coalesce(problem, warning), sum(lines), min(sample) FROM counts
-        WHERE coalesce(problem, warning) IS NOT NULL GROUP BY 1, 2, slot"""
-    ).fetchall()
-    for day, reason, lines, sample in rows:
-        yield Observation(day, reason, int(lines), sample_line(sample, make_sample))
+def _clients(connection: Connection, day: Day, rules: ValueRules) -> pd.DataFrame:
+    """key_id and client_count of a day, from the table ``counts``."""
+    # A client that uses two endpoints of a key counts once, so clients are counted apart from the groups.
+    clients = frame(
+        connection,
+        f"""SELECT key_id, count(DISTINCT trim(client)) AS client_count FROM counts
+        WHERE on_day = DATE '{day.date}' AND problem IS NULL AND nullif(nullif(trim(client), ''), '-') IS NOT NULL
+        GROUP BY key_id""",
+    )
+    clients = clients.assign(key_id=each(clients["key_id"], rules.key_of))
+    # One key may be written in several ways, and nobody knows which clients those have in common.
+    return clients.groupby("key_id")["client_count"].max().reset_index()
 
 
 def rejected(connection: Connection, tables: Sequence[Table], make_sample: MakeSample) -> Iterator[Observation]:
@@ -127,14 +154,17 @@ def _dated(rows: str, shape: str, window: Window) -> str:
         days = f"DATE '{window.days[0].date}' AND DATE '{window.days[-1].date}'"
         return f"SELECT *, day AS on_day FROM ({rows}) WHERE day IS NULL OR day BETWEEN {days}"
     inside = f"used_at >= {timestamp_literal(window.start)} AND used_at < {timestamp_literal(window.end)}"
-    day = f"CASE WHEN used_at IS NOT NULL THEN {day_of(window)} END"
+    day = f"CASE WHEN used_at IS NOT NULL THEN DATE '{EPOCH}' + ({day_number(window)})::INTEGER END"
     return f"SELECT *, {day} AS on_day FROM ({rows}) WHERE used_at IS NULL OR ({inside})"
 
 
-def _each_event_once(rows: str) -> str:
-    """The rows with each event id once: its earliest usable row."""
+def _with_repeats(rows: str) -> str:
+    """The rows, with whether each one repeats an event of the same key; the earliest copy is the event."""
     # Logs are delivered again or copied when they rotate. Rows without an id are all different events, so each
     # gets an id of its own. The long order makes the choice the same in every run.
-    identified = f"SELECT *, coalesce(event_id, uuid()::VARCHAR) AS identity FROM ({rows})"
-    return f"""SELECT * FROM ({identified}) QUALIFY row_number() OVER (PARTITION BY identity
-        ORDER BY problem IS NOT NULL, used_at, key_id, endpoint, deployment, client, errors) = 1"""
+    identified = f"""SELECT *, trim(key_id) AS owner,
+        CASE WHEN problem IS NULL THEN nullif(trim(event_id), '') END AS event FROM ({rows})"""
+    return f"""SELECT *, event IS NOT NULL AND row_number() OVER (
+            PARTITION BY owner, coalesce(event, uuid()::VARCHAR)
+            ORDER BY used_at, endpoint, deployment, client, failed, status, error) > 1 AS repeated
+        FROM ({identified})"""

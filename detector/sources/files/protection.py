@@ -59,8 +59,8 @@ class Keys(Protocol):
     def of_register(self, keys: pd.Series) -> pd.Series:
         """The ids of keys that the register holds."""
 
-    def in_text(self, column: str) -> str:
-        """The SQL of a text column without the row's ``key_id``."""
+    def without_keys(self, groups: pd.DataFrame) -> pd.DataFrame:
+        """Groups whose endpoints and deployments do not hold the key of their group."""
 
     def sample(self, text: str, origin: str = "") -> str:
         """One line that shows a text that could not be used, and its origin."""
@@ -85,9 +85,9 @@ class PlainKeys:
         """The same ids."""
         return keys
 
-    def in_text(self, column: str) -> str:
-        """The column."""
-        return column
+    def without_keys(self, groups: pd.DataFrame) -> pd.DataFrame:
+        """The same groups."""
+        return groups
 
     def sample(self, text: str, origin: str = "") -> str:
         """The masked text."""
@@ -120,11 +120,15 @@ class ProtectedKeys:
         """The id of every key in clear. A key that is an id, copied from a report, stays."""
         return _map_distinct(keys, lambda key: key if _PROTECTED.fullmatch(key) else self.protected(key))
 
-    def in_text(self, column: str) -> str:
-        """The SQL of the column without query and fragment, with ``{key}`` in place of the row's key."""
-        path = f"split_part(split_part({column}, '?', 1), '#', 1)"
-        without_key = f"replace({path}, key_id, '{{key}}')"
-        return f"CASE WHEN length(key_id) >= {SHORTEST_HIDDEN} THEN {without_key} ELSE {path} END"
+    def without_keys(self, groups: pd.DataFrame) -> pd.DataFrame:
+        """The groups with ``{key}`` in place of the key of a group, and without query and fragment."""
+        keys = groups["key_id"].tolist()
+        changed = {}
+        for column in ("endpoint", "deployment"):
+            texts = groups[column].tolist()
+            hidden = [_shown(text, key) for text, key in zip(texts, keys, strict=True)]
+            changed[column] = pd.Series(hidden, index=groups.index, dtype=object)
+        return groups.assign(**changed)
 
     def sample(self, text: str, origin: str = "") -> str:
         """The text with its words as ``x`` and its numbers as ``0``."""
@@ -147,6 +151,11 @@ class ProtectedKeys:
         if shown == 0:
             return f"key_{digits}"
         return f"key_{digits}_{key[-shown:]}"
+
+
+def _shown(text: str | None, key: str) -> str | None:
+    """A text of the row of a key without query, fragment and key; a missing one stays missing."""
+    return without_key(text.split("?", 1)[0].split("#", 1)[0], key) if text else text
 
 
 def without_key(text: str, key: str) -> str:

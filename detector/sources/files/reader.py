@@ -6,7 +6,7 @@ row per day, key, endpoint, deployment and client.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -19,33 +19,35 @@ from detector.boundary.disk import scratch_folder
 from detector.config.source import USAGE_FIELDS, FilesSource
 from detector.model.day import Day
 from detector.model.errors import SourceError
-from detector.model.usage import REGISTER, Fault
+from detector.model.usage import REGISTER, Accounting, Fault
 from detector.sources.columns import usage_columns
 from detector.sources.faults import NO_FILE, FaultLog, Observation, tail, undated
 from detector.sources.files.counts import (
     Connection,
     UsageRows,
     counting_statement,
+    day_reading,
     frame,
-    observed,
     records,
     rejected,
+    undated_rows,
 )
 from detector.sources.files.formats import Table, available, table_name, tables
 from detector.sources.files.locations import Locations, MissingDay, SourceFile, download_batches, local_paths
 from detector.sources.files.parsed_rows import (
-    MACROS,
     NO_ROWS,
-    can_be_grouped,
     daily_rows,
     event_rows,
-    grouped_requests,
+    prepare,
+    texts_of,
     timestamp_literal,
 )
 from detector.sources.files.preset_tables import preset_table, with_columns
 from detector.sources.files.protection import Keys, keys_of
 from detector.sources.files.registers import register_rows
 from detector.sources.presets import Preset, preset_named
+from detector.sources.reading import each
+from detector.sources.values import ValueRules
 from detector.sources.windows import Window, activity_of_days, activity_of_events, watermark_of_days, windows
 from detector.usage.aggregation import clean_register, empty
 
@@ -62,6 +64,7 @@ class FilesReader:
     def __init__(self, config: FilesSource, timezone: ZoneInfo) -> None:
         self._config = config
         self._timezone = timezone
+        self._rules = ValueRules.of(config, timezone)
         self._faults = FaultLog()
 
     def columns(self) -> dict[str, str]:
@@ -86,7 +89,7 @@ class FilesReader:
         with self._database(files) as (connection, paths):
             found = tables(paths, self._config.name, connection)
             for table in found:
-                rows, broken = register_rows(self._config, table, connection, keys)
+                rows, broken = register_rows(self._config, table, connection, keys, self._rules)
                 frames.append(rows)
                 observations += broken
             observations += rejected(connection, found, keys.sample)
@@ -103,6 +106,10 @@ class FilesReader:
     def faults(self, day: date) -> tuple[Fault, ...]:
         """The faults of the day, of the files as a whole, and of the register."""
         return self._faults.of(day)
+
+    def accounting(self, day: date) -> Accounting:
+        """What became of the records of a day that ``usage`` has yielded."""
+        return self._faults.accounting(day)
 
     def watermark(self) -> datetime | None:
         """The latest instant of a usable row. A daily row without a last activity counts as its day's start."""
@@ -121,32 +128,35 @@ class FilesReader:
         """First and last use of every key before the day, from the files of all days before it."""
         bound = Day(day, self._timezone)
         batches = download_batches(self._usage.until(day))
-        parts = [self._activity(files, bound) for files in batches]
-        rows = pd.concat(parts, ignore_index=True)
-        if len(parts) > 1:
-            extremes = {"first_day": "min", "last_day": "max", "first_used": "min", "last_used": "max"}
-            rows = rows.groupby("key_id", sort=True).agg(extremes).reset_index()
+        rows = pd.concat([self._activity(files, bound) for files in batches], ignore_index=True)
+        rows = rows.assign(key_id=each(rows["key_id"], self._rules.key_of))
+        # One key may be written in several ways, and its files may be read in several batches.
+        extremes = {"first_day": "min", "last_day": "max", "first_used": "min", "last_used": "max"}
+        rows = rows.groupby("key_id", sort=True).agg(extremes).reset_index()
         rows = rows.assign(key_id=self._keys.of_usage(rows["key_id"]))
         if self._config.shape == "events":
             return activity_of_events(rows, bound)
         return activity_of_days(rows, bound)
 
     def _activity(self, files: Sequence[SourceFile], bound: Day) -> pd.DataFrame:
-        """Per key of some files: first and last day with requests, first and last instant of use."""
+        """Per key, as it is written in some files: first and last day with requests, first and last use."""
         before = f"used_at < {timestamp_literal(bound.start)}"
-        if self._config.shape == "events":
-            wanted = before
-        else:
-            wanted = f"day < DATE '{bound.date}' AND (requests > 0 OR {before})"
         with self._database(files) as (connection, paths):
+            rows = self._rows(connection, paths)
+            has_requests = "true"
+            wanted = before
+            if self._config.shape == "daily":
+                if "request_count" in rows.texts:
+                    has_requests = "has_requests(request_count)"
+                wanted = f"day < DATE '{bound.date}' AND ({has_requests} OR {before})"
             return frame(
                 connection,
                 f"""SELECT key_id,
-                    min(day) FILTER (WHERE requests > 0) AS first_day,
-                    max(day) FILTER (WHERE requests > 0) AS last_day,
+                    min(day) FILTER (WHERE {has_requests}) AS first_day,
+                    max(day) FILTER (WHERE {has_requests}) AS last_day,
                     min(used_at::TIMESTAMPTZ) FILTER (WHERE {before}) AS first_used,
                     max(used_at::TIMESTAMPTZ) FILTER (WHERE {before}) AS last_used
-                FROM ({self._rows(connection, paths).sql}) WHERE problem IS NULL AND {wanted} GROUP BY key_id""",
+                FROM ({rows.sql}) WHERE problem IS NULL AND {wanted} GROUP BY key_id""",
             )
 
     def _window(self, window: Window) -> Iterator[tuple[date, pd.DataFrame]]:
@@ -168,14 +178,15 @@ class FilesReader:
         keys = self._keys
         files, missing = self._usage.between(window.days[0].date, window.days[-1].date)
         with self._database(files) as (connection, paths):
-            rows = self._rows(connection, paths, window)
-            statement = counting_statement(rows, self._config.shape, window, keys)
+            rows = self._rows(connection, paths)
+            statement = counting_statement(rows, self._config.shape, window)
             connection.execute(f"CREATE TEMP TABLE counts AS {statement}")
-            observations = [*observed(connection, keys.sample), *rejected(connection, rows.tables, keys.sample)]
-            observations += map(_missing_file, missing)
-            self._faults.record(window, observations)
+            without_day = [*undated_rows(connection, keys.sample), *rejected(connection, rows.tables, keys.sample)]
+            without_day += map(_missing_file, missing)
             for day in window.days:
-                yield day, records(connection, day, rows.has_clients, keys)
+                reading = day_reading(connection, rows, day, self._rules, self._config.deployment, keys)
+                self._faults.record(day, reading.counted, [*reading.observations, *without_day])
+                yield day, records(connection, rows, day, reading, self._rules, keys)
 
     def _latest(self, files: Sequence[SourceFile]) -> tuple[date | None, datetime | None]:
         """The latest day of usable rows, which is None for events, and its latest instant."""
@@ -186,34 +197,23 @@ class FilesReader:
             ).fetchone()
         return latest or (None, None)
 
-    def _rows(self, connection: Connection, paths: tuple[str, ...], window: Window | None = None) -> UsageRows:
+    def _rows(self, connection: Connection, paths: tuple[str, ...]) -> UsageRows:
         found = self._tables(connection, paths)
         names: set[str] = set()
         parts = []
-        for number, table in enumerate(found):
+        for table in found:
             columns = self._columns(table, connection)
             names |= columns.keys()
-            parts.append(self._rows_of_table(connection, table, columns, number, window))
+            if self._config.shape == "daily":
+                parts.append(daily_rows(table, columns))
+            else:
+                parts.append(event_rows(table, columns, self._rules))
         return UsageRows(
             sql=" UNION ALL BY NAME ".join(parts) or NO_ROWS,
             tables=found,
-            has_clients="client" in names,
+            texts=texts_of(names, self._config.shape),
             has_ids="event_id" in names,
         )
-
-    def _rows_of_table(
-        self, connection: Connection, table: Table, columns: Mapping[str, str], number: int, window: Window | None
-    ) -> str:
-        """The SQL of a table's parsed rows."""
-        if self._config.shape == "daily":
-            return daily_rows(table, columns, self._config.deployment)
-        if window is None or not can_be_grouped(table, columns):
-            return event_rows(table, columns, self._config.deployment)
-        # Requests are grouped into a table of its own first. In one statement with the parsing, the two groupings
-        # would share the memory and spill to disk.
-        grouped_table = f"grouped_{number}"
-        connection.execute(f"CREATE TEMP TABLE {grouped_table} AS {grouped_requests(table, columns, window)}")
-        return event_rows(table, columns, self._config.deployment, grouped_table)
 
     def _tables(self, connection: Connection, paths: tuple[str, ...]) -> list[Table]:
         if self._preset is None:
@@ -268,7 +268,7 @@ class FilesReader:
 
         A private folder holds what DuckDB spills and what was downloaded. It is removed at the end.
         """
-        with scratch_folder() as folder, _connect(folder) as connection:
+        with scratch_folder() as folder, _connect(folder, self._rules) as connection:
             try:
                 yield connection, local_paths(files, folder, self._config.name)
             except duckdb.Error as error:
@@ -280,10 +280,10 @@ class FilesReader:
 
 
 def _missing_file(missing: MissingDay) -> Observation:
-    return Observation(missing.day, NO_FILE, 1, tail(missing.pattern))
+    return Observation(missing.day, NO_FILE, 1, tail(missing.pattern), "note")
 
 
-def _connect(folder: str) -> Connection:
+def _connect(folder: str, rules: ValueRules) -> Connection:
     connection = duckdb.connect(
         config={
             "memory_limit": MEMORY_LIMIT,
@@ -296,6 +296,5 @@ def _connect(folder: str) -> Connection:
     )
     # Casts of text without a zone use the zone of the session.
     connection.execute("SET TimeZone = 'UTC'")
-    for macro in MACROS:
-        connection.execute(macro)
+    prepare(connection, rules)
     return connection

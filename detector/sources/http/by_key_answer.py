@@ -16,7 +16,7 @@ from detector.model.day import Day
 from detector.model.usage import GROUP_COLUMNS, INSTANT, MEASURED, REGISTER, Fault
 from detector.sources.faults import BAD_ACTIVITY, TOO_MANY_ERRORS, Observation, sample
 from detector.sources.http.paging import Endpoint, NotHeldError, Page
-from detector.sources.values import from_micros, micros_of
+from detector.sources.instants import from_micros, micros_of
 from detector.sources.windows import ACTIVITY, clamp_last_use
 from detector.usage.aggregation import by_key, clean_register, conform, empty, local_days
 
@@ -107,7 +107,7 @@ class ByKeyAnswer:
         for key in self.keys:
             used = key.last_used
             for reason in _contradictions(key, used is not None and used < start):
-                yield Observation(day.date, reason, 1, sample(key.key_id))
+                yield Observation(day.date, reason, 1, sample(key.key_id), "note")
 
     def activity_before(self, day: Day, covered: Day | None) -> pd.DataFrame:
         """``ACTIVITY`` before a day.
@@ -144,7 +144,7 @@ def read_answer(endpoint: Endpoint, parameters: dict[str, str]) -> ByKeyAnswer:
         received += len(page.keys)
         for key in _keys(page, number, observations):
             if key.key_id in keys:
-                observations.append(Observation(None, DUPLICATE_KEY, 1, sample(key.key_id)))
+                observations.append(Observation(None, DUPLICATE_KEY, 1, sample(key.key_id), "repeated"))
                 received -= 1
             else:
                 keys[key.key_id] = key
@@ -155,7 +155,14 @@ def read_answer(endpoint: Endpoint, parameters: dict[str, str]) -> ByKeyAnswer:
     if total != received:
         reason = MISSING_KEYS if received < total else EXTRA_KEYS
         observations.append(
-            Observation(None, reason, abs(total - received), f"total_keys {total:,}, received {received:,}")
+            Observation(
+                None,
+                reason,
+                abs(total - received),
+                f"total_keys {total:,}, received {received:,}",
+                # Keys that never came cannot be used; keys that came are.
+                kind="unusable" if received < total else "note",
+            )
         )
     return ByKeyAnswer(tuple(keys.values()), tuple(observations))
 
@@ -186,7 +193,8 @@ def _keys(page: Page, number: int, observations: list[Observation]) -> Iterator[
             observations.append(Observation(None, NOT_TEXT, 1, position))
             continue
         if key.last_activity and key.last_used is None:
-            observations.append(Observation(None, BAD_ACTIVITY, 1, sample(key.last_activity, position)))
+            bad_activity = sample(key.last_activity, position)
+            observations.append(Observation(None, BAD_ACTIVITY, 1, bad_activity, "note"))
         yield key
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from detector.config.source import HttpSource
 from detector.model.day import Day
-from detector.model.usage import REGISTER, Fault
+from detector.model.usage import REGISTER, Accounting, Fault
 from detector.sources.faults import FaultLog, Observation
 from detector.sources.http.by_key_answer import ByKeyAnswer, KeyRecord, read_answer
 from detector.sources.http.paging import Endpoint, NotHeldError
@@ -26,7 +26,6 @@ from detector.sources.http.snapshots import (
     missing_snapshot_reason,
     unusable_reason,
 )
-from detector.sources.windows import Window
 from detector.usage.aggregation import empty
 
 ONE_DAY = timedelta(days=1)
@@ -87,15 +86,19 @@ class HttpReader:
                 answer = self._mode.of(day.date, endpoint)
                 if answer is None:
                     missing = Observation(day.date, self._mode.missing_reason, 1)
-                    self._faults.record(Window((day,)), [missing])
+                    self._faults.record(day, 0, [missing])
                     continue
                 self._register, self._faults.register = answer.register()
-                self._faults.record(Window((day,)), answer.observed(day))
+                self._faults.record(day, len(answer.keys), answer.observed(day))
                 yield day.date, answer.measured(day, self._config.deployment)
 
     def faults(self, day: date) -> tuple[Fault, ...]:
         """The faults of the answer for a day, or the reason why the day is missing; and those of the register."""
         return self._faults.of(day)
+
+    def accounting(self, day: date) -> Accounting:
+        """What became of the keys in the answer for a day."""
+        return self._faults.accounting(day)
 
     def watermark(self) -> datetime | None:
         """The latest last activity of all keys, at most now; None where no key has one."""

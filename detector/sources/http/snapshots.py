@@ -24,7 +24,7 @@ from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.sources.faults import Observation, sample
 from detector.sources.http.by_key_answer import ByKeyAnswer, KeyRecord
-from detector.sources.values import micros_of, to_micros
+from detector.sources.instants import micros_of, to_micros
 
 SNAPSHOTS_STORED = 35
 """Enough snapshots to recognize a key that the endpoint left out for a month."""
@@ -84,7 +84,9 @@ class Snapshots:
         document = {
             "taken_at": snapshot.taken_at.isoformat(),
             "keys": [key.model_dump(exclude_none=True) for key in snapshot.answer.keys],
-            "observations": [(observed.reason, observed.count, observed.sample) for observed in observations],
+            "observations": [
+                (observed.reason, observed.count, observed.sample, observed.kind) for observed in observations
+            ],
         }
         try:
             # mtime=0: the same snapshot has the same bytes.
@@ -137,14 +139,14 @@ def difference(earlier: Snapshot, later: Snapshot, day: Day, keys_before: Callab
     observations = list(later.answer.observations)
     if _deviation(earlier, later, day) > NOTABLE_DEVIATION:
         notable = f"{_time_between(earlier, later)}, the difference counts as the usage of the day"
-        observations.append(Observation(None, notable, 1))
+        observations.append(Observation(None, notable, 1, kind="note"))
     keys = []
     for key in later.answer.keys:
         existed = key.key_id in older_keys or _is_older(key, earlier)
         used, reason = _usage_since(before.get(key.key_id), key, existed)
         keys.append(used)
         if reason is not None:
-            observations.append(Observation(None, reason, 1, sample(key.key_id)))
+            observations.append(Observation(None, reason, 1, sample(key.key_id), "note"))
     return ByKeyAnswer(tuple(keys), tuple(observations))
 
 

@@ -1,22 +1,23 @@
 """Usage from the tables of a database, through SQLAlchemy Core.
 
-The database counts: one statement for a window of days gives one row per day, key, endpoint and deployment.
-Names of tables and columns are looked up by reflection and quoted by SQLAlchemy.
+The database counts: one statement for a window of days gives one row for all records that have the same texts.
+``detector.sources.reading`` reads each text once. Names of tables and columns are looked up by reflection and
+quoted by SQLAlchemy.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, MetaData, Select, Table, inspect, select, text
+from sqlalchemy import Connection, Engine, FromClause, MetaData, Select, Table, column, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
@@ -27,30 +28,32 @@ from detector.config.source import SqlSource
 from detector.config.urls import FILE_DATABASES
 from detector.model.day import Day
 from detector.model.errors import SourceError
-from detector.model.usage import INSTANT, REGISTER, Fault
+from detector.model.usage import REGISTER, Accounting, Fault
 from detector.sources.columns import register_columns, usage_columns
-from detector.sources.faults import FaultLog, Observation, sample
+from detector.sources.faults import FaultLog, sample
+from detector.sources.reading import each, read_groups, read_register
 from detector.sources.sql.dialects import dialect_of
-from detector.sources.sql.dialects.dialect import Times
 from detector.sources.sql.statements import (
+    UNKNOWN_DATE,
+    UNKNOWN_DAY,
     UsageRows,
     client_counts,
     counts,
     daily_rows,
-    dated,
     event_rows,
     first_and_last,
     latest_use,
+    unread,
 )
-from detector.sources.values import from_micros, micros_of
-from detector.sources.windows import (
-    Window,
-    activity_of_days,
-    activity_of_events,
-    clamp_last_use,
-    watermark_of_days,
-    windows,
+from detector.sources.sql.unread import (
+    UnreadRows,
+    activity_of_instants,
+    activity_of_written_days,
+    latest_day,
+    latest_instant,
 )
+from detector.sources.values import ValueRules
+from detector.sources.windows import USED, Window, activity_of_days, activity_of_events, watermark_of_days, windows
 from detector.usage.aggregation import by_key, clean_register, empty
 
 Reply = TypeVar("Reply")
@@ -73,6 +76,7 @@ class SqlReader:
     def __init__(self, config: SqlSource, timezone: ZoneInfo) -> None:
         self._config = config
         self._timezone = timezone
+        self._rules = ValueRules.of(config, timezone)
         self._faults = FaultLog()
         self._events = config.shape == "events"
         self._answered = False
@@ -92,12 +96,7 @@ class SqlReader:
         """The register, from a table or a query."""
         if self._config.keys is None and self._config.keys_query is None:
             return empty(REGISTER)
-        raw = self._ask(self._register)
-        columns = {}
-        for name, values in raw.items():
-            to_text = _instant_text if name in ("created_at", "revoked_at") else _text
-            columns[name] = pd.Series(map(to_text, values), dtype="object")
-        register, self._faults.register = clean_register(pd.DataFrame(columns))
+        register, self._faults.register = clean_register(read_register(self._ask(self._register), self._rules))
         return register
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:
@@ -115,39 +114,63 @@ class SqlReader:
         """The faults of the day, of the table as a whole, and of the register."""
         return self._faults.of(day)
 
+    def accounting(self, day: date) -> Accounting:
+        """What became of the records of a day that ``usage`` has yielded."""
+        return self._faults.accounting(day)
+
     def watermark(self) -> datetime | None:
         """The latest instant of a usable row. A daily row without a last activity counts as its day's start."""
 
-        def latest(connection: Connection) -> tuple[Any, datetime | None]:
+        def latest(connection: Connection) -> tuple[date | None, datetime | None]:
             usage = self._usage_rows(connection)
             row = connection.execute(latest_use(usage)).first()
-            if row is None:
-                return None, None
-            day, used_at = row
-            return day, usage.times.read_one(used_at) if usage.times else None
+            days = [] if row is None else [_date(row[0])]
+            instants = [] if row is None or usage.times is None else [usage.times.read_one(row[1])]
+            for texts in self._unread(connection, usage):
+                if self._events:
+                    instants.append(latest_instant(texts["written"], self._rules))
+                else:
+                    days.append(latest_day(texts["written"], self._rules))
+            return max(filter(None, days), default=None), max(filter(None, instants), default=None)
 
         day, instant = self._ask(latest)
         if self._events:
             return instant
-        return watermark_of_days(_date(day), instant, self._timezone)
+        return watermark_of_days(day, instant, self._timezone)
 
     def activity_before(self, day: date) -> pd.DataFrame:
         """First and last use of every key before the day, from the whole table."""
         bound = Day(day, self._timezone)
 
-        def before(connection: Connection) -> tuple[UsageRows, Sequence[Any]]:
+        def before(connection: Connection) -> list[pd.DataFrame]:
             usage = self._usage_rows(connection)
-            return usage, connection.execute(first_and_last(usage, bound)).all()
+            answer = connection.execute(first_and_last(usage, bound)).all()
+            rows = pd.DataFrame(answer, columns=[*USED], dtype="object")
+            for name in ("first_used", "last_used"):
+                rows[name] = usage.times.read(rows[name]) if usage.times else None
+            for name in ("first_day", "last_day"):
+                rows[name] = pd.Series([_date(value) for value in rows[name]], dtype="object")
+            activity = activity_of_instants if self._events else activity_of_written_days
+            unread_rows = [activity(texts, bound, self._rules) for texts in self._unread(connection, usage)]
+            return [rows, *unread_rows]
 
-        usage, answer = self._ask(before)
-        rows = pd.DataFrame(answer, columns=["key_id", "first_day", "last_day", "first_used", "last_used"])
-        for name in ("first_used", "last_used"):
-            rows[name] = usage.times.read(rows[name]) if usage.times else pd.Series(dtype=INSTANT)
-        for name in ("first_day", "last_day"):
-            rows[name] = pd.Series([_date(value) for value in rows[name]], dtype="object")
+        rows = pd.concat([part.astype(USED) for part in self._ask(before)], ignore_index=True)
+        # One key may be written in several ways.
+        rows = rows.assign(key_id=each(rows["key_id"], self._rules.key_of))
+        extremes = {"first_day": "min", "last_day": "max", "first_used": "min", "last_used": "max"}
+        rows = rows.groupby("key_id", sort=True).agg(extremes).reset_index()
         if self._events:
             return activity_of_events(rows, bound)
         return activity_of_days(rows, bound)
+
+    def _unread(self, connection: Connection, usage: UsageRows) -> Iterator[pd.DataFrame]:
+        """The rows whose timestamp or day the database cannot read, in parts."""
+        if usage.all_dated:
+            return
+        result = connection.execute(unread(usage), execution_options={"yield_per": ROWS_AT_ONCE})
+        names = list(result.keys())
+        for rows in result.partitions():
+            yield _frame(rows, names)
 
     def not_guaranteed(self) -> tuple[str, ...]:
         """The guarantees that a session of the database lacks, each as the end of a sentence."""
@@ -161,50 +184,54 @@ class SqlReader:
         raise AssertionError("the last attempt raises")
 
     def _register(self, connection: Connection) -> pd.DataFrame:
-        """The rows of the register, by our column names."""
+        """The rows of the register as texts, by our column names."""
+        # A driver may not know a value, such as an infinite time. So all values come as texts.
         if self._config.keys_query is not None:
-            result = connection.execute(text(self._config.keys_query))
+            query = text(self._config.keys_query.rstrip().rstrip(";"))
+            result = connection.execute(query)
             columns = register_columns(self._config, result.keys(), "source.keys_query")
-            rows = [[row[theirs] for theirs in columns.values()] for row in result.mappings()]
-            return _frame(rows, columns)
-        table = self._table(str(self._config.keys), connection)
-        columns = register_columns(self._config, table.columns.keys(), f"table {self._config.keys}")
-        selected = [table.c[theirs] for theirs in columns.values()]
+            result.close()
+            answer: FromClause = query.columns(
+                *[column(theirs) for theirs in dict.fromkeys(columns.values())]
+            ).subquery("keys")
+        else:
+            answer = self._table(str(self._config.keys), connection)
+            columns = register_columns(self._config, answer.columns.keys(), f"table {self._config.keys}")
+        selected = [self._dialect.text(answer.c[theirs]).label(name) for name, theirs in columns.items()]
         return _frame(connection.execute(select(*selected)), columns)
 
     def _window(self, window: Window) -> Iterator[tuple[Day, pd.DataFrame]]:
         with self._connected() as connection:
-            clients = self._clients(connection, window)
-            usage = self._usage_rows(connection, window, with_clients=False)
-            undated: list[Observation] = []
-            for day, rows in _days(connection, counts(dated(usage, window)), window):
+            usage = self._usage_rows(connection)
+            clients = self._clients(connection, usage, window)
+            unread_rows = UnreadRows(self._rules, window, events=self._events)
+            for day, rows in _days(connection, counts(usage, window), window):
                 if day is None:
-                    undated = list(_observed(rows, None))
+                    unread_rows.add(rows)
                     continue
-                self._faults.record(Window((day,)), [*_observed(rows, day.date), *undated])
-                yield day, by_key(_groups(rows, usage.times, day), clients.get(day))
+                raw = rows.drop(columns=["written", "unread_client"], errors="ignore")
+                if usage.times is not None and not usage.daily:
+                    raw["last_used"] = usage.times.read(raw["last_used"])
+                raw = unread_rows.with_those_of(day, raw)
+                reading = read_groups(raw, self._rules, day, self._config.deployment, sample)
+                self._faults.record(day, reading.counted, [*reading.observations, *unread_rows.observations()])
+                yield day, by_key(reading.groups, unread_rows.clients_of(day, clients.get(day)))
 
-    def _clients(self, connection: Connection, window: Window) -> dict[Day | None, pd.DataFrame]:
+    def _clients(self, connection: Connection, usage: UsageRows, window: Window) -> dict[Day | None, pd.DataFrame]:
         """key_id and client_count of every day; empty where the table has no clients."""
         # One statement for both counts would group the requests by client and be much slower.
-        usage = self._usage_rows(connection, window)
-        if not usage.has_clients:
+        if not usage.has("client"):
             return {}
-        return dict(_days(connection, client_counts(dated(usage, window)), window))
+        return dict(_days(connection, client_counts(usage, window), window))
 
-    def _usage_rows(
-        self, connection: Connection, window: Window | None = None, *, with_clients: bool = True
-    ) -> UsageRows:
+    def _usage_rows(self, connection: Connection) -> UsageRows:
         """The rows of the usage table in our columns."""
         table = self._table(self._config.usage, connection)
         columns = usage_columns(self._config, table.columns.keys(), f"table {self._config.usage}")
-        if not with_clients:
-            columns.pop("client", None)
         selected = {name: table.c[theirs] for name, theirs in columns.items()}
-        deployment = self._config.deployment
         if self._events:
-            return event_rows(table, selected, deployment, self._dialect, window)
-        return daily_rows(table, selected, deployment, self._dialect)
+            return event_rows(table, selected, self._dialect, self._rules)
+        return daily_rows(table, selected, self._dialect)
 
     def _table(self, name: str, connection: Connection) -> Table:
         inspector = inspect(connection)
@@ -251,7 +278,7 @@ class SqlReader:
 
     def _engine(self) -> Engine:
         try:
-            engine = self._dialect.engine(self._url)
+            engine = self._dialect.engine(self._url, self._rules)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             extra = self._dialect.extra
             package = f"pip install 'key-usage-detector[{extra}]'" if extra else "install it"
@@ -298,7 +325,7 @@ def _is_worth_another_attempt(error: Exception) -> bool:
 def _days(
     connection: Connection, statement: Select[Any], window: Window
 ) -> Iterator[tuple[Day | None, pd.DataFrame]]:
-    """The rows of the answer by day. Rows without a usable day come first, with None; empty days are included.
+    """The rows of the answer by day; empty days are included. Rows without a day come first, in parts, with None.
 
     The first column is the number of the day in the window, or the day.
     """
@@ -310,10 +337,11 @@ def _days(
         days[number] = day
         days[day.date] = day
     for value, rows in groupby(result, key=lambda row: row[0]):
-        day_of_rows = days.get(_date(value))
-        if day_of_rows is None:
-            yield None, _frame(rows, names)
+        if _date(value) in (UNKNOWN_DAY, UNKNOWN_DATE):
+            while part := list(islice(rows, ROWS_AT_ONCE)):
+                yield None, _frame(part, names)
             continue
+        day_of_rows = days[_date(value)]
         while remaining[0] != day_of_rows:
             yield remaining.pop(0), _frame([], names)
         yield remaining.pop(0), _frame(rows, names)
@@ -321,39 +349,6 @@ def _days(
         yield day, _frame([], names)
 
 
-def _groups(frame: pd.DataFrame, times: Times | None, day: Day) -> pd.DataFrame:
-    """The usable rows of a day that have requests, as ``GROUP_COLUMNS``."""
-    usable = frame[frame["problem"].isna() & (frame["request_count"].fillna(0) > 0)]
-    if times is None:
-        last_used = pd.Series(pd.NA, index=usable.index, dtype=INSTANT)
-    else:
-        last_used = times.read(usable["last_used"])
-    return clamp_last_use(usable.assign(last_used=last_used), day)
-
-
-def _observed(frame: pd.DataFrame, day: date | None) -> Iterator[Observation]:
-    """The faults among the rows of a day; ``day`` is None for rows without a usable day."""
-    reasons = frame["problem"].where(frame["problem"].notna(), frame["warning"])
-    faulty = frame.assign(reason=reasons)[reasons.notna()]
-    origin = str(day or "")
-    for reason, lines, least, most in faulty[["reason", "lines", "least", "most"]].itertuples(index=False):
-        yield Observation(day, reason, int(lines), sample(least or "", origin))
-        # Another sample of the same rows, which are counted already.
-        yield Observation(day, reason, 0, sample(most or "", origin))
-
-
 def _date(value: Any) -> Any:
     """The day as a date. SQLite gives it as text."""
     return date.fromisoformat(value[:10]) if isinstance(value, str) else value
-
-
-def _instant_text(value: Any) -> str | None:
-    micros = micros_of(value)
-    if micros is None:
-        # ``clean_register`` counts a text that is no time as a fault.
-        return _text(value)
-    return from_micros(micros).isoformat()
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None or value is pd.NaT else str(value)

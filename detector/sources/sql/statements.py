@@ -1,20 +1,20 @@
 """Statements: the questions to a database, in SQLAlchemy Core.
 
-``UsageRows`` is the usage table in our own columns; the other statements use only ``UsageRows``. Where
-instants have a time type, a statement first counts the requests of a day that are alike and then checks
-only these groups (``benchmarks/postgresql.py``). The rules for values are the same as in ``files.parsed_rows``.
+``UsageRows`` is the usage table in our own columns; the other statements use only ``UsageRows``. The database
+counts the rows that have the same texts. It finds the day of a row where it can read the time without doubt. Rows
+with another time are grouped by its text too, and ``detector.sources.sql.reader`` finds their day.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    FromClause,
+    Date,
     Integer,
     Select,
     String,
@@ -36,33 +36,30 @@ from sqlalchemy import (
 )
 
 from detector.model.day import Day
-from detector.sources.faults import (
-    BAD_ACTIVITY,
-    BAD_ERRORS,
-    BAD_REQUESTS,
-    BAD_STATUS,
-    NO_DAY,
-    NO_KEY,
-    NO_TIME,
-    TOO_MANY_ERRORS,
-)
-from detector.sources.sql.dialects.dialect import Dialect, Times, says_error, text_of
-from detector.sources.windows import Window, day_search_tree
+from detector.sources.reading import LONG_ERROR
+from detector.sources.sql.dialects.dialect import Dialect, Times, is_integer
+from detector.sources.values import ValueRules
+from detector.sources.windows import EARLIEST, LATEST, Window, day_search_tree
 
-UNKNOWN_DAY = date(1970, 1, 1)
-"""The day of rows without a usable day. It lies before every plausible day, so that these rows come first."""
+UNKNOWN_DATE = date(1970, 1, 1)
+"""The day of daily rows whose day the database cannot read. It lies before every plausible day."""
 
-UNKNOWN_DAY_NUMBER = -1
-"""The same, where the number of a day in its window stands for the day."""
+UNKNOWN_DAY = -1
+"""The number of the day of rows whose time the database cannot read. These rows come first."""
 
-GROUP_KEYS = ("on_day", "problem", "warning", "key_id", "endpoint", "deployment")
+EVENT_TEXTS = ("key_id", "endpoint", "deployment", "client", "event_id")
+DAILY_TEXTS = ("key_id", "endpoint", "deployment", "request_count", "error_count", "last_activity")
 
 
 @dataclass(frozen=True)
 class UsageRows:
-    """The rows of a usage table in our own columns: key_id, endpoint, deployment, client, event_id, used_at, day,
-    written, lines, requests, errors, problem (why the row cannot be used, or null), warning (which value of a
-    usable row was replaced, or null) and detail (the text that problem or warning is about)."""
+    """The rows of a usage table in our own columns.
+
+    All rows have ``used_at``, ``day`` (of a daily row) and ``written``, the text of the timestamp or day, and the
+    texts key_id, endpoint and deployment. Events have client, event_id, failed (whether a plain status says so),
+    status (the text of any other status) and error. Daily rows have request_count, error_count and last_activity.
+    A column that the table does not have is missing.
+    """
 
     rows: Subquery
     dialect: Dialect
@@ -71,14 +68,18 @@ class UsageRows:
     """How ``used_at`` holds instants; None where the table has none."""
     all_dated: bool
     """Whether the types of the database guarantee a usable timestamp or day in every row."""
-    has_clients: bool
-    has_ids: bool
+
+    def has(self, name: str) -> bool:
+        """Whether the rows have a column."""
+        return name in self.rows.c
 
     @property
     def undated(self) -> ColumnElement[bool]:
-        """Whether a row has no usable timestamp or day."""
+        """Whether the database cannot read the timestamp or day of a row."""
         if self.daily:
-            return self.rows.c.day.is_(None)
+            day = self.rows.c.day
+            earliest = self.dialect.day_bound(EARLIEST.date())
+            return or_(day.is_(None), day < earliest, day >= self.dialect.day_bound(LATEST.date()))
         used_at = self.rows.c.used_at
         return or_(used_at.is_(None), not_(self.instants.plausible(used_at)))
 
@@ -89,256 +90,128 @@ class UsageRows:
             raise TypeError("only daily rows may lack instants")
         return self.times
 
+    @property
+    def texts(self) -> list[str]:
+        """The names of the columns by which rows are alike."""
+        apart = ("used_at", "day", "written", "client", "event_id")
+        return [column.name for column in self.rows.c if column.name not in apart]
 
-def event_rows(
-    table: Table, columns: dict[str, Any], deployment: str | None, dialect: Dialect, window: Window | None = None
-) -> UsageRows:
-    """One row for each request. A status of 400 or above, or a text in the error column, makes it an error.
 
-    For a window of days one row stands for all requests that differ only in their instant, where the types of
-    the database allow it.
-    """
+def event_rows(table: Table, columns: dict[str, Any], dialect: Dialect, rules: ValueRules) -> UsageRows:
+    """One row for each request."""
     times = dialect.times(columns["timestamp"])
-    all_dated = times.certain
-    lines: ColumnElement[Any] = literal_column("1", Integer())
-    rows_of: FromClause = table
-    # Requests with ids all differ. And only a true timestamp has an order: the largest of some texts or numbers
-    # need not be the latest time.
-    if window is not None and "event_id" not in columns and dialect.has_true_instants(columns):
-        rows_of = _grouped_requests(table, columns, times, window)
-        columns = {name: rows_of.c[name] for name in columns}
-        lines = rows_of.c.lines
-        times = replace(times, expression=columns["timestamp"])
-    warning: ColumnElement[Any] = cast(null(), String())
-    detail = _text_or_blank(columns, "endpoint")
+    selected = {
+        "used_at": times.expression,
+        "written": dialect.text(columns["timestamp"]),
+        **{name: dialect.text(columns[name]) for name in EVENT_TEXTS if name in columns},
+    }
     if "status" in columns:
-        unreadable = dialect.unreadable_status(columns["status"])
-        warning = case((unreadable, literal(BAD_STATUS, String())))
-        detail = case((unreadable, _labelled(columns, "status")), else_=detail)
-    rows = select(
-        *_identity(columns, deployment),
-        times.expression.label("used_at"),
-        cast(null(), String()).label("day"),
-        text_of(columns["timestamp"]).label("written"),
-        lines.label("lines"),
-        lines.label("requests"),
-        _errors(columns, lines, dialect).label("errors"),
-        case((text_of(columns["key_id"]).is_(None), literal(NO_KEY, String()))).label("problem"),
-        warning.label("warning"),
-        detail.label("detail"),
-    ).select_from(rows_of)
+        selected |= _status(columns["status"], dialect)
+    if "error" in columns:
+        selected["error"] = _error(dialect.text(columns["error"]), rules)
+    rows = select(*[expression.label(name) for name, expression in selected.items()]).select_from(table)
     return UsageRows(
         rows=rows.suffix_with(text(dialect.rows_end)).subquery("usage_rows"),
         dialect=dialect,
         daily=False,
         times=times,
-        all_dated=all_dated,
-        has_clients="client" in columns,
-        has_ids="event_id" in columns,
+        all_dated=times.certain,
     )
 
 
-def _errors(columns: dict[str, Any], lines: ColumnElement[Any], dialect: Dialect) -> ColumnElement[Any]:
-    """The errors of a row of requests that are alike: all of them or none."""
-    conditions: list[ColumnElement[bool]] = []
-    if "status" in columns:
-        conditions.append(dialect.is_error_status(columns["status"]))
-    if "error" in columns:
-        conditions.append(says_error(columns["error"]))
-    if not conditions:
-        return literal_column("0", Integer())
-    return case((or_(*conditions), lines), else_=0)
-
-
-def _grouped_requests(table: Table, columns: dict[str, Any], times: Times, window: Window) -> Subquery:
-    """One row for all requests of the window that differ only in their instant on the same day.
-
-    ``lines`` is their number and ``timestamp`` the latest instant. Requests without a usable instant are grouped
-    apart.
-    """
-    # Requests are counted before their values are checked: then each value is trimmed and checked once for all
-    # requests that have it, and the check costs hardly more than the count alone.
-    used_at = times.expression
-    day = _number_in_window(times, used_at, window)
-    inside = times.inside(used_at, window.start, window.end)
-    if not times.certain:
-        undated = or_(used_at.is_(None), not_(times.plausible(used_at)))
-        day = case((undated, literal_column(str(UNKNOWN_DAY_NUMBER), Integer())), else_=day)
-        inside = or_(undated, inside)
-    others = {name: column for name, column in columns.items() if name != "timestamp"}
-    labelled = [column.label(name) for name, column in others.items()]
-    requests = (
-        select(*labelled, used_at.label("used_at"), day.label("on_day"))
-        .select_from(table)
-        .where(inside)
-        .subquery("requests")
-    )
-    group = [requests.c[name] for name in others]
-    return (
-        select(*group, func.max(requests.c.used_at).label("timestamp"), func.count().label("lines"))
-        .group_by(requests.c.on_day, *group)
-        .subquery("grouped")
-    )
-
-
-def daily_rows(table: Table, columns: dict[str, Any], deployment: str | None, dialect: Dialect) -> UsageRows:
-    """One row for each row of a daily rollup. A row without a column of requests counts as one request."""
-    requests = _count(columns, "request_count", literal_column("1", Integer()), dialect)
-    stated_errors = _count(columns, "error_count", literal_column("0", Integer()), dialect)
+def daily_rows(table: Table, columns: dict[str, Any], dialect: Dialect) -> UsageRows:
+    """One row for each row of a daily rollup."""
     times = dialect.times(columns["last_activity"]) if "last_activity" in columns else None
-    used_at = cast(null(), String()) if times is None else times.expression
-    rows = select(
-        *_identity(columns, deployment),
-        used_at.label("used_at"),
-        dialect.day(columns["day"]).label("day"),
-        text_of(columns["day"]).label("written"),
-        literal_column("1", Integer()).label("lines"),
-        requests.label("requests"),
-        case((stated_errors > requests, requests), else_=func.coalesce(stated_errors, 0)).label("errors"),
-        case(
-            (text_of(columns["key_id"]).is_(None), literal(NO_KEY, String())),
-            (requests.is_(None), literal(BAD_REQUESTS, String())),
-        ).label("problem"),
-        _daily_warning(columns, requests, stated_errors, times).label("warning"),
-        _labelled(columns, "key_id", "request_count", "error_count", "last_activity").label("detail"),
-    ).select_from(table)
+    selected = {
+        "day": dialect.day(columns["day"]),
+        "written": dialect.text(columns["day"]),
+        **{name: dialect.text(columns[name]) for name in DAILY_TEXTS if name in columns},
+    }
+    if times is not None:
+        selected["used_at"] = times.expression
+    rows = select(*[expression.label(name) for name, expression in selected.items()]).select_from(table)
     return UsageRows(
         rows=rows.suffix_with(text(dialect.rows_end)).subquery("usage_rows"),
         dialect=dialect,
         daily=True,
         times=times,
-        all_dated=dialect.typed and not columns["day"].nullable,
-        has_clients=False,
-        has_ids=False,
+        all_dated=dialect.typed and dialect.is_day(columns["day"]) and not columns["day"].nullable,
     )
 
 
-def _daily_warning(
-    columns: dict[str, Any], requests: ColumnElement[Any], stated_errors: ColumnElement[Any], times: Times | None
-) -> ColumnElement[Any]:
-    """The first warning that holds for a row of a daily rollup, or null."""
-    warnings: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = []
-    if "error_count" in columns:
-        unreadable = and_(stated_errors.is_(None), columns["error_count"].is_not(None))
-        warnings.append((unreadable, literal(BAD_ERRORS, String())))
-    warnings.append((stated_errors > requests, literal(TOO_MANY_ERRORS, String())))
-    if times is not None:
-        unreadable = and_(times.expression.is_(None), columns["last_activity"].is_not(None))
-        warnings.append((unreadable, literal(BAD_ACTIVITY, String())))
-    return case(*warnings)
+def _status(column: ColumnElement[Any], dialect: Dialect) -> dict[str, ColumnElement[Any]]:
+    """Whether a plain HTTP code says that a request failed, and the text of every other status."""
+    if not (dialect.typed and is_integer(column)):
+        return {"status": dialect.text(column)}
+    is_plain = column.between(100, 599)
+    return {
+        "failed": case((column.between(400, 599), literal_column("1", Integer())), else_=0),
+        "status": case((not_(is_plain), dialect.text(column))),
+    }
 
 
-def _count(
-    columns: dict[str, Any], name: str, default: ColumnElement[Any], dialect: Dialect
-) -> ColumnElement[Any]:
-    return dialect.count(columns[name]) if name in columns else default
+def _error(column: ColumnElement[Any], rules: ValueRules) -> ColumnElement[Any]:
+    """The text of an error; messages that are too long to mean no error all count as one text."""
+    is_long = func.length(func.trim(column)) > rules.longest_no_error
+    return case((is_long, literal(LONG_ERROR, String())), else_=column)
 
 
-def _identity(columns: dict[str, Any], deployment: str | None) -> list[ColumnElement[Any]]:
-    """Whose request it is: key, endpoint, deployment, client and event id."""
-    texts = {name: _text(columns, name) for name in ("key_id", "endpoint", "deployment", "client", "event_id")}
-    if deployment:
-        texts["deployment"] = func.coalesce(texts["deployment"], deployment)
-    return [expression.label(name) for name, expression in texts.items()]
+def counts(usage: UsageRows, window: Window) -> Select[Any]:
+    """The numbers of rows of a window that are alike, in the order of the days.
 
-
-def _text(columns: dict[str, Any], name: str) -> ColumnElement[Any]:
-    return text_of(columns[name]) if name in columns else cast(null(), String())
-
-
-def _text_or_blank(columns: dict[str, Any], name: str) -> ColumnElement[Any]:
-    return func.coalesce(_text(columns, name), "")
-
-
-def _labelled(columns: dict[str, Any], *names: str) -> ColumnElement[Any]:
-    """The names and values of the columns that the table has, as one text."""
-    joined: ColumnElement[Any] = literal("", String())
-    for name in names:
-        if name in columns:
-            joined = joined + literal(f" {name} ", String()) + _text_or_blank(columns, name)
-    return joined
-
-
-def dated(usage: UsageRows, window: Window) -> Subquery:
-    """The rows of the window with their ``on_day``; each event once.
-
-    ``on_day`` is the day of a daily row, and for a request the number of its day in the window. Rows without a
-    usable time are among them where the table may have any. Their day lies before all others.
+    ``on_day`` is the number of the day in the window, or the day of a daily row. Rows whose time the database
+    cannot read come first, with ``written`` and ``unread_client``. ``repeats`` are rows that repeat an event of
+    the same key.
     """
-    rows = usage.rows.c
-    day = rows.day if usage.daily else _number_in_window(usage.instants, rows.used_at, window)
-    inside = _inside(usage, window)
-    columns: dict[str, ColumnElement[Any]] = {column.name: column for column in rows}
-    # The search for rows without a usable time reads the whole table. Where the types guarantee a time, the
-    # statement keeps to the window, and the database can use an index.
-    if not usage.all_dated:
-        day = case((usage.undated, _unknown_day(usage)), else_=day)
-        inside = or_(usage.undated, inside)
-        columns |= _undated_columns(usage)
-    labelled = [column.label(name) for name, column in columns.items()]
-    statement = select(*labelled, day.label("on_day")).where(inside)
-    return _each_event_once(statement) if usage.has_ids else statement.subquery("dated")
+    rows = _dated(usage, window)
+    group = [rows.c[name] for name in ("on_day", "written", "unread_client", *usage.texts) if name in rows.c]
+    answer = select(*group, cast(func.count(), BigInteger()).label("lines"))
+    if usage.has("event_id"):
+        answer = answer.add_columns(cast(func.sum(rows.c.repeated), BigInteger()).label("repeats"))
+    if not usage.daily:
+        answer = answer.add_columns(func.max(rows.c.used_at).label("last_used"))
+    return answer.group_by(*group).order_by(rows.c.on_day)
 
 
-def counts(rows: Subquery) -> Select[Any]:
-    """One row per day, fault, key, endpoint and deployment of ``dated`` rows, in the order of the days.
-
-    ``least`` and ``most`` are two samples of a fault.
-    """
-    usable = rows.c.problem.is_(None)
-    has_fault = or_(rows.c.problem.is_not(None), rows.c.warning.is_not(None))
-    plain = [rows.c[name] for name in ("on_day", "problem", "warning", "lines", "requests", "errors", "used_at")]
-    # Rows that cannot be used are not grouped by key: a million different damaged keys are one row of the answer.
-    identity = [case((usable, rows.c[name])).label(name) for name in ("key_id", "endpoint", "deployment")]
-    detail = case((has_fault, rows.c.detail)).label("detail")
-    counted = select(*plain, *identity, detail).subquery("counted")
-    group = [counted.c[name] for name in GROUP_KEYS]
-    answer = select(
-        *group,
-        cast(func.sum(counted.c.lines), BigInteger()).label("lines"),
-        cast(func.sum(counted.c.requests), BigInteger()).label("request_count"),
-        cast(func.sum(counted.c.errors), BigInteger()).label("error_count"),
-        func.max(counted.c.used_at).label("last_used"),
-        func.min(counted.c.detail).label("least"),
-        func.max(counted.c.detail).label("most"),
-    )
-    return answer.group_by(*group).order_by(counted.c.on_day)
-
-
-def client_counts(rows: Subquery) -> Select[Any]:
-    """on_day, key_id and client_count of ``dated`` rows, in the order of the days."""
-    columns = rows.c
+def client_counts(usage: UsageRows, window: Window) -> Select[Any]:
+    """on_day, key_id and client_count of the rows of a window whose time the database can read."""
+    rows = _dated(usage, window)
+    client = func.nullif(func.nullif(func.trim(rows.c.client), ""), "-")
     return (
-        select(columns.on_day, columns.key_id, func.count(distinct(columns.client)).label("client_count"))
-        .where(columns.problem.is_(None), columns.client.is_not(None))
-        .group_by(columns.on_day, columns.key_id)
-        .order_by(columns.on_day)
+        select(rows.c.on_day, rows.c.key_id, func.count(distinct(client)).label("client_count"))
+        .where(rows.c.on_day != UNKNOWN_DAY, client.is_not(None))
+        .group_by(rows.c.on_day, rows.c.key_id)
+        .order_by(rows.c.on_day)
     )
 
 
 def latest_use(usage: UsageRows) -> Select[Any]:
     """The latest day of usable rows and its latest instant. Events have no day, but the latest instant of all."""
     rows = usage.rows.c
-    usable = and_(rows.problem.is_(None), not_(usage.undated))
+    usable = not_(usage.undated)
     if usage.daily:
-        latest = func.max(rows.used_at)
+        latest = func.max(rows.used_at) if usage.times is not None else null()
         return select(rows.day, latest).where(usable).group_by(rows.day).order_by(rows.day.desc()).limit(1)
-    return select(func.max(rows.day), func.max(rows.used_at)).where(usable)
+    no_day: ColumnElement[Any] = cast(null(), Date())
+    return select(no_day, func.max(rows.used_at)).where(usable)
 
 
 def first_and_last(usage: UsageRows, day: Day) -> Select[Any]:
-    """Per key: first and last day with requests, first and last instant of use, all before the day."""
+    """Per key as it is written: first and last day with requests, first and last instant of use before the day."""
     rows = usage.rows.c
     is_used_before: ColumnElement[bool] = false()
+    used_at: ColumnElement[Any] = null()
     if usage.times is not None:
         is_used_before = and_(usage.times.plausible(rows.used_at), usage.times.before(rows.used_at, day.start))
-    used_at = case((is_used_before, rows.used_at))
-    day_with_requests = case((rows.requests > 0, rows.day))
-    wanted = is_used_before
-    if usage.daily:
-        bound = usage.dialect.day_bound(day.date)
-        # A row of zero requests may state an older last activity.
-        wanted = and_(rows.day < bound, or_(rows.requests > 0, is_used_before))
+        used_at = case((is_used_before, rows.used_at))
+    if not usage.daily:
+        statement = select(rows.key_id, null(), null(), func.min(used_at), func.max(used_at))
+        return statement.where(is_used_before).group_by(rows.key_id)
+    has_requests = _has_requests(usage)
+    day_with_requests = case((has_requests, rows.day))
+    bound = usage.dialect.day_bound(day.date)
+    # A row of zero requests may state an older last activity.
+    wanted = and_(rows.day < bound, or_(has_requests, is_used_before))
     statement = select(
         rows.key_id,
         func.min(day_with_requests),
@@ -346,7 +219,51 @@ def first_and_last(usage: UsageRows, day: Day) -> Select[Any]:
         func.min(used_at),
         func.max(used_at),
     )
-    return statement.where(rows.problem.is_(None), wanted).group_by(rows.key_id)
+    return statement.where(wanted).group_by(rows.key_id)
+
+
+def unread(usage: UsageRows) -> Select[Any]:
+    """key_id, written and request_count of the rows whose timestamp or day the database cannot read, each once."""
+    rows = usage.rows.c
+    names = [name for name in ("key_id", "written", "request_count") if usage.has(name)]
+    return select(*[rows[name] for name in names]).where(usage.undated, rows.written.is_not(None)).distinct()
+
+
+def _has_requests(usage: UsageRows) -> ColumnElement[bool]:
+    """Whether a daily row may have requests: any count but a plain zero."""
+    if not usage.has("request_count"):
+        return literal(True)
+    count = func.trim(usage.rows.c.request_count)
+    return and_(count.is_not(None), count.not_in(["", "0", "0.0"]))
+
+
+def _dated(usage: UsageRows, window: Window) -> Subquery:
+    """The rows of the window with their ``on_day``, and those whose time the database cannot read."""
+    rows = usage.rows.c
+    times = usage.times
+    day = rows.day if usage.daily else _number_in_window(usage.instants, rows.used_at, window)
+    inside = _inside(usage, window)
+    columns: dict[str, ColumnElement[Any]] = {name: rows[name] for name in usage.texts}
+    for name in ("client", "event_id"):
+        if usage.has(name):
+            columns[name] = rows[name]
+    if not usage.daily:
+        columns["used_at"] = rows.used_at
+    # The search for other rows reads the whole table. Where the types guarantee a time, the statement keeps to the
+    # window, and the database can use an index.
+    if not usage.all_dated:
+        undated = usage.undated
+        day = case((undated, _unknown_day(usage)), else_=day)
+        inside = or_(undated, inside)
+        columns["written"] = case((undated, rows.written))
+        if usage.has("client"):
+            columns["unread_client"] = case((undated, rows.client))
+        if times is not None and not usage.daily:
+            # An infinite timestamp is no instant and must not become the last use.
+            columns["used_at"] = case((not_(undated), rows.used_at))
+    labelled = [column.label(name) for name, column in columns.items()]
+    statement = select(*labelled, day.label("on_day")).where(inside)
+    return _with_repeats(statement) if usage.has("event_id") else statement.subquery("dated")
 
 
 def _inside(usage: UsageRows, window: Window) -> ColumnElement[bool]:
@@ -370,41 +287,19 @@ def _number_in_window(times: Times, used_at: ColumnElement[Any], window: Window)
 
 def _unknown_day(usage: UsageRows) -> ColumnElement[Any]:
     if usage.daily:
-        return usage.dialect.day_bound(UNKNOWN_DAY)
-    return literal_column(str(UNKNOWN_DAY_NUMBER), Integer())
+        return usage.dialect.day_bound(UNKNOWN_DATE)
+    return literal_column(str(UNKNOWN_DAY), Integer())
 
 
-def _undated_columns(usage: UsageRows) -> dict[str, ColumnElement[Any]]:
-    """The columns that differ in rows without a usable time, which have no other fault."""
-    rows = usage.rows.c
-    if usage.daily:
-        reason = NO_DAY
-        name = "day"
-    else:
-        reason = NO_TIME
-        name = "timestamp"
-    written = literal(f"{name} ", String()) + func.coalesce(rows.written, "is empty")
-    key = literal(", key ", String()) + func.coalesce(rows.key_id, "unknown")
-    return {
-        # An infinite timestamp is no instant and must not become the last use.
-        "used_at": case((not_(usage.undated), rows.used_at)),
-        "problem": case((usage.undated, literal(reason, String())), else_=rows.problem),
-        "warning": case((usage.undated, cast(null(), String())), else_=rows.warning),
-        "detail": case((usage.undated, written + key), else_=rows.detail),
-    }
-
-
-def _each_event_once(statement: Select[Any]) -> Subquery:
-    """The rows with each event id once: its earliest usable row. Rows without an id are all different events."""
+def _with_repeats(statement: Select[Any]) -> Subquery:
+    """The rows, with 1 in ``repeated`` for every row that repeats an event of the same key; the earliest copy is
+    the event. Rows without an id are all different events."""
     rows = statement.selected_columns
+    event = func.nullif(func.trim(rows.event_id), "")
     # The long order makes the choice the same in every run.
-    order = (
-        case((rows.problem.is_(None), 0), else_=1),
-        rows.used_at,
-        rows.key_id,
-        rows.endpoint,
-        rows.deployment,
-    )
-    copy = func.row_number().over(partition_by=rows.event_id, order_by=order)
-    copies = statement.add_columns(copy.label("copy")).subquery("copies")
-    return select(copies).where(or_(copies.c.event_id.is_(None), copies.c.copy == 1)).subquery("dated")
+    order = [rows[name] for name in ("used_at", "written", "endpoint", "deployment", "status") if name in rows]
+    copy = func.row_number().over(partition_by=[func.trim(rows.key_id), event], order_by=order)
+    copies = statement.add_columns(copy.label("copy"), event.label("event")).subquery("copies")
+    is_repeat = and_(copies.c.event.is_not(None), copies.c.key_id.is_not(None), copies.c.copy > 1)
+    repeated = case((is_repeat, literal_column("1", Integer())), else_=0)
+    return select(copies, repeated.label("repeated")).subquery("dated")

@@ -19,7 +19,7 @@ def test_a_missing_file_makes_the_data_incomplete() -> None:
 def test_unusable_rows_leave_the_data_complete() -> None:
     """The rest of the day is known."""
     (problem,) = assess(panel(COUNTS, faults=(Fault("not a JSON object", 2),)))
-    assert problem.text == "2 rows left out: not a JSON object."
+    assert problem.text == "2 records left out: not a JSON object."
     assert is_complete([problem])
 
 

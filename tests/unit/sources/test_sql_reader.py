@@ -16,6 +16,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from detector.model.errors import SourceError
+from detector.model.usage import Accounting
+from detector.sources.faults import BAD_STATUS
 from detector.sources.sql import reader as reading
 from detector.usage.aggregation import map_of
 from tests.databases import DAY, EVENTS, counted, faults, reader, sqlite
@@ -62,7 +64,7 @@ def test_rows_that_cannot_be_used_are_counted_in_the_database(tmp_path: Path) ->
         ("9999-12-31", "a", "/x", 200, None),
         ("2026-01-02T10:00:00Z", None, "/x", 200, None),
         ("2026-01-02T10:00:00Z", "  ", "/y", 200, None),
-        ("2026-01-02T10:00:00Z", "a", "/x", "-", None),
+        ("2026-01-02T10:00:00Z", "a", "/x", "odd", None),
         ("2026-01-02T10:00:00Z", "a", "/x", "404", None),
     ]
     source = reader(sqlite(tmp_path, EVENTS, rows))
@@ -72,11 +74,11 @@ def test_rows_that_cannot_be_used_are_counted_in_the_database(tmp_path: Path) ->
     assert found == {
         "missing or unreadable timestamp": (3, False),
         "no key id: not attributable to a key": (2, True),
-        "status is not a number, taken as no error": (1, True),
+        BAD_STATUS: (1, True),
     }
     assert [fault.count for fault in source.faults(date(2026, 1, 3))] == [3]
     assert "2026-01-02: /x" in source.faults(DAY)[0].samples
-    assert counted(source) == {"a": (2, 1)}
+    assert counted(source) == {"a": (2, 2)}
 
 
 def test_samples_hold_no_secret(tmp_path: Path) -> None:
@@ -353,7 +355,7 @@ def test_a_daily_activity_that_is_no_time_is_a_fault(tmp_path: Path) -> None:
     assert counted(source) == {"a": (5, 0)}
     (fault,) = source.faults(DAY)
     assert fault.count == 1
-    assert "key_id a request_count 5 error_count 0 last_activity soon" in fault.samples[0]
+    assert "last_activity soon, key a" in fault.samples[0]
 
 
 def test_a_rollup_needs_no_counts(tmp_path: Path) -> None:
@@ -397,12 +399,13 @@ def test_the_watermark_is_that_of_the_latest_day(tmp_path: Path) -> None:
     assert source.watermark() == datetime(2026, 1, 3, tzinfo=UTC)
 
 
-def test_the_earliest_usable_copy_of_an_event_counts(tmp_path: Path) -> None:
-    """A copy without a key is passed over."""
-    copies = [("2026-01-02T09:00:00Z", None), ("2026-01-02T10:00:00Z", "b"), ("2026-01-02T11:00:00Z", "a")]
-    rows = [(at, key, "e1") for at, key in copies]
+def test_an_event_is_counted_once_for_its_key(tmp_path: Path) -> None:
+    """An id removes repeats within one key alone, so that no caller can hide the requests of another."""
+    copies = [("09:00", None), ("10:00", "b"), ("11:00", "a"), ("11:30", " a"), ("12:00", "b")]
+    rows = [(f"2026-01-02T{at}:00Z", key, "e1") for at, key in copies]
     source = reader(sqlite(tmp_path, "timestamp, key_id, event_id", rows))
-    assert counted(source) == {"b": (1, 0)}
+    assert counted(source) == {"a": (1, 0), "b": (1, 0)}
+    assert source.accounting(DAY) == Accounting(counted=2, keyless=1, repeated=2)
 
 
 def test_requests_without_a_deployment_are_in_the_configured_one(tmp_path: Path) -> None:
@@ -413,13 +416,13 @@ def test_requests_without_a_deployment_are_in_the_configured_one(tmp_path: Path)
     assert map_of(frame["deployments"][0]) == {"production": 1, "staging": 1}
 
 
-def test_each_fault_has_two_samples_and_is_counted_once(tmp_path: Path) -> None:
-    """The least and the greatest of what was wrong."""
-    rows = [("2026-01-02T10:00:00Z", None, f"/{letter}", 200, None) for letter in "abc"]
+def test_each_fault_has_three_samples_and_is_counted_once(tmp_path: Path) -> None:
+    """The first three texts in order are shown."""
+    rows = [("2026-01-02T10:00:00Z", None, f"/{letter}", 200, None) for letter in "dcab"]
     source = reader(sqlite(tmp_path, EVENTS, rows))
-    assert faults(source) == {"no key id: not attributable to a key": 3}
+    assert faults(source) == {"no key id: not attributable to a key": 4}
     (fault,) = source.faults(DAY)
-    assert fault.samples == ("2026-01-02: /a", "2026-01-02: /c")
+    assert fault.samples == ("2026-01-02: /a", "2026-01-02: /b", "2026-01-02: /c")
 
 
 def test_a_missing_table_of_another_schema_is_named_in_full(tmp_path: Path) -> None:

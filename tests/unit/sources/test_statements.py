@@ -23,11 +23,12 @@ from detector.sources.sql.statements import (
     client_counts,
     counts,
     daily_rows,
-    dated,
     event_rows,
     first_and_last,
     latest_use,
+    unread,
 )
+from detector.sources.values import ValueRules
 from detector.sources.windows import Window, windows
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -49,7 +50,7 @@ def window() -> Window:
     return window
 
 
-def events(name: str, days: Window | None = None, *, with_ids: bool = False) -> UsageRows:
+def events(name: str, *, with_ids: bool = False) -> UsageRows:
     """Requests in a table of another schema."""
     texts = [Column(column, String(100)) for column in ("api key", "path", "host", "ip", "id")]
     at = Column("ts", INSTANT.get(name, DateTime(timezone=True)))
@@ -62,7 +63,7 @@ def events(name: str, days: Window | None = None, *, with_ids: bool = False) -> 
         "client": table.c.ip,
         "status": table.c.status,
     } | ({"event_id": table.c.id} if with_ids else {})
-    return event_rows(table, columns, None, dialect_named(name), days)
+    return event_rows(table, columns, dialect_named(name), ValueRules(BERLIN))
 
 
 def rollup(name: str) -> UsageRows:
@@ -70,19 +71,19 @@ def rollup(name: str) -> UsageRows:
     texts = [Column(column, String(100)) for column in ("key_id", "endpoint", "deployment")]
     numbers = [Column(column, Integer) for column in ("request_count", "error_count")]
     table = Table("daily", MetaData(), Column("day", Date), *texts, *numbers)
-    return daily_rows(table, dict(table.c.items()), "production", dialect_named(name))
+    return daily_rows(table, dict(table.c.items()), dialect_named(name))
 
 
 def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
     """Every statement that a source runs."""
-    rows = dated(events(name, window()), window())
     return {
-        "requests of a window": counts(rows),
-        "clients of a window": client_counts(rows),
-        "requests that carry ids": counts(dated(events(name, window(), with_ids=True), window())),
+        "requests of a window": counts(events(name), window()),
+        "clients of a window": client_counts(events(name), window()),
+        "requests that carry ids": counts(events(name, with_ids=True), window()),
         "latest request": latest_use(events(name)),
         "use before a day": first_and_last(events(name), Day(date(2026, 3, 29), BERLIN)),
-        "rollup of a window": counts(dated(rollup(name), window())),
+        "times that the database cannot read": unread(events(name)),
+        "rollup of a window": counts(rollup(name), window()),
     }
 
 

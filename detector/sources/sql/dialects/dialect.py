@@ -1,6 +1,7 @@
-"""The behaviour of a typed database. Dialects replace the parts in which their database differs.
+"""The behaviour of a database that follows the SQL standard. Dialects replace the parts in which theirs differs.
 
-The types of a typed database say which columns hold instants, days and counts, so their values are not checked.
+A database counts records by their texts as they stand in its tables. It compares only what its types guarantee or
+what a pattern has checked; ``detector.sources.reading`` reads all other values. So no cast can fail.
 """
 
 from __future__ import annotations
@@ -20,31 +21,37 @@ from sqlalchemy import (
     Date,
     DateTime,
     Engine,
-    Float,
+    Enum,
     Integer,
-    Numeric,
     String,
     and_,
     case,
     cast,
     create_engine,
     false,
-    func,
     literal,
     null,
-    or_,
     text,
 )
 from sqlalchemy.pool import NullPool
 
 from detector.boundary.instants import in_utc
 from detector.model.usage import INSTANT
-from detector.sources.columns import FALSE_TEXTS
-from detector.sources.values import from_micros, to_micros
-from detector.sources.windows import EARLIEST, LARGEST_COUNT, LATEST
+from detector.sources.instants import from_micros, to_micros
+from detector.sources.values import ValueRules
+from detector.sources.windows import EARLIEST, LATEST
 
-HIGHEST_STATUS = 9_999
-"""Fits the smallest integer type. PostgreSQL sorts NaN above every number, and so above this one."""
+_DAY = (
+    r"(19|20|21)[0-9][0-9]-("
+    r"(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+)
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+PLAIN_DAY = f"^{_DAY}$"
+"""A regular expression of texts that are certainly a day. 29 February is not among them."""
+PLAIN_INSTANT = f"^{_DAY}[T ]{_CLOCK}(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?$"
+"""A regular expression of texts that are certainly an instant, which a database with time zones can cast."""
+PLAIN_UTC = f"^{_DAY}[T ]{_CLOCK}Z?$"
+"""The same without an offset."""
 
 
 class Guard(StrEnum):
@@ -63,6 +70,11 @@ class Times:
     write: Callable[[datetime], Any]
     certain: bool
     """Whether the database guarantees that every value is a time, so that no other values are searched."""
+
+    @property
+    def null(self) -> ColumnElement[Any]:
+        """No instant, in the type of the expression."""
+        return cast(null(), self.expression.type)
 
     def before(self, column: ColumnElement[Any], bound: datetime) -> ColumnElement[bool]:
         """Whether the column, which holds the expression, lies before the bound."""
@@ -125,7 +137,7 @@ class Dialect:
         """The guarantees that a session does not give."""
         return tuple(guard for guard in Guard if guard not in {*self.session, *self.without_statement})
 
-    def engine(self, url: URL) -> Engine:
+    def engine(self, url: URL, rules: ValueRules) -> Engine:
         """An engine whose connections can read."""
         return create_engine(url, poolclass=NullPool)
 
@@ -135,84 +147,87 @@ class Dialect:
             connection.execute(text(statement.format(timeout=int(timeout))))
 
     def times(self, column: ColumnElement[Any]) -> Times:
-        """The instants of a column. An instant without a zone is UTC; a number counts from 1970, and its size
-        gives its unit."""
-        certain = not getattr(column, "nullable", True)
-        column = self.instant(column)
+        """The instants of a column; null for every value that the database cannot read without doubt.
+
+        An instant without a zone is UTC; a number counts from 1970, and its size gives its unit.
+        """
+        certain = self.typed and not getattr(column, "nullable", True)
         if isinstance(column.type, DateTime):
-            return Times(column, _aware if self.has_zone(column.type) else _naive, certain)
+            instant = self.instant(column)
+            return Times(instant, _aware if self.has_zone(instant.type) else _naive, certain)
         if isinstance(column.type, Date):
             return Times(cast(column, DateTime()), _naive, certain)
-        if isinstance(column.type, Integer | Numeric | Float):
+        if isinstance(column.type, Integer):
             return Times(_scaled(column), to_micros, certain=False)
-        return Times(cast(column, DateTime(timezone=True)), _aware, certain)
+        return self.times_of_text(self.text(column))
+
+    def times_of_text(self, column: ColumnElement[Any]) -> Times:
+        """The instants of a text; null where the text is not certainly an instant that the database can cast."""
+        plain = self.matches(column, PLAIN_INSTANT)
+        instant = case((plain, cast(column, DateTime(timezone=True))), else_=null())
+        return Times(cast(instant, DateTime(timezone=True)), _aware, certain=False)
+
+    def matches(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+        """Whether a text matches a regular expression; false where the database is not known to have them."""
+        return false()
 
     def instant(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The column in a form that can be compared with an instant."""
+        """A column of instants in a form that can be compared with an instant."""
         return column
 
-    def has_zone(self, kind: DateTime) -> bool:
+    def has_zone(self, kind: Any) -> bool:
         """Whether values of the type carry a time zone."""
         return bool(kind.timezone)
 
-    def has_true_instants(self, columns: Mapping[str, ColumnElement[Any]]) -> bool:
-        """Whether the timestamps have a type of time, so that the database knows the latest of them."""
-        return self.typed and isinstance(columns["timestamp"].type, DateTime)
-
     def day(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The local day that a column states, as a date."""
-        if isinstance(column.type, Date) and not isinstance(column.type, DateTime):
-            return column
-        return cast(func.substr(column, 1, 10) if is_text(column) else column, Date())
+        """The local day that a column states, in the type of ``day_bound``; null where it is not certain."""
+        if self.is_day(column):
+            return cast(column, Date()) if isinstance(column.type, DateTime) else column
+        if isinstance(column.type, DateTime):
+            # The local day of an instant depends on the time zone.
+            return cast(null(), Date())
+        column = self.text(column)
+        return cast(case((self.matches(column, PLAIN_DAY), cast(column, Date())), else_=null()), Date())
+
+    def is_day(self, column: ColumnElement[Any]) -> bool:
+        """Whether every value of a column that is not null is certainly a day."""
+        is_date = isinstance(column.type, Date)
+        return is_date or (isinstance(column.type, DateTime) and not self.has_zone(column.type))
 
     def day_bound(self, bound: date) -> ColumnElement[Any]:
         """A date to compare ``day`` with."""
         return literal(bound, Date())
 
-    def count(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The column as a count; null where the value is no count."""
-        number = column if isinstance(column.type, Integer | Numeric | Float) else cast(column, Numeric())
-        whole: ColumnElement[bool] = number.between(0, literal(LARGEST_COUNT, BigInteger()))
-        if not isinstance(column.type, Integer):
-            whole = and_(whole, number == func.floor(number))
-        return case((whole, cast(number, BigInteger())), else_=null())
-
-    def is_error_status(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether an HTTP status is 400 or above."""
+    def text(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """The column as text, as it stands in the table; null where it has no value."""
         if is_text(column):
-            return or_(column.like("4__"), column.like("5__"))
-        return column.between(400, HIGHEST_STATUS)
-
-    def unreadable_status(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether a status is neither missing nor a number."""
-        # The type of the column says that it holds numbers.
-        return false()
+            return column
+        if isinstance(column.type, DateTime):
+            return cast(self.instant(column), String())
+        return cast(column, String())
 
 
 def is_text(column: ColumnElement[Any]) -> bool:
     """Whether the column holds text."""
-    # ClickHouse's own text types are no subclasses of SQLAlchemy's.
+    # ClickHouse's own text types are no subclasses of SQLAlchemy's. An enumeration is one, but is no text.
+    if isinstance(column.type, Enum):
+        return False
     return isinstance(column.type, String) or type(column.type).__name__ in ("String", "FixedString")
 
 
-def text_of(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column as text without blanks around it; null where it is blank."""
-    return func.nullif(func.trim(column if is_text(column) else cast(column, String())), "")
-
-
-def says_error(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether the text of an ``error`` column means an error."""
-    return func.lower(func.coalesce(text_of(column), "")).not_in(FALSE_TEXTS)
+def is_integer(column: ColumnElement[Any]) -> bool:
+    """Whether the column holds whole numbers."""
+    return isinstance(column.type, Integer)
 
 
 def _scaled(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    number = cast(column, BigInteger()) if isinstance(column.type, Integer) else column
+    """Microseconds since 1970 of whole numbers since 1970."""
+    number = cast(column, BigInteger())
     micros = case(
-        (number < 1e8, null()),
-        (number < 1e11, number * 1_000_000),
-        (number < 1e14, number * 1_000),
-        (number < 1e17, number),
-        (number < 1e20, number / 1_000),
+        (number < 10**8, null()),
+        (number < 10**11, number * 1_000_000),
+        (number < 10**14, number * 1_000),
+        (number < 10**17, number),
         else_=null(),
     )
     return cast(micros, BigInteger())

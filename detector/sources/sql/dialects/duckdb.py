@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Boolean, ColumnElement, Engine, create_engine, func
 from sqlalchemy.pool import NullPool
 
 from detector.sources.sql.dialects.dialect import Dialect, Guard
+from detector.sources.values import ValueRules
 
 
 class DuckDb(Dialect):
@@ -19,6 +20,10 @@ class DuckDb(Dialect):
     session: ClassVar = {Guard.UTC: "SET TimeZone = 'UTC'"}
     without_statement = frozenset({Guard.READ_ONLY})
 
-    def engine(self, url: URL) -> Engine:
+    def engine(self, url: URL, rules: ValueRules) -> Engine:
         """An engine that opens the file for reading."""
         return create_engine(url, poolclass=NullPool, connect_args={"read_only": True})
+
+    def matches(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+        """Whether a text matches a regular expression."""
+        return func.regexp_matches(column, pattern, type_=Boolean())

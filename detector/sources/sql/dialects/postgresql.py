@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, Text, cast, func
+from sqlalchemy.dialects.postgresql import CITEXT
 
 from detector.sources.sql.dialects.dialect import Dialect, Guard
 
@@ -19,3 +22,13 @@ class PostgreSql(Dialect):
         Guard.UTC: "SET LOCAL TIME ZONE 'UTC'",
         Guard.TIMEOUT: "SET LOCAL statement_timeout = '{timeout}s'",
     }
+
+    def matches(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+        """Whether a text matches a regular expression."""
+        return column.regexp_match(pattern)
+
+    def text(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """The column as text; that of a case-insensitive type is in small letters."""
+        if isinstance(column.type, CITEXT):
+            return func.lower(cast(column, Text()))
+        return super().text(column)

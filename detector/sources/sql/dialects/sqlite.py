@@ -5,37 +5,20 @@ Functions in Python parse the values; every connection registers them. Instants 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from typing import Any, ClassVar
 
-from sqlalchemy import (
-    URL,
-    BigInteger,
-    ColumnElement,
-    Engine,
-    Numeric,
-    String,
-    and_,
-    event,
-    literal,
-)
+from sqlalchemy import URL, BigInteger, ColumnElement, Engine, String, Text, cast, event, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from detector.sources.sql.dialects.dialect import Dialect, Guard, Times, text_of
-from detector.sources.values import count_of, day_of, micros_of, number_of, to_micros
+from detector.sources.instants import day_of, micros_of, to_micros
+from detector.sources.sql.dialects.dialect import Dialect, Guard, Times
+from detector.sources.values import ValueRules
 
 _TWO = "[0-9][0-9]"
 PLAIN_SECONDS = f"{_TWO}{_TWO}-{_TWO}-{_TWO}[ T]{_TWO}:{_TWO}:{_TWO}"
 """The commonest format of an instant, as a pattern of SQLite's GLOB."""
-
-_PARSERS: dict[str, Callable[[Any], Any]] = {
-    "detector_micros": micros_of,
-    "detector_day": day_of,
-    "detector_count": count_of,
-    "detector_number": number_of,
-}
 
 
 class SQLite(Dialect):
@@ -49,10 +32,10 @@ class SQLite(Dialect):
     rows_end = "LIMIT -1"
     typed = False
 
-    def engine(self, url: URL) -> Engine:
+    def engine(self, url: URL, rules: ValueRules) -> Engine:
         """An engine whose connections have the functions that parse values."""
-        engine = super().engine(url)
-        _register_parsers(engine)
+        engine = super().engine(url, rules)
+        _register_parsers(engine, rules)
         return engine
 
     def times(self, column: ColumnElement[Any]) -> Times:
@@ -67,17 +50,9 @@ class SQLite(Dialect):
         """ISO text to compare ``day`` with."""
         return literal(bound.isoformat(), String())
 
-    def count(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The column as a count; null where the value is no count."""
-        return Count(column)
-
-    def is_error_status(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether an HTTP status is 400 or above."""
-        return Number(column) >= 400
-
-    def unreadable_status(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether a status is neither missing nor a number."""
-        return and_(text_of(column).is_not(None), Number(column).is_(None))
+    def text(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """The column as text, whatever the value is."""
+        return cast(column, Text())
 
 
 class _Parser(FunctionElement[Any]):
@@ -85,8 +60,6 @@ class _Parser(FunctionElement[Any]):
 
     inherit_cache = True
     name = "parser"
-    native = False
-    """Whether an integer needs no parsing, which saves the call."""
 
 
 class Micros(_Parser):
@@ -116,36 +89,23 @@ class Day(_Parser):
     type = String()
 
 
-class Count(_Parser):
-    """A whole number."""
-
-    inherit_cache = True
-    name = "detector_count"
-    type = BigInteger()
-
-
-class Number(_Parser):
-    """A finite number."""
-
-    inherit_cache = True
-    name = "detector_number"
-    type = Numeric()
-    native = True
-
-
-@compiles(_Parser, "sqlite")
-def _call(element: _Parser, compiler: Any, **options: Any) -> str:
+@compiles(Day, "sqlite")
+def _day(element: Day, compiler: Any, **options: Any) -> str:
     value = compiler.process(element.clauses, **options)
-    call = f"{element.name}({value})"
-    if not element.native:
-        return call
-    return f"CASE typeof({value}) WHEN 'integer' THEN {value} ELSE {call} END"
+    return f"{element.name}({value})"
 
 
-def _register_parsers(engine: Engine) -> None:
+def _register_parsers(engine: Engine, rules: ValueRules) -> None:
     """Give every SQLite connection the functions that parse values."""
+
+    def micros(value: Any) -> int | None:
+        return micros_of(value, rules.date_order)
+
+    def day(value: Any) -> str | None:
+        found = None if value is None else day_of(value, rules.zone, rules.date_order)
+        return None if found is None else found.isoformat()
 
     @event.listens_for(engine, "connect")
     def add_functions(connection: Any, _record: Any) -> None:
-        for name, function in _PARSERS.items():
-            connection.create_function(name, 1, function, deterministic=True)
+        connection.create_function(Micros.name, 1, micros, deterministic=True)
+        connection.create_function(Day.name, 1, day, deterministic=True)
