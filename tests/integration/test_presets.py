@@ -130,6 +130,18 @@ COMBINED = (
     '"http://www.example.com/start.html" "Mozilla/4.08 [en] (Win98; I ;Nav)"'
 )
 WITH_KEY = f'{COMBINED} "sk-web-4711-abcdefgh"'
+WITH_QUERY = WITH_KEY.replace("?size=2", "?api_key=junk")
+DIGEST_KEY = "Digest username=a, realm=b, nonce=c"
+DIGEST = f'{COMBINED} "{DIGEST_KEY}"'
+KONG_KEY = KONG["authenticated_entity"]["id"]
+ENVOY_KEY = ENVOY["x-api-key"]
+TYK_KEY = TYK["tyk-analytics-record"]["api_key"]
+
+
+def cloud(authorization: str, key: str) -> dict[str, Any]:
+    """A request behind Cloudflare with these two headers."""
+    return {**CLOUDFLARE, "RequestHeaders": {"authorization": authorization, "x-api-key": key}}
+
 
 SAMPLES: list[tuple[str, Any, str, str, str | None, datetime]] = [
     (
@@ -344,10 +356,235 @@ def test_the_key_may_stand_in_a_query_parameter(tmp_path: Path, request_line: st
     assert sum(faults(source, date(2000, 10, 10)).values()) == int(key is None)
 
 
+NOTE = "two different keys in one request, the first counts"
+
+URLS: list[tuple[str, Any, str, date]] = [
+    ("aws_api_gateway", AWS, "/path", date(2026, 8, 9)),
+    ("kong", KONG, "/request/uri", date(2024, 9, 19)),
+    ("envoy", ENVOY, "/x-envoy-origin-path", date(2025, 4, 9)),
+    ("cloudflare", CLOUDFLARE, "/ClientRequestURI", date(2017, 9, 29)),
+    ("tyk", TYK, "/tyk-analytics-record/path", date(2022, 11, 16)),
+    ("gravitee", GRAVITEE, "/uri", date(2023, 8, 18)),
+    ("nginx", WITH_KEY, "/path", date(2000, 10, 10)),
+    ("apache", WITH_KEY, "/path", date(2000, 10, 10)),
+]
+"""Every preset: a record, its member with the URL, and its day."""
+
+
+def with_url(preset: str, record: Any, member: str, url: str) -> Any:
+    """The record of a request for another URL, as the vendor writes it."""
+    if isinstance(record, str):
+        quote = r"\x22" if preset == "nginx" else r"\""
+        return record.replace("/apache_pb.gif?size=2", url.replace('"', quote))
+    return changed(record, {member: url})
+
+
+def changed(record: Any, members: dict[str, Any]) -> Any:
+    """The record with some members changed, by their pointers; None removes a member."""
+    copied = json.loads(json.dumps(record))
+    for pointer, value in members.items():
+        *outer, last = pointer.split("/")[1:]
+        inner = copied
+        for name in outer:
+            inner = inner.setdefault(name, {})
+        inner[last] = value
+        if value is None:
+            del inner[last]
+    return copied
+
+
+QUERIES: list[tuple[str, str, str | None, bool]] = [
+    ("encoded name", "/a?api%5Fkey=real-key&x=1", "real-key", False),
+    ("encoded value", "/a?api_key=real%2Dkey", "real-key", False),
+    ("plus is a blank", "/a?api_key=real+key", "real key", False),
+    ("wrong encoding", "/a?api_key=real%zzkey", "real%zzkey", False),
+    ("repeated", "/a?api_key=junk&api_key=real-key", "junk", True),
+    ("repeated and encoded", "/a?api%5fkey=junk&x=1&api_key=real-key", "junk", True),
+    ("the same twice", "/a?api_key=real-key&api_key=real%2Dkey", "real-key", False),
+    ("empty first", "/a?api_key=&api_key=real-key", "real-key", False),
+    ("scheme", "/a?api_key=Bearer%20real-key", "real-key", False),
+    ("a longer name", "/a?my_api_key=junk", None, False),
+    ("no value", "/a?api_key", None, False),
+    ("before the query", "/a&api_key=junk", None, False),
+    ("in the fragment", "/a?x=1#&api_key=junk", None, False),
+]
+
+
+@pytest.mark.parametrize(("preset", "record", "member", "day"), URLS, ids=[row[0] for row in URLS])
+def test_a_query_parameter_is_read_as_servers_read_it(
+    tmp_path: Path, preset: str, record: Any, member: str, day: date
+) -> None:
+    """Names and values are decoded. The first value counts, and another one is told."""
+    for name, url, key, is_noted in QUERIES:
+        folder = tmp_path / name
+        folder.mkdir()
+        line = with_url(preset, record, member, url)
+        source = logged(folder, preset, [line], columns={"key_id": f"{{{member}?api_key}}"})
+        assert list(found(source, day)) == ([ProtectedKeys(SALT).protected(key)] if key else []), name
+        expected = {NOTE: 1} if is_noted else {}
+        if key is None:
+            expected = {"no key id: not attributable to a key": 1}
+        assert faults(source, day) == expected, name
+
+
+@pytest.mark.parametrize(("preset", "record", "member", "day"), URLS, ids=[row[0] for row in URLS])
+def test_a_quote_in_a_url_hides_nothing(tmp_path: Path, preset: str, record: Any, member: str, day: date) -> None:
+    """The endpoint is known, and so is the key in the query."""
+    if preset == "aws_api_gateway":
+        record = changed(record, {"/resourcePath": None})
+    line = with_url(preset, record, member, '/say/"hello"?q="x"&api_key=real-key')
+    source = logged(tmp_path, preset, [line], columns={"key_id": f"{{{member}?api_key}}"})
+    ((_, frame),) = source.usage(day, day)
+    quote = {"nginx": r"\x22", "apache": r"\""}.get(preset, '"')
+    assert frame["key_id"].tolist() == [ProtectedKeys(SALT).protected("real-key")]
+    assert map_of(frame["endpoint_distribution"][0]) == {f"GET /say/{quote}hello{quote}": 1}
+    assert source.faults(day) == ()
+
+
+SENT: list[tuple[str, str, Any, str | None, str, bool]] = [
+    # preset, case, record, configured key, key that counts, whether another key is told
+    ("aws_api_gateway", "a sent key", {**AWS, "apiKey": "junk"}, None, "a1b2c3d4e5", False),
+    ("kong", "sent keys", changed(KONG, {"/request/headers/authorization": "Bearer junk"}), None, KONG_KEY, False),
+    (
+        "kong",
+        "a verified key before a sent one",
+        KONG,
+        "{/authenticated_entity/id|/request/headers/apikey}",
+        KONG_KEY,
+        False,
+    ),
+    (
+        "kong",
+        "a sent key where none is verified",
+        changed(KONG, {"/authenticated_entity": None}),
+        "{/authenticated_entity/id|/request/headers/apikey}",
+        "sk-kong-4711-abcdefgh",
+        False,
+    ),
+    (
+        "kong",
+        "a header twice",
+        changed(KONG, {"/request/headers/apikey": ["junk", "real-key"]}),
+        "{/request/headers/apikey}",
+        "junk",
+        True,
+    ),
+    ("envoy", "two members", changed(ENVOY, {"/api_key": "other-key"}), None, "other-key", True),
+    ("envoy", "the same in both", changed(ENVOY, {"/api_key": "sk-envoy-4711-abcdefgh"}), None, ENVOY_KEY, False),
+    ("cloudflare", "two headers", cloud("Bearer real-key", "junk"), None, "real-key", True),
+    ("cloudflare", "the same in both", cloud("Bearer real-key", "real-key"), None, "real-key", False),
+    ("cloudflare", "one header", cloud("", "real-key"), None, "real-key", False),
+    (
+        "cloudflare",
+        "one is configured",
+        cloud("Bearer junk", "real-key"),
+        "{/RequestHeaders/x-api-key}",
+        "real-key",
+        False,
+    ),
+    ("cloudflare", "a header twice", cloud("", "junk, real-key"), None, "junk", True),
+    ("tyk", "a sent key", changed(TYK, {"/tyk-analytics-record/raw_request": "junk"}), None, TYK_KEY, False),
+    ("gravitee", "a security token", GRAVITEE_LEGACY, None, GRAVITEE_LEGACY["subscription"], False),
+    ("nginx", "a header twice", f'{COMBINED} "junk, real-key"', None, "junk", True),
+    ("nginx", "the same twice", f'{COMBINED} "real-key, Bearer real-key"', None, "real-key", False),
+    ("nginx", "header and query", WITH_QUERY, "{/key|/path?api_key}", "sk-web-4711-abcdefgh", True),
+    ("apache", "a header twice", f'{COMBINED} "junk, real-key"', None, "junk", True),
+    ("apache", "parameters of a scheme", DIGEST, None, DIGEST_KEY, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("preset", "record", "template", "key", "is_noted"),
+    [(preset, *rest) for preset, _, *rest in SENT],
+    ids=[f"{row[0]}: {row[1]}" for row in SENT],
+)
+def test_a_caller_cannot_choose_in_silence_who_is_counted(
+    tmp_path: Path, preset: str, record: Any, template: str | None, key: str, is_noted: bool
+) -> None:
+    """What the gateway verified counts alone. Of keys that are only sent the first counts, with a note."""
+    day = {row[0]: row[3] for row in URLS}[preset]
+    if record is GRAVITEE_LEGACY:
+        day = date(2023, 8, 18)
+    source = logged(tmp_path, preset, [record], columns={"key_id": template} if template else {})
+    expected = ProtectedKeys(SALT).protected(key) if template else key_id(preset, key)
+    assert {key: requests for key, (requests, _) in found(source, day).items()} == {expected: 1}
+    assert faults(source, day) == ({NOTE: 1} if is_noted else {})
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("Bearer real-key", "real-key"),
+        ("bearer   real-key", "real-key"),
+        ("BEARER real-key ", "real-key"),
+        ("ApiKey real-key", "real-key"),
+        ("Token real-key", "real-key"),
+        ("Bearer Bearer real-key", "real-key"),
+        ("tokens-are-no-scheme", "tokens-are-no-scheme"),
+        ("bearer", None),
+        ("Bearer ", None),
+        ("-", None),
+        ("basic  dXNlcjpzZWNyZXQ=", "Basic dXNlcjpzZWNyZXQ="),
+        ("Basic dXNlcjpzZWNyZXQ=", "Basic dXNlcjpzZWNyZXQ="),
+    ],
+)
+def test_an_authorization_scheme_is_no_part_of_a_key(tmp_path: Path, header: str, key: str | None) -> None:
+    """In any case, behind any blanks. User and password of basic credentials are one key."""
+    source = logged(tmp_path, "cloudflare", [cloud(header, "")])
+    assert list(found(source, date(2017, 9, 29))) == ([ProtectedKeys(SALT).protected(key)] if key else [])
+
+
+def test_the_id_of_basic_credentials_shows_nothing_of_the_password(tmp_path: Path) -> None:
+    """The last characters of a key show its owner which one it is, but these would be those of a password."""
+    (key,) = found(logged(tmp_path, "cloudflare", [cloud("Basic dXNlcjpzZWNyZXQ=", "")]), date(2017, 9, 29))
+    assert len(key) == len("key_0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "endpoint"),
+    [
+        ("GET /a HTTP/1.1", "GET /a"),
+        ("GET /a", "GET /a"),
+        ("GET  /a  HTTP/1.1", "GET /a"),
+        ("GET /a b HTTP/1.1", "GET /a b"),
+        ("GET", "GET"),
+        ("M-SEARCH * HTTP/1.1", "M-SEARCH *"),
+        ("CONNECT example.com:443 HTTP/1.1", "CONNECT example.com:443"),
+        ("GET http://evil.example/a?x=1 HTTP/1.1", "GET /a"),
+        (r"GET /a\x01\xff HTTP/1.1", r"GET /a\x01\xff"),
+        (r"GET /a\"b\" HTTP/1.1", r"GET /a\"b\""),
+        (r"GET /\" 200 5 \"x\" \"y\" \"junk\" HTTP/1.1", r"GET /\" {id} {id} \"x\" \"y\" \"junk\""),
+        ('GET /a"b HTTP/1.1', 'GET /a"b'),
+        (r"\x16\x03\x01\x02", None),
+        ("-", None),
+        ("", None),
+    ],
+)
+def test_a_line_counts_whatever_its_request_looks_like(
+    tmp_path: Path, request_line: str, endpoint: str | None
+) -> None:
+    """Key and time are known. What can be known of the endpoint is."""
+    line = WITH_KEY.replace("GET /apache_pb.gif?size=2 HTTP/1.0", request_line)
+    source = logged(tmp_path, "apache", [line])
+    ((_, frame),) = source.usage(date(2000, 10, 10), date(2000, 10, 10))
+    assert frame["key_id"].tolist() == [key_id("apache", "sk-web-4711-abcdefgh")]
+    assert map_of(frame["endpoint_distribution"][0]) == {endpoint or "(unknown)": 1}
+    assert source.faults(date(2000, 10, 10)) == ()
+
+
 def test_the_key_field_is_the_last_of_the_line(tmp_path: Path) -> None:
     """Many sites log the forwarded addresses before the key, and an escaped quote does not end a value."""
     line = COMBINED.replace("Nav", r"N\"av") + ' "10.0.0.1, 10.0.0.2" rt=0.003 "Bearer sk-1"'
     assert list(found(logged(tmp_path, "apache", [line]), date(2000, 10, 10))) == [key_id("apache", "sk-1")]
+
+
+@pytest.mark.parametrize("agent", ['curl "quoted" x', 'x" "junk', '"', r"x\" \"junk", "x [y] \x01"])
+def test_the_key_is_the_last_quoted_value_also_where_a_log_escapes_nothing(tmp_path: Path, agent: str) -> None:
+    """A caller who sends quotes neither hides a request nor chooses another key."""
+    line = WITH_KEY.replace("Mozilla/4.08 [en] (Win98; I ;Nav)", agent)
+    source = logged(tmp_path, "nginx", [line])
+    assert found(source, date(2000, 10, 10)) == {key_id("nginx", "sk-web-4711-abcdefgh"): (1, 0)}
+    assert faults(source, date(2000, 10, 10)) == {}
 
 
 def test_a_line_cut_within_its_key_is_a_fault(tmp_path: Path) -> None:

@@ -71,8 +71,6 @@ MACROS = (
     # Whether a text is a count above zero.
     """CREATE MACRO has_requests(value) AS
         coalesce(CASE WHEN value SIMILAR TO '[0-9]{1,12}' THEN value::BIGINT ELSE read_count(value) END, 0) > 0""",
-    # A query parameter, decoded; the text itself where its percent encoding is wrong.
-    "CREATE MACRO decoded(value) AS coalesce(TRY(url_decode(value)), value)",
 )
 """The SQL functions that the statements of this module need."""
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, ClassVar
 
 import duckdb
@@ -34,7 +34,49 @@ _PLACEHOLDER = re.compile(r"(\{[^}]*\})")
 _ALTERNATIVES = re.compile(r"\{/[^|{}?]+(\?[^|{}?]+)?(\|/[^|{}?]+(\?[^|{}?]+)?)*\}")
 _UUID = "-".join(f"[0-9a-fA-F]{{{length}}}" for length in (8, 4, 4, 4, 12))
 _IDENTIFIERS = rf"/(?:\d+|{_UUID})(/|$)"
-_AUTHORIZATION_SCHEME = r"^(?i:bearer|apikey|token)\s+"
+_ABSOLUTE = r"^(\S+ )?[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
+
+TWO_KEYS = "two different keys in one request, the first counts"
+_NOTE = "note"
+"""The column of what there is to tell of a request that counts, or null."""
+
+_SCHEMES = r"^((?i:bearer|apikey|token)(\s+|$))+"
+_BASIC = r"^(?i:basic)\s+"
+_LISTED_KEYS = r"([A-Za-z]+\s+)?[^\s,=\"]+=*(, ([A-Za-z]+\s+)?[^\s,=\"]+=*)+"
+"""Keys that a server joined, because a request has the same header several times. Parameters of a scheme such as
+``Digest username="a", realm="b"`` are no keys."""
+
+MACROS = (
+    # Percent encoding as servers read it; the text itself where the encoding is wrong.
+    "CREATE OR REPLACE MACRO unescaped(value) AS coalesce(TRY(url_decode(replace(value, '+', ' '))), value)",
+    # All values of a query parameter, in order. ``pattern`` finds them where nothing is encoded, which is fast.
+    """CREATE OR REPLACE MACRO query_values(url, parameter, pattern) AS CASE
+        WHEN NOT contains(url, '?') THEN []
+        WHEN contains(url, '%') OR contains(url, '+') THEN
+            [unescaped(substr(part, strpos(part, '=') + 1))
+             FOR part IN string_split(split_part(substr(url, strpos(url, '?') + 1), '#', 1), '&')
+             IF contains(part, '=') AND unescaped(split_part(part, '=', 1)) = parameter]
+        ELSE regexp_extract_all('&' || split_part(substr(url, strpos(url, '?') + 1), '#', 1), pattern, 1) END""",
+    # All values of a header. Loggers write several values as an array, or joined with commas.
+    f"""CREATE OR REPLACE MACRO header_values(value) AS CASE
+        WHEN value IS NULL THEN []
+        WHEN starts_with(value, '["') AND json_valid(value) THEN json_extract_string(value, '$[*]')
+        WHEN contains(value, ', ') AND regexp_full_match(value, {literal(_LISTED_KEYS)})
+            THEN string_split(value, ', ')
+        ELSE [value] END""",
+    # A key without its authorization scheme. Basic credentials stay together, because who verifies them says
+    # which part is the key; their scheme marks that their end is the end of a password.
+    f"""CREATE OR REPLACE MACRO key_in(value) AS trim(CASE lower(left(ltrim(value), 5))
+        WHEN 'basic' THEN regexp_replace(ltrim(value), {literal(_BASIC)}, 'Basic ')
+        WHEN 'beare' THEN regexp_replace(ltrim(value), {literal(_SCHEMES)}, '')
+        WHEN 'token' THEN regexp_replace(ltrim(value), {literal(_SCHEMES)}, '')
+        WHEN 'apike' THEN regexp_replace(ltrim(value), {literal(_SCHEMES)}, '')
+        ELSE value END)""",
+    # The keys in some values. DuckDB computes an argument of ``nullif`` twice, so it is not used here.
+    """CREATE OR REPLACE MACRO keys_in(found) AS
+        list_filter([key_in(value) FOR value IN found], lambda value: value NOT IN ('', '-'))""",
+)
+"""The functions that the relations of this module need."""
 
 
 def preset_table(preset: Preset, files: tuple[str, ...]) -> Table:
@@ -78,7 +120,7 @@ class JsonRecords:
     @property
     def columns(self) -> Mapping[str, str]:
         """The columns of the preset, by our own names."""
-        return dict.fromkeys(self.preset.columns, "VARCHAR")
+        return _columns(self.preset)
 
     def relation(self, wanted: Mapping[str, str]) -> str:
         """The values of every line."""
@@ -94,7 +136,8 @@ class JsonRecords:
                   FROM {objects(self.files)})"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Nothing to register: the relation names the files."""
+        """Register the functions of the relation."""
+        _register_functions(connection)
 
 
 @dataclass(frozen=True)
@@ -108,7 +151,7 @@ class TextRecords:
     @property
     def columns(self) -> Mapping[str, str]:
         """The columns of the preset, by our own names."""
-        return dict.fromkeys(self.preset.columns, "VARCHAR")
+        return _columns(self.preset)
 
     def relation(self, wanted: Mapping[str, str]) -> str:
         """The values of every line."""
@@ -125,7 +168,8 @@ class TextRecords:
                         FROM {text_lines(self.files, skip=0)}))"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Nothing to register: the relation names the files."""
+        """Register the functions of the relation."""
+        _register_functions(connection)
 
 
 @dataclass(frozen=True)
@@ -145,16 +189,17 @@ class DocumentTable:
     def relation(self, wanted: Mapping[str, str]) -> str:
         """One row for each record, and one for each part of a file that holds no record."""
         members = {path: f"member_{number}" for number, path in enumerate(self._pointers)}
-        description = _template_sql(self.preset.description, members.__getitem__)
+        description = _template_sql(self.preset.description, lambda text: _first_value(text, members.__getitem__))
         return f"""
             SELECT file, broken, CASE WHEN broken IS NULL THEN {description} ELSE found END AS raw_text
                    {_values(self.preset, wanted, members.__getitem__)}
             FROM records"""
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Register the records as a stream of batches of bounded size."""
+        """Register the functions of the relation, and the records as a stream of batches of bounded size."""
         names = ["file", "broken", "found", *(f"member_{number}" for number in range(len(self._pointers)))]
         schema = pa.schema([(name, pa.string()) for name in names])
+        _register_functions(connection)
         connection.register("records", pa.RecordBatchReader.from_batches(schema, self._batches(schema)))
 
     @property
@@ -224,38 +269,64 @@ def _groups(preset: Preset) -> Sequence[str]:
     return list(re.compile(preset.line or "").groupindex)
 
 
+def _columns(preset: Preset) -> dict[str, str]:
+    """The columns of the preset, by our own names, and the note."""
+    columns = dict.fromkeys(preset.columns, "VARCHAR")
+    if preset.clear_keys:
+        columns[_NOTE] = "VARCHAR"
+    return columns
+
+
+def _register_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    for macro in MACROS:
+        connection.execute(macro)
+
+
 def _paths(preset: Preset, columns: Iterable[str]) -> dict[str, None]:
     """The JSON pointers in the templates of these columns of the preset, each once."""
     paths: dict[str, None] = {}
     for name in columns:
-        for placeholder in _PLACEHOLDER.findall(preset.columns[name]):
-            for alternative in placeholder[1:-1].split("|"):
-                paths[alternative.partition("?")[0]] = None
+        template = preset.columns["key_id" if name == _NOTE else name]
+        for placeholder in _PLACEHOLDER.findall(template):
+            for path, _ in _alternatives(placeholder):
+                paths[path] = None
     return paths
 
 
 def _values(preset: Preset, wanted: Mapping[str, str], member: Callable[[str], str]) -> str:
-    """The SQL of the wanted columns. An endpoint has no query string, a key no authorization scheme."""
-    values = {name: _template_sql(preset.columns[theirs], member) for name, theirs in wanted.items()}
+    """The SQL of the wanted columns. An endpoint has no host and no query, a key no authorization scheme."""
+    values = {}
+    for name, theirs in wanted.items():
+        if name == _NOTE:
+            values[name] = _note(preset, member)
+        elif name == "key_id" and preset.clear_keys:
+            values[name] = _template_sql(preset.columns[theirs], lambda text: _key(preset, text, member))
+        else:
+            values[name] = _template_sql(preset.columns[theirs], lambda text: _first_value(text, member))
     if "endpoint" in values:
-        path = f"split_part(split_part({values['endpoint']}, '?', 1), '#', 1)"
-        # The aggregation folds all ids in paths. The commonest ones are folded here already: otherwise DuckDB
-        # would count each id as an endpoint of its own. Two rounds, since neighbouring ids share a slash.
-        for _ in range(2):
-            path = rf"regexp_replace({path}, {literal(_IDENTIFIERS)}, '/{{id}}\1', 'g')"
-        values["endpoint"] = path
-    if "key_id" in values:
-        values["key_id"] = f"regexp_replace({values['key_id']}, {literal(_AUTHORIZATION_SCHEME)}, '')"
+        values["endpoint"] = _path_of(values["endpoint"])
     return "".join(f", {value} AS {name}" for name, value in values.items())
 
 
-def _template_sql(template: str, member: Callable[[str], str]) -> str:
-    """The SQL of a template's value; ``member`` gives the SQL of the text at a JSON pointer.
+def _path_of(endpoint: str) -> str:
+    """The SQL of an endpoint without scheme, host and query string, and with the commonest ids folded."""
+    path = f"split_part(split_part({endpoint}, '?', 1), '#', 1)"
+    # A request to a proxy names the whole URL.
+    path = rf"regexp_replace({path}, {literal(_ABSOLUTE)}, '\1')"
+    # The aggregation folds all ids in paths. The commonest ones are folded here already: otherwise DuckDB would
+    # count each id as an endpoint of its own. Two rounds, since neighbouring ids share a slash.
+    for _ in range(2):
+        path = rf"regexp_replace({path}, {literal(_IDENTIFIERS)}, '/{{id}}\1', 'g')"
+    return path
+
+
+def _template_sql(template: str, value_of: Callable[[str], str]) -> str:
+    """The SQL of a template's value; ``value_of`` gives the SQL of the value of a placeholder.
 
     A value is null where all its placeholders are missing; a single missing placeholder becomes ``?``.
     """
     pieces = [piece for piece in _PLACEHOLDER.split(template) if piece]
-    placeholders = {piece: _first_alternative(piece, member) for piece in pieces if piece.startswith("{")}
+    placeholders = {piece: value_of(piece) for piece in pieces if piece.startswith("{")}
     if len(pieces) == 1:
         return placeholders[template]
     parts = []
@@ -268,17 +339,77 @@ def _template_sql(template: str, member: Callable[[str], str]) -> str:
     return f"CASE WHEN coalesce({', '.join(placeholders.values())}) IS NOT NULL THEN {joined} END"
 
 
-def _first_alternative(placeholder: str, member: Callable[[str], str]) -> str:
+def _alternatives(placeholder: str) -> list[tuple[str, str]]:
+    """The alternatives in ``{...}``: the pointer to a member, and the query parameter in it or nothing."""
+    found = []
+    for alternative in placeholder[1:-1].split("|"):
+        path, _, parameter = alternative.partition("?")
+        found.append((path, parameter))
+    return found
+
+
+def _first_value(placeholder: str, member: Callable[[str], str]) -> str:
     """The SQL of the first alternative in ``{...}`` that has a value."""
-    values = [_alternative(alternative, member) for alternative in placeholder[1:-1].split("|")]
+    values = []
+    for path, parameter in _alternatives(placeholder):
+        text = f"{_query_values(member(path), parameter)}[1]" if parameter else member(path)
+        # Most logs write a dash for a missing value.
+        values.append(f"nullif(nullif({text}, ''), '-')")
     return f"coalesce({', '.join(values)})"
 
 
-def _alternative(alternative: str, member: Callable[[str], str]) -> str:
-    path, question_mark, parameter = alternative.partition("?")
-    text = member(path)
-    if question_mark:
-        pattern = rf"[?&]{re.escape(parameter)}=([^&#\s]*)"
-        text = f"decoded(regexp_extract({text}, {literal(pattern)}, 1))"
-    # Most logs write a dash for a missing value.
-    return f"nullif(nullif({text}, ''), '-')"
+def _query_values(url: str, parameter: str) -> str:
+    pattern = f"&{re.escape(parameter)}=([^&]*)"
+    return f"query_values({url}, {literal(parameter)}, {literal(pattern)})"
+
+
+def _key(preset: Preset, placeholder: str, member: Callable[[str], str]) -> str:
+    """The SQL of the key in ``{...}``: what the gateway verified, or else the first of the keys that were sent."""
+    verified, sent = _verified_and_sent(preset, placeholder)
+    values = [_first_value(verified, member)] if verified else []
+    for keys in _sent_keys(sent, member) if sent else []:
+        values.append(f"{keys}[1]")
+    return f"coalesce({', '.join(values)})"
+
+
+def _note(preset: Preset, member: Callable[[str], str]) -> str:
+    """The SQL of the note: a request with several keys that differ, none of them verified, has one.
+
+    A caller could otherwise choose in silence who is counted.
+    """
+    conditions = ["false"]
+    for placeholder in _PLACEHOLDER.findall(preset.columns["key_id"]):
+        verified, sent = _verified_and_sent(preset, placeholder)
+        if not sent:
+            continue
+        differ = f"len(list_distinct(flatten([{', '.join(_sent_keys(sent, member))}]))) > 1"
+        conditions.append(f"({_first_value(verified, member)} IS NULL AND {differ})" if verified else differ)
+    return f"CASE WHEN {' OR '.join(conditions)} THEN {literal(TWO_KEYS)} END"
+
+
+def _verified_and_sent(preset: Preset, placeholder: str) -> tuple[str, str]:
+    """Two placeholders: of the first alternatives, as far as the gateway verified them, and of the others.
+
+    Each may be empty.
+    """
+    alternatives = placeholder[1:-1].split("|")
+    verified = list(takewhile(lambda alternative: _is_verified(preset, alternative), alternatives))
+    sent = alternatives[len(verified) :]
+    return _placeholder_of(verified), _placeholder_of(sent)
+
+
+def _placeholder_of(alternatives: Sequence[str]) -> str:
+    return f"{{{'|'.join(alternatives)}}}" if alternatives else ""
+
+
+def _is_verified(preset: Preset, alternative: str) -> bool:
+    return any(alternative == path or alternative.startswith(f"{path}/") for path in preset.verified)
+
+
+def _sent_keys(placeholder: str, member: Callable[[str], str]) -> list[str]:
+    """The SQL of the list of the keys at each alternative in ``{...}``."""
+    lists = []
+    for path, parameter in _alternatives(placeholder):
+        values = _query_values(member(path), parameter) if parameter else f"header_values({member(path)})"
+        lists.append(f"keys_in({values})")
+    return lists

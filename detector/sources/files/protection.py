@@ -34,6 +34,9 @@ DIGITS = 16
 LAST_SHOWN = ((12, 4), (8, 2), (0, 0))
 """(length of the key, number of its last characters that its id shows), longest first: at most a third."""
 
+BASIC = "Basic "
+"""The beginning of credentials of basic authentication: user and password, which are one key."""
+
 SHORTEST_HIDDEN = 8
 """Shorter keys are not removed from endpoints and deployments: short words occur there anyway."""
 
@@ -148,6 +151,9 @@ class ProtectedKeys:
         """The id of a key in clear."""
         digits = hmac.digest(self._salt.encode(), key.encode(), "sha256").hex()[:DIGITS]
         shown = next(last for length, last in LAST_SHOWN if len(key) >= length)
+        if key.startswith(BASIC):
+            # The end of basic credentials is the end of a password.
+            shown = 0
         if shown == 0:
             return f"key_{digits}"
         return f"key_{digits}_{key[-shown:]}"

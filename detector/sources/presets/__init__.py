@@ -52,6 +52,9 @@ class Preset:
     other text is literal. A column is missing where all its placeholders are missing. A dash is a missing value,
     because most logs write one.
 
+    ``verified`` are members that hold what the gateway verified or made itself; other members may hold what a
+    caller chose to send. A key that is not verified counts with a note where the request has another one.
+
     ``secret`` is true for a log that holds keys in clear. ``clear_keys`` is false for a log that never holds one,
     in no member; then a configured template for the key needs no protection either. ``description`` is the
     template of the sample that a report shows of a record that cannot be used. Only texts that look like secrets
@@ -61,6 +64,7 @@ class Preset:
     columns: Mapping[str, str]
     line: str | None = None
     documents: Documents | None = None
+    verified: tuple[str, ...] = ()
     secret: bool = False
     clear_keys: bool = True
     description: str = ""

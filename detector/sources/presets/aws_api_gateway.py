@@ -9,6 +9,7 @@ Variables: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gate
 from detector.sources.presets import Preset
 
 AWS_API_GATEWAY = Preset(
+    verified=("/apiKeyId",),
     columns={
         "timestamp": "{/requestTimeEpoch|/requestTime}",
         "key_id": "{/apiKeyId}",

@@ -7,6 +7,7 @@ Format: https://documentation.gravitee.io/apim/gravitee-gateway/reporters/format
 from detector.sources.presets import Preset
 
 GRAVITEE = Preset(
+    verified=("/subscriptionId", "/subscription", "/applicationId", "/application"),
     columns={
         "timestamp": "{/timestamp}",
         # The second names in this preset are those of the older engine.
@@ -15,6 +16,7 @@ GRAVITEE = Preset(
         "status": "{/status}",
         "deployment": "{/host}",
         "client": "{/remoteAddress}",
+        # The gateway itself makes this id. Callers can choose the transaction's id.
         "event_id": "{/requestId}",
     },
 )

@@ -7,6 +7,7 @@ Format: https://docs.konghq.com/hub/kong-inc/file-log/
 from detector.sources.presets import Preset
 
 KONG = Preset(
+    verified=("/authenticated_entity", "/consumer"),
     columns={
         "timestamp": "{/started_at}",
         "key_id": "{/authenticated_entity/id|/consumer/id}",

@@ -8,6 +8,7 @@ Names in JSON: https://github.com/TykTechnologies/tyk-pump/blob/master/analytics
 from detector.sources.presets import Preset
 
 TYK = Preset(
+    verified=("/tyk-analytics-record/api_key", "/tyk-analytics-record/oauth_id", "/tyk-analytics-record/alias"),
     columns={
         "timestamp": "{/tyk-analytics-record/timestamp}",
         "key_id": "{/tyk-analytics-record/api_key}",
