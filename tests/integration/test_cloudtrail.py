@@ -150,15 +150,19 @@ def test_a_foreign_file_among_the_deliveries_is_one_fault_that_says_what_it_hold
         "1_CloudTrail-Insight_eu-west-1_20260102T1000Z_Ab12.json",
     ],
 )
-def test_digests_and_insights_are_known_by_their_names(tmp_path: Path, name: str) -> None:
+def test_digests_and_insights_are_known_by_their_names(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A glob over all of a bucket takes them too. They are not even opened."""
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("never read")
     deliver(tmp_path, "z.json.gz", event("1"))
     source = FilesReader(FilesSource(usage=f"{tmp_path}/**/*.json*", preset="cloudtrail"), ZoneInfo("UTC"))
-    ((_, frame),) = source.usage(DAY, DAY)
+    with caplog.at_level("INFO"):
+        ((_, frame),) = source.usage(DAY, DAY)
     assert frame["request_count"].tolist() == [1]
     assert source.faults(DAY) == ()
+    assert caplog.messages == ["1 file and 0 items passed over: known to hold no request"]
 
 
 def lines(*events: dict[str, Any]) -> str:

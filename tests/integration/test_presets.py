@@ -511,6 +511,34 @@ def test_a_caller_cannot_choose_in_silence_who_is_counted(
     assert faults(source, day) == ({NOTE: 1} if is_noted else {})
 
 
+def test_an_address_in_the_place_of_a_subscription_is_no_key(tmp_path: Path) -> None:
+    """Gravitee writes it for plans without keys, and a caller may choose it."""
+    keyless = {**GRAVITEE, "subscriptionId": "10.9.8.7", "remoteAddress": "10.9.8.7", "requestId": "2"}
+    source = logged(tmp_path, "gravitee", [GRAVITEE, keyless])
+    assert list(found(source, date(2023, 8, 18))) == [GRAVITEE["subscriptionId"]]
+    assert faults(source, date(2023, 8, 18)) == {"no key id: not attributable to a key": 1}
+
+
+HOSTS: list[tuple[str, Any, str, date]] = [
+    ("aws_api_gateway", AWS, "/stage", date(2026, 8, 9)),
+    ("envoy", ENVOY, "/:authority", date(2025, 4, 9)),
+    ("cloudflare", CLOUDFLARE, "/ClientRequestHost", date(2017, 9, 29)),
+    ("tyk", TYK, "/tyk-analytics-record/host", date(2022, 11, 16)),
+    ("gravitee", GRAVITEE, "/host", date(2023, 8, 18)),
+]
+
+
+@pytest.mark.parametrize(("preset", "record", "member", "day"), HOSTS, ids=[row[0] for row in HOSTS])
+@pytest.mark.parametrize("host", ["API.Example.COM", "api.example.com:443", "api.example.com.", "api.example.com"])
+def test_a_host_is_one_deployment_however_a_caller_writes_it(
+    tmp_path: Path, preset: str, record: Any, member: str, day: date, host: str
+) -> None:
+    """Otherwise a caller could leave the deployment that a rule is about."""
+    source = logged(tmp_path, preset, [changed(record, {member: host})])
+    ((_, frame),) = source.usage(day, day)
+    assert map_of(frame["deployments"][0]) == {"api.example.com": 1}
+
+
 @pytest.mark.parametrize(
     ("header", "key"),
     [

@@ -8,6 +8,7 @@ they lie.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +18,15 @@ from typing import Any, ClassVar
 import duckdb
 import pyarrow as pa
 
+from detector.boundary.words import counted
 from detector.model.errors import SourceError
 from detector.model.usage import WHOLE_FILE
 from detector.sources.files.compression import open_decompressed
 from detector.sources.files.formats import NOT_JSON, Table, identifier, literal, objects, text_lines
 from detector.sources.files.json_items import Damage, items
 from detector.sources.presets import Documents, Preset, UnknownItemError
+
+_LOG = logging.getLogger(__name__)
 
 NOT_DOCUMENT = f"{WHOLE_FILE}is not valid JSON"
 NO_RECORDS = f"{WHOLE_FILE}has no records of the preset"
@@ -215,8 +219,11 @@ class DocumentTable:
     def _rows(self) -> Iterator[tuple[str | None, ...]]:
         steps = [_steps(path) for path in self._pointers]
         no_members = (None,) * len(steps)
+        passed_files = 0
+        passed_items = 0
         for file in self.files:
             if any(part in file for part in self.documents.passed_over):
+                passed_files += 1
                 continue
             unknown = None
             with open_decompressed(file) as stream:
@@ -230,10 +237,15 @@ class DocumentTable:
                         # A foreign file is one fault, whatever the number of items in it.
                         unknown = unknown or _described(item)
                         continue
-                    if record is not None:
-                        yield file, None, None, *(_member(record, names) for names in steps)
+                    if record is None:
+                        passed_items += 1
+                        continue
+                    yield file, None, None, *(_member(record, names) for names in steps)
             if unknown:
                 yield file, NO_RECORDS, unknown, *no_members
+        if passed_files or passed_items:
+            passed = f"{counted(passed_files, 'file')} and {counted(passed_items, 'item')}"
+            _LOG.info("%s passed over: known to hold no request", passed)
 
 
 def _described(item: Any) -> str:
@@ -269,6 +281,14 @@ def _groups(preset: Preset) -> Sequence[str]:
     return list(re.compile(preset.line or "").groupindex)
 
 
+def _key_template(preset: Preset, template: str, member: Callable[[str], str]) -> str:
+    """The SQL of the key; null where it is what the log writes for requests without a key."""
+    key = _template_sql(template, lambda placeholder: _key(preset, placeholder, member))
+    for path in preset.no_key:
+        key = f"nullif({key}, {member(path)})"
+    return key
+
+
 def _columns(preset: Preset) -> dict[str, str]:
     """The columns of the preset, by our own names, and the note."""
     columns = dict.fromkeys(preset.columns, "VARCHAR")
@@ -284,7 +304,7 @@ def _register_functions(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _paths(preset: Preset, columns: Iterable[str]) -> dict[str, None]:
     """The JSON pointers in the templates of these columns of the preset, each once."""
-    paths: dict[str, None] = {}
+    paths = dict.fromkeys(preset.no_key if "key_id" in columns else ())
     for name in columns:
         template = preset.columns["key_id" if name == _NOTE else name]
         for placeholder in _PLACEHOLDER.findall(template):
@@ -300,7 +320,7 @@ def _values(preset: Preset, wanted: Mapping[str, str], member: Callable[[str], s
         if name == _NOTE:
             values[name] = _note(preset, member)
         elif name == "key_id" and preset.clear_keys:
-            values[name] = _template_sql(preset.columns[theirs], lambda text: _key(preset, text, member))
+            values[name] = _key_template(preset, preset.columns[theirs], member)
         else:
             values[name] = _template_sql(preset.columns[theirs], lambda text: _first_value(text, member))
     if "endpoint" in values:

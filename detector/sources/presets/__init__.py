@@ -54,6 +54,7 @@ class Preset:
 
     ``verified`` are members that hold what the gateway verified or made itself; other members may hold what a
     caller chose to send. A key that is not verified counts with a note where the request has another one.
+    ``no_key`` are members whose value the log writes in the place of the key of a request without one.
 
     ``secret`` is true for a log that holds keys in clear. ``clear_keys`` is false for a log that never holds one,
     in no member; then a configured template for the key needs no protection either. ``description`` is the
@@ -65,6 +66,7 @@ class Preset:
     line: str | None = None
     documents: Documents | None = None
     verified: tuple[str, ...] = ()
+    no_key: tuple[str, ...] = ()
     secret: bool = False
     clear_keys: bool = True
     description: str = ""

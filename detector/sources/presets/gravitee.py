@@ -7,6 +7,8 @@ Format: https://documentation.gravitee.io/apim/gravitee-gateway/reporters/format
 from detector.sources.presets import Preset
 
 GRAVITEE = Preset(
+    # For a plan without keys the client's address stands in the place of the subscription.
+    no_key=("/remoteAddress",),
     verified=("/subscriptionId", "/subscription", "/applicationId", "/application"),
     columns={
         "timestamp": "{/timestamp}",
