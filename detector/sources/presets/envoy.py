@@ -1,7 +1,10 @@
 """JSON access logs of Envoy, Istio and Envoy Gateway. The three differ in the name of the path.
 
-The key is a request header that the log format writes as ``api_key``.
+The key is a request header that the log format writes as ``api_key``. It is what the caller sent. Envoy's API
+key filter tries its ``key_sources`` in order and can forward the client that it verified; who logs that header
+names it as the key.
 Format: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
+API key filter: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/api_key_auth_filter
 Envoy Gateway: https://gateway.envoyproxy.io/docs/tasks/observability/proxy-accesslog/
 """
 

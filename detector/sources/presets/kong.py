@@ -1,6 +1,7 @@
 """The logs of Kong's file-log and http-log plugins, one JSON object a line.
 
-The id of a key is the id of the credential that Kong authenticated, or else the id of the consumer.
+The id of a key is the id of the credential that Kong authenticated, or else the id of the consumer. Headers that
+the caller sent are never read.
 Format: https://docs.konghq.com/hub/kong-inc/file-log/
 """
 
