@@ -317,7 +317,14 @@ IDENTITIES: list[tuple[str, Callable[[int], dict[str, Any]], str | None]] = [
         lambda number: {"type": "IAMUser", "arn": USER, "accessKeyId": f"ASIAEXAMPLE{number}"},
         USER,
     ),
-    ("sign-in of a user", lambda _: {"type": "IAMUser", "arn": USER}, None),
+    ("sign-in of a user", lambda _: {"type": "IAMUser", "arn": USER, "accessKeyId": ""}, USER),
+    ("root without a key", lambda _: {"type": "Root", "arn": "arn:aws:iam::1:root"}, "arn:aws:iam::1:root"),
+    ("unknown principal", lambda _: {"type": "Unknown", "principalId": "", "accountId": ""}, None),
+    (
+        "role in another partition",
+        lambda number: session("AssumedRole", number, arn=f"arn:aws-us-gov:sts::1:assumed-role/deploy/{number}"),
+        "arn:aws-us-gov:sts::1:assumed-role/deploy",
+    ),
     ("service", lambda _: {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}, None),
     ("other account", lambda _: {"type": "AWSAccount", "accountId": "1", "principalId": "AIDAEXAMPLE"}, None),
 ]

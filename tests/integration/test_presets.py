@@ -489,6 +489,7 @@ SENT: list[tuple[str, str, Any, str | None, str, bool]] = [
     ("nginx", "the same twice", f'{COMBINED} "real-key, Bearer real-key"', None, "real-key", False),
     ("nginx", "header and query", WITH_QUERY, "{/key|/path?api_key}", "sk-web-4711-abcdefgh", True),
     ("apache", "a header twice", f'{COMBINED} "junk, real-key"', None, "junk", True),
+    ("apache", "joined without a blank", f'{COMBINED} "junk,real-key"', None, "junk", True),
     ("apache", "parameters of a scheme", DIGEST, None, DIGEST_KEY, False),
 ]
 
@@ -517,6 +518,13 @@ def test_an_address_in_the_place_of_a_subscription_is_no_key(tmp_path: Path) -> 
     source = logged(tmp_path, "gravitee", [GRAVITEE, keyless])
     assert list(found(source, date(2023, 8, 18))) == [GRAVITEE["subscriptionId"]]
     assert faults(source, date(2023, 8, 18)) == {"no key id: not attributable to a key": 1}
+
+
+def test_the_nil_token_of_tyk_is_no_key(tmp_path: Path) -> None:
+    """Tyk writes it for open APIs and where it knew no key."""
+    source = logged(tmp_path, "tyk", [TYK, changed(TYK, {"/tyk-analytics-record/api_key": "00000000"})])
+    assert list(found(source, date(2022, 11, 16))) == [key_id("tyk", TYK_KEY)]
+    assert faults(source, date(2022, 11, 16)) == {"no key id: not attributable to a key": 1}
 
 
 HOSTS: list[tuple[str, Any, str, date]] = [

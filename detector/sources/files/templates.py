@@ -32,7 +32,8 @@ _NOTE = "note"
 
 _SCHEMES = r"^((?i:bearer|apikey|token)(\s+|$))+"
 _BASIC = r"^(?i:basic)\s+"
-_LISTED_KEYS = r"([A-Za-z]+\s+)?[^\s,=\"]+=*(, ([A-Za-z]+\s+)?[^\s,=\"]+=*)+"
+_COMMA = " *, *"
+_LISTED_KEYS = rf"([A-Za-z]+\s+)?[^\s,=\"]+=*({_COMMA}([A-Za-z]+\s+)?[^\s,=\"]+=*)+"
 """Keys that a server joined, because a request has the same header several times. Parameters of a scheme such as
 ``Digest username="a", realm="b"`` are no keys."""
 
@@ -51,8 +52,8 @@ _MACROS = (
     f"""CREATE OR REPLACE MACRO header_values(value) AS CASE
         WHEN value IS NULL THEN []
         WHEN starts_with(value, '["') AND json_valid(value) THEN json_extract_string(value, '$[*]')
-        WHEN contains(value, ', ') AND regexp_full_match(value, {literal(_LISTED_KEYS)})
-            THEN string_split(value, ', ')
+        WHEN contains(value, ',') AND regexp_full_match(value, {literal(_LISTED_KEYS)})
+            THEN string_split_regex(value, {literal(_COMMA)})
         ELSE [value] END""",
     # A key without its authorization scheme. Basic credentials stay together, because who verifies them says
     # which part is the key; their scheme marks that their end is the end of a password.
@@ -90,7 +91,9 @@ def register_functions(connection: duckdb.DuckDBPyConnection) -> None:
 
 def pointers_in(preset: Preset, columns: Iterable[str]) -> dict[str, None]:
     """The JSON pointers in the templates of these columns of the preset, each once."""
-    paths = dict.fromkeys(preset.no_key if "key_id" in columns else ())
+    paths: dict[str, None] = {}
+    if "key_id" in columns:
+        paths |= dict.fromkeys(text for text in preset.no_key if text.startswith("/"))
     for name in columns:
         template = preset.columns["key_id" if name == _NOTE else name]
         for placeholder in _PLACEHOLDER.findall(template):
@@ -134,8 +137,8 @@ def _path_of(endpoint: str) -> str:
 def _key_template(preset: Preset, template: str, member: Member) -> str:
     """The SQL of the key; null where it is what the log writes for requests without a key."""
     key = _template_sql(template, lambda placeholder: _key(preset, placeholder, member))
-    for path in preset.no_key:
-        key = f"nullif({key}, {member(path)})"
+    for text in preset.no_key:
+        key = f"nullif({key}, {member(text) if text.startswith('/') else literal(text)})"
     return key
 
 

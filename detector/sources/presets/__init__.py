@@ -54,7 +54,8 @@ class Preset:
 
     ``verified`` are members that hold what the gateway verified or made itself; other members may hold what a
     caller chose to send. A key that is not verified counts with a note where the request has another one.
-    ``no_key`` are members whose value the log writes in the place of the key of a request without one.
+    ``no_key`` are what the log writes in the place of the key of a request without one: texts, or the pointers to
+    members.
 
     ``secret`` is true for a log that holds keys in clear. ``clear_keys`` is false for a log that never holds one,
     in no member; then a configured template for the key needs no protection either. ``description`` is the

@@ -82,8 +82,8 @@ def identity_of(user: Mapping[str, Any]) -> str | None:
         lasting_key,
         _text(_object(user.get("onBehalfOf")).get("userId")),
     ]
-    # Users without a key sign in at the console; the principals of other accounts and services have no key here.
-    if key or user.get("type") in ("AssumedRole", "FederatedUser", "WebIdentityUser", "SAMLUser"):
+    # Services of AWS and the principals of other accounts have no key here.
+    if key or user.get("type") not in ("AWSService", "AWSAccount"):
         candidates += [_without_session(user.get("arn")), _without_session(user.get("principalId")), key]
     return next(filter(None, candidates), None)
 
