@@ -240,7 +240,10 @@ def test_a_damaged_line_is_one_fault_and_the_lines_around_it_count(tmp_path: Pat
     source = trail(tmp_path)
     ((_, frame),) = source.usage(DAY, DAY)
     assert frame["request_count"].tolist() == [3]
-    assert {fault.reason: fault.count for fault in source.faults(DAY)} == {"not a JSON object": 2}
+    assert {fault.reason: fault.count for fault in source.faults(DAY)} == {
+        "not a JSON object": 2,
+        "characters that are not text, replaced": 3,
+    }
 
 
 def test_what_stands_before_a_damaged_part_of_a_delivery_counts(tmp_path: Path) -> None:

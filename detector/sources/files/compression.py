@@ -6,6 +6,7 @@ import gzip
 import io
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -13,6 +14,8 @@ import pyarrow as pa
 
 SUFFIXES = (".gz", ".zst")
 _CHUNK_BYTES = 1 << 20
+_GZIP_MAGIC = 0x1F
+_GZIP = 31  # zlib: the largest window, with the header and the checksum of gzip
 _ROTATION = re.compile(r"([.-]\d+)+$")
 
 
@@ -26,18 +29,54 @@ def open_decompressed(file: str) -> IO[bytes]:
     return open(file, "rb")
 
 
-def read_error(file: str) -> str | None:
-    """The text of the error that reading a file raises, or None. A compressed file is read to its end."""
-    is_compressed = file.lower().endswith(SUFFIXES)
-    try:
-        with open_decompressed(file) as stream:
-            stream.read(1)
-            # Only the end of a compressed file holds its checksum.
-            while is_compressed and stream.read(_CHUNK_BYTES):
-                pass
-    except (OSError, EOFError, zlib.error) as error:
-        return str(error)
-    return None
+class Content:
+    """The bytes of a file in chunks of at most 1 MB, decompressed.
+
+    Iterating raises OSError, EOFError or zlib.error where the file cannot be read or is damaged or cut off. A gzip
+    file may have several members, and zeros behind them as tapes and block devices add them; ``is_padded`` says so
+    at the end. DuckDB refuses such zeros.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self.is_padded = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._file.lower().endswith(".gz"):
+            yield from self._members()
+            return
+        with open_decompressed(self._file) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                yield chunk
+
+    def _members(self) -> Iterator[bytes]:
+        member = None
+        with open(self._file, "rb") as stream:
+            while raw := stream.read(_CHUNK_BYTES):
+                while raw:
+                    if member is None:
+                        padded_size = len(raw)
+                        raw = raw.lstrip(b"\0")
+                        self.is_padded = self.is_padded or len(raw) < padded_size
+                        if not raw:
+                            break
+                        if raw[0] != _GZIP_MAGIC:
+                            raise gzip.BadGzipFile("Not a gzipped file, or something stands behind its end")
+                        member = zlib.decompressobj(_GZIP)
+                    # A chunk of zeros may decompress to a thousand chunks, so the size of each step is bounded.
+                    chunk = member.decompress(raw, _CHUNK_BYTES)
+                    raw = member.unconsumed_tail
+                    if chunk:
+                        yield chunk
+                    if member.eof:
+                        raw = member.unused_data
+                        member = None
+                while member is not None and (chunk := member.decompress(b"", _CHUNK_BYTES)):
+                    yield chunk
+                if member is not None and member.eof:
+                    member = None
+        if member is not None:
+            raise EOFError("the compressed file is cut off")
 
 
 def format_suffix(file: str) -> str:

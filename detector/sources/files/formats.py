@@ -14,7 +14,7 @@ import glob
 import io
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar, Protocol
@@ -24,6 +24,7 @@ import duckdb
 from detector.config.source import REGISTER_FIELDS
 from detector.model.errors import SourceError
 from detector.sources.files.compression import SUFFIXES, format_suffix, open_decompressed
+from detector.sources.files.repair import documents
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json", ".log")
@@ -47,6 +48,12 @@ OPTIONAL_MEMBERS = {
 _SAMPLED_FILES = 20
 _SAMPLED_LINES = 200
 _HEADER_BYTES = 1 << 20
+
+LONGEST_LINE = 8 << 20
+"""The most bytes of a line that is read."""
+
+# DuckDB's own choice grows with the longest line.
+_BUFFER_BYTES = 32 << 20
 
 
 class Table(Protocol):
@@ -176,9 +183,7 @@ def tables(files: Sequence[str], source: str, connection: duckdb.DuckDBPyConnect
     for file in files:
         suffix = format_suffix(file)
         if suffix in DELIMITERS:
-            header = _header(file, DELIMITERS[suffix], source)
-            if header:
-                csv_files.setdefault(header, []).append(file)
+            csv_files.setdefault(_header(file, DELIMITERS[suffix]), []).append(file)
         elif suffix in JSON_LINES:
             json_files.append(file)
         elif suffix in PARQUET:
@@ -250,15 +255,29 @@ def text_lines(files: Sequence[str], skip: int) -> str:
     # UTF-8 or too long, and keeps them in its table of rejects, where ``counts.rejected`` reads them.
     return f"""(SELECT filename AS file, line FROM read_csv({_paths(files)}, columns={{'line': 'VARCHAR'}},
         header=false, skip={skip}, auto_detect=false, strict_mode=false, delim=E'\\x01\\x02\\x03\\x04',
-        quote='', escape='', filename=true, ignore_errors=true, store_rejects=true, rejects_limit=0)
+        quote='', escape='', filename=true, max_line_size={LONGEST_LINE + 2}, buffer_size={_BUFFER_BYTES},
+        ignore_errors=true, store_rejects=true, rejects_limit=0)
         WHERE trim(line) <> '')"""
 
 
 def objects(files: Sequence[str]) -> str:
-    """The SQL of every line and its JSON object; the object is null where the line holds none."""
-    return f"""(SELECT file, line,
-            CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN line END AS document
-        FROM {text_lines(files, skip=0)})"""
+    """The SQL of every JSON object, and of every line or part of a line that holds none.
+
+    ``document`` is the object, ``line`` the text where there is none. The lines that are no object go through
+    ``repaired``, which ``plain.PlainFiles`` registers with the connection. A line may hold several objects.
+    """
+    kept = "[{'document': line, 'line': NULL}]"
+    repaired = f"""list_transform(repaired(file, line), lambda piece: CASE WHEN {_is_object("piece")}
+        THEN {{'document': piece, 'line': NULL}} ELSE {{'document': NULL, 'line': piece}} END)"""
+    return f"""(SELECT file, found.line AS line, found.document AS document
+        FROM (SELECT file, unnest(CASE WHEN {_is_object("line")} THEN {kept} ELSE {repaired} END) AS found
+              FROM {text_lines(files, skip=0)}))"""
+
+
+def _is_object(text: str) -> str:
+    # To ask for the type of the JSON would parse it once more. An envelope of CloudWatch Logs holds other objects.
+    return f"""(starts_with(ltrim({text}), '{{') AND NOT starts_with({text}, '{{"messageType"')
+        AND json_valid({text}))"""
 
 
 def _unquoted(position: int) -> str:
@@ -266,22 +285,18 @@ def _unquoted(position: int) -> str:
     return f"""CASE WHEN starts_with({part}, '"') THEN replace({part}[2:-2], '""', '"') ELSE {part} END"""
 
 
-def _header(file: str, delimiters: str, source: str) -> tuple[tuple[str, ...], str] | None:
-    """The names in the first line and the delimiter that gives most names; None where the file is empty."""
+def _header(file: str, delimiters: str) -> tuple[tuple[str, ...], str]:
     with open_decompressed(file) as stream:
         raw = stream.readline(_HEADER_BYTES)
-    try:
-        line = raw.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise SourceError(
-            f"source {source}: the header of {file} is not UTF-8 text; convert the file to UTF-8"
-        ) from None
-    if not line.strip():
-        return None
+    return header_of(raw.decode("utf-8-sig", "replace"), delimiters)
+
+
+def header_of(line: str, delimiters: str) -> tuple[tuple[str, ...], str]:
+    """The names in the header of a CSV file, and the delimiter that gives most names."""
     most_names: list[str] = []
     best_delimiter = ""
     for delimiter in delimiters:
-        names = next(csv.reader(io.StringIO(line), delimiter=delimiter))
+        names = next(csv.reader(io.StringIO(line.rstrip("\r\n")), delimiter=delimiter))
         if len(names) > len(most_names):
             most_names = names
             best_delimiter = delimiter
@@ -309,9 +324,13 @@ def _members(files: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _member_names(line: bytes) -> Collection[str]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return ()
-    return list(record) if isinstance(record, dict) else ()
+def _member_names(line: bytes) -> list[str]:
+    names: list[str] = []
+    found, _ = documents(line.decode("utf-8-sig", "replace"), LONGEST_LINE)
+    for text in found:
+        try:
+            names += json.loads(text)
+        except (ValueError, TypeError, RecursionError):
+            # Some other row tells its members.
+            continue
+    return names

@@ -33,7 +33,7 @@ from detector.sources.files.counts import (
     undated_rows,
 )
 from detector.sources.files.formats import Table, available, table_name, tables
-from detector.sources.files.locations import Locations, MissingDay, SourceFile, download_batches, local_paths
+from detector.sources.files.locations import Locations, MissingDay, SourceFile, download_batches
 from detector.sources.files.parsed_rows import (
     NO_ROWS,
     daily_rows,
@@ -42,6 +42,7 @@ from detector.sources.files.parsed_rows import (
     texts_of,
     timestamp_literal,
 )
+from detector.sources.files.plain import PlainFiles, plain_files
 from detector.sources.files.preset_tables import preset_table, with_columns
 from detector.sources.files.protection import Keys, keys_of
 from detector.sources.files.registers import register_rows
@@ -72,8 +73,8 @@ class FilesReader:
         if self._preset is not None:
             return dict(self._preset.columns)
         names: dict[str, str] = {}
-        with self._database(next(self._usage.newest_first())) as (connection, paths):
-            for table in self._tables(connection, paths):
+        with self._database(next(self._usage.newest_first())) as (connection, plain):
+            for table in self._tables(connection, plain.paths):
                 # The names of the first table win.
                 names = self._columns(table, connection) | names
         return names
@@ -86,13 +87,14 @@ class FilesReader:
         files = Locations(self._config.keys, self._config.name).all_files()
         frames: list[pd.DataFrame] = []
         observations: list[Observation] = []
-        with self._database(files) as (connection, paths):
-            found = tables(paths, self._config.name, connection)
+        with self._database(files, is_register=True) as (connection, plain):
+            found = tables(plain.paths, self._config.name, connection)
             for table in found:
                 rows, broken = register_rows(self._config, table, connection, keys, self._rules)
                 frames.append(rows)
                 observations += broken
             observations += rejected(connection, found, keys.sample)
+            observations += plain.observations()
         all_rows = pd.concat(frames, ignore_index=True) if frames else empty(REGISTER)
         register, faults = clean_register(all_rows)
         self._faults.register = tuple(undated(observations, "register: ")) + keys.faults(faults)
@@ -141,8 +143,8 @@ class FilesReader:
     def _activity(self, files: Sequence[SourceFile], bound: Day) -> pd.DataFrame:
         """Per key, as it is written in some files: first and last day with requests, first and last use."""
         before = f"used_at < {timestamp_literal(bound.start)}"
-        with self._database(files) as (connection, paths):
-            rows = self._rows(connection, paths)
+        with self._database(files) as (connection, plain):
+            rows = self._rows(connection, plain.paths)
             has_requests = "true"
             wanted = before
             if self._config.shape == "daily":
@@ -177,11 +179,13 @@ class FilesReader:
     def _scan(self, window: Window) -> Iterator[tuple[Day, pd.DataFrame]]:
         keys = self._keys
         files, missing = self._usage.between(window.days[0].date, window.days[-1].date)
-        with self._database(files) as (connection, paths):
-            rows = self._rows(connection, paths)
+        with self._database(files) as (connection, plain):
+            rows = self._rows(connection, plain.paths)
             statement = counting_statement(rows, self._config.shape, window)
+            plain.start_counting()
             connection.execute(f"CREATE TEMP TABLE counts AS {statement}")
             without_day = [*undated_rows(connection, keys.sample), *rejected(connection, rows.tables, keys.sample)]
+            without_day += plain.observations()
             without_day += map(_missing_file, missing)
             for day in window.days:
                 reading = day_reading(connection, rows, day, self._rules, self._config.deployment, keys)
@@ -190,9 +194,9 @@ class FilesReader:
 
     def _latest(self, files: Sequence[SourceFile]) -> tuple[date | None, datetime | None]:
         """The latest day of usable rows, which is None for events, and its latest instant."""
-        with self._database(files) as (connection, paths):
+        with self._database(files) as (connection, plain):
             latest = connection.execute(
-                f"""SELECT day, max(used_at)::TIMESTAMP FROM ({self._rows(connection, paths).sql})
+                f"""SELECT day, max(used_at)::TIMESTAMP FROM ({self._rows(connection, plain.paths).sql})
                 WHERE problem IS NULL GROUP BY day ORDER BY day DESC NULLS LAST LIMIT 1"""
             ).fetchone()
         return latest or (None, None)
@@ -263,14 +267,20 @@ class FilesReader:
         return usage_columns(self._config, found, table_name(table), listed)
 
     @contextmanager
-    def _database(self, files: Sequence[SourceFile]) -> Iterator[tuple[Connection, tuple[str, ...]]]:
-        """A new DuckDB database in memory, and the paths of the files on disk.
+    def _database(
+        self, files: Sequence[SourceFile], *, is_register: bool = False
+    ) -> Iterator[tuple[Connection, PlainFiles]]:
+        """A new DuckDB database in memory, and the files on disk in a form that it reads.
 
-        A private folder holds what DuckDB spills and what was downloaded. It is removed at the end.
+        A private folder holds what DuckDB spills, what was downloaded and what was written anew. It is removed at
+        the end.
         """
+        preset = None if is_register else self._preset
         with scratch_folder() as folder, _connect(folder, self._rules) as connection:
             try:
-                yield connection, local_paths(files, folder, self._config.name)
+                plain = plain_files(files, folder, self._config.name, preset)
+                plain.attach(connection)
+                yield connection, plain
             except duckdb.Error as error:
                 problem = self._keys.problem(error)
                 kind = OutOfMemoryError if isinstance(error, duckdb.OutOfMemoryException) else SourceError

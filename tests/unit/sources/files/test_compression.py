@@ -1,0 +1,49 @@
+"""The bytes of compressed files, and the errors of damaged ones."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import pytest
+
+from detector.sources.files.compression import Content
+
+TEXT = bytes(range(256)) * 20_000 + bytes(3_000_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "is_padded"),
+    [
+        (gzip.compress(TEXT), TEXT, False),
+        (gzip.compress(TEXT) + gzip.compress(b"x"), TEXT + b"x", False),
+        (gzip.compress(b"x") + bytes(3), b"x", True),
+        (gzip.compress(b"x") + bytes(2 << 20) + gzip.compress(TEXT), b"x" + TEXT, True),
+        (gzip.compress(b""), b"", False),
+        (b"", b"", False),
+    ],
+)
+def test_gzip_is_read_to_its_end(tmp_path: Path, content: bytes, text: bytes, is_padded: bool) -> None:
+    """Several members are one text, and no chunk is larger than a megabyte."""
+    path = tmp_path / "a.gz"
+    path.write_bytes(content)
+    chunks = Content(str(path))
+    found = list(chunks)
+    assert b"".join(found) == text
+    assert chunks.is_padded == is_padded
+    assert all(0 < len(chunk) <= 1 << 20 for chunk in found)
+
+
+def test_damaged_gzip_is_an_error(tmp_path: Path) -> None:
+    """A file may be cut off anywhere, altered, no gzip at all, or have something else behind it."""
+    whole = gzip.compress(TEXT)
+    altered = bytearray(whole)
+    altered[-6] ^= 1
+    contents = [whole[:cut] for cut in (1, 9, 100, len(whole) - 8, len(whole) - 1)]
+    contents += [bytes(altered), b"plain", whole + b"plain"]
+    for content in contents:
+        path = tmp_path / "a.gz"
+        path.write_bytes(content)
+        with pytest.raises((OSError, EOFError, zlib.error)):
+            list(Content(str(path)))
