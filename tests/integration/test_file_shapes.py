@@ -279,6 +279,7 @@ def test_a_file_of_any_shape_has_the_counts_of_the_clean_file(
         ("e.json", b"[1, 2]", NOT_JSON),
         ("e.json", b"[[[[", NOT_JSON),
     ],
+    ids=[f"{number}" for number in range(13)],
 )
 def test_a_file_without_a_record_does_not_vanish(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     """Its name stands in the faults of the day, and the other files count."""
@@ -306,7 +307,7 @@ def test_a_file_without_a_record_does_not_vanish(tmp_path: Path, name: str, cont
         ("e.jsonl", b"\0" * 3_000_000 + b"\n" + LINES, {REPLACED: 3_000_000}),
         ("e.csv", CSV.replace(b"curl", b"\0" * 1000), {REPLACED: 12_000}),
     ],
-    ids=range(10),
+    ids=[f"{number}" for number in range(10)],
 )
 def test_hostile_content_costs_its_own_record(
     tmp_path: Path, name: str, content: bytes, faults: dict[str, int]

@@ -23,6 +23,7 @@ TEXT = bytes(range(256)) * 20_000 + bytes(3_000_000)
         (gzip.compress(b""), b"", False),
         (b"", b"", False),
     ],
+    ids=["one member", "two members", "zeros behind", "zeros between", "nothing compressed", "nothing"],
 )
 def test_gzip_is_read_to_its_end(tmp_path: Path, content: bytes, text: bytes, is_padded: bool) -> None:
     """Several members are one text, and no chunk is larger than a megabyte."""

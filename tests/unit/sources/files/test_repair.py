@@ -163,7 +163,7 @@ def test_a_document_that_is_too_long_is_refused_with_its_bytes() -> None:
         "} " * 500_000,
         '{"a":"' + "x" * 2_000_000 + '"}' + '{x}{"' * 50_000,
     ],
-    ids=range(10),
+    ids=[f"{number}" for number in range(10)],
 )
 def test_a_hostile_text_takes_linear_time(text: str) -> None:
     """A megabyte of nonsense takes about two seconds at worst, and not one character of it is lost."""
