@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 _PIECE_BYTES = 1 << 20
-_LARGEST_ITEM = 64 << 20
+_LARGEST_ITEM = 8 << 20
 """Characters of one item. More are a damaged file."""
 
 _MOST_DAMAGED_LINES = 100
@@ -105,11 +105,16 @@ def _items_of_large_object(text: _Text, lists: Collection[str]) -> Iterator[Any]
         name = text.value()
         if not isinstance(name, str) or not text.skip(":"):
             raise _NotJsonError
-        if name in lists and text.peek() == "[":
+        if text.peek() != "[":
+            members[name] = text.value()
+        elif name in lists:
             has_list = True
             yield from _elements(text)
         else:
-            members[name] = text.value()
+            # Other services of AWS write large lists too. Nobody needs this one.
+            members[name] = []
+            for _ in _elements(text):
+                pass
         text.skip(",")
     if not has_list:
         yield members
