@@ -70,7 +70,7 @@ class Job:
         """Open what the configuration names. A caller that holds the state open and locked passes it."""
         state = state or State(config.state.url)
         history = History(Path(config.history.path), config.zone, StateLedger(state))
-        source = open_source(config.source, config.zone)
+        source = open_source(config.source, config.zone, lambda: now)
         return cls(config, source, history, state, now, progress)
 
     def fail(self, *failures: str) -> None:

@@ -13,7 +13,8 @@ from detector.model.errors import SourceError
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
-from detector.model.usage import DAY, INSTANT, MEASURED, REGISTER, TEXT, Fault
+from detector.model.usage import DAY, INSTANT, MEASURED, REGISTER, TEXT, Accounting, Fault
+from detector.sources.timeline import Timeline
 from detector.state.messages import Message, identity
 from detector.usage.aggregation import by_key, clean_register, empty
 
@@ -60,12 +61,14 @@ class FakeSource:
         faults: tuple[Fault, ...] = (),
         before: pd.DataFrame | None = None,
         watermark: datetime | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
         self.days = dict(usage)
         self.register = register
         self.noted = faults
         self.before = before
         self.reach = watermark
+        self.lies = timeline
         self.asked: list[tuple[date, date]] = []
         self.broken_from: date | None = None
 
@@ -88,6 +91,13 @@ class FakeSource:
 
     def faults(self, day: date) -> tuple[Fault, ...]:
         return self.noted
+
+    def accounting(self, day: date) -> Accounting:
+        rows = self.days.get(day)
+        return Accounting(0 if rows is None else int(rows["request_count"].sum()))
+
+    def timeline(self, first: date, last: date) -> Timeline | None:
+        return self.lies
 
     def watermark(self) -> datetime | None:
         return self.reach

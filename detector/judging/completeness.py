@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.boundary.words import counted
+from detector.judging.unseen import holes, jumps
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
 from detector.model.usage import MISSING_FILE, WHOLE_FILE
 
 LOOK_BACK = 28
+LAST_HOUR = 23
 FEWEST_DAYS = 7
 SLACK = np.timedelta64(1, "h")
 PARTIAL_SHARE = 0.5
@@ -42,11 +44,18 @@ class DataProblem:
     withholding: bool = True
 
 
-def assess(panel: Panel) -> list[DataProblem]:
-    """All problems of the evaluated day's data, the most severe first."""
+def assess(panel: Panel, settle_days: int) -> list[DataProblem]:
+    """All problems of the evaluated day's data, the most severe first.
+
+    ``settle_days`` is the number of days before the evaluated one for which late rows are usual.
+    """
+    late = _late(panel)
     problems = [
         *_empty(panel),
-        *_late(panel),
+        *late,
+        *_holes(panel, is_late=bool(late)),
+        *_unseen(panel),
+        *_grown(panel, settle_days),
         *_partial(panel),
         *_missing_files(panel),
         *_unregistered(panel),
@@ -89,6 +98,33 @@ def _late(panel: Panel) -> list[DataProblem]:
     usual_days = f"any of the last {counted(len(usual), 'day')}"
     text = f"The data end {hours:.1f} hours before the day does, earlier than on {usual_days}."
     return [DataProblem(text, Severity.MEDIUM)]
+
+
+def _holes(panel: Panel, *, is_late: bool) -> list[DataProblem]:
+    """One problem per run of hours with hardly any record, but for the end of a day that is late anyway."""
+    if panel.missing[-1]:
+        return []
+    found = [hole for hole in holes(panel) if not (is_late and hole.last == LAST_HOUR)]
+    return [DataProblem(hole.text, Severity.MEDIUM) for hole in found]
+
+
+def _unseen(panel: Panel) -> list[DataProblem]:
+    """One problem per share of records that nobody saw and that has jumped. The day is partly unseen."""
+    action = "Look at the sampled records below, mend their source, and run the day again."
+    return [DataProblem(f"Partly unseen: {jump.text}", Severity.MEDIUM, action) for jump in jumps(panel)]
+
+
+def _grown(panel: Panel, settle_days: int) -> list[DataProblem]:
+    """One problem per settled day that got more requests. It was judged without them."""
+    action = "Find out why these records came so late, and judge that day again: run --day."
+    problems = []
+    for revision in panel.revisions:
+        grown = revision.requests_after - revision.requests_before
+        is_settled = (panel.day.date - revision.day).days > settle_days
+        if is_settled and grown > 0:
+            text = f"{counted(grown, 'request')} came for {revision.day}, which was judged without them."
+            problems.append(DataProblem(text, Severity.MEDIUM, action, withholding=False))
+    return problems
 
 
 def _partial(panel: Panel) -> list[DataProblem]:

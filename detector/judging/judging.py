@@ -62,7 +62,7 @@ def judge(
     type how many findings of earlier days people confirmed. A detector that fails is recorded in ``failures``,
     and the other detectors still run.
     """
-    problems = assess(panel)
+    problems = assess(panel, config.history.settle_days)
     complete = is_complete(problems)
     judgements: dict[str, pd.DataFrame] = {}
     thresholds: dict[str, Threshold] = {}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from detector.model.day import Day
-from detector.model.usage import Fault, Revision
+from detector.model.usage import Accounting, Fault, Revision
 
 
 def row_of(frame: pd.DataFrame, key: str) -> pd.Series[Any]:
@@ -71,6 +71,8 @@ class Panel:
     pulled_at: datetime | None = None
     faults: tuple[Fault, ...] = ()
     revisions: tuple[Revision, ...] = ()
+    accountings: tuple[Accounting | None, ...] = ()
+    """What became of the records of each day, None where it is not known; empty where it is known of no day."""
 
     @property
     def day(self) -> Day:

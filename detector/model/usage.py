@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -115,6 +115,8 @@ class Accounting:
     keyless: int = 0
     repeated: int = 0
     unusable: Mapping[str, Amount] = field(default_factory=dict)
+    hours: tuple[int, ...] | None = None
+    """The records of each of the 24 local hours; None where the source does not tell the hour."""
 
     @property
     def unusable_records(self) -> int:
@@ -125,6 +127,13 @@ class Accounting:
     def read(self) -> int:
         """The number of all records."""
         return self.counted + self.keyless + self.repeated + self.unusable_records
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Accounting:
+        """The accounting from the plain values of ``dataclasses.asdict``, as JSON gives them back."""
+        unusable = {reason: Amount(**amount) for reason, amount in plain["unusable"].items()}
+        hours = plain.get("hours")
+        return cls(**{**plain, "unusable": unusable, "hours": None if hours is None else tuple(hours)})
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
+from detector.boundary.instants import Clock, utc_now
 from detector.boundary.plugins import load_plug_in
 from detector.model.usage import Accounting, Fault
+from detector.sources.timeline import Timeline
 
 SOURCES = {
     "files": "detector.sources.files.reader:FilesReader",
@@ -46,7 +48,11 @@ class Source(Protocol):
         """What became of the records of a day that ``usage`` has yielded, those without a day excepted."""
 
     def watermark(self) -> datetime | None:
-        """The instant of the latest usable record; None where the source has none."""
+        """The instant of the latest record, never beyond now; None where the source has none."""
+
+    def timeline(self, first: date, last: date) -> Timeline | None:
+        """When the records lie, at least those of the days from first to last; None where the source tells only
+        the day of a record."""
 
     def activity_before(self, day: date) -> pd.DataFrame:
         """key_id, first_seen and last_seen of every key used before a day, from all data of the source."""
@@ -68,7 +74,7 @@ class LimitedSource(Protocol):
         """The guarantees that its sessions lack, each as the end of a sentence: that ..."""
 
 
-def open_source(config: Any, timezone: Any) -> Source:
-    """The source that the configuration's ``source`` section describes."""
-    source: Source = load_plug_in(SOURCES, config.kind)(config, timezone)
+def open_source(config: Any, timezone: Any, clock: Clock = utc_now) -> Source:
+    """The source that the configuration's ``source`` section describes. ``clock`` gives the present instant."""
+    source: Source = load_plug_in(SOURCES, config.kind)(config, timezone, clock)
     return source

@@ -24,10 +24,18 @@ import pandas as pd
 from detector.config.config import Config
 from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, SourceError
-from detector.model.usage import MEASURED, Fault, Revision
+from detector.model.usage import MEASURED, Accounting, Amount, Fault, Revision
 from detector.sources import DailyRegister, Source
+from detector.sources.faults import BEFORE_ALL, FUTURE, STRAY
+from detector.sources.timeline import Timeline
 from detector.usage.aggregation import complete_day, known_after, limit_endpoints, period_records
 from detector.usage.history import History, Notes, as_known
+
+FEWEST_LATE_RECORDS = 20
+LATE_SHARE = 0.01
+"""A settled day is pulled again where it has grown by more than this share, and by more records than these."""
+MOST_GROWN_DAYS = 7
+REGISTER_PREFIX = "register: "
 
 Progress = Callable[[date, int, int], None]
 """Called after each stored day with the day, the number of days that are done, and the number of all."""
@@ -60,7 +68,9 @@ def pull(
         return []
     missing = set(history.missing(first, last))
     present = _scope(config, source.keys())
-    watermark = source.watermark()
+    timeline = source.timeline(wanted[0], last)
+    watermark = source.watermark() if timeline is None else timeline.latest
+    wanted = sorted({*wanted, *_grown_days(config, history, timeline, last)})
     pulled: list[date] = []
     for start, end in _ranges(wanted):
         known = _known_before(history, source, present, start)
@@ -75,7 +85,14 @@ def pull(
             limited = limit_endpoints(own, config.detection.endpoints_per_key)
             whole_day = Day(day, config.zone)
             records = complete_day(limited, scope.register, known, whole_day)
-            notes = Notes(pulled_at=now, watermark=watermark, faults=(*source.faults(day), *left_out))
+            notes = Notes(
+                pulled_at=now,
+                watermark=watermark,
+                faults=(*source.faults(day), *left_out),
+                accounting=_accounting(source, whole_day, timeline, left_out),
+            )
+            if day == last and not any(stored > day for stored in history.days()):
+                notes = _with_undated(notes, history, whole_day, timeline)
             if day in missing:
                 history.write(day, records, notes)
             else:
@@ -91,6 +108,80 @@ def pull(
         reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the day out"
         raise SourceError(f"source {config.source.name} has no data for the day {last}: {reasons}")
     return pulled
+
+
+def _accounting(source: Source, day: Day, timeline: Timeline | None, left_out: tuple[Fault, ...]) -> Accounting:
+    """What became of the records of a day, its strays among them. ``left_out`` are requests of unknown keys."""
+    accounting = source.accounting(day.date)
+    unusable = dict(accounting.unusable)
+    for fault in left_out:
+        unusable[fault.reason] = Amount(fault.count)
+    counted = accounting.counted - sum(fault.count for fault in left_out)
+    hours = None
+    if timeline is not None:
+        hours = timeline.hours(day)
+        strays = timeline.strays.get(day.date, 0)
+        if strays:
+            unusable[STRAY] = Amount(strays)
+    return replace(accounting, counted=max(counted, 0), unusable=unusable, hours=hours)
+
+
+def _with_undated(notes: Notes, history: History, day: Day, timeline: Timeline | None) -> Notes:
+    """The notes of the last day, with the records that came without a usable day since the day before.
+
+    They belong to no day. But a record that a source got since the last pull is most likely of the day, and one
+    that nobody assigns to a day is missing from every accounting.
+    """
+    assert notes.accounting is not None  # every pull accounts
+    undated = _undated(notes.faults)
+    stored = history.days()
+    if timeline is not None:
+        undated[FUTURE] = Amount(timeline.later)
+        if timeline.covers_all:
+            oldest = min(stored[0], day.date) if stored else day.date
+            undated[BEFORE_ALL] = Amount(timeline.before(Day(oldest, day.timezone)))
+    pulls = (history.notes(past).undated for past in reversed(stored) if past < day.date)
+    before = next((amounts for amounts in pulls if amounts), {})
+    unusable = dict(notes.accounting.unusable)
+    for reason, amount in undated.items():
+        # Data older than the history are no news when it begins.
+        known = before.get(reason, amount if reason == BEFORE_ALL else Amount(0))
+        grown = Amount(max(amount.records - known.records, 0), max(amount.bytes - known.bytes, 0))
+        if grown.records or grown.bytes:
+            unusable[reason] = unusable.get(reason, Amount(0)) + grown
+    return replace(notes, undated=undated, accounting=replace(notes.accounting, unusable=unusable))
+
+
+def _undated(faults: Iterable[Fault]) -> dict[str, Amount]:
+    """The records without a usable day by reason."""
+    amounts: dict[str, Amount] = {}
+    for fault in faults:
+        is_of_records = fault.kind == "unusable" and not fault.reason.startswith(REGISTER_PREFIX)
+        if is_of_records and not fault.dated:
+            amounts[fault.reason] = amounts.get(fault.reason, Amount(0)) + Amount(fault.count, fault.bytes)
+    return amounts
+
+
+def _grown_days(config: Config, history: History, timeline: Timeline | None, last: date) -> list[date]:
+    """The settled days for which the source has got notably more records since they were pulled.
+
+    The days that have grown most come first, and they are few, so that a source whose past is written anew does
+    not stop the run.
+    """
+    if timeline is None:
+        return []
+    settled = [day for day in history.days() if day < min(_unsettled(config, last))]
+    growth: dict[date, int] = {}
+    for day in settled:
+        accounting = history.notes(day).accounting
+        hours = timeline.hours(Day(day, history.timezone))
+        if accounting is None or accounting.hours is None or hours is None:
+            continue
+        before = sum(accounting.hours)
+        grown = sum(hours) - before
+        if grown > max(FEWEST_LATE_RECORDS, before * LATE_SHARE):
+            growth[day] = grown
+    return sorted(growth, key=lambda day: (-growth[day], day))[:MOST_GROWN_DAYS]
 
 
 def days_to_pull(
@@ -174,8 +265,14 @@ def _rewrite(history: History, day: Day, records: pd.DataFrame, notes: Notes, la
     revision = _revision(before, records, day.date, last)
     # A source deletes old data. A day that it no longer holds stays in the history.
     is_gone = revision.requests_before > 0 and revision.requests_after == 0
+    if earlier_notes.undated and not notes.undated:
+        # What came without a day belongs to the day on which it came first.
+        notes = _keep_undated(notes, earlier_notes)
     is_same = (
-        before.equals(records) and earlier_notes.pulled_at >= day.end and _dated(earlier_notes) == _dated(notes)
+        before.equals(records)
+        and earlier_notes.pulled_at >= day.end
+        and _dated(earlier_notes) == _dated(notes)
+        and earlier_notes.accounting == notes.accounting
     )
     if is_gone or is_same:
         return
@@ -183,6 +280,17 @@ def _rewrite(history: History, day: Day, records: pd.DataFrame, notes: Notes, la
     if revision.keys:
         revisions = (*revisions, revision)
     history.write(day.date, records, replace(notes, revisions=revisions))
+
+
+def _keep_undated(notes: Notes, earlier: Notes) -> Notes:
+    """The notes with the records without a usable day that the earlier notes assigned to the day."""
+    if notes.accounting is None or earlier.accounting is None:
+        return replace(notes, undated=earlier.undated)
+    unusable = dict(notes.accounting.unusable)
+    for reason in earlier.undated:
+        if reason in earlier.accounting.unusable and reason not in unusable:
+            unusable[reason] = earlier.accounting.unusable[reason]
+    return replace(notes, undated=earlier.undated, accounting=replace(notes.accounting, unusable=unusable))
 
 
 def _revision(before: pd.DataFrame, after: pd.DataFrame, day: date, last: date) -> Revision:

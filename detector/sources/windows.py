@@ -109,10 +109,8 @@ def activity_of_days(rows: pd.DataFrame, day: Day) -> pd.DataFrame:
     return _activity(rows["key_id"], first, used.where(is_latest, start))
 
 
-def watermark_of_days(day: date | None, last_activity: datetime | None, timezone: ZoneInfo) -> datetime | None:
-    """The watermark of a daily rollup: the last activity of its latest day, or that day's start."""
-    if day is None:
-        return None
+def watermark_of_day(day: date, last_activity: datetime | None, timezone: ZoneInfo) -> datetime:
+    """The watermark of a daily rollup from its latest day: the last activity of the day, or the day's start."""
     whole_day = Day(day, timezone)
     latest = whole_day.end - timedelta(microseconds=1)
     return min(max(last_activity or whole_day.start, whole_day.start), latest)

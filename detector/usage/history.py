@@ -15,9 +15,9 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from operator import methodcaller
 from pathlib import Path
@@ -33,7 +33,17 @@ from cachetools import LRUCache
 from detector.boundary.disk import checksum, write_atomically
 from detector.model.day import Day, each_day
 from detector.model.errors import HistoryError, NewerHistoryError
-from detector.model.usage import KNOWN, MISSING_FILE, RECORD_COLUMNS, REGISTER, TEXT, Fault, Revision
+from detector.model.usage import (
+    KNOWN,
+    MISSING_FILE,
+    RECORD_COLUMNS,
+    REGISTER,
+    TEXT,
+    Accounting,
+    Amount,
+    Fault,
+    Revision,
+)
 from detector.usage.aggregation import complete_day, conform, empty, known_after
 
 VERSION = 2
@@ -73,6 +83,11 @@ class Notes:
     faults: tuple[Fault, ...]
     last_use: datetime | None = None
     revisions: tuple[Revision, ...] = ()
+    accounting: Accounting | None = None
+    """What became of the records of the day; None for a day that an older version pulled."""
+    undated: Mapping[str, Amount] = field(default_factory=dict)
+    """What the source held without a usable day when the day was first pulled, by reason. It grows from day to
+    day, and its growth belongs to the accounting."""
 
     def to_json(self) -> str:
         """The notes as JSON for the metadata of the file."""
@@ -92,7 +107,14 @@ class Notes:
             for name in ("pulled_at", "watermark", "last_use")
         }
         revisions = tuple(_revision(revision) for revision in stored.get("revisions", ()))
-        return cls(faults=faults, revisions=revisions, **times)
+        accounting = stored.get("accounting")
+        return cls(
+            faults=faults,
+            revisions=revisions,
+            accounting=None if accounting is None else Accounting.from_plain(accounting),
+            undated={reason: Amount(**amount) for reason, amount in stored.get("undated", {}).items()},
+            **times,
+        )
 
 
 class History:

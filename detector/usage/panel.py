@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from detector.model.day import Day, each_day
 from detector.model.panel import DailyCounts, Panel
-from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Revision
+from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Accounting, Revision
 from detector.usage.aggregation import complete_day, empty
 from detector.usage.gaps import missing_days
 from detector.usage.history import History, Notes
@@ -62,6 +62,7 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
         last_uses=counts.last_uses,
         timezone=history.timezone,
         revisions=_revisions(window),
+        accountings=_accountings(window),
         maps=lambda column, wanted: _maps(window, column, wanted),
         endpoint_counts=lambda count: _daily_counts(window, count, "endpoint_distribution"),
         deployment_counts=lambda count: _daily_counts(window, count, "deployments"),
@@ -116,6 +117,12 @@ def _revisions(window: _Window) -> tuple[Revision, ...]:
             if revision.pulled_with == window.days[-1]:
                 changed.append(revision)
     return tuple(changed)
+
+
+def _accountings(window: _Window) -> tuple[Accounting | None, ...]:
+    """What became of the records of each day; None for a day that is not stored or whose accounting is unknown."""
+    days = zip(window.days, window.stored, strict=True)
+    return tuple(window.history.notes(day).accounting if stored else None for day, stored in days)
 
 
 def _maps(window: _Window, column: str, wanted: Sequence[str]) -> list[dict[str, dict[str, int]]]:

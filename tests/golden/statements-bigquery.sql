@@ -95,12 +95,34 @@ ORDER BY `dated`.`on_day`
 -- status_4 = 599
 
 -- latest request
-SELECT CAST(NULL AS DATE) AS `anon_1`, max(`usage_rows`.`used_at`) AS `max_1`
+SELECT max(`usage_rows`.`used_at`) AS `max_1`
+FROM (SELECT `events`.`ts` AS `used_at`, CAST(`events`.`ts` AS STRING) AS `written`, `events`.`api key` AS `key_id`, `events`.`path` AS `endpoint`, `events`.`host` AS `deployment`, `events`.`ip` AS `client`,
+CASE WHEN (`events`.`status` BETWEEN :status_1 AND :status_2) THEN 1 ELSE :param_1 END AS `failed`,
+CASE WHEN (`events`.`status` NOT BETWEEN :status_3 AND :status_4) THEN CAST(`events`.`status` AS STRING) END AS `status`
+FROM `logs`.`events` ) AS `usage_rows`
+WHERE `usage_rows`.`used_at` >= :param_2 AND `usage_rows`.`used_at` < :param_3 AND `usage_rows`.`used_at` < :param_4
+-- param_1 = 0
+-- param_2 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_3 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_4 = datetime.datetime(2026, 3, 31, 0, 0, tzinfo=datetime.timezone.utc)
+-- status_1 = 400
+-- status_2 = 599
+-- status_3 = 100
+-- status_4 = 599
+
+-- quarters of an hour
+SELECT CAST(`usage_rows`.`used_at` AS DATE) AS `part_0`, EXTRACT(hour
+FROM `usage_rows`.`used_at`) AS `part_1`,
+CASE WHEN (EXTRACT(minute
+FROM `usage_rows`.`used_at`) < 15) THEN 0 WHEN (EXTRACT(minute
+FROM `usage_rows`.`used_at`) < 30) THEN 15 WHEN (EXTRACT(minute
+FROM `usage_rows`.`used_at`) < 45) THEN 30 ELSE 45 END AS `part_2`, count(*) AS `records`, max(`usage_rows`.`used_at`) AS `max_1`
 FROM (SELECT `events`.`ts` AS `used_at`, CAST(`events`.`ts` AS STRING) AS `written`, `events`.`api key` AS `key_id`, `events`.`path` AS `endpoint`, `events`.`host` AS `deployment`, `events`.`ip` AS `client`,
 CASE WHEN (`events`.`status` BETWEEN :status_1 AND :status_2) THEN 1 ELSE :param_1 END AS `failed`,
 CASE WHEN (`events`.`status` NOT BETWEEN :status_3 AND :status_4) THEN CAST(`events`.`status` AS STRING) END AS `status`
 FROM `logs`.`events` ) AS `usage_rows`
 WHERE NOT (`usage_rows`.`used_at` IS NULL OR NOT (`usage_rows`.`used_at` >= :param_2 AND `usage_rows`.`used_at` < :param_3))
+GROUP BY `part_0`, `part_1`, `part_2`
 -- param_1 = 0
 -- param_2 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 -- param_3 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
@@ -108,6 +130,15 @@ WHERE NOT (`usage_rows`.`used_at` IS NULL OR NOT (`usage_rows`.`used_at` >= :par
 -- status_2 = 599
 -- status_3 = 100
 -- status_4 = 599
+
+-- days of a rollup
+SELECT `usage_rows`.`day`, count(*) AS `count_1`, NULL AS `anon_1`
+FROM (SELECT `daily`.`day` AS `day`, CAST(`daily`.`day` AS STRING) AS `written`, `daily`.`key_id` AS `key_id`, `daily`.`endpoint` AS `endpoint`, `daily`.`deployment` AS `deployment`, CAST(`daily`.`request_count` AS STRING) AS `request_count`, CAST(`daily`.`error_count` AS STRING) AS `error_count`
+FROM `daily` ) AS `usage_rows`
+WHERE NOT (`usage_rows`.`day` IS NULL OR `usage_rows`.`day` < :param_1 OR `usage_rows`.`day` >= :param_2)
+GROUP BY `usage_rows`.`day`
+-- param_1 = datetime.date(1971, 1, 1)
+-- param_2 = datetime.date(2200, 1, 1)
 
 -- use before a day
 SELECT `usage_rows`.`key_id`, NULL AS `anon_1`, NULL AS `anon__1`, min(CASE WHEN (`usage_rows`.`used_at` >= :param_1 AND `usage_rows`.`used_at` < :param_2 AND `usage_rows`.`used_at` < :param_3) THEN `usage_rows`.`used_at` END) AS `min_1`, max(CASE WHEN (`usage_rows`.`used_at` >= :param_1 AND `usage_rows`.`used_at` < :param_2 AND `usage_rows`.`used_at` < :param_3) THEN `usage_rows`.`used_at` END) AS `max_1`
@@ -133,6 +164,22 @@ CASE WHEN (`events`.`status` BETWEEN :status_1 AND :status_2) THEN 1 ELSE :param
 CASE WHEN (`events`.`status` NOT BETWEEN :status_3 AND :status_4) THEN CAST(`events`.`status` AS STRING) END AS `status`
 FROM `logs`.`events` ) AS `usage_rows`
 WHERE (`usage_rows`.`used_at` IS NULL OR NOT (`usage_rows`.`used_at` >= :param_2 AND `usage_rows`.`used_at` < :param_3)) AND `usage_rows`.`written` IS NOT NULL
+-- param_1 = 0
+-- param_2 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_3 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- status_1 = 400
+-- status_2 = 599
+-- status_3 = 100
+-- status_4 = 599
+
+-- their numbers
+SELECT `usage_rows`.`written`, count(*) AS `count_1`
+FROM (SELECT `events`.`ts` AS `used_at`, CAST(`events`.`ts` AS STRING) AS `written`, `events`.`api key` AS `key_id`, `events`.`path` AS `endpoint`, `events`.`host` AS `deployment`, `events`.`ip` AS `client`,
+CASE WHEN (`events`.`status` BETWEEN :status_1 AND :status_2) THEN 1 ELSE :param_1 END AS `failed`,
+CASE WHEN (`events`.`status` NOT BETWEEN :status_3 AND :status_4) THEN CAST(`events`.`status` AS STRING) END AS `status`
+FROM `logs`.`events` ) AS `usage_rows`
+WHERE (`usage_rows`.`used_at` IS NULL OR NOT (`usage_rows`.`used_at` >= :param_2 AND `usage_rows`.`used_at` < :param_3)) AND `usage_rows`.`written` IS NOT NULL
+GROUP BY `usage_rows`.`written`
 -- param_1 = 0
 -- param_2 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 -- param_3 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)

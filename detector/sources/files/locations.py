@@ -89,6 +89,16 @@ class Locations:
                     missing.append(MissingDay(day, pattern.on(day)))
         return _sorted(found), missing
 
+    @property
+    def are_dated(self) -> bool:
+        """Whether every pattern names a day, so that the files of a day can be told."""
+        return all("{day}" in pattern.text for pattern in self._patterns)
+
+    def day_of(self, file: SourceFile) -> date | None:
+        """The day that the name of a file means; None where the patterns name no day."""
+        days = [pattern.day_in(file.path) for pattern in self._patterns if "{day}" in pattern.text]
+        return next((day for day in days if day is not None), None)
+
     def newest_first(self) -> Iterator[list[SourceFile]]:
         """The files of the latest two days and those without a day, then the files of the two days before, ..."""
         first_days: dict[SourceFile, date | None] = {}

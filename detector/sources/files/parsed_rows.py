@@ -148,6 +148,19 @@ def event_rows(table: Table, columns: Mapping[str, str], rules: ValueRules) -> s
               FROM ({table.relation(columns)}) LIMIT {UNREACHED_LIMIT})"""
 
 
+def instants(table: Table, columns: Mapping[str, str], shape: str) -> str:
+    """The SQL of file and used_at of every row with a usable time; that of a daily row is the start of its day, in
+    UTC."""
+    name = "day" if shape == "daily" else "timestamp"
+    if shape == "daily":
+        used_at = f"CAST({_day(name, table, columns)} AS TIMESTAMP)"
+    else:
+        used_at = _instant(name, table, columns)
+    relation = table.relation({name: columns[name]})
+    return f"""SELECT file, used_at FROM (SELECT file, {used_at} AS used_at FROM ({relation})
+        WHERE broken IS NULL LIMIT {UNREACHED_LIMIT}) WHERE used_at IS NOT NULL"""
+
+
 def daily_rows(table: Table, columns: Mapping[str, str]) -> str:
     """One row for each row of a daily rollup."""
     texts = "".join(f", {_text(name, columns)} AS {name}" for name in DAILY_TEXTS if name in columns)

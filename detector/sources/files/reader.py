@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ import duckdb
 import pandas as pd
 
 from detector.boundary.disk import scratch_folder
+from detector.boundary.instants import Clock, utc_now
 from detector.config.source import USAGE_FIELDS, FilesSource
 from detector.model.day import Day
 from detector.model.errors import SourceError
@@ -33,11 +35,12 @@ from detector.sources.files.counts import (
     undated_rows,
 )
 from detector.sources.files.formats import Table, available, table_name, tables
-from detector.sources.files.locations import Locations, MissingDay, SourceFile, download_batches
+from detector.sources.files.locations import MARGIN, Locations, MissingDay, SourceFile, download_batches
 from detector.sources.files.parsed_rows import (
     NO_ROWS,
     daily_rows,
     event_rows,
+    instants,
     prepare,
     texts_of,
     timestamp_literal,
@@ -48,8 +51,9 @@ from detector.sources.files.protection import Keys, keys_of
 from detector.sources.files.registers import register_rows
 from detector.sources.presets import Preset, preset_named
 from detector.sources.reading import each
+from detector.sources.timeline import QUARTER, Timeline, timeline_of
 from detector.sources.values import ValueRules
-from detector.sources.windows import Window, activity_of_days, activity_of_events, watermark_of_days, windows
+from detector.sources.windows import Window, activity_of_days, activity_of_events, watermark_of_day, windows
 from detector.usage.aggregation import clean_register, empty
 
 MEMORY_LIMIT = "1200MB"
@@ -62,9 +66,11 @@ class OutOfMemoryError(SourceError):
 class FilesReader:
     """The ``files`` source. Every call reads the files anew; ``faults`` returns the input that was not used."""
 
-    def __init__(self, config: FilesSource, timezone: ZoneInfo) -> None:
+    def __init__(self, config: FilesSource, timezone: ZoneInfo, clock: Clock = utc_now) -> None:
         self._config = config
         self._timezone = timezone
+        self._clock = clock
+        self._daily = config.shape == "daily"
         self._rules = ValueRules.of(config, timezone)
         self._faults = FaultLog()
 
@@ -114,17 +120,20 @@ class FilesReader:
         return self._faults.accounting(day)
 
     def watermark(self) -> datetime | None:
-        """The latest instant of a usable row. A daily row without a last activity counts as its day's start."""
-        day = None
-        instant = None
+        """The latest instant of a row up to now. A daily row without a last activity counts as its day's start."""
         for files in self._usage.newest_first():
-            day, instant = self._latest(files)
-            if (day, instant) != (None, None):
-                break
-        reached = instant and instant.replace(tzinfo=UTC)
-        if self._config.shape == "events":
-            return reached
-        return watermark_of_days(day, reached, self._timezone)
+            latest = self._latest_activity(files) if self._daily else self._timeline_of(files).latest
+            if latest is not None:
+                return latest
+        return None
+
+    def timeline(self, first: date, last: date) -> Timeline:
+        """When the rows lie: those of all files, or with names that tell the day, of the files of these days."""
+        files, _ = self._usage.between(first, last)
+        timeline = self._timeline_of(files)
+        if self._daily or self._usage.are_dated:
+            timeline = replace(timeline, latest=self.watermark())
+        return replace(timeline, covers_all=not self._usage.are_dated)
 
     def activity_before(self, day: date) -> pd.DataFrame:
         """First and last use of every key before the day, from the files of all days before it."""
@@ -147,7 +156,7 @@ class FilesReader:
             rows = self._rows(connection, plain.paths)
             has_requests = "true"
             wanted = before
-            if self._config.shape == "daily":
+            if self._daily:
                 if "request_count" in rows.texts:
                     has_requests = "has_requests(request_count)"
                 wanted = f"day < DATE '{bound.date}' AND ({has_requests} OR {before})"
@@ -192,14 +201,54 @@ class FilesReader:
                 self._faults.record(day, reading.counted, [*reading.observations, *without_day])
                 yield day, records(connection, rows, day, reading, self._rules, keys)
 
-    def _latest(self, files: Sequence[SourceFile]) -> tuple[date | None, datetime | None]:
-        """The latest day of usable rows, which is None for events, and its latest instant."""
+    def _timeline_of(self, files: Sequence[SourceFile]) -> Timeline:
+        """The timeline of some files, with the rows that lie far from the day of their file."""
+        days: dict[str, date] = {}
+        with self._database(files) as (connection, plain):
+            for path, file in zip(plain.paths, files, strict=True):
+                day = self._usage.day_of(file)
+                if day is not None:
+                    days[path] = day
+            parts = []
+            for table in self._tables(connection, plain.paths):
+                parts.append(instants(table, self._columns(table, connection), self._config.shape))
+            if not parts:
+                return Timeline({}, None, tells_hours=not self._daily)
+            place = "file" if days else "NULL"
+            found = connection.execute(
+                f"""SELECT {place}, epoch_us(used_at) // {QUARTER // timedelta(microseconds=1)}, count(*)::BIGINT,
+                min(used_at), max(used_at) FROM ({" UNION ALL ".join(parts)}) GROUP BY ALL"""
+            ).fetchall()
+        rows = []
+        strays: dict[date, int] = {}
+        for path, _, count, first, last in found:
+            instant = first.replace(tzinfo=UTC)
+            day = days.get(path)
+            is_stray = day is not None and abs(first.date() - day) > MARGIN
+            if day is not None and is_stray:
+                strays[day] = strays.get(day, 0) + count
+            else:
+                rows.append((self._moved(instant), count, self._moved(last.replace(tzinfo=UTC))))
+        return replace(timeline_of(rows, self._clock()), strays=strays, tells_hours=not self._daily)
+
+    def _moved(self, instant: datetime) -> datetime:
+        """The instant of a row; the start of the local day for the date of a daily row."""
+        return Day(instant.date(), self._timezone).start if self._daily else instant
+
+    def _latest_activity(self, files: Sequence[SourceFile]) -> datetime | None:
+        """The latest activity on the latest day of daily rows that has begun; None without such a row."""
+        now = self._clock()
+        today = now.astimezone(self._timezone).date()
         with self._database(files) as (connection, plain):
             latest = connection.execute(
                 f"""SELECT day, max(used_at)::TIMESTAMP FROM ({self._rows(connection, plain.paths).sql})
-                WHERE problem IS NULL GROUP BY day ORDER BY day DESC NULLS LAST LIMIT 1"""
+                WHERE problem IS NULL AND day <= DATE '{today}' GROUP BY day ORDER BY day DESC LIMIT 1"""
             ).fetchone()
-        return latest or (None, None)
+        if latest is None:
+            return None
+        day, instant = latest
+        reached = watermark_of_day(day, instant and instant.replace(tzinfo=UTC), self._timezone)
+        return min(reached, now)
 
     def _rows(self, connection: Connection, paths: tuple[str, ...]) -> UsageRows:
         found = self._tables(connection, paths)
@@ -208,7 +257,7 @@ class FilesReader:
         for table in found:
             columns = self._columns(table, connection)
             names |= columns.keys()
-            if self._config.shape == "daily":
+            if self._daily:
                 parts.append(daily_rows(table, columns))
             else:
                 parts.append(event_rows(table, columns, self._rules))

@@ -6,13 +6,14 @@ a register of today would give keys without a creation date a past of zeros.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from detector.boundary.instants import Clock, utc_now
 from detector.config.source import HttpSource
 from detector.model.day import Day
 from detector.model.usage import REGISTER, Accounting, Fault
@@ -29,11 +30,6 @@ from detector.sources.http.snapshots import (
 from detector.usage.aggregation import empty
 
 ONE_DAY = timedelta(days=1)
-Clock = Callable[[], datetime]
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Mode(Protocol):
@@ -55,7 +51,7 @@ class Mode(Protocol):
 class HttpReader:
     """The ``http`` source. A day is read with all its pages or not at all."""
 
-    def __init__(self, config: HttpSource, timezone: ZoneInfo, clock: Clock = _utc_now) -> None:
+    def __init__(self, config: HttpSource, timezone: ZoneInfo, clock: Clock = utc_now) -> None:
         self._config = config
         self._timezone = timezone
         self._clock = clock
@@ -107,6 +103,9 @@ class HttpReader:
         latest = max((instant for instant in used if instant is not None), default=None)
         # A clock that runs ahead at the endpoint must not make a day look complete.
         return None if latest is None else min(latest, self._clock())
+
+    def timeline(self, first: date, last: date) -> None:
+        """An answer tells only the day of a request."""
 
     def activity_before(self, day: date) -> pd.DataFrame:
         """Last use of every key before a day, so that a long silence is known from the first day on."""

@@ -8,8 +8,9 @@ quoted by SQLAlchemy.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import groupby, islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, Engine, FromClause, MetaData, Select, Table, 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
+from detector.boundary.instants import Clock, utc_now
 from detector.boundary.masking import mask_tokens, without
 from detector.boundary.retries import Attempt, attempts
 from detector.boundary.suggestions import did_you_mean
@@ -40,20 +42,24 @@ from detector.sources.sql.statements import (
     client_counts,
     counts,
     daily_rows,
+    days,
     event_rows,
     first_and_last,
     latest_use,
+    quarters,
     unread,
+    unread_times,
 )
 from detector.sources.sql.unread import (
     UnreadRows,
     activity_of_instants,
     activity_of_written_days,
-    latest_day,
-    latest_instant,
+    date_of,
+    instant_of,
 )
+from detector.sources.timeline import Timeline, timeline_of
 from detector.sources.values import ValueRules
-from detector.sources.windows import USED, Window, activity_of_days, activity_of_events, watermark_of_days, windows
+from detector.sources.windows import USED, Window, activity_of_days, activity_of_events, watermark_of_day, windows
 from detector.usage.aggregation import by_key, clean_register, empty
 
 Reply = TypeVar("Reply")
@@ -73,9 +79,10 @@ class ConnectionLostError(SourceError):
 class SqlReader:
     """The ``sql`` source. Every call is one read-only transaction, repeated where the connection is lost."""
 
-    def __init__(self, config: SqlSource, timezone: ZoneInfo) -> None:
+    def __init__(self, config: SqlSource, timezone: ZoneInfo, clock: Clock = utc_now) -> None:
         self._config = config
         self._timezone = timezone
+        self._clock = clock
         self._rules = ValueRules.of(config, timezone)
         self._faults = FaultLog()
         self._events = config.shape == "events"
@@ -119,24 +126,60 @@ class SqlReader:
         return self._faults.accounting(day)
 
     def watermark(self) -> datetime | None:
-        """The latest instant of a usable row. A daily row without a last activity counts as its day's start."""
+        """The latest instant of a row up to now. A daily row without a last activity counts as its day's start."""
+        today = self._clock().astimezone(self._timezone).date()
+        return self.timeline(today, today).latest
 
-        def latest(connection: Connection) -> tuple[date | None, datetime | None]:
-            usage = self._usage_rows(connection)
-            row = connection.execute(latest_use(usage)).first()
-            days = [] if row is None else [_date(row[0])]
-            instants = [] if row is None or usage.times is None else [usage.times.read_one(row[1])]
-            for texts in self._unread(connection, usage):
-                if self._events:
-                    instants.append(latest_instant(texts["written"], self._rules))
-                else:
-                    days.append(latest_day(texts["written"], self._rules))
-            return max(filter(None, days), default=None), max(filter(None, instants), default=None)
-
-        day, instant = self._ask(latest)
+    def timeline(self, first: date, last: date) -> Timeline:
+        """When the rows lie. Where the types guarantee a time, the rows before the first day are left out."""
+        bound = Day(first, self._timezone)
         if self._events:
-            return instant
-        return watermark_of_days(day, instant, self._timezone)
+            return self._ask(lambda connection: self._timeline_of_events(connection, bound))
+        return self._ask(self._timeline_of_days)
+
+    def _timeline_of_events(self, connection: Connection, first: Day) -> Timeline:
+        now = self._clock()
+        usage = self._usage_rows(connection)
+        rows = []
+        implausible = 0
+        for *parts, records, latest in connection.execute(quarters(usage, first)):
+            if parts[0] is None:
+                implausible += records
+            else:
+                instant = usage.instants.read_one(latest)
+                assert instant is not None  # a quarter has a record
+                rows.append((self._dialect.start_of_quarter(parts), records, instant))
+        for written, records in self._unread_times(connection, usage):
+            instant = instant_of(written, self._rules)
+            if instant is not None:
+                rows.append((instant, records, instant))
+        timeline = timeline_of(rows, now)
+        if timeline.latest is None:
+            last = usage.instants.read_one(connection.execute(latest_use(usage, now)).scalar())
+            timeline = replace(timeline, latest=last)
+        return replace(timeline, later=timeline.later + implausible, covers_all=not usage.all_dated)
+
+    def _timeline_of_days(self, connection: Connection) -> Timeline:
+        now = self._clock()
+        usage = self._usage_rows(connection)
+        activity: dict[date, list[Any]] = {}
+        for day, records, latest in connection.execute(days(usage)):
+            used = None if usage.times is None else usage.times.read_one(latest)
+            activity[_date(day)] = [records, used]
+        for written, records in self._unread_times(connection, usage):
+            day = date_of(written, self._rules)
+            if day is not None:
+                activity.setdefault(day, [0, None])[0] += records
+        rows = []
+        for day, (records, used) in activity.items():
+            start = Day(day, self._timezone).start
+            rows.append((start, records, watermark_of_day(day, used, self._timezone)))
+        return replace(timeline_of(rows, now), tells_hours=False)
+
+    def _unread_times(self, connection: Connection, usage: UsageRows) -> Iterator[Sequence[Any]]:
+        """The texts of the times that the database cannot read, with their number of rows."""
+        if not usage.all_dated:
+            yield from connection.execute(unread_times(usage), execution_options={"yield_per": ROWS_AT_ONCE})
 
     def activity_before(self, day: date) -> pd.DataFrame:
         """First and last use of every key before the day, from the whole table."""

@@ -8,13 +8,12 @@ with another time are grouped by its text too, and ``detector.sources.sql.reader
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Date,
     Integer,
     Select,
     String,
@@ -185,15 +184,41 @@ def client_counts(usage: UsageRows, window: Window) -> Select[Any]:
     )
 
 
-def latest_use(usage: UsageRows) -> Select[Any]:
-    """The latest day of usable rows and its latest instant. Events have no day, but the latest instant of all."""
+def quarters(usage: UsageRows, first: Day) -> Select[Any]:
+    """Per quarter of an hour: its parts, the number of rows and the latest instant.
+
+    Where the types guarantee a time, rows before the first day are left out, so that the database can use an
+    index.
+    """
+    used_at: ColumnElement[Any] = usage.rows.c.used_at
+    if usage.all_dated:
+        wanted = not_(usage.instants.before(used_at, first.start))
+        # An infinite time is in no quarter.
+        used_at = case((usage.instants.plausible(used_at), used_at))
+    else:
+        wanted = not_(usage.undated)
+    parts = [part.label(f"part_{number}") for number, part in enumerate(usage.dialect.quarter(used_at))]
+    return select(*parts, func.count().label("records"), func.max(used_at)).where(wanted).group_by(*parts)
+
+
+def latest_use(usage: UsageRows, now: datetime) -> Select[Any]:
+    """The latest instant of events up to now."""
+    used_at = usage.rows.c.used_at
+    wanted = and_(usage.instants.plausible(used_at), usage.instants.before(used_at, now))
+    return select(func.max(used_at)).where(wanted)
+
+
+def days(usage: UsageRows) -> Select[Any]:
+    """Per day of daily rows: the day, the number of rows and their last activity."""
     rows = usage.rows.c
-    usable = not_(usage.undated)
-    if usage.daily:
-        latest = func.max(rows.used_at) if usage.times is not None else null()
-        return select(rows.day, latest).where(usable).group_by(rows.day).order_by(rows.day.desc()).limit(1)
-    no_day: ColumnElement[Any] = cast(null(), Date())
-    return select(no_day, func.max(rows.used_at)).where(usable)
+    latest = func.max(rows.used_at) if usage.times is not None else null()
+    return select(rows.day, func.count(), latest).where(not_(usage.undated)).group_by(rows.day)
+
+
+def unread_times(usage: UsageRows) -> Select[Any]:
+    """The texts of the times that the database cannot read, and the number of rows of each."""
+    written = usage.rows.c.written
+    return select(written, func.count()).where(usage.undated, written.is_not(None)).group_by(written)
 
 
 def first_and_last(usage: UsageRows, day: Day) -> Select[Any]:

@@ -110,16 +110,15 @@ class UnreadRows:
         self._samples = set(sorted(self._samples | found)[:SAMPLES])
 
 
-def latest_instant(written: pd.Series, rules: ValueRules) -> datetime | None:
-    """The latest of some written instants; None where none is usable."""
-    instants = _instants(written, rules).dropna()
-    return instants.max() if len(instants) else None
+def instant_of(text: str | None, rules: ValueRules) -> datetime | None:
+    """The instant that a text states; None where it is not usable."""
+    micros = micros_of(text, rules.date_order)
+    return None if micros is None else from_micros(micros)
 
 
-def latest_day(written: pd.Series, rules: ValueRules) -> date | None:
-    """The latest of some written days; None where none is usable."""
-    days = _dates(written, rules).dropna()
-    return days.max() if len(days) else None
+def date_of(text: str | None, rules: ValueRules) -> date | None:
+    """The day that a text states; None where it is not usable."""
+    return None if text is None else day_of(text, rules.zone, rules.date_order)
 
 
 def activity_of_instants(texts: pd.DataFrame, bound: Day, rules: ValueRules) -> pd.DataFrame:
@@ -140,12 +139,8 @@ def activity_of_written_days(texts: pd.DataFrame, bound: Day, rules: ValueRules)
 
 
 def _instants(written: pd.Series, rules: ValueRules) -> pd.Series:
-    def instant(text: str | None) -> datetime | None:
-        micros = micros_of(text, rules.date_order)
-        return None if micros is None else from_micros(micros)
-
-    return each(written, instant)
+    return each(written, lambda text: instant_of(text, rules))
 
 
 def _dates(written: pd.Series, rules: ValueRules) -> pd.Series:
-    return each(written, lambda text: None if text is None else day_of(text, rules.zone, rules.date_order))
+    return each(written, lambda text: date_of(text, rules))

@@ -373,12 +373,13 @@ def test_a_day_that_was_pulled_before_its_end_is_stored_anew(config: Config, his
 def test_new_faults_of_a_day_are_noted_and_those_of_the_whole_source_are_not(
     config: Config, history: History
 ) -> None:
-    """Faults of the whole source come with every pull."""
-    source = steady(1)
-    pull(config, source, history, 0, 0, now=start_of(1))
+    """Faults of the whole source come with every pull, and belong to the day on which they came first."""
+    source = steady(2)
+    pull(config, source, history, 0, 1, now=start_of(2))
     source.noted = (Fault("broken line", 1, dated=False),)
-    pull(config, source, history, 0, 0, now=start_of(2))
+    pull(config, source, history, 0, 1, now=start_of(3))
     assert history.notes(day(0)).faults == ()
+    assert history.notes(day(1)).faults == source.noted
     source.noted = (Fault("broken line", 1),)
     pull(config, source, history, 0, 0, now=start_of(2))
     assert history.notes(day(0)).faults == source.noted

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,10 +23,13 @@ from detector.sources.sql.statements import (
     client_counts,
     counts,
     daily_rows,
+    days,
     event_rows,
     first_and_last,
     latest_use,
+    quarters,
     unread,
+    unread_times,
 )
 from detector.sources.values import ValueRules
 from detector.sources.windows import Window, windows
@@ -80,9 +83,12 @@ def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
         "requests of a window": counts(events(name), window()),
         "clients of a window": client_counts(events(name), window()),
         "requests that carry ids": counts(events(name, with_ids=True), window()),
-        "latest request": latest_use(events(name)),
+        "latest request": latest_use(events(name), datetime(2026, 3, 31, tzinfo=UTC)),
+        "quarters of an hour": quarters(events(name), Day(date(2026, 3, 28), BERLIN)),
+        "days of a rollup": days(rollup(name)),
         "use before a day": first_and_last(events(name), Day(date(2026, 3, 29), BERLIN)),
         "times that the database cannot read": unread(events(name)),
+        "their numbers": unread_times(events(name)),
         "rollup of a window": counts(rollup(name), window()),
     }
 

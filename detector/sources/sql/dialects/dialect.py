@@ -6,7 +6,7 @@ what a pattern has checked; ``detector.sources.reading`` reads all other values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -28,8 +28,10 @@ from sqlalchemy import (
     case,
     cast,
     create_engine,
+    extract,
     false,
     literal,
+    literal_column,
     null,
     text,
 )
@@ -52,6 +54,10 @@ PLAIN_INSTANT = f"^{_DAY}[T ]{_CLOCK}(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?$"
 """A regular expression of texts that are certainly an instant, which a database with time zones can cast."""
 PLAIN_UTC = f"^{_DAY}[T ]{_CLOCK}Z?$"
 """The same without an offset."""
+
+
+_QUARTER = 15 * 60 * 1_000_000
+"""A quarter of an hour in microseconds."""
 
 
 class Guard(StrEnum):
@@ -198,6 +204,22 @@ class Dialect:
         """A date to compare ``day`` with."""
         return literal(bound, Date())
 
+    def quarter(self, column: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        """The quarter of an hour of an instant, as parts for ``start_of_quarter``."""
+        if is_integer(column):
+            return [cast(column // literal_column(str(_QUARTER), BigInteger()), BigInteger())]
+        minute = extract("minute", column)
+        # Literals, because a database does not see that two bound values in GROUP BY are the same.
+        bounds = [(minute < _number(bound), _number(bound - 15)) for bound in (15, 30, 45)]
+        return [cast(column, Date()), extract("hour", column), case(*bounds, else_=_number(45))]
+
+    def start_of_quarter(self, parts: Sequence[Any]) -> datetime:
+        """The start of a quarter of an hour from the parts of the answer."""
+        if len(parts) == 1:
+            return from_micros(int(parts[0]) * _QUARTER)
+        day, hour, minute = parts
+        return datetime(day.year, day.month, day.day, int(hour), int(minute), tzinfo=UTC)
+
     def text(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """The column as text, as it stands in the table; null where it has no value."""
         if is_text(column):
@@ -218,6 +240,10 @@ def is_text(column: ColumnElement[Any]) -> bool:
 def is_integer(column: ColumnElement[Any]) -> bool:
     """Whether the column holds whole numbers."""
     return isinstance(column.type, Integer)
+
+
+def _number(value: int) -> ColumnElement[int]:
+    return literal_column(str(value), Integer())
 
 
 def _scaled(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -1,0 +1,185 @@
+"""Records that nobody saw: more than on past days came without a key, repeated, unusable or not at all.
+
+A share of such records is ordinary, and every source has its own. A jump of the share hides requests, by accident
+or on purpose. So a day is compared with the past of its own source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.boundary.words import counted
+from detector.model.panel import Panel
+from detector.model.usage import Accounting
+
+_HOUR = timedelta(hours=1)
+
+LOOK_BACK = 28
+FEWEST_DAYS = 7
+FEWEST_RECORDS = 20
+"""Fewer records than these hide nothing."""
+
+BYTES_A_RECORD = 300
+"""The size of a record in text in which records cannot be told apart: about that of a line of an access log."""
+
+USUAL_QUANTILE = 0.75
+"""So many of the past shares are usual. A day of an incident is not, and a new level is after a week."""
+
+FACTOR = 1.5
+SLACK = 0.001
+"""A share is a jump beyond FACTOR times the usual share and SLACK."""
+
+YOUNG_SHARES = {"keyless": 0.2, "repeated": 0.05, "unusable": 0.01}
+"""The largest shares of a source without a past."""
+
+HOLE_SHARE = 0.1
+"""Hours are a hole where they have less than this share of the lowest comparable day."""
+
+FEWEST_IN_HOLE = 30
+"""The fewest records that the lowest comparable day must have in the hours of a hole."""
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A share of the records of a day that has jumped; ``usual`` is None while there is too little past."""
+
+    what: str
+    records: int
+    share: float
+    usual: float | None
+
+    @property
+    def text(self) -> str:
+        """The jump as a sentence."""
+        words = _WORDS[self.what]
+        amount = f"{counted(self.records, 'record')} ({self.share:.1%}) {words}"
+        if self.usual is None:
+            return f"{amount}. The source has too little history to call this usual."
+        return f"{amount}; at most {self.usual:.1%} are usual."
+
+
+_WORDS = {
+    "keyless": "came without a key",
+    "repeated": "repeat records that were counted",
+    "unusable": "could not be used",
+}
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Hours of a day with hardly any record; ``first`` to ``last`` are local hours, both included."""
+
+    first: int
+    last: int
+    records: int
+    usual: int
+
+    @property
+    def text(self) -> str:
+        """The hole as a sentence."""
+        hours = f"From {self.first:02d}:00 to {self.last + 1:02d}:00"
+        return (
+            f"{hours} there are {counted(self.records, 'record')}; the lowest comparable day has {self.usual:,}."
+        )
+
+
+def jumps(panel: Panel) -> list[Jump]:
+    """The shares of the evaluated day that have jumped."""
+    today = panel.accountings[-1] if panel.accountings else None
+    if today is None:
+        return []
+    past = list(panel.accountings[-1 - LOOK_BACK : -1])
+    weekdays = panel.weekdays[-1 - len(past) : -1]
+    found = []
+    for what, weight in _WEIGHTS.items():
+        records = weight(today)
+        share = _share(today, records)
+        known = [(entry, weekday) for entry, weekday in zip(past, weekdays, strict=True) if entry is not None]
+        shares = np.array([_share(entry, weight(entry)) for entry, _ in known])
+        same_weekday = np.array([weekday == panel.weekdays[-1] for _, weekday in known], dtype=np.bool_)
+        usual = _usual(shares, same_weekday)
+        limit = YOUNG_SHARES[what] if usual is None else usual * FACTOR + SLACK
+        if records >= FEWEST_RECORDS and share > limit:
+            found.append(Jump(what, records, share, usual))
+    return found
+
+
+def holes(panel: Panel) -> list[Hole]:
+    """The runs of hours in which the evaluated day has hardly any record though all comparable days have some."""
+    today = panel.accountings[-1] if panel.accountings else None
+    if today is None or today.hours is None:
+        return []
+    past = _comparable_hours(panel)
+    if len(past) < 3:
+        return []
+    hours = np.array(today.hours)
+    lowest = past.min(axis=0)
+    # An hour that the day does not have, because the clocks change, is no hole.
+    exists = np.isin(np.arange(24), list(_hours_of(panel)))
+    is_low = exists & (lowest > 0) & (hours <= HOLE_SHARE * lowest)
+    found = []
+    for first, last in _runs(is_low):
+        usual = int(past[:, first : last + 1].sum(axis=1).min())
+        records = int(hours[first : last + 1].sum())
+        if usual >= FEWEST_IN_HOLE and records < HOLE_SHARE * usual:
+            found.append(Hole(first, last, records, usual))
+    return found
+
+
+def _unusable(accounting: Accounting) -> int:
+    """The unusable records; text in which they cannot be told apart counts by its size."""
+    total = 0
+    for amount in accounting.unusable.values():
+        total += max(amount.records, amount.bytes // BYTES_A_RECORD)
+    return total
+
+
+_WEIGHTS: dict[str, Callable[[Accounting], int]] = {
+    "keyless": lambda accounting: accounting.keyless,
+    "repeated": lambda accounting: accounting.repeated,
+    "unusable": _unusable,
+}
+
+
+def _share(accounting: Accounting, records: int) -> float:
+    total = accounting.counted + accounting.keyless + accounting.repeated + _unusable(accounting)
+    return records / total if total else 0.0
+
+
+def _usual(shares: NDArray[np.float64], same_weekday: NDArray[np.bool_]) -> float | None:
+    """The largest usual share; None while there is too little past."""
+    if len(shares) < FEWEST_DAYS:
+        return None
+    usual = float(np.quantile(shares, USUAL_QUANTILE))
+    if same_weekday.sum() >= 3:
+        # A job that runs on one day of the week is usual on that day.
+        usual = max(usual, float(np.median(shares[same_weekday])))
+    return usual
+
+
+def _comparable_hours(panel: Panel) -> NDArray[np.int64]:
+    """Days x hours: the records of the last days of the same weekday, or of all days where these are few."""
+    hours = [entry.hours if entry is not None else None for entry in panel.accountings[:-1]]
+    known = [position for position, entry in enumerate(hours) if entry is not None]
+    present = [position for position in known if not panel.missing[position]]
+    same = [position for position in present if panel.weekdays[position] == panel.weekdays[-1]][-8:]
+    chosen: Sequence[int] = same if len(same) >= 3 else present[-LOOK_BACK:]
+    return np.array([hours[position] for position in chosen], dtype=np.int64).reshape(-1, 24)
+
+
+def _hours_of(panel: Panel) -> set[int]:
+    """The local hours that the evaluated day has."""
+    day = panel.day
+    count = int((day.end - day.start).total_seconds() // 3600)
+    return {(day.start + number * _HOUR).astimezone(day.timezone).hour for number in range(count)}
+
+
+def _runs(low: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The runs of True as (first, last)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], low, [False]]).astype(np.int8)))
+    return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2], strict=True)]
