@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def read_groups(
     )
     sampled = _Sampled(raw, day, make_sample)
     observations = [
-        *problems(unread, day, make_sample),
+        *problems(unread, day.date, make_sample),
         *sampled.observe(keys.isna(), NO_KEY, "keyless", "endpoint", raw["lines"]),
         *sampled.observe(keys.notna() & (repeats > 0), REPEATED, "repeated", "endpoint", repeats),
     ]
@@ -128,9 +129,8 @@ def _time_text(value: Any, rules: ValueRules) -> str | None:
     return text if micros is None else from_micros(micros).isoformat()
 
 
-def problems(raw: pd.DataFrame, day: Day | None, make_sample: MakeSample) -> Iterator[Observation]:
+def problems(raw: pd.DataFrame, day: date | None, make_sample: MakeSample) -> Iterator[Observation]:
     """The observations of raw groups that an engine could not read; ``day`` is None where it is not known."""
-    date = None if day is None else day.date
     if raw.empty:
         return
     rows = pd.DataFrame(
@@ -145,7 +145,7 @@ def problems(raw: pd.DataFrame, day: Day | None, make_sample: MakeSample) -> Ite
     for reason, lines, detail, origin, size in rows.itertuples(index=False, name=None):
         place = "" if pd.isna(origin) else str(origin)
         text = None if pd.isna(detail) else make_sample(str(detail), place)
-        yield Observation(date, reason, int(lines), text or place or None, bytes=int(size))
+        yield Observation(day, reason, int(lines), text or place or None, bytes=int(size))
 
 
 def each(values: pd.Series, change: Callable[[Any], Any]) -> pd.Series:

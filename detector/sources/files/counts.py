@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 import pandas as pd
@@ -56,7 +57,8 @@ def counting_statement(rows: UsageRows, shape: str, window: Window) -> str:
     if "status" in rows.texts:
         is_odd += " OR status IS NOT NULL"
     return f"""
-        SELECT on_day, problem{texts}, CASE WHEN problem IS NOT NULL THEN hash(detail) % 3 END AS slot,
+        SELECT on_day, problem{texts}, CASE WHEN on_day IS NULL THEN file END AS place,
+               CASE WHEN problem IS NOT NULL THEN hash(detail) % 3 END AS slot,
                min(concat(parse_filename(file), chr(1), left(detail, 1000))) FILTER (WHERE {is_odd}) AS sample,
                count(*) AS lines, {repeats} AS repeats, coalesce(sum(bytes), 0)::BIGINT AS bytes,
                max(used_at) AS used_at
@@ -77,13 +79,19 @@ def day_reading(
     return read_groups(raw, rules, day, deployment, keys.sample)
 
 
-def undated_rows(connection: Connection, make_sample: MakeSample) -> Iterator[Observation]:
-    """The observations of rows without a usable day, from the table ``counts``."""
+def undated_rows(
+    connection: Connection, make_sample: MakeSample, days: Mapping[str, date]
+) -> Iterator[Observation]:
+    """The observations of rows without a usable day, from the table ``counts``.
+
+    ``days`` are those of files whose names tell one. The rows of such a file belong to its day.
+    """
     raw = frame(
         connection,
-        f"SELECT problem, lines, bytes, {SAMPLE.format('sample')} FROM counts WHERE on_day IS NULL",
+        f"SELECT problem, lines, bytes, place, {SAMPLE.format('sample')} FROM counts WHERE on_day IS NULL",
     )
-    yield from problems(raw, None, make_sample)
+    for path, rows in raw.groupby("place", dropna=False):
+        yield from problems(rows, days.get(str(path)), make_sample)
 
 
 def records(

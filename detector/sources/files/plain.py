@@ -55,12 +55,13 @@ class Contents:
 class PlainFiles:
     """Files that DuckDB can read.
 
-    ``contents`` says what was found in each file when it was opened, ``repaired`` which number of characters the
-    repair of JSON lines has replaced since ``start_counting``.
+    ``contents`` says what was found in each file when it was opened, ``origins`` which file of the source it is,
+    and ``repaired`` which number of characters the repair of JSON lines has replaced since ``start_counting``.
     """
 
     paths: tuple[str, ...]
     contents: dict[str, Contents]
+    origins: dict[str, SourceFile]
     repaired: dict[str, int] = field(default_factory=dict)
 
     def start_counting(self) -> None:
@@ -109,10 +110,12 @@ def plain_files(files: Sequence[SourceFile], folder: str, source: str, preset: P
             ) from None
 
     with ThreadPoolExecutor() as pool:
-        contents = dict(pool.map(plain, paths, targets))
+        found_in = dict(zip(paths, pool.map(plain, paths, targets), strict=True))
+    contents = dict(found_in.values())
+    origins = {path: file for file, (path, _) in found_in.items()}
     # A CSV file that holds only a header must still have the right columns.
     readable = tuple(path for path, found in contents.items() if not found.is_blank)
-    return PlainFiles(readable, contents)
+    return PlainFiles(readable, contents, origins)
 
 
 def _plain_file(file: str, folder: Path, preset: Preset | None) -> tuple[str, Contents]:

@@ -193,7 +193,8 @@ class FilesReader:
             statement = counting_statement(rows, self._config.shape, window)
             plain.start_counting()
             connection.execute(f"CREATE TEMP TABLE counts AS {statement}")
-            without_day = [*undated_rows(connection, keys.sample), *rejected(connection, rows.tables, keys.sample)]
+            without_day = [*undated_rows(connection, keys.sample, self._days_of(plain))]
+            without_day += rejected(connection, rows.tables, keys.sample)
             without_day += plain.observations()
             without_day += map(_missing_file, missing)
             for day in window.days:
@@ -203,12 +204,8 @@ class FilesReader:
 
     def _timeline_of(self, files: Sequence[SourceFile]) -> Timeline:
         """The timeline of some files, with the rows that lie far from the day of their file."""
-        days: dict[str, date] = {}
         with self._database(files) as (connection, plain):
-            for path, file in zip(plain.paths, files, strict=True):
-                day = self._usage.day_of(file)
-                if day is not None:
-                    days[path] = day
+            days = self._days_of(plain)
             parts = []
             for table in self._tables(connection, plain.paths):
                 parts.append(instants(table, self._columns(table, connection), self._config.shape))
@@ -230,6 +227,11 @@ class FilesReader:
             else:
                 rows.append((self._moved(instant), count, self._moved(last.replace(tzinfo=UTC))))
         return replace(timeline_of(rows, self._clock()), strays=strays, tells_hours=not self._daily)
+
+    def _days_of(self, plain: PlainFiles) -> dict[str, date]:
+        """The days of the files whose names tell one."""
+        days = {path: self._usage.day_of(file) for path, file in plain.origins.items()}
+        return {path: day for path, day in days.items() if day is not None}
 
     def _moved(self, instant: datetime) -> datetime:
         """The instant of a row; the start of the local day for the date of a daily row."""
