@@ -140,6 +140,8 @@ SHAPES: list[tuple[str, str, bytes, dict[str, int]]] = [
         gzip.compress(CSV[:99]) + bytes(9) + gzip.compress(CSV[99:]),
         {},
     ),
+    ("gzip without its suffix", "e.json", gzip.compress(LINES), {}),
+    ("gzip within gzip", "e.json.gz", gzip.compress(gzip.compress(LINES[:99]) + gzip.compress(LINES[99:])), {}),
     (
         "zstd with a control character",
         "e.jsonl.zst",
@@ -345,6 +347,24 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(content)[:-9])
         with pytest.raises(SourceError, match=r"cannot read .*/cut\.jsonl\.gz: .* cut off"):
             list(source(tmp_path / "cut.jsonl.gz").usage(DAY, DAY))
+
+
+@pytest.mark.parametrize(
+    ("content", "holds"),
+    [
+        (b"PK\x03\x04\x14\0", "a zip archive or a spreadsheet"),
+        (pa.compress(LINES, "zstd", asbytes=True), "data compressed with zstd"),
+        (b"\xfd7zXZ\0\0", "data compressed with xz"),
+    ],
+    ids=["zip", "zstd", "xz"],
+)
+@pytest.mark.parametrize("name", ["e.csv", "e.json"])
+def test_a_file_that_is_no_text_is_an_error_that_says_what_it_holds(
+    tmp_path: Path, name: str, content: bytes, holds: str
+) -> None:
+    """Its bytes must not be counted as broken lines."""
+    with pytest.raises(SourceError, match=rf"cannot read .*/{name}: it holds {holds}, not text"):
+        read(tmp_path, name, content)
 
 
 def test_samples_name_the_original_file(tmp_path: Path) -> None:

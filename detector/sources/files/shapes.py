@@ -29,6 +29,13 @@ _QUOTE = 34
 _FIRST_PRINTABLE = 32
 
 _MARKS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_FOREIGN = {
+    b"PK\x03\x04": "a zip archive or a spreadsheet",
+    b"\x28\xb5\x2f\xfd": "data compressed with zstd",
+    b"\xfd7zXZ\0": "data compressed with xz",
+    b"PAR1\x15": "Parquet",
+    b"SQLite format 3\0": "an SQLite database",
+}
 _PREAMBLE = re.compile(r'\s*(?:#.*|"?sep=.?"?\s*)?', re.IGNORECASE)
 _ARRAY = re.compile(r"\[\s*[\[{\]]")
 
@@ -49,7 +56,7 @@ class Shape:
     encoding: str = "utf-8"
     is_text: bool = True
     """Whether it is valid UTF-8 without control characters."""
-    is_padded: bool = False
+    is_oddly_compressed: bool = False
     is_blank: bool = True
     has_records: bool = False
     """Whether it holds more than blank lines, and more than the header of a CSV file."""
@@ -68,7 +75,7 @@ class Shape:
         """Whether DuckDB can read the file as it lies."""
         return self.encoding == "utf-8" and not (
             not self.is_text
-            or self.is_padded
+            or self.is_oddly_compressed
             or self.has_preamble
             or self.has_open_quotes
             or self.has_long_lines
@@ -93,16 +100,19 @@ def shape_of(file: str, kind: Kind) -> Shape:
     """The shape of a file, which is read to its end. Raises OSError, EOFError or zlib.error for a damaged file."""
     content = Content(file)
     shape = look(content, kind)
-    shape.is_padded = content.is_padded
+    shape.is_oddly_compressed = content.is_odd
     return shape
 
 
 def look(content: Iterable[bytes], kind: Kind) -> Shape:
-    """The shape of a text that comes in chunks."""
+    """The shape of a text that comes in chunks. Raises OSError where the content is certainly no text."""
     shape = Shape()
     remaining = blocks(content)
     # The first block of a short file lacks the last line.
     beginning = list(islice(remaining, 2))
+    for mark, name in _FOREIGN.items():
+        if beginning and beginning[0].startswith(mark):
+            raise OSError(f"it holds {name}, not text")
     if beginning:
         _look_at_head(b"".join(beginning), kind, shape)
     for block in chain(beginning, remaining):
