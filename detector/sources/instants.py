@@ -1,7 +1,7 @@
 """Instants and days: the one reader of written times.
 
 Every engine reads times by these rules. An engine may read a common writing by itself where it cannot differ;
-it hands all others to this module. ``tests/conformance/values.csv`` lists the writings and what they mean.
+it hands all others to this module. ``tests/conformance/values.toml`` lists the writings and what they mean.
 """
 
 from __future__ import annotations
@@ -91,10 +91,8 @@ def micros_of(value: Any, order: DateOrder | None = None) -> int | None:
         micros: int | None = to_micros(in_utc(value))
     elif isinstance(value, date):
         micros = to_micros(datetime.combine(value, time(), UTC))
-    elif isinstance(value, str):
-        micros = _micros_of_text(value, order)
-    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        micros = _micros_of_number(_decimal(value))
+    elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
+        micros = _micros_of_text(str(value), order)
     else:
         return None
     if micros is None or not _EARLIEST_MICROS <= micros < _LATEST_MICROS:
@@ -143,9 +141,10 @@ _LATEST_MICROS = to_micros(LATEST)
 
 
 def _micros_of_text(text: str, order: DateOrder | None) -> int | None:
+    text = text.strip()
     if len(text) > _LONGEST:
         return None
-    text = text.strip().removeprefix("[").removesuffix("]").strip("\"' \t")
+    text = text.removeprefix("[").removesuffix("]").strip("\"' \t")
     if _NUMBER.fullmatch(text):
         micros = _micros_of_number(_decimal(text))
         # 20260102100000 is no plausible number since 1970, but a date and time.
@@ -178,7 +177,8 @@ def _written_instant(text: str, order: DateOrder | None) -> datetime | None:
     if len(text) == 20 and text[10] in "Tt " and text[19] in "Zz":
         # The commonest form by far.
         text = text[:10] + "T" + text[11:19] + "+00:00"
-    if len(text) in (19, 25) and text[4:5] == "-" == text[7:8] and text[13:14] == ":" == text[16:17]:
+    is_plain = text[4:5] == "-" == text[7:8] and text[10:11] in "Tt " and text[13:14] == ":" == text[16:17]
+    if len(text) in (19, 25) and is_plain:
         try:
             return datetime.fromisoformat(text)
         except ValueError:

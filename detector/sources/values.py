@@ -2,11 +2,12 @@
 
 Every value of every source is read by these rules and by those of ``detector.sources.instants``. An engine may
 count a value by itself only where it cannot differ, for example a status of three digits; all other values come
-here as text. ``tests/conformance/values.csv`` lists the writings of each kind and what they mean.
+here as text. ``tests/conformance/values.toml`` lists the writings of each kind and what they mean.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -36,7 +37,7 @@ FAILURES = frozenset(
 )
 """The words of a ``status`` column, in small letters, that mean a request that failed."""
 
-NO_ERRORS = NO_TEXT | {"0", "0.0", "f", "false", "n", "no", "off", "{}", "[]", "ok", "success"}
+NO_ERRORS = NO_TEXT | {"0", "0.0", "f", "false", "n", "no", "off", "{}", "[]", "{ }", "[ ]", "ok", "success"}
 """The texts of an ``error`` column, in small letters, that mean no error; any other text means an error."""
 
 _NO_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
@@ -72,8 +73,8 @@ class ValueRules:
     @property
     def longest_no_error(self) -> int:
         """Characters. Any longer text of an ``error`` column means an error."""
-        # Two more for the quotes of a JSON text.
-        return max(len(word) for word in NO_ERRORS | self.success) + 2
+        # Some databases count bytes. Two more are for the quotes of a JSON text.
+        return max(len(word.encode()) for word in NO_ERRORS | self.success) + 2
 
     @classmethod
     def of(cls, config: SourceBase, zone: ZoneInfo) -> ValueRules:
@@ -92,7 +93,7 @@ class ValueRules:
         text = text_of(value)
         if text is None:
             return Outcome.UNSTATED
-        word = text.strip('"').lower()
+        word = text.lower()
         if word in SUCCESSES or word in self.success:
             return Outcome.SUCCESS
         if word in FAILURES:
@@ -107,8 +108,8 @@ class ValueRules:
         text = text_of(value)
         if text is None:
             return False
-        word = "".join(text.strip('"').split()).lower()
-        return word not in NO_ERRORS and text.lower() not in self.success
+        word = text.lower()
+        return word not in NO_ERRORS and word not in self.success
 
 
 def words(texts: Iterable[str]) -> frozenset[str]:
@@ -117,7 +118,7 @@ def words(texts: Iterable[str]) -> frozenset[str]:
 
 
 def text_of(value: Any) -> str | None:
-    """A value as text without blanks around it; None for a missing value.
+    """A value as text without blanks around it; None for a missing value. A JSON string is the text within.
 
     A character that is no text, such as NUL, becomes U+FFFD. It is not removed: a caller who appends one to the
     key of somebody else must not be counted under that key.
@@ -125,9 +126,18 @@ def text_of(value: Any) -> str | None:
     if value is None:
         return None
     text = str(value).strip(_BLANKS)
+    if text.startswith('"') and text.endswith('"'):
+        text = _within_quotes(text).strip(_BLANKS)
     if text.lower() in NO_TEXT:
         return None
     return _NO_CHARACTER.sub(REPLACEMENT, text)
+
+
+def _within_quotes(text: str) -> str:
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text
 
 
 def deployment_of(value: Any) -> str | None:
@@ -142,7 +152,7 @@ def number_of(value: Any) -> Decimal | None:
     """The finite number that a value is or spells; None for anything else."""
     if isinstance(value, bool):
         return None
-    text = str(value).strip(_BLANKS).strip('"').strip(_BLANKS)
+    text = text_of(value) or ""
     if _GROUPED.fullmatch(text):
         text = text.replace(",", "")
     if not _NUMBER.fullmatch(text):

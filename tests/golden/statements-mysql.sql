@@ -7,9 +7,9 @@ CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage
 CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
-FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(logs.events.`api key` AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(logs.events.path AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(logs.events.host AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(logs.events.ip AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS client,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
-CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin END AS status
 FROM logs.events ) AS usage_rows
 WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS dated
 GROUP BY dated.on_day, dated.written, dated.unread_client, dated.key_id, dated.endpoint, dated.deployment, dated.failed, dated.status
@@ -35,9 +35,9 @@ CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage
 CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day
-FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(logs.events.`api key` AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(logs.events.path AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(logs.events.host AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(logs.events.ip AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS client,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
-CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin END AS status
 FROM logs.events ) AS usage_rows
 WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS dated
 WHERE dated.on_day != %s AND nullif(nullif(trim(dated.client), %s), %s) IS NOT NULL
@@ -72,9 +72,9 @@ CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day, row_num
 ORDER BY
 CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END,
 CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.written END, usage_rows.endpoint, usage_rows.deployment, usage_rows.status) AS copy, nullif(trim(usage_rows.event_id), %s) AS event
-FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client, logs.events.id AS event_id,
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(logs.events.`api key` AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(logs.events.path AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(logs.events.host AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(logs.events.ip AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS client, CAST(logs.events.id AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS event_id,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
-CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin END AS status
 FROM logs.events ) AS usage_rows
 WHERE usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s) OR usage_rows.used_at >= %s AND usage_rows.used_at < %s) AS copies) AS dated
 GROUP BY dated.on_day, dated.written, dated.unread_client, dated.key_id, dated.endpoint, dated.deployment, dated.failed, dated.status
@@ -96,9 +96,9 @@ ORDER BY dated.on_day
 
 -- latest request
 SELECT max(usage_rows.used_at) AS max_1
-FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(logs.events.`api key` AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(logs.events.path AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(logs.events.host AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(logs.events.ip AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS client,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
-CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin END AS status
 FROM logs.events ) AS usage_rows
 WHERE usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s
 -- param_1 = 0
@@ -117,9 +117,9 @@ CASE WHEN (EXTRACT(minute
 FROM usage_rows.used_at) < 15) THEN 0 WHEN (EXTRACT(minute
 FROM usage_rows.used_at) < 30) THEN 15 WHEN (EXTRACT(minute
 FROM usage_rows.used_at) < 45) THEN 30 ELSE 45 END AS part_2, count(*) AS records, max(usage_rows.used_at) AS max_1
-FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(logs.events.`api key` AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(logs.events.path AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(logs.events.host AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(logs.events.ip AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS client,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
-CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin END AS status
 FROM logs.events ) AS usage_rows
 WHERE NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))
 GROUP BY CAST(usage_rows.used_at AS DATE), EXTRACT(hour
@@ -138,7 +138,7 @@ FROM usage_rows.used_at) < 45) THEN 30 ELSE 45 END
 
 -- days of a rollup
 SELECT usage_rows.day, count(*) AS count_1, NULL AS anon_1
-FROM (SELECT daily.day AS day, CAST(daily.day AS CHAR) AS written, daily.key_id AS key_id, daily.endpoint AS endpoint, daily.deployment AS deployment, CAST(daily.request_count AS CHAR) AS request_count, CAST(daily.error_count AS CHAR) AS error_count
+FROM (SELECT daily.day AS day, CAST(daily.day AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(daily.key_id AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(daily.endpoint AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(daily.deployment AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(daily.request_count AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS request_count, CAST(daily.error_count AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS error_count
 FROM daily ) AS usage_rows
 WHERE NOT (usage_rows.day IS NULL OR usage_rows.day < %s OR usage_rows.day >= %s)
 GROUP BY usage_rows.day
@@ -147,9 +147,9 @@ GROUP BY usage_rows.day
 
 -- use before a day
 SELECT usage_rows.key_id, NULL AS anon_1, NULL AS anon__1, min(CASE WHEN (usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s) THEN usage_rows.used_at END) AS min_1, max(CASE WHEN (usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s) THEN usage_rows.used_at END) AS max_1
-FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(logs.events.`api key` AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(logs.events.path AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(logs.events.host AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(logs.events.ip AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS client,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
-CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin END AS status
 FROM logs.events ) AS usage_rows
 WHERE usage_rows.used_at >= %s AND usage_rows.used_at < %s AND usage_rows.used_at < %s
 GROUP BY usage_rows.key_id
@@ -164,9 +164,9 @@ GROUP BY usage_rows.key_id
 
 -- times that the database cannot read
 SELECT DISTINCT usage_rows.key_id, usage_rows.written
-FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(logs.events.`api key` AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(logs.events.path AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(logs.events.host AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(logs.events.ip AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS client,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
-CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin END AS status
 FROM logs.events ) AS usage_rows
 WHERE (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) AND usage_rows.written IS NOT NULL
 -- param_1 = 0
@@ -179,9 +179,9 @@ WHERE (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_row
 
 -- their numbers
 SELECT usage_rows.written, count(*) AS count_1
-FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR) AS written, logs.events.`api key` AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
+FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(logs.events.`api key` AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(logs.events.path AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(logs.events.host AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(logs.events.ip AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS client,
 CASE WHEN (logs.events.status BETWEEN %s AND %s) THEN 1 ELSE %s END AS failed,
-CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR) END AS status
+CASE WHEN (logs.events.status NOT BETWEEN %s AND %s) THEN CAST(logs.events.status AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin END AS status
 FROM logs.events ) AS usage_rows
 WHERE (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) AND usage_rows.written IS NOT NULL
 GROUP BY usage_rows.written
@@ -198,7 +198,7 @@ SELECT dated.on_day, dated.written, dated.key_id, dated.endpoint, dated.deployme
 FROM (SELECT usage_rows.key_id AS key_id, usage_rows.endpoint AS endpoint, usage_rows.deployment AS deployment, usage_rows.request_count AS request_count, usage_rows.error_count AS error_count,
 CASE WHEN (usage_rows.day IS NULL OR usage_rows.day < %s OR usage_rows.day >= %s) THEN usage_rows.written END AS written,
 CASE WHEN (usage_rows.day IS NULL OR usage_rows.day < %s OR usage_rows.day >= %s) THEN %s ELSE usage_rows.day END AS on_day
-FROM (SELECT daily.day AS day, CAST(daily.day AS CHAR) AS written, daily.key_id AS key_id, daily.endpoint AS endpoint, daily.deployment AS deployment, CAST(daily.request_count AS CHAR) AS request_count, CAST(daily.error_count AS CHAR) AS error_count
+FROM (SELECT daily.day AS day, CAST(daily.day AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS written, CAST(daily.key_id AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS key_id, CAST(daily.endpoint AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS endpoint, CAST(daily.deployment AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS deployment, CAST(daily.request_count AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS request_count, CAST(daily.error_count AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin AS error_count
 FROM daily ) AS usage_rows
 WHERE usage_rows.day IS NULL OR usage_rows.day < %s OR usage_rows.day >= %s OR usage_rows.day BETWEEN %s AND %s) AS dated
 GROUP BY dated.on_day, dated.written, dated.key_id, dated.endpoint, dated.deployment, dated.request_count, dated.error_count

@@ -64,7 +64,8 @@ MACROS = (
     """CREATE MACRO instant_of_text(value) AS coalesce(
         CASE WHEN value LIKE '____-__-_____:__:__' OR value LIKE '____-__-_____:__:__%Z'
                  THEN TRY_CAST(value AS TIMESTAMP)
-             WHEN value LIKE '____-__-_____:__:__%___:__' THEN TRY_CAST(value AS TIMESTAMPTZ)::TIMESTAMP
+             WHEN value LIKE '____-__-_____:__:__%___:__' AND value[-6:-5] IN ('+0', '+1', '-0', '-1')
+                 THEN TRY_CAST(value AS TIMESTAMPTZ)::TIMESTAMP
              WHEN value LIKE '__/___/____:__:__:__ _0_00'
                  THEN try_strptime(value, '%d/%b/%Y:%H:%M:%S %z')::TIMESTAMP END,
         make_timestamp(read_micros(value)))""",
@@ -217,7 +218,9 @@ def instant(column: str, kind: str) -> str:
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"plausible(CAST({column} AS TIMESTAMP))"
     if _is_integer(kind):
-        return f"plausible(instant_of_integer({column}))"
+        # An integer may be a date and time: 20260102100000.
+        written = f"make_timestamp(read_micros(CAST({column} AS VARCHAR)))"
+        return f"coalesce(plausible(instant_of_integer({column})), {written})"
     return f"plausible(instant_of_text(CAST({column} AS VARCHAR)))"
 
 

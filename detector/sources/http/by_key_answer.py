@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,6 +18,8 @@ from detector.model.usage import GROUP_COLUMNS, INSTANT, MEASURED, REGISTER, Fau
 from detector.sources.faults import BAD_ACTIVITY, TOO_MANY_ERRORS, Observation, sample
 from detector.sources.http.paging import Endpoint, NotHeldError, Page
 from detector.sources.instants import from_micros, micros_of
+from detector.sources.reading import read_register
+from detector.sources.values import ValueRules
 from detector.sources.windows import ACTIVITY, clamp_last_use
 from detector.usage.aggregation import by_key, clean_register, conform, empty, local_days
 
@@ -29,7 +32,10 @@ EXTRA_KEYS = "more keys in the answer than its total_keys says, all are used"
 FEWER_ENDPOINTS = "endpoint_distribution sums to less than request_count, the rest counts as (unknown)"
 MORE_ENDPOINTS = "endpoint_distribution sums to more than request_count, the sum counts"
 ACTIVITY_BEFORE_DAY = "last_activity before the day although the key has requests, the start of the day counts"
-NOT_TEXT = "keys[].key_id: holds characters that are not text"
+NOT_A_KEY = "keys[].key_id: names no key"
+
+_RULES = ValueRules(ZoneInfo("UTC"))
+"""The endpoint states instants and no days, so the zone decides nothing."""
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_TOTAL)]
 GroupRow = tuple[Any, ...]
@@ -64,6 +70,12 @@ class KeyRecord(BaseModel):
         micros = micros_of(self.last_activity)
         return None if micros is None else from_micros(micros)
 
+    @property
+    def created(self) -> datetime | None:
+        """The creation as an instant; None where it is missing or cannot be read."""
+        micros = micros_of(self.created_at)
+        return None if micros is None else from_micros(micros)
+
 
 @dataclass(frozen=True)
 class ByKeyAnswer:
@@ -75,7 +87,8 @@ class ByKeyAnswer:
     def register(self) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
         """The register of the keys, and its faults."""
         rows = [[_register_value(getattr(key, name), name) for name in REGISTER] for key in self.keys]
-        return clean_register(pd.DataFrame(rows, columns=[*REGISTER], dtype="object"))
+        raw = pd.DataFrame(rows, columns=[*REGISTER], dtype="object")
+        return clean_register(read_register(raw, _RULES))
 
     def measured(self, day: Day, deployment: str | None) -> pd.DataFrame:
         """``MEASURED`` records of a day. ``deployment`` is that of keys that name no deployment."""
@@ -119,10 +132,10 @@ class ByKeyAnswer:
         for key in self.keys:
             last_used = _last_use_before(key, day, covered)
             if last_used is not None:
-                rows.append((key.key_id, last_used, key.created_at))
+                rows.append((key.key_id, last_used, key.created))
         frame = pd.DataFrame(rows, columns=["key_id", "last_seen", "created_at"])
         last = frame["last_seen"].astype(INSTANT)
-        created = pd.to_datetime(frame["created_at"], utc=True, errors="coerce", format="ISO8601").astype(INSTANT)
+        created = frame["created_at"].astype(INSTANT)
         # No answer states the first use, so the creation counts as the first use, or else the last use.
         first = created.where((created <= last).fillna(False), last)
         return conform(frame.assign(first_seen=local_days(first, day), last_seen=last), ACTIVITY)
@@ -189,13 +202,14 @@ def _keys(page: Page, number: int, observations: list[Observation]) -> Iterator[
             path = _path(problem["loc"])
             observations.append(Observation(None, f"keys[]{path}: {text}", 1, f"{position}{path}"))
             continue
-        if not _is_text(key.key_id):
-            observations.append(Observation(None, NOT_TEXT, 1, position))
+        key_id = _RULES.key_of(key.key_id)
+        if key_id is None:
+            observations.append(Observation(None, NOT_A_KEY, 1, position))
             continue
         if key.last_activity and key.last_used is None:
             bad_activity = sample(key.last_activity, position)
             observations.append(Observation(None, BAD_ACTIVITY, 1, bad_activity, "note"))
-        yield key
+        yield key.model_copy(update={"key_id": key_id})
 
 
 def _path(location: Sequence[Any]) -> str:
@@ -204,10 +218,6 @@ def _path(location: Sequence[Any]) -> str:
         return ""
     # The second part is the name of an endpoint or a deployment. Customers choose it, so it is not shown.
     return f".{location[0]}.*" if len(location) > 1 else f".{location[0]}"
-
-
-def _is_text(text: str) -> bool:
-    return "\0" not in text and "\ufffd" not in text
 
 
 def _clean(raw: Any) -> Any:

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from sqlalchemy import Connection, Engine, FromClause, MetaData, Select, Table, column, inspect, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, OperationalError, SQLAlchemyError
 
 from detector.boundary.instants import Clock, utc_now
 from detector.boundary.masking import mask_tokens, without
@@ -345,7 +345,8 @@ class SqlReader:
         if isinstance(error, DBAPIError):
             # An error without a statement is a failed connection. Before the first answer the URL may be wrong;
             # after it the database restarts or is being replaced.
-            is_lost = error.connection_invalidated or (self._answered and error.statement is None)
+            is_failed_connection = isinstance(error, OperationalError) and error.statement is None
+            is_lost = error.connection_invalidated or (self._answered and is_failed_connection)
         return ConnectionLostError(text) if is_lost else SourceError(text)
 
 

@@ -66,7 +66,7 @@ class UsageRows:
     times: Times | None
     """How ``used_at`` holds instants; None where the table has none."""
     all_dated: bool
-    """Whether the types of the database guarantee a usable timestamp or day in every row."""
+    """Whether the types of the database guarantee a timestamp or day in every row, plausible or not."""
 
     def has(self, name: str) -> bool:
         """Whether the rows have a column."""
@@ -74,13 +74,15 @@ class UsageRows:
 
     @property
     def undated(self) -> ColumnElement[bool]:
-        """Whether the database cannot read the timestamp or day of a row."""
+        """Whether the database cannot read the timestamp or day of a row, or it is not plausible."""
         if self.daily:
             day = self.rows.c.day
             earliest = self.dialect.day_bound(EARLIEST.date())
-            return or_(day.is_(None), day < earliest, day >= self.dialect.day_bound(LATEST.date()))
+            implausible = or_(day < earliest, day >= self.dialect.day_bound(LATEST.date()))
+            return implausible if self.all_dated else or_(day.is_(None), implausible)
         used_at = self.rows.c.used_at
-        return or_(used_at.is_(None), not_(self.instants.plausible(used_at)))
+        implausible = not_(self.instants.plausible(used_at))
+        return implausible if self.all_dated else or_(used_at.is_(None), implausible)
 
     @property
     def instants(self) -> Times:
@@ -236,7 +238,7 @@ def first_and_last(usage: UsageRows, day: Day) -> Select[Any]:
     day_with_requests = case((has_requests, rows.day))
     bound = usage.dialect.day_bound(day.date)
     # A row of zero requests may state an older last activity.
-    wanted = and_(rows.day < bound, or_(has_requests, is_used_before))
+    wanted = and_(not_(usage.undated), rows.day < bound, or_(has_requests, is_used_before))
     statement = select(
         rows.key_id,
         func.min(day_with_requests),
@@ -274,18 +276,17 @@ def _dated(usage: UsageRows, window: Window) -> Subquery:
             columns[name] = rows[name]
     if not usage.daily:
         columns["used_at"] = rows.used_at
-    # The search for other rows reads the whole table. Where the types guarantee a time, the statement keeps to the
-    # window, and the database can use an index.
-    if not usage.all_dated:
-        undated = usage.undated
-        day = case((undated, _unknown_day(usage)), else_=day)
-        inside = or_(undated, inside)
-        columns["written"] = case((undated, rows.written))
-        if usage.has("client"):
-            columns["unread_client"] = case((undated, rows.client))
-        if times is not None and not usage.daily:
-            # An infinite timestamp is no instant and must not become the last use.
-            columns["used_at"] = case((not_(undated), rows.used_at))
+    # The search for texts reads the whole table. Where the types guarantee a time, the statement looks for ranges
+    # of times alone, and the database can use an index.
+    undated = usage.undated
+    day = case((undated, _unknown_day(usage)), else_=day)
+    inside = or_(undated, inside)
+    columns["written"] = case((undated, rows.written))
+    if usage.has("client"):
+        columns["unread_client"] = case((undated, rows.client))
+    if times is not None and not usage.daily:
+        # An infinite timestamp is no instant and must not become the last use.
+        columns["used_at"] = case((not_(undated), rows.used_at))
     labelled = [column.label(name) for name, column in columns.items()]
     statement = select(*labelled, day.label("on_day")).where(inside)
     return _with_repeats(statement) if usage.has("event_id") else statement.subquery("dated")

@@ -14,10 +14,22 @@ from detector.config.plugins import PRESETS
 from detector.config.source import FilesSource
 from detector.model.errors import SourceError
 from detector.sources import open_source
+from tests.conformance.table import batches
 
 PAGE = Path(__file__).parents[3] / "docs" / "sources.md"
 LOG_FILES = re.search(r"^## Log files$(.*?)(?=^## |\Z)", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 RECIPES = re.findall(r"```yaml\n(source:\n.*?)```", LOG_FILES.group(1) if LOG_FILES else "", re.S)
+READ = re.findall(
+    r"^\| (time|day|count|status|error|key) \| `(.*)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.M
+)
+
+
+def test_values_are_read_as_the_page_says() -> None:
+    """The tests of all engines hold every value of the page."""
+    known = {batch.kind: batch.rows for batch in batches() if batch.name == f"{batch.kind} as text"}
+    assert len(READ) > 20
+    for kind, written, meaning in READ:
+        assert known["instant" if kind == "time" else kind].get(written) == meaning, written
 
 
 def test_there_is_a_recipe_for_every_preset() -> None:

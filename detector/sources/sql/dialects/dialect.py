@@ -149,8 +149,12 @@ class Dialect:
 
     def begin(self, connection: Connection, timeout: int) -> None:
         """Run the statements that give guarantees, at the begin of a transaction."""
-        for statement in self.session.values():
+        for statement in self.statements(connection):
             connection.execute(text(statement.format(timeout=int(timeout))))
+
+    def statements(self, connection: Connection) -> list[str]:
+        """The statements that give guarantees, in the words of the server."""
+        return list(self.session.values())
 
     def times(self, column: ColumnElement[Any]) -> Times:
         """The instants of a column; null for every value that the database cannot read without doubt.
@@ -248,13 +252,13 @@ def _number(value: int) -> ColumnElement[int]:
 
 def _scaled(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Microseconds since 1970 of whole numbers since 1970."""
-    number = cast(column, BigInteger())
+    # A larger number may not fit into the type; it is read as text.
+    fits = column.between(literal(10**8, BigInteger()), literal(10**17 - 1, BigInteger()))
+    number = case((fits, cast(column, BigInteger())), else_=null())
     micros = case(
-        (number < 10**8, null()),
         (number < 10**11, number * 1_000_000),
         (number < 10**14, number * 1_000),
-        (number < 10**17, number),
-        else_=null(),
+        else_=number,
     )
     return cast(micros, BigInteger())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, Text, cast, func
+from sqlalchemy import ColumnElement, LargeBinary, Text, cast, func
 from sqlalchemy.dialects.postgresql import CITEXT
 
 from detector.sources.sql.dialects.dialect import Dialect, Guard
@@ -28,7 +28,10 @@ class PostgreSql(Dialect):
         return column.regexp_match(pattern)
 
     def text(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The column as text; that of a case-insensitive type is in small letters."""
+        """The column as text; that of a case-insensitive type is in small letters, and bytes are escaped."""
         if isinstance(column.type, CITEXT):
             return func.lower(cast(column, Text()))
+        if isinstance(column.type, LargeBinary):
+            # Bytes that are no text cannot be cast to text.
+            return func.encode(column, "escape", type_=Text())
         return super().text(column)

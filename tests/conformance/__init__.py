@@ -1,0 +1,1 @@
+"""The table of values: what the writings of a value mean, in every source."""
