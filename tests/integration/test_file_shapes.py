@@ -386,6 +386,14 @@ def test_a_repaired_line_counts_its_replaced_characters_once(tmp_path: Path) -> 
         }
 
 
+def test_an_error_about_columns_names_the_original_file(tmp_path: Path) -> None:
+    """Not the file that was written anew."""
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_bytes(b"\nwhen,key_id\n1,a\n")
+    with pytest.raises(SourceError, match=rf"source main: {tmp_path}/a\.csv \(and 1 more like it\) has no column"):
+        list(source(tmp_path / "*.csv").usage(DAY, DAY))
+
+
 @pytest.mark.parametrize("name", ["keys.csv", "keys.json"])
 def test_a_register_of_any_shape_is_read(tmp_path: Path, name: str) -> None:
     """A register in UTF-16, pretty-printed or with a comment has its keys, and what was replaced is a fault."""

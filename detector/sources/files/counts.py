@@ -20,7 +20,7 @@ from detector.sources.values import ValueRules
 from detector.sources.windows import Window
 from detector.usage.aggregation import by_key
 
-REJECTED = {"INVALID ENCODING": "invalid UTF-8", "LINE SIZE OVER MAXIMUM": "line longer than 2 MB"}
+REJECTED = {"INVALID ENCODING": "invalid UTF-8", "LINE SIZE OVER MAXIMUM": "line too long"}
 
 SAMPLE = "split_part({0}, chr(1), 1) AS origin, nullif(split_part({0}, chr(1), 2), '') AS detail"
 """The SQL of the two parts of a sample. One text is a much faster aggregate than a list of two."""

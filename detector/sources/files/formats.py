@@ -52,6 +52,11 @@ _HEADER_BYTES = 1 << 20
 LONGEST_LINE = 8 << 20
 """The most bytes of a line that is read."""
 
+WRITTEN_ANEW = "written-anew"
+"""The folder of the files that are written anew. Each lies in it under a number and its whole original path."""
+
+_WRITTEN_ANEW = re.compile(rf"^.*/{WRITTEN_ANEW}/\d+(?=/)", re.DOTALL)
+
 # DuckDB's own choice grows with the longest line.
 _BUFFER_BYTES = 32 << 20
 
@@ -224,10 +229,11 @@ def available(
 
 def table_name(table: Table) -> str:
     """The table as an error names it: its first file and the number of the others."""
+    first = _WRITTEN_ANEW.sub("", table.files[0])
     others = len(table.files) - 1
     if others:
-        return f"{table.files[0]} (and {others} more like it)"
-    return table.files[0]
+        return f"{first} (and {others} more like it)"
+    return first
 
 
 def literal(text: str) -> str:

@@ -1,7 +1,7 @@
 """Plain files: every text file as DuckDB reads it, with the files that are not plain written anew.
 
-A new file lies in the private folder under the name of the original, so that samples name the original. It holds
-UTF-8 without control characters, one record a line. What was replaced or refused is counted by file.
+A new file lies in the private folder under the path of the original, so that samples and errors name the original.
+It holds UTF-8 without control characters, one record a line. What was replaced or refused is counted by file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from detector.model.errors import SourceError
 from detector.model.usage import WHOLE_FILE
 from detector.sources.faults import Observation
 from detector.sources.files.compression import Content, format_suffix
-from detector.sources.files.formats import DELIMITERS, LONGEST_LINE, header_of
+from detector.sources.files.formats import DELIMITERS, LONGEST_LINE, WRITTEN_ANEW, header_of
 from detector.sources.files.locations import SourceFile, local_paths
 from detector.sources.files.quoting import joined_records
 from detector.sources.files.repair import REPLACEMENT, Documents, documents, is_longer, size
@@ -99,7 +99,7 @@ def plain_files(files: Sequence[SourceFile], folder: str, source: str, preset: P
     Raises SourceError for a file that cannot be read, is damaged or cut off.
     """
     paths = local_paths(files, folder)
-    targets = [Path(folder, "plain", str(number)) for number in range(len(paths))]
+    targets = [Path(folder, WRITTEN_ANEW, str(number)) for number in range(len(paths))]
 
     def plain(file: SourceFile, target: Path) -> tuple[str, Contents]:
         try:
@@ -131,8 +131,8 @@ def _plain_file(file: str, folder: Path, preset: Preset | None) -> tuple[str, Co
         return file, Contents()
     if shape.is_plain:
         return file, Contents(is_blank=shape.is_blank, has_records=shape.has_records)
-    folder.mkdir(parents=True)
-    target = folder / Path(file).name
+    target = folder / Path(file).absolute().relative_to("/")
+    target.parent.mkdir(parents=True)
     contents = Contents(is_blank=True, has_records=False)
     with _writer(target) as stream:
         lines = _lines_of(file, kind, shape, contents)
