@@ -181,6 +181,7 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
         watermark=judged.panel.watermark,
         error=job.source_error,
         faults=judged.panel.faults,
+        accounting=judged.panel.accounting,
     )
     run = {"run_id": run_id, "started_at": job.now}
     entries = triage_log(job.state)

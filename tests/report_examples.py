@@ -22,7 +22,7 @@ from detector.model.day import Day
 from detector.model.finding import Finding, Severity, Status, Technique
 from detector.model.report import Budget, Coverage, Fleet, NotJudged, RunReport, SourceStatus, Summary, Trends
 from detector.model.triage import MuteInForce, TriageEntry
-from detector.model.usage import RECORD_COLUMNS, Fault, Revision
+from detector.model.usage import RECORD_COLUMNS, Accounting, Amount, Fault, Revision
 from detector.usage.aggregation import conform
 
 DAY = date(2026, 11, 22)
@@ -103,7 +103,7 @@ def clear_day() -> RunReport:
     coverage = replace(coverage, keys_judged=coverage.keys_active)
     summary = replace(report.summary, subline="All 60 keys stayed within what their own past leads us to expect.")
     trends = replace(report.trends, missing=np.zeros(DAYS, dtype=bool))
-    sources = (replace(report.sources[0], faults=()),)
+    sources = (replace(report.sources[0], faults=(), accounting=Accounting(12_000)),)
     return replace(report, coverage=coverage, summary=summary, trends=trends, sources=sources)
 
 
@@ -505,8 +505,29 @@ def assemble(keys: list[Key], findings: tuple[Finding, ...], *, outcome: str, ve
 
 
 def example_source() -> SourceStatus:
-    faults = (Fault("row without a key", 3, ("2026-11-22T04:10:00Z,,GET /v1/items,200",)),)
-    return SourceStatus("main", "files", "events", datetime(2026, 11, 22, 23, 59, 51, tzinfo=UTC), faults=faults)
+    sample = "2026-11-22T04:10:00Z,,GET /v1/items,200"
+    return SourceStatus(
+        name="main",
+        kind="files",
+        shape="events",
+        watermark=datetime(2026, 11, 22, 23, 59, 51, tzinfo=UTC),
+        faults=(
+            Fault("no key id, not attributable to a key", 3, (sample,), kind="keyless"),
+            Fault("missing or unreadable timestamp", 41, ("items.jsonl: timestamp is empty",)),
+            Fault("line is not valid JSON", 2, ("items.jsonl: {",), dated=False, bytes=4_096),
+            Fault("status is no HTTP code and no known word, taken as an error", 7, kind="note"),
+        ),
+        accounting=Accounting(
+            counted=12_000,
+            keyless=3,
+            repeated=40,
+            unusable={
+                "missing or unreadable timestamp": Amount(41),
+                "line is not valid JSON": Amount(2, 4_096),
+            },
+            hours=tuple([500] * 23 + [586]),
+        ),
+    )
 
 
 def example_coverage(keys: list[Key]) -> Coverage:

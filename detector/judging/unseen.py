@@ -90,7 +90,7 @@ class Hole:
 
 def jumps(panel: Panel) -> list[Jump]:
     """The shares of the evaluated day that have jumped."""
-    today = panel.accountings[-1] if panel.accountings else None
+    today = panel.accounting
     if today is None:
         return []
     past = list(panel.accountings[-1 - LOOK_BACK : -1])
@@ -111,7 +111,7 @@ def jumps(panel: Panel) -> list[Jump]:
 
 def holes(panel: Panel) -> list[Hole]:
     """The runs of hours in which the evaluated day has hardly any record though all comparable days have some."""
-    today = panel.accountings[-1] if panel.accountings else None
+    today = panel.accounting
     if today is None or today.hours is None:
         return []
     past = _comparable_hours(panel)

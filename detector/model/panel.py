@@ -75,6 +75,11 @@ class Panel:
     """What became of the records of each day, None where it is not known; empty where it is known of no day."""
 
     @property
+    def accounting(self) -> Accounting | None:
+        """What became of the records of the evaluated day; None where it is not known."""
+        return self.accountings[-1] if self.accountings else None
+
+    @property
     def day(self) -> Day:
         """The evaluated day."""
         return Day(self.days[-1].item(), self.timezone)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detector.model.day import Day
 from detector.model.finding import Finding
 from detector.model.triage import MuteInForce, Precision
-from detector.model.usage import Fault, Revision
+from detector.model.usage import Accounting, Fault, Revision
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class SourceStatus:
     watermark: datetime | None
     error: str | None = None
     faults: tuple[Fault, ...] = ()
+    accounting: Accounting | None = None
+    """What became of the records of the day; None where it is not known."""
 
 
 @dataclass(frozen=True)

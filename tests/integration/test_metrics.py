@@ -30,7 +30,12 @@ from tests.report_examples import findings_day, triaged_day
 
 LAST = date(2026, 3, 17)
 MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
-OF_THE_REPORT = {"detector_keys_judged", "detector_keys_not_judged", "detector_findings"}
+OF_THE_REPORT = {
+    "detector_keys_judged",
+    "detector_keys_not_judged",
+    "detector_findings",
+    "detector_source_records",
+}
 
 Labels = tuple[str, ...]
 
@@ -118,6 +123,12 @@ def test_findings_are_counted_as_the_report_counts_them(report: RunReport) -> No
     assert sum(counts.values()) == report.summary.open
     for kind, number in report.summary.by_type.items():
         assert sum(count for labels, count in counts.items() if kind in labels) == number
+
+
+def test_what_became_of_the_records_is_told() -> None:
+    """Every state has its number, and their sum is what was read."""
+    records = of(findings_day())["detector_source_records"]
+    assert records == {("counted",): 12_000, ("keyless",): 3, ("repeated",): 40, ("unusable",): 43}
 
 
 def test_a_run_that_fails_keeps_the_last_success(config: Config) -> None:

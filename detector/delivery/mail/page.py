@@ -11,7 +11,7 @@ from detector.judging.finding_types import finding_type
 from detector.judging.triage import SHOWN_ID, mute_words
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import RunReport
-from detector.reports import revisions, verdicts
+from detector.reports import accounts, revisions, verdicts
 from detector.reports.page import charts
 
 DAYS_SHOWN = 42
@@ -210,6 +210,9 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "Alarms", f"{budget.raised:,} raised, about {charts.number(budget.expected)} expected by chance"
     usual = "" if fleet.low is None else f", usually {charts.number(fleet.low)} to {charts.number(fleet.high)}"
     yield "Requests", f"{fleet.requests:,} over all keys{usual}"
+    for source in report.sources:
+        if source.accounting is not None:
+            yield "Records", accounts.sentence(source.accounting)
 
 
 def _card(reports: Sequence[RunReport], finding: Finding, index: int) -> MailCard:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ from detector.model.day import Day
 from detector.model.errors import StateError
 from detector.model.finding import Severity, Status
 from detector.model.report import RunReport
+from detector.model.usage import Accounting
 from detector.state import outbox
 from detector.state.database import State
 from detector.state.messages import FAILED, WAITING
@@ -86,6 +88,9 @@ def _of_report(registry: CollectorRegistry, report: RunReport) -> None:
     judged = report.coverage.keys_judged
     _gauge(registry, "keys_judged", "Keys judged in the last day.", judged)
     _gauge(registry, "keys_not_judged", "Active keys not judged in it.", report.coverage.keys_active - judged)
+    known = [source.accounting for source in report.sources if source.accounting is not None]
+    if known:
+        _of_accountings(registry, known)
     findings = Gauge("detector_findings", "Its open findings.", ["type", "severity"], registry=registry)
     counts = Counter(
         (finding.type, finding.severity.value)
@@ -95,6 +100,15 @@ def _of_report(registry: CollectorRegistry, report: RunReport) -> None:
     for kind in sorted({*finding_types(), *(kind for kind, _ in counts)}):
         for severity in Severity:
             findings.labels(kind, severity.value).set(counts[kind, severity.value])
+
+
+def _of_accountings(registry: CollectorRegistry, accountings: Sequence[Accounting]) -> None:
+    records = Gauge("detector_source_records", "Records read for it.", ["state"], registry=registry)
+    for accounting in accountings:
+        records.labels("counted").inc(accounting.counted)
+        records.labels("keyless").inc(accounting.keyless)
+        records.labels("repeated").inc(accounting.repeated)
+        records.labels("unusable").inc(accounting.unusable_records)
 
 
 def _gauge(registry: CollectorRegistry, name: str, meaning: str, value: float) -> None:

@@ -25,6 +25,7 @@ from detector.boundary.text import UNSEEN
 from detector.model.day import Day
 from detector.model.finding import Finding
 from detector.model.report import RunReport
+from detector.model.usage import Accounting
 from detector.reports import Reporter
 from detector.usage.aggregation import by_key_answer
 
@@ -134,6 +135,11 @@ def _day(value: date) -> str:
 @plain.register(Mapping)
 def _mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(name): plain(value[name]) for name in sorted(value, key=str)}
+
+
+@plain.register(Accounting)
+def _accounting(value: Accounting) -> dict[str, Any]:
+    return {"read": value.read, **_fields(value)}
 
 
 @plain.register(list)

@@ -18,7 +18,8 @@ from detector.judging.triage import mute_words
 from detector.model.day import Day
 from detector.model.finding import Status
 from detector.model.report import RunReport, SourceStatus
-from detector.reports import Reporter, counts, revisions, verdicts
+from detector.model.usage import Fault
+from detector.reports import Reporter, accounts, counts, revisions, verdicts
 from detector.reports.exports.json import plain, tool_version
 from detector.reports.page import charts
 from detector.reports.page.assets import assets, environment
@@ -70,6 +71,8 @@ def page(report: RunReport) -> dict[str, Any]:
         "unused": unused_keys(report),
         "deployments": deployments(report),
         "policy_gaps": [g for g in report.coverage.not_judged if g.type == "environment_mismatch"],
+        "accounts": list(_accounts(report)),
+        "faults": list(_faults(report)),
         "receipt": list(_receipt(report)),
         "shown_keys": NAMED_KEYS,
     }
@@ -156,6 +159,28 @@ def _fleet(report: RunReport) -> Markup:
     missing = trends.missing.tolist()
     series = charts.Series(trends.days, totals, missing, fleet.expected, fleet.low, fleet.high)
     return charts.days_chart(series, "Requests of all keys per day", "fleet-chart")
+
+
+# The accounting of the sources
+
+
+def _accounts(report: RunReport) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """The accounting of every source: its line, and its rows where not all records were counted."""
+    for source in report.sources:
+        if source.accounting is None:
+            continue
+        line = f"{accounts.sentence(source.accounting)}."
+        if len(report.sources) > 1:
+            line = f"Source {source.name}: {line}"
+        rows = list(accounts.rows(source.accounting))
+        yield line, rows if len(rows) > 1 else []
+
+
+def _faults(report: RunReport) -> Iterator[tuple[Fault, str]]:
+    """Every fault, and what became of its records."""
+    for source in report.sources:
+        for fault in source.faults:
+            yield fault, f"{accounts.became(fault)}, in source {source.name}."
 
 
 # Environment policy and receipt

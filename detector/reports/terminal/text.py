@@ -10,7 +10,7 @@ from detector.boundary.words import counted, singular_or_plural
 from detector.judging.triage import mute_words
 from detector.model.finding import FLEET, Finding, Severity, Status
 from detector.model.report import RunReport
-from detector.reports import counts, revisions, verdicts
+from detector.reports import accounts, counts, revisions, verdicts
 
 MOST = 25
 """The terminal shows this many findings; the report files have all."""
@@ -74,6 +74,8 @@ def _coverage(report: RunReport) -> list[str]:
         f"expected {budget.expected:g}, raised {budget.raised} "
         f"(half the budget: {budget.at_half}, double the budget: {budget.at_double})",
     ]
+    known = [source.accounting for source in report.sources if source.accounting is not None]
+    lines += [f"Records     {accounts.sentence(accounting)}" for accounting in known]
     lines += [f"Late data   {line}" for line in revisions.lines(coverage)]
     lines += [
         f"Skipped     {counted(group.count, 'key')} by {group.type}: {group.reason}"
