@@ -29,20 +29,19 @@ def sentence(accounting: Accounting) -> str:
     return f"{read}: {', '.join([f'{accounting.counted:,} counted', *left_out])}"
 
 
-def rows(accounting: Accounting) -> Iterator[tuple[str, str, str]]:
-    """The accounting as a table: what became of the records, their number, and their size where it is known."""
-    yield "counted", f"{accounting.counted:,}", ""
+def rows(accounting: Accounting) -> Iterator[tuple[str, str]]:
+    """The accounting as a table: what became of the records with their size, and their number."""
+    yield "counted", f"{accounting.counted:,}"
     if accounting.keyless:
-        yield "without a key", f"{accounting.keyless:,}", ""
+        yield "without a key", f"{accounting.keyless:,}"
     if accounting.repeated:
-        yield "repeated", f"{accounting.repeated:,}", ""
+        yield "repeated", f"{accounting.repeated:,}"
     most_first = sorted(accounting.unusable.items(), key=lambda item: (-item[1].records, item[0]))
     for reason, amount in most_first:
-        size = counted(amount.bytes, "byte") if amount.bytes else ""
-        yield f"unusable: {reason}", f"{amount.records:,}", size
+        size = f", {counted(amount.bytes, 'byte')}" if amount.bytes else ""
+        yield f"unusable: {reason}{size}", f"{amount.records:,}"
 
 
 def became(fault: Fault) -> str:
-    """What became of the records that a fault is about, and whether their day is known."""
-    words = "Not found" if fault.reason.startswith(MISSING_FILE) else _BECAME[fault.kind]
-    return words if fault.dated else f"{words}; their day is unknown"
+    """What became of the records that a fault is about."""
+    return "Not found" if fault.reason.startswith(MISSING_FILE) else _BECAME[fault.kind]

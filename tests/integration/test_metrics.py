@@ -167,9 +167,11 @@ def test_a_run_that_is_to_be_tried_again_leaves_the_file_as_it_is(config: Config
     assert file_of(config).read_bytes() == before
 
 
-def test_days_made_up_for_are_told_where_the_last_one_is_not_ready(config: Config) -> None:
+def test_days_made_up_for_are_told_where_the_last_one_is_not_ready(tmp_path: Path) -> None:
     """What was judged is told, and that the run is to be tried again."""
-    nightly(config, now=MORNING - timedelta(days=2))
+    two_days = timedelta(days=2)
+    nightly(configured(tmp_path, LAST - two_days, "metrics_file: textfile/detector.prom"), now=MORNING - two_days)
+    config = configured(tmp_path, LAST, "metrics_file: textfile/detector.prom")
     cut_off(config, LAST)
     with pytest.raises(NotReadyError):
         nightly(config, now=MORNING)

@@ -164,7 +164,7 @@ def _fleet(report: RunReport) -> Markup:
 # The accounting of the sources
 
 
-def _accounts(report: RunReport) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+def _accounts(report: RunReport) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """The accounting of every source: its line, and its rows where not all records were counted."""
     for source in report.sources:
         if source.accounting is None:
@@ -180,7 +180,8 @@ def _faults(report: RunReport) -> Iterator[tuple[Fault, str]]:
     """Every fault, and what became of its records."""
     for source in report.sources:
         for fault in source.faults:
-            yield fault, f"{accounts.became(fault)}, in source {source.name}."
+            unknown = "" if fault.dated else "; their day is unknown"
+            yield fault, f"{accounts.became(fault)}, in source {source.name}{unknown}."
 
 
 # Environment policy and receipt

@@ -242,8 +242,8 @@ def test_what_was_not_judged_is_on_the_page():
         "key_dead",
         "no key id, not attributable to a key",
         "12,086 records read: 12,000 counted, 3 without a key, 40 repeated, 43 unusable.",
-        "unusable: line is not valid JSON",
-        "4,096 bytes",
+        "unusable: line is not valid JSON, 4,096 bytes",
+        "Left out, in source main; their day is unknown.",
     ):
         assert words in text
 
