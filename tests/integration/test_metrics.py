@@ -155,9 +155,11 @@ def test_a_partial_run_is_no_success(config: Config, tmp_path: Path) -> None:
     assert told["detector_keys_judged"] == {(): 0}
 
 
-def test_a_run_that_is_to_be_tried_again_leaves_the_file_as_it_is(config: Config) -> None:
+def test_a_run_that_is_to_be_tried_again_leaves_the_file_as_it_is(tmp_path: Path) -> None:
     """Neither what is not ready nor a second run changes what the last one found."""
-    nightly(config, now=MORNING - timedelta(days=1))
+    one_day = timedelta(days=1)
+    nightly(configured(tmp_path, LAST - one_day, "metrics_file: textfile/detector.prom"), now=MORNING - one_day)
+    config = configured(tmp_path, LAST, "metrics_file: textfile/detector.prom")
     before = file_of(config).read_bytes()
     with closing(State(config.state.url)) as state, only_run(state), pytest.raises(LockedError):
         nightly(config, now=MORNING)
