@@ -81,7 +81,7 @@ def configuration() -> str:
         "Only `timestamp` or `day`, and `key_id`, are required.\n\n"
     )
     parts += [f"- {shape}: {_listed(names)}\n" for shape, names in USAGE_FIELDS.items()]
-    parts.append(f"- key register: {_listed(REGISTER_FIELDS)}\n")
+    parts.append(f"- key register: {_listed(REGISTER_FIELDS)}; `source.key_columns` names these columns alone\n")
     return "".join(parts)
 
 

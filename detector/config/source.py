@@ -40,6 +40,10 @@ class SourceBase(Section):
     columns: dict[str, str] = Field(
         default_factory=dict, description="detector's name of a column: its name in the source."
     )
+    key_columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="The same for the key register alone, where its names differ from those of the usage.",
+    )
     deployment: str | None = Field(
         None, description="Where all traffic of this source was seen, if the source does not tell."
     )
@@ -62,7 +66,19 @@ class SourceBase(Section):
                     f"columns.{name} is not a column of the {self.shape} shape or the register"
                     f"{did_you_mean(name, allowed)}; allowed: {', '.join(sorted(allowed))}"
                 )
+        for name in self.key_columns:
+            if name not in REGISTER_FIELDS:
+                raise ValueError(
+                    f"key_columns.{name} is not a column of the register"
+                    f"{did_you_mean(name, REGISTER_FIELDS)}; allowed: {', '.join(sorted(REGISTER_FIELDS))}"
+                )
         return self
+
+    @property
+    def columns_of_register(self) -> dict[str, str]:
+        """The configured names of columns of the key register, by detector's names."""
+        shared = {name: theirs for name, theirs in self.columns.items() if name in REGISTER_FIELDS}
+        return shared | self.key_columns
 
 
 class FilesSource(SourceBase):

@@ -24,7 +24,7 @@ def usage_columns(
     configured = {name: theirs for name, theirs in config.columns.items() if name in USAGE_FIELDS[config.shape]}
     required = {name: name for name in REQUIRED[config.shape]}
     wanted = required | configured
-    _check(wanted, available, table_name, config.name, listed)
+    _check(wanted, available, table_name, config.name, listed, "source.columns")
     return {name: name for name in USAGE_FIELDS[config.shape] if name in available} | wanted
 
 
@@ -32,12 +32,13 @@ def register_columns(
     config: SourceBase, available: Collection[str], table_name: str, listed: Collection[str] | None = None
 ) -> dict[str, str]:
     """The table's name of every register column, by our name. Raises SourceError as ``usage_columns`` does."""
-    configured = {name: theirs for name, theirs in config.columns.items() if name in REGISTER_FIELDS}
-    # The configured name of the key id may be that of the usage only.
-    if configured.get("key_id") not in available and "key_id" in available:
+    configured = config.columns_of_register
+    # The name of the key id in ``source.columns`` may be that of the usage only.
+    is_shared = "key_id" not in config.key_columns
+    if is_shared and configured.get("key_id") not in available and "key_id" in available:
         configured["key_id"] = "key_id"
     wanted = {"key_id": "key_id"} | configured
-    _check(wanted, available, table_name, config.name, listed)
+    _check(wanted, available, table_name, config.name, listed, "source.key_columns")
     return {name: name for name in REGISTER_FIELDS if name in available} | wanted
 
 
@@ -47,6 +48,7 @@ def _check(
     table_name: str,
     source: str,
     listed: Collection[str] | None,
+    setting: str,
 ) -> None:
     if listed is None:
         listed = available
@@ -60,5 +62,5 @@ def _check(
             columns = f". It has: {', '.join(sorted(listed))}"
         raise SourceError(
             f"source {source}: {table_name} has no column '{theirs}' for {name}{hint}; "
-            f"set source.columns.{name} to the right name{columns}"
+            f"set {setting}.{name} to the right name{columns}"
         )

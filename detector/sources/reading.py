@@ -52,6 +52,9 @@ each would be a group of its own."""
 _NEVER = frozenset({"infinity", "-infinity", "inf", "never"})
 """Times of a register that mean that something has not happened."""
 
+_END_OF_TIME = "9999-"
+"""The last year that most databases know. Tables of versions write it where a row has no end."""
+
 MakeSample = Callable[[str, str], str]
 """Makes the line of a sample from a text and its origin (file, or file and line)."""
 
@@ -123,7 +126,7 @@ def read_register(raw: pd.DataFrame, rules: ValueRules) -> pd.DataFrame:
 
 def _time_text(value: Any, rules: ValueRules) -> str | None:
     text = text_of(value)
-    if text is None or text.lower() in _NEVER:
+    if text is None or text.lower() in _NEVER or text.startswith(_END_OF_TIME):
         return None
     micros = micros_of(text, rules.date_order)
     return text if micros is None else from_micros(micros).isoformat()

@@ -42,6 +42,7 @@ OTHER = "(other)"
 NO_ENDPOINT = "(unknown)"
 ENVIRONMENTS = ("live", "test")
 UNKNOWN = "unknown"
+LISTED_TWICE = "key listed twice: the row that is not revoked counts, then the one created last"
 
 
 def empty(columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -127,14 +128,16 @@ def limit_endpoints(records: pd.DataFrame, most: int) -> pd.DataFrame:
 def clean_register(raw: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
     """Convert a raw register (text or typed columns) to ``REGISTER`` types, and report its faults.
 
-    Rows without a key id and repeated rows of a key are left out. An environment that is neither live nor test
-    becomes unknown, and an invalid time becomes null. Each of these is a counted fault.
+    Rows without a key id are left out. Of several rows of a key one that is not revoked counts before one that is,
+    then the one created last, then the first by its text; so the order of the rows decides nothing. An environment
+    that is neither live nor test becomes unknown, and an invalid time becomes null. Each of these is a counted
+    fault.
     """
     faults: list[Fault] = []
 
     def note(reason: str, wrong: pd.Series, values: pd.Series) -> None:
         if wrong.any():
-            samples = tuple(str(value)[:80] for value in values[wrong].head(3))
+            samples = tuple(sorted(str(value)[:80] for value in values[wrong])[:3])
             faults.append(Fault(f"register: {reason}", int(wrong.sum()), samples, dated=False))
 
     frame = raw.reindex(columns=[*REGISTER]).replace("", None)
@@ -148,9 +151,21 @@ def clean_register(raw: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
     register["environment"] = register["environment"].mask(invalid).fillna(UNKNOWN)
     no_key = register["key_id"].isna()
     note("row without a key id", no_key, register["name"])
-    repeated = register["key_id"].duplicated() & ~no_key
-    note("key listed twice, first row kept", repeated, register["key_id"])
+    repeated = _repeated(register) & ~no_key
+    note(LISTED_TWICE, repeated, register["key_id"])
     return register[~no_key & ~repeated].reset_index(drop=True), tuple(faults)
+
+
+def _repeated(register: pd.DataFrame) -> pd.Series:
+    """Whether another row of the same key counts in place of a row."""
+    several = register[register["key_id"].duplicated(keep=False)]
+    if several.empty:
+        return pd.Series(False, index=register.index)
+    ranked = several.assign(
+        is_revoked=several["revoked_at"].notna(),
+        words=[str(row) for row in several.itertuples(index=False)],
+    ).sort_values(["is_revoked", "created_at", "words"], ascending=[True, False, True], na_position="last")
+    return pd.Series(register.index.isin(ranked.index[ranked["key_id"].duplicated()]), index=register.index)
 
 
 def _instants(values: pd.Series) -> pd.Series:

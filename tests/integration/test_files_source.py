@@ -451,7 +451,7 @@ def test_faults_of_the_register_come_with_every_day(tmp_path: Path) -> None:
         "register: created_at is not a time": 1,
         "register: environment is neither live nor test": 1,
         "register: row without a key id": 1,
-        "register: key listed twice, first row kept": 1,
+        "register: key listed twice: the row that is not revoked counts, then the one created last": 1,
     }
 
 

@@ -18,7 +18,7 @@ def register_rows(
     config: FilesSource, table: Table, connection: Connection, keys: Keys, rules: ValueRules
 ) -> tuple[pd.DataFrame, tuple[Observation, ...]]:
     """The readable rows of a register as text, and the faults of the other rows."""
-    found = available(table, config.columns, REGISTER_FIELDS, connection)
+    found = available(table, config.columns_of_register, REGISTER_FIELDS, connection)
     listed = () if keys.hidden else table.columns
     columns = register_columns(config, found, table_name(table), listed)
     values = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in columns)

@@ -181,9 +181,35 @@ def test_a_register_is_cleaned_and_its_faults_are_counted() -> None:
         "register: created_at is not a time": 1,
         "register: environment is neither live nor test": 1,
         "register: row without a key id": 2,
-        "register: key listed twice, first row kept": 1,
+        "register: key listed twice: the row that is not revoked counts, then the one created last": 1,
     }
     assert not any(fault.dated for fault in faults)
+
+
+@settings(max_examples=50)
+@given(
+    rows=st.permutations(
+        [
+            ("a", "old", "2025-01-01", "2025-06-01"),
+            ("a", "new", "2025-06-01", None),
+            ("a", "newer, but revoked", "2025-07-01", "2025-08-01"),
+            ("b", "second name", "2025-01-01", None),
+            ("b", "first name", "2025-01-01", None),
+            ("c", "undated", None, None),
+            ("c", "dated", "2025-01-01", None),
+        ]
+    )
+)
+def test_the_order_of_a_register_decides_nothing(rows: list[tuple[Any, ...]]) -> None:
+    """One row of a key counts: not revoked, then created last, then the first by its text."""
+    names = ["key_id", "name", "created_at", "revoked_at"]
+    register, faults = clean_register(pd.DataFrame(rows, columns=names))
+    assert dict(zip(register["key_id"], register["name"], strict=True)) == {
+        "a": "new",
+        "b": "first name",
+        "c": "dated",
+    }
+    assert [(fault.count, fault.samples) for fault in faults] == [(4, ("a", "a", "b"))]
 
 
 def test_an_empty_register_is_a_register() -> None:
