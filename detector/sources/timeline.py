@@ -57,13 +57,15 @@ class Timeline:
 
 
 def timeline_of(rows: Iterable[tuple[datetime, int, datetime]], now: datetime) -> Timeline:
-    """The timeline of rows of an instant, the number of records in its quarter and the latest instant of these."""
+    """The timeline of rows of an instant, the number of records in its quarter and the latest instant of these.
+
+    The records of a row lie all before ``now`` and ``TOLERANCE``, or none does.
+    """
     counts: dict[datetime, int] = {}
     latest = None
     later = 0
     for instant, records, last in rows:
-        # A quarter that begins before the bound is not split: its records count as those of now.
-        if instant > now + TOLERANCE:
+        if instant >= now + TOLERANCE:
             later += records
             continue
         quarter = start_of_quarter(instant)

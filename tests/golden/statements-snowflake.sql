@@ -104,33 +104,38 @@ WHERE usage_rows.used_at >= %(param_2)s AND usage_rows.used_at < %(param_3)s AND
 -- param_1 = 0
 -- param_2 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 -- param_3 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_4 = datetime.datetime(2026, 3, 31, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_4 = datetime.datetime(2026, 3, 31, 2, 30, tzinfo=datetime.timezone.utc)
 -- status_1 = 400
 -- status_2 = 599
 -- status_3 = 100
 -- status_4 = 599
 
 -- quarters of an hour
-SELECT CAST(usage_rows.used_at AS DATE) AS part_0, EXTRACT(hour
-FROM usage_rows.used_at) AS part_1,
+SELECT CAST(instants.used_at AS DATE) AS part_0, EXTRACT(hour
+FROM instants.used_at) AS part_1,
 CASE WHEN (EXTRACT(minute
-FROM usage_rows.used_at) < 15) THEN 0 WHEN (EXTRACT(minute
-FROM usage_rows.used_at) < 30) THEN 15 WHEN (EXTRACT(minute
-FROM usage_rows.used_at) < 45) THEN 30 ELSE 45 END AS part_2, count(*) AS records, max(usage_rows.used_at) AS max_1
+FROM instants.used_at) < 15) THEN 0 WHEN (EXTRACT(minute
+FROM instants.used_at) < 30) THEN 15 WHEN (EXTRACT(minute
+FROM instants.used_at) < 45) THEN 30 ELSE 45 END AS part_2, instants.is_before, count(*) AS records, max(instants.used_at) AS max_1
+FROM (SELECT usage_rows.used_at AS used_at,
+CASE WHEN (usage_rows.used_at < %(param_1)s) THEN %(param_2)s ELSE %(param_3)s END AS is_before
 FROM (SELECT logs.events.ts AS used_at, CAST(logs.events.ts AS VARCHAR) AS written, logs.events."api key" AS key_id, logs.events.path AS endpoint, logs.events.host AS deployment, logs.events.ip AS client,
-CASE WHEN (logs.events.status BETWEEN %(status_1)s AND %(status_2)s) THEN 1 ELSE %(param_1)s END AS failed,
+CASE WHEN (logs.events.status BETWEEN %(status_1)s AND %(status_2)s) THEN 1 ELSE %(param_4)s END AS failed,
 CASE WHEN (logs.events.status NOT BETWEEN %(status_3)s AND %(status_4)s) THEN CAST(logs.events.status AS VARCHAR) END AS status
 FROM logs.events ) AS usage_rows
-WHERE NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %(param_2)s AND usage_rows.used_at < %(param_3)s))
-GROUP BY CAST(usage_rows.used_at AS DATE), EXTRACT(hour
-FROM usage_rows.used_at),
+WHERE NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %(param_5)s AND usage_rows.used_at < %(param_6)s))) AS instants
+GROUP BY CAST(instants.used_at AS DATE), EXTRACT(hour
+FROM instants.used_at),
 CASE WHEN (EXTRACT(minute
-FROM usage_rows.used_at) < 15) THEN 0 WHEN (EXTRACT(minute
-FROM usage_rows.used_at) < 30) THEN 15 WHEN (EXTRACT(minute
-FROM usage_rows.used_at) < 45) THEN 30 ELSE 45 END
--- param_1 = 0
--- param_2 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- param_3 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+FROM instants.used_at) < 15) THEN 0 WHEN (EXTRACT(minute
+FROM instants.used_at) < 30) THEN 15 WHEN (EXTRACT(minute
+FROM instants.used_at) < 45) THEN 30 ELSE 45 END, instants.is_before
+-- param_1 = datetime.datetime(2026, 3, 31, 2, 30, tzinfo=datetime.timezone.utc)
+-- param_2 = 1
+-- param_3 = 0
+-- param_4 = 0
+-- param_5 = datetime.datetime(1971, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_6 = datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 -- status_1 = 400
 -- status_2 = 599
 -- status_3 = 100

@@ -51,7 +51,7 @@ from detector.sources.files.protection import Keys, keys_of
 from detector.sources.files.registers import register_rows
 from detector.sources.presets import Preset, preset_named
 from detector.sources.reading import each
-from detector.sources.timeline import QUARTER, Timeline, timeline_of
+from detector.sources.timeline import QUARTER, TOLERANCE, Timeline, timeline_of
 from detector.sources.values import ValueRules
 from detector.sources.windows import Window, activity_of_days, activity_of_events, watermark_of_day, windows
 from detector.usage.aggregation import clean_register, empty
@@ -212,13 +212,15 @@ class FilesReader:
             if not parts:
                 return Timeline({}, None, tells_hours=not self._daily)
             place = "file" if days else "NULL"
+            now = self._clock()
             found = connection.execute(
-                f"""SELECT {place}, epoch_us(used_at) // {QUARTER // timedelta(microseconds=1)}, count(*)::BIGINT,
+                f"""SELECT {place}, epoch_us(used_at) // {QUARTER // timedelta(microseconds=1)},
+                used_at < {timestamp_literal((now + TOLERANCE).astimezone(UTC))}, count(*)::BIGINT,
                 min(used_at), max(used_at) FROM ({" UNION ALL ".join(parts)}) GROUP BY ALL"""
             ).fetchall()
         rows = []
         strays: dict[date, int] = {}
-        for path, _, count, first, last in found:
+        for path, _, _, count, first, last in found:
             instant = first.replace(tzinfo=UTC)
             day = days.get(path)
             is_stray = day is not None and abs(first.date() - day) > MARGIN
@@ -226,7 +228,7 @@ class FilesReader:
                 strays[day] = strays.get(day, 0) + count
             else:
                 rows.append((self._moved(instant), count, self._moved(last.replace(tzinfo=UTC))))
-        return replace(timeline_of(rows, self._clock()), strays=strays, tells_hours=not self._daily)
+        return replace(timeline_of(rows, now), strays=strays, tells_hours=not self._daily)
 
     def _days_of(self, plain: PlainFiles) -> dict[str, date]:
         """The days of the files whose names tell one."""

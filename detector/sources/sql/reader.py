@@ -57,7 +57,7 @@ from detector.sources.sql.unread import (
     date_of,
     instant_of,
 )
-from detector.sources.timeline import Timeline, timeline_of
+from detector.sources.timeline import TOLERANCE, Timeline, timeline_of
 from detector.sources.values import ValueRules
 from detector.sources.windows import USED, Window, activity_of_days, activity_of_events, watermark_of_day, windows
 from detector.usage.aggregation import by_key, clean_register, empty
@@ -142,13 +142,13 @@ class SqlReader:
         usage = self._usage_rows(connection)
         rows = []
         implausible = 0
-        for *parts, records, latest in connection.execute(quarters(usage, first)):
+        for *parts, is_before, records, latest in connection.execute(quarters(usage, first, now + TOLERANCE)):
             if parts[0] is None:
                 implausible += records
             else:
                 instant = usage.instants.read_one(latest)
                 assert instant is not None  # a quarter has a record
-                rows.append((self._dialect.start_of_quarter(parts), records, instant))
+                rows.append((self._dialect.start_of_quarter(parts) if is_before else instant, records, instant))
         for written, records in self._unread_times(connection, usage):
             instant = instant_of(written, self._rules)
             if instant is not None:

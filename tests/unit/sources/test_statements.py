@@ -45,6 +45,7 @@ INSTANT = {"bigquery": TIMESTAMP(), "mysql": DateTime()}
 """Dialect to the type that its reflection gives an instant; elsewhere a timestamp with time zone."""
 
 BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 3, 31, 2, 30, tzinfo=UTC)
 
 
 def window() -> Window:
@@ -83,8 +84,8 @@ def statements(name: str) -> dict[str, Select[tuple[object, ...]]]:
         "requests of a window": counts(events(name), window()),
         "clients of a window": client_counts(events(name), window()),
         "requests that carry ids": counts(events(name, with_ids=True), window()),
-        "latest request": latest_use(events(name), datetime(2026, 3, 31, tzinfo=UTC)),
-        "quarters of an hour": quarters(events(name), Day(date(2026, 3, 28), BERLIN)),
+        "latest request": latest_use(events(name), NOW),
+        "quarters of an hour": quarters(events(name), Day(date(2026, 3, 28), BERLIN), NOW),
         "days of a rollup": days(rollup(name)),
         "use before a day": first_and_last(events(name), Day(date(2026, 3, 29), BERLIN)),
         "times that the database cannot read": unread(events(name)),
