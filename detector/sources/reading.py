@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from detector.model.day import Day
 from detector.model.usage import INSTANT, TEXT, FaultKind
@@ -75,16 +76,17 @@ def read_groups(
     # A text that could not be read at all has no values.
     unread = raw[_column(raw, "problem").notna()]
     raw = raw[_column(raw, "problem").isna()].reset_index(drop=True)
-    keys = each(_column(raw, "key_id"), rules.key_of)
+    keys = each_text(_column(raw, "key_id"), rules.key_of)
     repeats = _column(raw, "repeats").fillna(0).astype("int64").where(keys.notna(), 0)
     records = raw["lines"].astype("int64") - repeats
     read = _daily(raw, rules) if "request_count" in raw or "last_activity" in raw else _events(raw, rules)
     usable = keys.notna() & read.requests.notna()
+    default = deployment_of(deployment)
     groups = pd.DataFrame(
         {
             "key_id": keys,
-            "endpoint": each(_column(raw, "endpoint"), text_of),
-            "deployment": each(_column(raw, "deployment"), deployment_of).fillna(deployment_of(deployment)),
+            "endpoint": each_text(_column(raw, "endpoint"), text_of),
+            "deployment": each_text(_column(raw, "deployment"), lambda text: deployment_of(text) or default),
             "request_count": (read.requests.fillna(0) * records).astype("int64"),
             "error_count": (read.errors * records).astype("int64"),
             "last_used": read.last_used,
@@ -160,6 +162,15 @@ def each(values: pd.Series, change: Callable[[Any], Any]) -> pd.Series:
     # The code of a missing value is -1, which takes the last.
     changed[-1] = change(None)
     return pd.Series(changed[codes], index=values.index, dtype=object)
+
+
+def each_text(values: pd.Series, change: Callable[[Any], str | None]) -> pd.Series:
+    """The same for changes to texts, as ``TEXT``."""
+    codes, distinct = pd.factorize(values, use_na_sentinel=True)
+    changed = pa.array([*map(change, distinct), change(None)], pa.string())
+    # A missing text has the code -1; take counts from the start.
+    positions = pa.array(np.where(codes < 0, len(distinct), codes))
+    return pd.Series(changed.take(positions), index=values.index, dtype=TEXT)
 
 
 @dataclass(frozen=True)
