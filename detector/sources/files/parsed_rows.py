@@ -129,8 +129,8 @@ def texts_of(names: Collection[str], shape: str) -> tuple[str, ...]:
     return tuple(texts) or ("key_id",)
 
 
-def event_rows(table: Table, columns: Mapping[str, str], rules: ValueRules) -> str:
-    """One row for each request."""
+def event_rows(table: Table, columns: Mapping[str, str], rules: ValueRules, window: Window | None = None) -> str:
+    """One row for each request. For a window, requests of other times may be left out."""
     texts = "".join(f", {_text(name, columns)} AS {name}" for name in EVENT_TEXTS)
     error = _text("error", columns)
     return f"""
@@ -148,7 +148,17 @@ def event_rows(table: Table, columns: Mapping[str, str], rules: ValueRules) -> s
                      CASE WHEN length(trim({error})) > {rules.longest_no_error}
                           THEN {literal(LONG_ERROR)} ELSE {error} END AS error,
                      {_column("timestamp", columns)} AS written
-              FROM ({table.relation(columns)}) LIMIT {UNREACHED_LIMIT})"""
+              FROM ({_relation(table, columns, window)}) LIMIT {UNREACHED_LIMIT})"""
+
+
+def _relation(table: Table, columns: Mapping[str, str], window: Window | None) -> str:
+    relation = table.relation(columns)
+    if window is None or not table.columns.get(columns["timestamp"], "").startswith("TIMESTAMP"):
+        return relation
+    # A typed time is compared as it lies in the file, so that DuckDB reads only the parts that may hold it.
+    inside = f"timestamp >= {timestamp_literal(window.start)} AND timestamp < {timestamp_literal(window.end)}"
+    undated = f"timestamp < {timestamp_literal(EARLIEST)} OR timestamp >= {timestamp_literal(LATEST)}"
+    return f"SELECT * FROM ({relation}) WHERE ({inside}) OR timestamp IS NULL OR {undated}"
 
 
 def instants(table: Table, columns: Mapping[str, str], shape: str) -> str:

@@ -189,7 +189,7 @@ class FilesReader:
         keys = self._keys
         files, missing = self._usage.between(window.days[0].date, window.days[-1].date)
         with self._database(files) as (connection, plain):
-            rows = self._rows(connection, plain.paths)
+            rows = self._rows(connection, plain.paths, window)
             statement = counting_statement(rows, self._config.shape, window)
             plain.start_counting()
             connection.execute(f"CREATE TEMP TABLE counts AS {statement}")
@@ -254,7 +254,7 @@ class FilesReader:
         reached = watermark_of_day(day, instant and instant.replace(tzinfo=UTC), self._timezone)
         return min(reached, now)
 
-    def _rows(self, connection: Connection, paths: tuple[str, ...]) -> UsageRows:
+    def _rows(self, connection: Connection, paths: tuple[str, ...], window: Window | None = None) -> UsageRows:
         found = self._tables(connection, paths)
         names: set[str] = set()
         parts = []
@@ -264,7 +264,7 @@ class FilesReader:
             if self._daily:
                 parts.append(daily_rows(table, columns))
             else:
-                parts.append(event_rows(table, columns, self._rules))
+                parts.append(event_rows(table, columns, self._rules, window))
         return UsageRows(
             sql=" UNION ALL BY NAME ".join(parts) or NO_ROWS,
             tables=found,
