@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.boundary.words import counted
-from detector.judging.unseen import holes, jumps
+from detector.judging.unseen import holes, is_usual, jumps
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
@@ -179,7 +179,8 @@ def _unreadable(panel: Panel) -> list[DataProblem]:
         if fault.reason.startswith(MISSING_FILE):
             continue
         # Most logs also hold requests without a key and repeats, so these are no defect.
-        severity = Severity.INFO if fault.kind in ("keyless", "repeated") else Severity.LOW
+        is_ordinary = fault.kind in ("keyless", "repeated") or is_usual(panel, fault)
+        severity = Severity.INFO if is_ordinary else Severity.LOW
         unit = "file" if fault.reason.startswith(WHOLE_FILE) else "record"
         became = "with a defect" if fault.kind == "note" else "left out"
         text = f"{counted(fault.count, unit)} {became}: {fault.reason}."

@@ -1,12 +1,13 @@
 """Records that nobody saw: more than on past days came without a key, repeated, unusable or not at all.
 
 A share of such records is ordinary, and every source has its own. A jump of the share hides requests, by accident
-or on purpose. So a day is compared with the past of its own source.
+or on purpose. So a day is compared with the past of its own source. The same holds for records with a defect that
+count anyway: what the source always has is no news.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from detector.boundary.words import counted
 from detector.model.panel import Panel
-from detector.model.usage import Accounting
+from detector.model.usage import WHOLE_FILE, Accounting, Fault
 
 _HOUR = timedelta(hours=1)
 
@@ -109,6 +110,30 @@ def jumps(panel: Panel) -> list[Jump]:
     return found
 
 
+def is_usual(panel: Panel, fault: Fault) -> bool:
+    """Whether the source has always had about as many records, or files, with a fault of the evaluated day.
+
+    False while there is too little past. ``jumps`` compares the records that could not be used.
+    """
+    past = panel.earlier_faults[-LOOK_BACK:]
+    known = [position for position, faults in enumerate(past) if faults is not None]
+    is_of_files = fault.reason.startswith(WHOLE_FILE)
+    is_compared_by_share = fault.kind != "note" and not is_of_files
+    if len(known) < FEWEST_DAYS:
+        return False
+    if is_compared_by_share or (fault.count < FEWEST_RECORDS and not is_of_files):
+        return True
+    counts = np.array([_count(past[position] or (), fault) for position in known], dtype=np.float64)
+    weekdays = panel.weekdays[-1 - len(past) : -1][known]
+    usual = _usual(counts, weekdays == panel.weekdays[-1])
+    return usual is not None and fault.count <= usual * FACTOR
+
+
+def _count(faults: Iterable[Fault], alike: Fault) -> int:
+    """The records of a past day with the same fault."""
+    return sum(fault.count for fault in faults if (fault.reason, fault.kind) == (alike.reason, alike.kind))
+
+
 def holes(panel: Panel) -> list[Hole]:
     """The runs of hours in which the evaluated day has hardly any record though all comparable days have some."""
     today = panel.accounting
@@ -152,7 +177,7 @@ def _share(accounting: Accounting, records: int) -> float:
 
 
 def _usual(shares: NDArray[np.float64], same_weekday: NDArray[np.bool_]) -> float | None:
-    """The largest usual share; None while there is too little past."""
+    """The largest usual share, or count; None while there is too little past."""
     if len(shares) < FEWEST_DAYS:
         return None
     usual = float(np.quantile(shares, USUAL_QUANTILE))

@@ -73,6 +73,8 @@ class Panel:
     revisions: tuple[Revision, ...] = ()
     accountings: tuple[Accounting | None, ...] = ()
     """What became of the records of each day, None where it is not known; empty where it is known of no day."""
+    earlier_faults: tuple[tuple[Fault, ...] | None, ...] = ()
+    """The faults of each day before the evaluated one, None where its accounting is not known."""
 
     @property
     def accounting(self) -> Accounting | None:

@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -36,6 +36,8 @@ LATE_SHARE = 0.01
 """A settled day is pulled again where it has grown by more than this share, and by more records than these."""
 MOST_GROWN_DAYS = 7
 REGISTER_PREFIX = "register: "
+FEW_UNDATED = 0.01
+"""The largest share of records without a usable day that a first pull takes for ordinary."""
 
 Progress = Callable[[date, int, int], None]
 """Called after each stored day with the day, the number of days that are done, and the number of all."""
@@ -67,6 +69,7 @@ def pull(
     if not wanted:
         return []
     missing = set(history.missing(first, last))
+    is_first_pull = not history.days()
     present = _scope(config, source.keys())
     timeline = source.timeline(wanted[0], last)
     watermark = source.watermark() if timeline is None else timeline.latest
@@ -91,7 +94,9 @@ def pull(
                 faults=(*source.faults(day), *left_out),
                 accounting=_accounting(source, whole_day, timeline, left_out),
             )
-            if day == last and not any(stored > day for stored in history.days()):
+            if is_first_pull:
+                notes = _with_share_of_undated(notes, timeline, len(wanted), is_last=day == last)
+            elif day == last and not any(stored > day for stored in history.days()):
                 notes = _with_undated(notes, history, whole_day, timeline)
             if day in missing:
                 history.write(day, records, notes)
@@ -132,29 +137,56 @@ def _with_undated(notes: Notes, history: History, day: Day, timeline: Timeline |
     They belong to no day. But a record that a source got since the last pull is most likely of the day, and one
     that nobody assigns to a day is missing from every accounting.
     """
-    assert notes.accounting is not None  # every pull accounts
-    undated = _undated(notes.faults)
     stored = history.days()
-    if timeline is not None:
-        undated[FUTURE] = Amount(timeline.later)
-        if timeline.covers_all:
-            oldest = min(stored[0], day.date) if stored else day.date
-            undated[BEFORE_ALL] = Amount(timeline.before(Day(oldest, day.timezone)))
+    undated = _undated(notes.faults, timeline)
+    if timeline is not None and timeline.covers_all:
+        oldest = min(stored[0], day.date) if stored else day.date
+        undated[BEFORE_ALL] = Amount(timeline.before(Day(oldest, day.timezone)))
     pulls = (history.notes(past).undated for past in reversed(stored) if past < day.date)
     before = next((amounts for amounts in pulls if amounts), {})
-    unusable = dict(notes.accounting.unusable)
+    grown = {}
     for reason, amount in undated.items():
         # Data older than the history are no news when it begins.
         known = before.get(reason, amount if reason == BEFORE_ALL else Amount(0))
-        grown = Amount(max(amount.records - known.records, 0), max(amount.bytes - known.bytes, 0))
-        if grown.records or grown.bytes:
-            unusable[reason] = unusable.get(reason, Amount(0)) + grown
-    return replace(notes, undated=undated, accounting=replace(notes.accounting, unusable=unusable))
+        grown[reason] = Amount(max(amount.records - known.records, 0), max(amount.bytes - known.bytes, 0))
+    return replace(_with_unusable(notes, grown), undated=undated)
 
 
-def _undated(faults: Iterable[Fault]) -> dict[str, Amount]:
-    """The records without a usable day by reason."""
+def _with_share_of_undated(notes: Notes, timeline: Timeline | None, days: int, *, is_last: bool) -> Notes:
+    """The notes of a day of the first pull, with its share of the records without a usable day.
+
+    Nobody knows of which of the ``days`` they are. A few are spread over all days, so that as many on the days to
+    come are no jump. Where they are many, somebody has to look: the last day gets them all.
+    """
+    undated = _undated(notes.faults, timeline)
+    total = sum(amount.records for amount in undated.values())
+    dated = 0 if timeline is None else sum(timeline.quarters.values())
+    are_few = total <= FEW_UNDATED * (dated + total)
+    shares = {}
+    for reason, amount in undated.items():
+        share = Amount(amount.records // days, amount.bytes // days) if are_few else Amount(0)
+        if is_last:
+            share = Amount(amount.records - (days - 1) * share.records, amount.bytes - (days - 1) * share.bytes)
+        shares[reason] = share
+    notes = _with_unusable(notes, shares)
+    return replace(notes, undated=undated) if is_last else notes
+
+
+def _with_unusable(notes: Notes, amounts: Mapping[str, Amount]) -> Notes:
+    """The notes with more unusable records."""
+    assert notes.accounting is not None  # every pull accounts
+    unusable = dict(notes.accounting.unusable)
+    for reason, amount in amounts.items():
+        if amount.records or amount.bytes:
+            unusable[reason] = unusable.get(reason, Amount(0)) + amount
+    return replace(notes, accounting=replace(notes.accounting, unusable=unusable))
+
+
+def _undated(faults: Iterable[Fault], timeline: Timeline | None) -> dict[str, Amount]:
+    """The records without a usable day by reason, those of the future among them."""
     amounts: dict[str, Amount] = {}
+    if timeline is not None:
+        amounts[FUTURE] = Amount(timeline.later)
     for fault in faults:
         is_of_records = fault.kind == "unusable" and not fault.reason.startswith(REGISTER_PREFIX)
         if is_of_records and not fault.dated:

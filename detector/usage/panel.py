@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from detector.model.day import Day, each_day
 from detector.model.panel import DailyCounts, Panel
-from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Accounting, Revision
+from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Accounting, Fault, Revision
 from detector.usage.aggregation import complete_day, empty
 from detector.usage.gaps import missing_days
 from detector.usage.history import History, Notes
@@ -63,6 +63,7 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
         timezone=history.timezone,
         revisions=_revisions(window),
         accountings=_accountings(window),
+        earlier_faults=_earlier_faults(window),
         maps=lambda column, wanted: _maps(window, column, wanted),
         endpoint_counts=lambda count: _daily_counts(window, count, "endpoint_distribution"),
         deployment_counts=lambda count: _daily_counts(window, count, "deployments"),
@@ -123,6 +124,16 @@ def _accountings(window: _Window) -> tuple[Accounting | None, ...]:
     """What became of the records of each day; None for a day that is not stored or whose accounting is unknown."""
     days = zip(window.days, window.stored, strict=True)
     return tuple(window.history.notes(day).accounting if stored else None for day, stored in days)
+
+
+def _earlier_faults(window: _Window) -> tuple[tuple[Fault, ...] | None, ...]:
+    """The faults of each day before the evaluated one; None for a day whose accounting is unknown."""
+    faults = []
+    for day, stored in zip(window.days[:-1], window.stored[:-1], strict=True):
+        notes = window.history.notes(day) if stored else None
+        is_known = notes is not None and notes.accounting is not None
+        faults.append(notes.faults if notes is not None and is_known else None)
+    return tuple(faults)
 
 
 def _maps(window: _Window, column: str, wanted: Sequence[str]) -> list[dict[str, dict[str, int]]]:

@@ -14,8 +14,9 @@ from detector.config.config import Config
 from detector.config.load import load
 from detector.model.day import Day
 from detector.model.errors import ConfigError, SourceError
-from detector.model.usage import Fault, Revision
+from detector.model.usage import Amount, Fault, Revision
 from detector.sources import pull as pulling
+from detector.sources.timeline import Timeline
 from detector.usage.aggregation import clean_register
 from detector.usage.history import History
 from detector.usage.panel import load_panel
@@ -419,3 +420,48 @@ def test_a_pull_of_nothing_asks_nothing(config: Config, history: History, monkey
     pull(config, source, history, 0, 0)
     monkeypatch.delattr(FakeSource, "keys")
     assert pull(config, source, history, 0, 0) == []
+
+
+def timeline(last: int, records: int, later: int = 0) -> Timeline:
+    """So many records at the beginning of every day up to the last one."""
+    quarters = {Day(day(number), UTC_ZONE).start: records for number in range(last + 1)}
+    return Timeline(quarters, NOW, later, covers_all=True)
+
+
+def unusable(history: History, number: int) -> dict[str, Amount]:
+    """The records of a stored day that could not be used."""
+    accounting = history.notes(day(number)).accounting
+    assert accounting is not None
+    return dict(accounting.unusable)
+
+
+def test_a_few_records_without_a_time_are_spread_over_the_days_of_a_first_pull(
+    config: Config, history: History
+) -> None:
+    """Nobody knows of which day they are, and as many on the days to come are no jump."""
+    usage = {day(number): groups(a=1000) for number in range(11)}
+    faults = (Fault("no time", 25, dated=False),)
+    pull(config, FakeSource(usage, faults=faults, timeline=timeline(9, 1000)), history, 0, 9)
+    assert [unusable(history, number)["no time"].records for number in range(10)] == [2] * 9 + [7]
+    faults = (Fault("no time", 28, dated=False),)
+    pull(config, FakeSource(usage, faults=faults, timeline=timeline(10, 1000)), history, 0, 10)
+    assert unusable(history, 10) == {"no time": Amount(3)}
+
+
+def test_many_records_without_a_time_are_told_by_the_first_pull(config: Config, history: History) -> None:
+    """On the last of its days, which is the one that is judged."""
+    usage = {day(number): groups(a=1000) for number in range(10)}
+    faults = (Fault("no time", 2_000, dated=False),)
+    pull(config, FakeSource(usage, faults=faults, timeline=timeline(9, 1000)), history, 0, 9)
+    assert unusable(history, 8) == {}
+    assert unusable(history, 9) == {"no time": Amount(2_000)}
+
+
+def test_records_of_the_future_are_told_once(config: Config, history: History) -> None:
+    """With the day on which they came."""
+    usage = {day(number): groups(a=1000) for number in range(12)}
+    pull(config, FakeSource(usage, timeline=timeline(9, 1000)), history, 0, 9)
+    for last in (10, 11):
+        pull(config, FakeSource(usage, timeline=timeline(last, 1000, later=50)), history, 0, last)
+    assert unusable(history, 10) == {"timestamp in the future": Amount(50)}
+    assert unusable(history, 11) == {}
