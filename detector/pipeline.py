@@ -14,10 +14,11 @@ from detector.delivery import open_channels
 from detector.delivery.outbox import Delivered, Outbox, sentence, unreported
 from detector.detectors import detector_classes
 from detector.judging import triage
+from detector.judging.completeness import is_unusable
 from detector.judging.judging import Judged, judge
 from detector.judging.summary import assemble
 from detector.model.day import Day
-from detector.model.errors import DONE, PARTIAL, NotReadyError, SourceError
+from detector.model.errors import DONE, PARTIAL, MisconfiguredSourceError, NotReadyError, SourceError
 from detector.model.finding import Finding, Status
 from detector.model.report import RunReport, SourceStatus
 from detector.reports import reporter
@@ -61,7 +62,7 @@ class Job:
     now: datetime
     progress: Progress = no_progress
     failures: list[str] = field(default_factory=list)
-    source_error: str | None = None
+    source_error: SourceError | None = None
 
     @classmethod
     def assemble(
@@ -92,7 +93,7 @@ class RunResult:
 
     def with_failures(self, failures: Sequence[str]) -> RunResult:
         """The same result with further failures."""
-        return replace(self, failures=(*self.failures, *failures), exit_code=PARTIAL)
+        return replace(self, failures=(*self.failures, *failures), exit_code=self.exit_code or PARTIAL)
 
 
 def run_day(
@@ -109,7 +110,8 @@ def run_day(
         run.reach(Stage.PULLED, days=len(pulled))
         judged = judge_day(job, day)
         warn(*judged.failures)
-        if not judged.extent.complete and patient_until is not None and job.now < patient_until:
+        is_early = patient_until is not None and job.now < patient_until
+        if is_early and may_become_complete(job, judged):
             raise not_ready(job, judged)
         report = build_report(job, judged, run.run_id)
         run.reach(Stage.JUDGED, **facts_of(report))
@@ -123,7 +125,7 @@ def run_day(
             delivered = send_waiting(job)
             run.reach(Stage.SENT, messages=delivered.sent, waiting=delivered.waiting)
         failures = (*job.failures, *judged.failures)
-        exit_code = PARTIAL if failures else DONE
+        exit_code = exit_code_of(job, report, failures)
         run.end(exit_code, report.summary.verdict)
     return RunResult(report, files, exit_code, failures, amended)
 
@@ -132,6 +134,20 @@ def warn(*failures: str) -> None:
     """Log what failed, each once."""
     for failure in failures:
         log.warning("%s", failure)
+
+
+def may_become_complete(job: Job, judged: Judged) -> bool:
+    """Whether the day is incomplete and may be complete later, without a change of the configuration."""
+    is_hopeless = isinstance(job.source_error, MisconfiguredSourceError) or is_unusable(judged.panel)
+    return not judged.extent.complete and not is_hopeless
+
+
+def exit_code_of(job: Job, report: RunReport, failures: Sequence[str]) -> int:
+    """The exit code of a run that has written a report. A day that could not be judged is never a success."""
+    if isinstance(job.source_error, MisconfiguredSourceError):
+        return job.source_error.exit_code
+    is_judged = report.coverage.complete or report.summary.outcome != "not_judged"
+    return DONE if is_judged and not failures else PARTIAL
 
 
 def not_ready(job: Job, judged: Judged) -> NotReadyError:
@@ -158,9 +174,9 @@ def pull_what_is_needed(job: Job, day: date) -> list[date]:
             config, job.source, history, first, day, now=job.now, progress=job.progress, incomplete=incomplete
         )
     except SourceError as error:
-        job.source_error = str(error)
-        job.failures.insert(0, job.source_error)
-        warn(job.source_error)
+        job.source_error = error
+        job.failures.insert(0, str(error))
+        warn(str(error))
         return []
 
 
@@ -179,7 +195,7 @@ def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
         kind=config.source.kind,
         shape=config.source.shape,
         watermark=judged.panel.watermark,
-        error=job.source_error,
+        error=str(job.source_error) if job.source_error else None,
         faults=judged.panel.faults,
         accounting=judged.panel.accounting,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,14 +12,21 @@ import pandas as pd
 
 from detector.boundary.masking import mask_tokens
 from detector.boundary.words import counted
+from detector.judging.completeness import STATUS_ACTION, errors_alone
 from detector.model.day import Day
-from detector.model.usage import Fault
+from detector.model.usage import Accounting, Fault
+from detector.reports.accounts import sentence
 from detector.sources import LimitedSource, Source
+from detector.sources.faults import amounts_without_day
 from detector.usage.aggregation import map_of
 
 RECENT_DAYS = 7
 MOST_ENDPOINTS = 3
+LAST_HOURS = 3
 TOLERATED_SKEW = timedelta(minutes=5)
+
+
+_LABELS = {"unusable": "unusable", "keyless": "without a key", "repeated": "repeated", "note": "with a defect"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,17 @@ class Inspection:
     sample: Mapping[str, Any] | None
     faults: tuple[Fault, ...]
     not_guaranteed: tuple[str, ...]
+    accounting: Accounting
+    """What became of the records of the last day, and of those that came without a day."""
+    hours: Mapping[int, int]
+    """The records of the last hours of the last day that have any, by local hour."""
+    all_errors: str | None = None
+    """A sentence about a last day on which all of many requests are errors."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the last days hold a record that counts."""
+        return bool(self.accounting.counted or any(requests for requests, _ in self.days.values()))
 
 
 def inspect(source: Source, timezone: ZoneInfo, now: datetime) -> Inspection:
@@ -44,21 +62,26 @@ def inspect(source: Source, timezone: ZoneInfo, now: datetime) -> Inspection:
     registered = len(source.keys())
     watermark = source.watermark()
     not_guaranteed = source.not_guaranteed() if isinstance(source, LimitedSource) else ()
-    if watermark is None:
-        return Inspection(columns, registered, None, None, None, {}, None, (), not_guaranteed)
-    last = min(watermark, now).astimezone(timezone).date()
+    # Where no record can be read, what came without a day still tells why.
+    last = min(watermark or now, now).astimezone(timezone).date()
     recent = dict(source.usage(last - timedelta(days=RECENT_DAYS - 1), last))
     busy = next((frame for frame in reversed(recent.values()) if len(frame)), None)
+    faults = source.faults(last)
     return Inspection(
         columns=columns,
         registered=registered,
         first=_first_use(source, Day(last, timezone), recent),
         watermark=watermark,
-        ahead=watermark - now if watermark - now > TOLERATED_SKEW else None,
-        days={day: (int(frame["request_count"].sum()), len(frame)) for day, frame in recent.items()},
+        ahead=watermark - now if watermark is not None and watermark - now > TOLERATED_SKEW else None,
+        days={day: (int(frame["request_count"].sum()), len(frame)) for day, frame in recent.items()}
+        if watermark is not None
+        else {},
         sample=None if busy is None else _sample(busy),
-        faults=source.faults(last),
+        faults=faults,
         not_guaranteed=not_guaranteed,
+        accounting=_accounting(source.accounting(last), faults),
+        hours={} if watermark is None else _last_hours(source, Day(last, timezone)),
+        all_errors=_errors_alone(recent.get(last)),
     )
 
 
@@ -81,11 +104,33 @@ def lines(found: Inspection) -> Iterator[tuple[str, str]]:
         yield f"day {day}", f"{counted(requests, 'request')} of {counted(keys, 'key')}"
     if found.sample:
         yield "a record", ", ".join(f"{name} {value}" for name, value in found.sample.items())
+    if found.hours:
+        yield "last hours", ", ".join(f"{hour:02d}:00 {records:,}" for hour, records in found.hours.items())
+    yield "records", sentence(found.accounting)
     for fault in found.faults:
-        yield (
-            "left out",
-            f"{fault.count:,} x {fault.reason}" + (f", such as: {fault.samples[0]}" if fault.samples else ""),
-        )
+        samples = f", such as: {fault.samples[0]}" if fault.samples else ""
+        yield _LABELS[fault.kind], f"{fault.count:,} x {fault.reason}{samples}"
+    if found.all_errors:
+        yield "errors", f"{found.all_errors} {STATUS_ACTION}"
+
+
+def _accounting(of_day: Accounting, faults: Iterable[Fault]) -> Accounting:
+    """The accounting of a day, with the records that came without a day."""
+    return of_day + Accounting(0, unusable=amounts_without_day(faults))
+
+
+def _last_hours(source: Source, day: Day) -> dict[int, int]:
+    """The records of the last hours of a day that have any; nothing where the source does not tell the hour."""
+    timeline = source.timeline(day.date, day.date)
+    hours = timeline.hours(day) if timeline is not None else None
+    used = [hour for hour, records in enumerate(hours or ()) if records]
+    return {hour: hours[hour] for hour in used[-LAST_HOURS:]} if hours else {}
+
+
+def _errors_alone(records: pd.DataFrame | None) -> str | None:
+    if records is None:
+        return None
+    return errors_alone(int(records["request_count"].sum()), int(records["error_count"].sum()))
 
 
 def _first_use(source: Source, last: Day, recent: Mapping[date, pd.DataFrame]) -> date | None:

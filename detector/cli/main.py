@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
     from detector.config.config import Config
+    from detector.model.usage import Accounting
     from detector.pipeline import Job
     from detector.state.runs import PastRun
 
@@ -151,6 +152,7 @@ def run(
 @configured
 def usage(path: Path, overrides: Sequence[str], first: date | None, last: date | None, form: str) -> None:
     """Print the by-key usage of a period, most requests first, keys without requests included."""
+    from detector.reports.accounts import sentence
     from detector.reports.terminal import usage as rendering
     from detector.sources.pull import usage_between
 
@@ -165,6 +167,9 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
         click.echo(f"detector: {fault.count:,} × {visible(fault.reason)}", err=True)
     for key in records.loc[~records["active"] & (records["request_count"] > 0), "key_id"]:
         click.echo(f"detector: revoked key {visible(key)} has requests; it is not in the answer", err=True)
+    accounting = _accounting(job, first, last)
+    if accounting.counted < accounting.read:
+        click.echo(f"detector: {sentence(accounting)}", err=True)
 
 
 @cli.command(
@@ -283,6 +288,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     """
     from detector.cli.inspection import inspect, lines
     from detector.delivery import open_channels
+    from detector.judging.completeness import none_usable
     from detector.state.runs import last_run
 
     job = _job(path, overrides)
@@ -298,6 +304,8 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     click.echo(f"last run       {visible(_told(last_run(job.state)))}")
     for channel in open_channels(job.config):
         click.echo(f"delivery       {visible(channel.name)}: {visible(channel.describe())}")
+    if not found.usable and found.accounting.read:
+        raise DetectorError(none_usable(found.accounting, found.faults))
     if found.watermark is None:
         advice = "source.usage and source.columns"
         if job.config.source.kind == "http":
@@ -432,6 +440,17 @@ def _pull(job: Job, first: date, last: date) -> list[date]:
         return []
     with only_run(job.state), _watched("Pulling") as progress:
         return pull(job.config, job.source, job.history, first, last, now=job.now, progress=progress)
+
+
+def _accounting(job: Job, first: date, last: date) -> Accounting:
+    """What became of the records of a period, as far as it is known."""
+    from detector.model.day import each_day
+    from detector.model.usage import Accounting
+
+    total = Accounting(0)
+    for day in each_day(first, last):
+        total += job.history.notes(day).accounting or Accounting(0)
+    return total
 
 
 def _watched(title: str, *, logged: bool = False) -> Any:

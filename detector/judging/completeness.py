@@ -6,6 +6,7 @@ on the fleet lists all problems of a day's data, the worst first.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,15 @@ from detector.judging.unseen import holes, is_usual, jumps
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
-from detector.model.usage import MISSING_FILE, WHOLE_FILE
+from detector.model.usage import MISSING_FILE, WHOLE_FILE, Accounting, Fault
+
+NOT_PULLED = "The day was not read from the source, so nothing is known of it."
+STATUS_ACTION = "Check source.columns.status or source.success."
+FEWEST_ERRORS = 100
+"""A day with more requests hardly has errors alone."""
+
+FEWEST_UNUSABLE = 20
+"""So many records of a day without a usable one are no stray lines: waiting for more does not help."""
 
 LOOK_BACK = 28
 LAST_HOUR = 23
@@ -59,6 +68,7 @@ def assess(panel: Panel, settle_days: int) -> list[DataProblem]:
         *_partial(panel),
         *_missing_files(panel),
         *_unregistered(panel),
+        *_errors_alone(panel),
         *_unreadable(panel),
     ]
     return sorted(problems, key=lambda problem: -problem.severity.rank)
@@ -69,9 +79,46 @@ def is_complete(problems: list[DataProblem]) -> bool:
     return not any(problem.withholding for problem in problems)
 
 
+def is_unusable(panel: Panel) -> bool:
+    """Whether many records of the day were read and none could be used, so that its data have come."""
+    accounting = panel.accounting
+    return accounting is not None and not accounting.counted and accounting.read >= FEWEST_UNUSABLE
+
+
+def errors_alone(requests: int, errors: int) -> str | None:
+    """A sentence about a day whose many requests are all errors, most likely because their status is read wrongly;
+    None for any other day."""
+    if requests <= FEWEST_ERRORS or errors < requests:
+        return None
+    return f"All {requests:,} requests count as errors."
+
+
+def none_usable(accounting: Accounting, faults: Iterable[Fault]) -> str:
+    """A sentence about records none of which could be used: why, and what such a record looks like."""
+    amounts = {reason: amount.records for reason, amount in accounting.unusable.items()}
+    if accounting.keyless:
+        amounts["no key id"] = accounting.keyless
+    reasons = sorted(amounts, key=lambda reason: (-amounts[reason], reason))
+    told = reasons[0] if len(reasons) == 1 else ", ".join(f"{amounts[reason]:,} {reason}" for reason in reasons)
+    text = f"None of the {accounting.read:,} records could be used: {told}."
+    if accounting.read == 1:
+        text = f"The only record could not be used: {told}."
+    left_out = [fault for fault in faults if fault.kind in ("unusable", "keyless") and fault.samples]
+    if not left_out:
+        return text
+    typical = max(left_out, key=lambda fault: fault.count)
+    return f"{text} A record looks like: {typical.samples[0]}"
+
+
 def _empty(panel: Panel) -> list[DataProblem]:
     if not panel.missing[-1]:
         return []
+    if panel.pulled_at is None:
+        return [DataProblem(NOT_PULLED, Severity.HIGH)]
+    accounting = panel.accounting
+    if accounting is not None and accounting.read and not accounting.counted:
+        action = "Compare the sampled records below with the settings of the source, then run the day again."
+        return [DataProblem(none_usable(accounting, panel.faults), Severity.HIGH, action)]
     text = "The source holds no request for this day"
     if panel.requests[:, :-1].any():
         return [DataProblem(f"{text}, though it usually has some.", Severity.HIGH)]
@@ -161,6 +208,12 @@ def _unregistered(panel: Panel) -> list[DataProblem]:
     text = f"Requests came from {keys} not in the key register: {_some(unknown['key_id'].tolist())}."
     action = "Find out who issued these keys; add them to the register, or revoke them."
     return [DataProblem(text, Severity.MEDIUM, action, withholding=False)]
+
+
+def _errors_alone(panel: Panel) -> list[DataProblem]:
+    """A problem if all of many requests are errors."""
+    text = errors_alone(int(panel.requests[:, -1].sum()), int(panel.errors[:, -1].sum()))
+    return [] if text is None else [DataProblem(text, Severity.LOW, STATUS_ACTION, withholding=False)]
 
 
 def _missing_files(panel: Panel) -> list[DataProblem]:

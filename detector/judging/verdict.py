@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from detector.boundary.words import counted, singular_or_plural
+from detector.judging.completeness import NOT_PULLED
 from detector.model.finding import Finding
 from detector.model.report import Coverage
 
@@ -61,7 +62,9 @@ def subline(outcome: str, above_info: list[Finding], coverage: Coverage, muted: 
     """The reason for the verdict; ``muted`` is the number of muted findings."""
     if outcome == "not_judged":
         if coverage.problems and not coverage.complete:
-            return coverage.problems[0]
+            # Why a day was not read is what its reader can mend.
+            is_read = coverage.problems[0] != NOT_PULLED
+            return coverage.problems[0] if is_read or not coverage.failures else coverage.failures[0]
         if coverage.failures:
             return coverage.failures[0]
         if coverage.keys_active == 0:

@@ -32,6 +32,12 @@ class SourceError(DetectorError):
     exit_code = PARTIAL
 
 
+class MisconfiguredSourceError(SourceError):
+    """The configuration does not fit the source, which only the source can tell: it has no such column."""
+
+    exit_code = BAD_USAGE
+
+
 class LockedError(DetectorError):
     """Another run is active, so this run did nothing."""
 

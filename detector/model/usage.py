@@ -128,6 +128,18 @@ class Accounting:
         """The number of all records."""
         return self.counted + self.keyless + self.repeated + self.unusable_records
 
+    def __add__(self, other: Accounting) -> Accounting:
+        """The accounting of two periods together, without their hours."""
+        unusable = dict(self.unusable)
+        for reason, amount in other.unusable.items():
+            unusable[reason] = unusable.get(reason, Amount(0)) + amount
+        return Accounting(
+            counted=self.counted + other.counted,
+            keyless=self.keyless + other.keyless,
+            repeated=self.repeated + other.repeated,
+            unusable=unusable,
+        )
+
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Accounting:
         """The accounting from the plain values of ``dataclasses.asdict``, as JSON gives them back."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from detector.boundary.suggestions import did_you_mean
 from detector.config.source import REGISTER_FIELDS, USAGE_FIELDS, SourceBase
-from detector.model.errors import SourceError
+from detector.model.errors import MisconfiguredSourceError
 
 REQUIRED = {"events": ("timestamp", "key_id"), "daily": ("day", "key_id")}
 
@@ -16,9 +16,9 @@ def usage_columns(
 ) -> dict[str, str]:
     """The table's name of every usage column, by our name.
 
-    Raises SourceError for a required or configured column that the table does not have. Other columns are
-    optional. ``available`` are the columns that can be read, ``listed`` those that the error may name (None: the
-    same). A file whose first row may hold keys in clear instead of a header lists none.
+    Raises MisconfiguredSourceError for a required or configured column that the table does not have. Other
+    columns are optional. ``available`` are the columns that can be read, ``listed`` those that the error may name
+    (None: the same). A file whose first row may hold keys in clear instead of a header lists none.
     """
     # ``source.columns`` also has the columns of the register, which are not checked here.
     configured = {name: theirs for name, theirs in config.columns.items() if name in USAGE_FIELDS[config.shape]}
@@ -31,7 +31,7 @@ def usage_columns(
 def register_columns(
     config: SourceBase, available: Collection[str], table_name: str, listed: Collection[str] | None = None
 ) -> dict[str, str]:
-    """The table's name of every register column, by our name. Raises SourceError as ``usage_columns`` does."""
+    """The table's name of every register column, by our name. Raises an error as ``usage_columns`` does."""
     configured = config.columns_of_register
     # The name of the key id in ``source.columns`` may be that of the usage only.
     is_shared = "key_id" not in config.key_columns
@@ -60,7 +60,7 @@ def _check(
         if listed:
             hint = did_you_mean(theirs, listed)
             columns = f". It has: {', '.join(sorted(listed))}"
-        raise SourceError(
+        raise MisconfiguredSourceError(
             f"source {source}: {table_name} has no column '{theirs}' for {name}{hint}; "
             f"set {setting}.{name} to the right name{columns}"
         )

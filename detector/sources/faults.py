@@ -20,11 +20,13 @@ SAMPLES = 3
 SAMPLE_LENGTH = 80
 ORIGIN_LENGTH = 28
 
+REGISTER_PREFIX = "register: "
+
 NO_FILE = MISSING_FILE
-NO_KEY = "no key id: not attributable to a key"
+NO_KEY = "no key id, not attributable to a key"
 NO_TIME = "missing or unreadable timestamp"
 NO_DAY = "missing or unreadable day"
-REPEATED = "event id repeated: counted once for its key"
+REPEATED = "event id repeated, counted once for its key"
 BAD_REQUESTS = "request_count is not a count"
 BAD_ERRORS = "error_count is not a count, taken as 0"
 FUTURE = "timestamp in the future"
@@ -107,6 +109,16 @@ def undated(observations: Iterable[Observation], prefix: str = "") -> Iterator[F
     """The faults without a day, with the prefix before their reasons."""
     for fault in _faults(observations, None):
         yield replace(fault, reason=prefix + fault.reason)
+
+
+def amounts_without_day(faults: Iterable[Fault]) -> dict[str, Amount]:
+    """The records of the usage without a usable day, by reason."""
+    amounts: dict[str, Amount] = {}
+    for fault in faults:
+        is_of_records = fault.kind == "unusable" and not fault.reason.startswith(REGISTER_PREFIX)
+        if is_of_records and not fault.dated:
+            amounts[fault.reason] = amounts.get(fault.reason, Amount(0)) + Amount(fault.count, fault.bytes)
+    return amounts
 
 
 def _faults(observations: Iterable[Observation], day: date | None) -> Iterator[Fault]:

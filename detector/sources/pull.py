@@ -26,7 +26,7 @@ from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, SourceError
 from detector.model.usage import MEASURED, Accounting, Amount, Fault, Revision
 from detector.sources import DailyRegister, Source
-from detector.sources.faults import BEFORE_ALL, FUTURE, STRAY
+from detector.sources.faults import BEFORE_ALL, FUTURE, STRAY, amounts_without_day
 from detector.sources.timeline import Timeline
 from detector.usage.aggregation import complete_day, known_after, limit_endpoints, period_records
 from detector.usage.history import History, Notes, as_known
@@ -35,7 +35,6 @@ FEWEST_LATE_RECORDS = 20
 LATE_SHARE = 0.01
 """A settled day is pulled again where it has grown by more than this share, and by more records than these."""
 MOST_GROWN_DAYS = 7
-REGISTER_PREFIX = "register: "
 FEW_UNDATED = 0.01
 """The largest share of records without a usable day that a first pull takes for ordinary."""
 
@@ -184,13 +183,9 @@ def _with_unusable(notes: Notes, amounts: Mapping[str, Amount]) -> Notes:
 
 def _undated(faults: Iterable[Fault], timeline: Timeline | None) -> dict[str, Amount]:
     """The records without a usable day by reason, those of the future among them."""
-    amounts: dict[str, Amount] = {}
+    amounts = amounts_without_day(faults)
     if timeline is not None:
         amounts[FUTURE] = Amount(timeline.later)
-    for fault in faults:
-        is_of_records = fault.kind == "unusable" and not fault.reason.startswith(REGISTER_PREFIX)
-        if is_of_records and not fault.dated:
-            amounts[fault.reason] = amounts.get(fault.reason, Amount(0)) + Amount(fault.count, fault.bytes)
     return amounts
 
 
@@ -255,7 +250,7 @@ class _Scope:
         requests = int(unregistered["request_count"].sum())
         if requests == 0:
             return measured[is_own], ()
-        reason = "key not in the register, so its organization is unknown: requests left out"
+        reason = "key not in the register, so its organization is unknown"
         return measured[is_own], (Fault(reason, requests),)
 
 

@@ -83,7 +83,7 @@ def test_events_of_services_are_a_fault_whose_sample_names_the_service(tmp_path:
     source = trail(tmp_path)
     list(source.usage(DAY, DAY))
     (fault,) = source.faults(DAY)
-    assert (fault.reason, fault.count, fault.dated) == ("no key id: not attributable to a key", 2, True)
+    assert (fault.reason, fault.count, fault.dated) == ("no key id, not attributable to a key", 2, True)
     assert fault.samples == ("a.json.gz: s3.amazonaws.com:GetObject by ec2.amazonaws.com",)
 
 

@@ -191,7 +191,7 @@ def test_requests_without_a_key_are_counted_on_their_day(tmp_path: Path) -> None
     )
     list(source.usage(DAY, date(2026, 1, 3)))
     (fault,) = source.faults(DAY)
-    assert (fault.reason, fault.count, fault.dated) == ("no key id: not attributable to a key", 1, True)
+    assert (fault.reason, fault.count, fault.dated) == ("no key id, not attributable to a key", 1, True)
     assert fault.samples == ("e.csv: /x",)
 
 

@@ -314,7 +314,7 @@ def test_a_counter_that_fell_was_reset(nightly: Nightly, history: History) -> No
         nightly(0, key("a", 100))
     assert nightly(1, key("a", 12)) == {"a": 12}
     reasons = [fault.reason for fault in history.notes(DAY + timedelta(days=1)).faults]
-    assert reasons == ["running total fell, so the counter was reset: the new total counts"]
+    assert reasons == ["running total fell and was reset, the new total counts"]
 
 
 def test_the_usage_of_several_days_does_not_become_that_of_one_day(nightly: Nightly, history: History) -> None:

@@ -318,7 +318,7 @@ def test_a_dash_is_a_missing_key(tmp_path: Path) -> None:
     """Requests without a key are a fault; a dash is the id of no key."""
     source = logged(tmp_path, "aws_api_gateway", [{**AWS, "apiKeyId": "-"}, {**AWS, "extendedRequestId": "2"}])
     assert found(source, date(2026, 8, 9)) == {"a1b2c3d4e5": (1, 1)}
-    assert faults(source, date(2026, 8, 9)) == {"no key id: not attributable to a key": 1}
+    assert faults(source, date(2026, 8, 9)) == {"no key id, not attributable to a key": 1}
 
 
 def test_without_the_epoch_the_written_time_is_read(tmp_path: Path) -> None:
@@ -423,7 +423,7 @@ def test_a_query_parameter_is_read_as_servers_read_it(
         assert list(found(source, day)) == ([ProtectedKeys(SALT).protected(key)] if key else []), name
         expected = {NOTE: 1} if is_noted else {}
         if key is None:
-            expected = {"no key id: not attributable to a key": 1}
+            expected = {"no key id, not attributable to a key": 1}
         assert faults(source, day) == expected, name
 
 
@@ -517,14 +517,14 @@ def test_an_address_in_the_place_of_a_subscription_is_no_key(tmp_path: Path) -> 
     keyless = {**GRAVITEE, "subscriptionId": "10.9.8.7", "remoteAddress": "10.9.8.7", "requestId": "2"}
     source = logged(tmp_path, "gravitee", [GRAVITEE, keyless])
     assert list(found(source, date(2023, 8, 18))) == [GRAVITEE["subscriptionId"]]
-    assert faults(source, date(2023, 8, 18)) == {"no key id: not attributable to a key": 1}
+    assert faults(source, date(2023, 8, 18)) == {"no key id, not attributable to a key": 1}
 
 
 def test_the_nil_token_of_tyk_is_no_key(tmp_path: Path) -> None:
     """Tyk writes it for open APIs and where it knew no key."""
     source = logged(tmp_path, "tyk", [TYK, changed(TYK, {"/tyk-analytics-record/api_key": "00000000"})])
     assert list(found(source, date(2022, 11, 16))) == [key_id("tyk", TYK_KEY)]
-    assert faults(source, date(2022, 11, 16)) == {"no key id: not attributable to a key": 1}
+    assert faults(source, date(2022, 11, 16)) == {"no key id, not attributable to a key": 1}
 
 
 HOSTS: list[tuple[str, Any, str, date]] = [

@@ -23,7 +23,7 @@ from detector.model.day import Day
 from detector.model.errors import SourceError
 from detector.model.usage import REGISTER, Accounting, Fault
 from detector.sources.columns import usage_columns
-from detector.sources.faults import NO_FILE, FaultLog, Observation, tail, undated
+from detector.sources.faults import NO_FILE, REGISTER_PREFIX, FaultLog, Observation, tail, undated
 from detector.sources.files.counts import (
     Connection,
     UsageRows,
@@ -103,7 +103,7 @@ class FilesReader:
             observations += plain.observations()
         all_rows = pd.concat(frames, ignore_index=True) if frames else empty(REGISTER)
         register, faults = clean_register(all_rows)
-        self._faults.register = tuple(undated(observations, "register: ")) + keys.faults(faults)
+        self._faults.register = tuple(undated(observations, REGISTER_PREFIX)) + keys.faults(faults)
         return register
 
     def usage(self, first: date, last: date) -> Iterator[tuple[date, pd.DataFrame]]:

@@ -35,8 +35,8 @@ NOTABLE_DEVIATION = timedelta(hours=1)
 UNUSABLE_DEVIATION = timedelta(hours=6)
 """Above this difference, the difference of two snapshots is not the usage of one day."""
 
-RESET = "running total fell, so the counter was reset: the new total counts"
-LATE_KEY = "key was missing in the snapshot before, so its total spans several days: its requests are left out"
+RESET = "running total fell and was reset, the new total counts"
+LATE_KEY = "key was missing in the snapshot before, so its total spans several days and is left out"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from detector.cli.inspection import inspect, lines
 from detector.model.usage import Fault
+from detector.sources.timeline import Timeline
 from tests.fakes import FakeSource, groups
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -51,12 +52,45 @@ def test_data_from_the_future_are_a_skewed_clock() -> None:
 
 def test_what_could_not_be_used_is_told_with_a_sample() -> None:
     """Where a column is mapped wrongly, this is where it shows."""
-    facts = told(usage(faults=(Fault("no key id: not attributable to a key", 40, ("GET /health",)),)))
-    assert facts["left out"] == "40 x no key id: not attributable to a key, such as: GET /health"
+    facts = told(usage(faults=(Fault("no key id, not attributable to a key", 40, ("GET /health",)),)))
+    assert facts["unusable"] == "40 x no key id, not attributable to a key, such as: GET /health"
+
+
+def test_a_source_without_a_readable_record_tells_what_it_holds() -> None:
+    """No reach and no days, but the reason and a sample."""
+    broken = Fault("not a JSON object", 5_000, ("app.log: <xml>",), dated=False)
+    facts = told(FakeSource({}, faults=(broken,)))
+    assert facts["records"] == "5,000 records read: 0 counted, 5,000 unusable"
+    assert facts["unusable"] == "5,000 x not a JSON object, such as: app.log: <xml>"
+    assert not any(name.startswith("day") for name in facts)
+
+
+def test_a_note_is_not_called_unusable() -> None:
+    """Its records count."""
+    facts = told(usage(faults=(Fault("error_count is not a count, taken as 0", 2, kind="note"),)))
+    assert facts["with a defect"] == "2 x error_count is not a count, taken as 0"
+    assert facts["records"] == "11 records read, all counted"
+
+
+def test_a_last_day_of_errors_alone_is_told() -> None:
+    """Before the first run one sees that the status is read wrongly."""
+    failing = groups(a=101).assign(error_count=101)
+    source = FakeSource({LAST: failing}, watermark=datetime(2026, 3, 17, 23, tzinfo=UTC))
+    assert told(source)["errors"].startswith("All 101 requests count as errors. Check source.columns.status")
+    assert "errors" not in told(usage())
+
+
+def test_the_last_hours_show_where_the_data_end() -> None:
+    """An export that breaks off shows as a small last hour."""
+    start = datetime(2026, 3, 17, tzinfo=UTC)
+    quarters = {start + timedelta(hours=hour): 10 + hour for hour in (9, 10, 11, 13)}
+    assert told(usage(timeline=Timeline(quarters, None)))["last hours"] == "10:00 20, 11:00 21, 13:00 23"
+    assert "last hours" not in told(usage())
 
 
 def test_an_empty_source_is_told_as_one() -> None:
     """No reach, no days."""
     facts = told(FakeSource({}))
+    assert facts["records"] == "no record read"
     assert facts["data reach to"] == "nothing found"
     assert not any(name.startswith("day") for name in facts)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from detector.judging.completeness import DataProblem, assess, is_complete
+from dataclasses import replace
+
+import pytest
+
+from detector.judging.completeness import NOT_PULLED, DataProblem, assess, is_complete, is_unusable
+from detector.model.finding import Severity
 from detector.model.panel import Panel
-from detector.model.usage import MISSING_FILE, Fault
+from detector.model.usage import MISSING_FILE, Accounting, Amount, Fault
 from tests.panels import panel
 
 COUNTS = {"a": [20] * 30}
@@ -41,3 +46,72 @@ def test_a_source_without_any_request_names_the_days_that_were_looked_at() -> No
     (problem,) = assess_day(panel({"a": [0] * 30}, missing=range(30)))
     assert problem.text == "The source holds no request for this day, nor for the 29 days before it."
     assert not is_complete([problem])
+
+
+def unread(accounting: Accounting, *faults: Fault) -> Panel:
+    """A panel whose last day has no request, with its accounting."""
+    return replace(
+        panel({"a": [20] * 29 + [0]}, missing=(29,), faults=faults), accountings=(None,) * 29 + (accounting,)
+    )
+
+
+BROKEN = Fault("not a JSON object", 4_990, ("app.log: <xml>",))
+KEYLESS = Fault("no key id, not attributable to a key", 10, ("app.log: GET /health",), kind="keyless")
+
+
+@pytest.mark.parametrize(
+    ("accounting", "faults", "text"),
+    [
+        (
+            Accounting(0, unusable={"not a JSON object": Amount(5_000)}),
+            (BROKEN,),
+            "None of the 5,000 records could be used: not a JSON object. A record looks like: app.log: <xml>",
+        ),
+        (
+            Accounting(0, keyless=10, unusable={"not a JSON object": Amount(4_990)}),
+            (KEYLESS, BROKEN),
+            "None of the 5,000 records could be used: 4,990 not a JSON object, 10 no key id. "
+            "A record looks like: app.log: <xml>",
+        ),
+        (Accounting(0, keyless=1), (), "The only record could not be used: no key id."),
+    ],
+)
+def test_records_without_a_usable_one_are_not_called_no_request(
+    accounting: Accounting, faults: tuple[Fault, ...], text: str
+) -> None:
+    """The reader learns why, and what a record looks like. The most frequent reason comes first."""
+    worst = assess_day(unread(accounting, *faults))[0]
+    assert worst.text == text
+    assert worst.severity is Severity.HIGH
+    assert worst.withholding
+
+
+def test_a_day_without_any_record_is_empty() -> None:
+    """Here the source really holds no request."""
+    (problem,) = assess_day(unread(Accounting(0)))
+    assert problem.text == "The source holds no request for this day, though it usually has some."
+
+
+def test_a_day_that_was_not_read_is_not_called_empty() -> None:
+    """The source may hold any number of requests."""
+    (problem,) = assess_day(replace(panel({"a": [20] * 29 + [0]}, missing=(29,)), pulled_at=None))
+    assert problem.text == NOT_PULLED
+
+
+@pytest.mark.parametrize(("counted", "keyless", "unusable"), [(0, 19, False), (0, 20, True), (1, 500, False)])
+def test_stray_lines_do_not_say_that_the_data_have_come(counted: int, keyless: int, unusable: bool) -> None:
+    """An export that is late may leave some lines of no use before it comes."""
+    assert is_unusable(unread(Accounting(counted, keyless=keyless))) is unusable
+
+
+@pytest.mark.parametrize(("errors", "texts"), [(101, ["All 101 requests count as errors."]), (100, [])])
+def test_a_day_of_errors_alone_is_told(errors: int, texts: list[str]) -> None:
+    """Most likely the status is read wrongly. The rest of the day is known."""
+    problems = assess_day(panel({"a": [101] * 30}, errors={"a": [0] * 29 + [errors]}))
+    assert [problem.text for problem in problems] == texts
+    assert is_complete(problems)
+
+
+def test_a_hundred_errors_are_no_wrong_setting() -> None:
+    """A small fleet may have a bad day."""
+    assert assess_day(panel({"a": [100] * 30}, errors={"a": [100] * 30})) == []

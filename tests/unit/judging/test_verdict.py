@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from detector.judging.completeness import NOT_PULLED
 from detector.judging.verdict import headline, outcome_of, subline
 from detector.model.finding import Finding, Status
 from detector.model.report import Coverage
@@ -96,3 +97,11 @@ def test_the_line_below_the_headline_lists_new_and_ongoing_findings() -> None:
     """By title, with its number."""
     above_info = [finding("a"), finding("b"), finding("c", Status.ONGOING, "Error surge")]
     assert subline("findings", above_info, SEEN, muted=0) == "New: usage spike (2). Ongoing: error surge."
+
+
+def test_the_reason_why_a_day_was_not_read_comes_first() -> None:
+    """That nothing is known of the day follows from it. What failed beside it is not the reason."""
+    unread = replace(PARTIAL, problems=(NOT_PULLED,), failures=("source main: no column 'ts'",))
+    assert subline("not_judged", [], unread, 0) == "source main: no column 'ts'"
+    assert subline("not_judged", [], replace(unread, failures=()), 0) == NOT_PULLED
+    assert subline("not_judged", [], replace(PARTIAL, failures=("a mail",)), 0) == PARTIAL.problems[0]

@@ -73,7 +73,7 @@ def test_rows_that_cannot_be_used_are_counted_in_the_database(tmp_path: Path) ->
     found = {fault.reason: (fault.count, fault.dated) for fault in source.faults(DAY)}
     assert found == {
         "missing or unreadable timestamp": (3, False),
-        "no key id: not attributable to a key": (2, True),
+        "no key id, not attributable to a key": (2, True),
         BAD_STATUS: (1, True),
     }
     assert [fault.count for fault in source.faults(date(2026, 1, 3))] == [3]
@@ -420,7 +420,7 @@ def test_each_fault_has_three_samples_and_is_counted_once(tmp_path: Path) -> Non
     """The first three texts in order are shown."""
     rows = [("2026-01-02T10:00:00Z", None, f"/{letter}", 200, None) for letter in "dcab"]
     source = reader(sqlite(tmp_path, EVENTS, rows))
-    assert faults(source) == {"no key id: not attributable to a key": 4}
+    assert faults(source) == {"no key id, not attributable to a key": 4}
     (fault,) = source.faults(DAY)
     assert fault.samples == ("2026-01-02: /a", "2026-01-02: /b", "2026-01-02: /c")
 
