@@ -78,7 +78,8 @@ def configuration() -> str:
     parts += ["\n## report.formats\n\n| format | file | purpose |\n|---|---|---|\n", *_formats()]
     parts.append(
         "\n## source.columns\n\ndetector's name of a column: its name in the source. "
-        "Only `timestamp` or `day`, and `key_id`, are required.\n\n"
+        "Only `timestamp` or `day`, and `key_id`, are required. A column with detector's name is read unasked, "
+        "except `event_id`: elsewhere it may hold a type of event, and its rows would count as repeats.\n\n"
     )
     parts += [f"- {shape}: {_listed(names)}\n" for shape, names in USAGE_FIELDS.items()]
     parts.append(f"- key register: {_listed(REGISTER_FIELDS)}; `source.key_columns` names these columns alone\n")

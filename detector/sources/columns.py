@@ -10,6 +10,10 @@ from detector.model.errors import MisconfiguredSourceError
 
 REQUIRED = {"events": ("timestamp", "key_id"), "daily": ("day", "key_id")}
 
+ONLY_CONFIGURED = frozenset({"event_id"})
+"""Columns that are read only where the configuration names them: elsewhere the same name may mean a type of event,
+and its rows would count as repeats."""
+
 
 def usage_columns(
     config: SourceBase, available: Collection[str], table_name: str, listed: Collection[str] | None = None
@@ -25,7 +29,8 @@ def usage_columns(
     required = {name: name for name in REQUIRED[config.shape]}
     wanted = required | configured
     _check(wanted, available, table_name, config.name, listed, "source.columns")
-    return {name: name for name in USAGE_FIELDS[config.shape] if name in available} | wanted
+    optional = [name for name in USAGE_FIELDS[config.shape] if name in available and name not in ONLY_CONFIGURED]
+    return {name: name for name in optional} | wanted
 
 
 def register_columns(

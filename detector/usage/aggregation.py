@@ -169,7 +169,9 @@ def _repeated(register: pd.DataFrame) -> pd.Series:
 
 
 def _instants(values: pd.Series) -> pd.Series:
-    return pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601").astype(INSTANT)
+    # pandas reads "now" and "today" too.
+    written = values.where(values.astype("string").str.match(r"\d{4}-").fillna(False).astype(bool))
+    return pd.to_datetime(written, utc=True, errors="coerce", format="ISO8601").astype(INSTANT)
 
 
 def complete_day(measured: pd.DataFrame, register: pd.DataFrame, known: pd.DataFrame, day: Day) -> pd.DataFrame:

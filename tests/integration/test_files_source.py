@@ -236,7 +236,8 @@ def test_an_event_that_was_delivered_twice_counts_once(tmp_path: Path) -> None:
         ("2026-01-03T11:00:00Z", ""),
     ]
     text = "timestamp,key_id,event_id\n" + "".join(f"{time},a,{identity}\n" for time, identity in rows)
-    source = reader([written(tmp_path, "one.csv", text), written(tmp_path, "two.csv", text)])
+    paths = [written(tmp_path, "one.csv", text), written(tmp_path, "two.csv", text)]
+    source = reader(paths, columns={"event_id": "event_id"})
     counted = [frame["request_count"].tolist() for _, frame in source.usage(DAY, date(2026, 1, 3))]
     assert counted == [[1], [4]]
 

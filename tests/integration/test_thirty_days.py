@@ -115,7 +115,7 @@ class ThirtyDays(RuleBasedStateMachine):
         self._temporary = tempfile.TemporaryDirectory()
         self.folder = Path(self._temporary.name)
         (self.folder / "config.yaml").write_text(
-            "source: {kind: files, usage: usage.csv}\nreport: {formats: [json]}\n"
+            "source: {kind: files, usage: usage.csv, columns: {event_id: event_id}}\nreport: {formats: [json]}\n"
             f"history: {{first_pull_days: {BEFORE}}}\nschedule: {{retry_minutes: 120}}\n"
         )
         self.config = load(self.folder / "config.yaml")

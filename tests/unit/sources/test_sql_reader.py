@@ -102,7 +102,8 @@ def test_an_event_that_was_stored_twice_counts_once(tmp_path: Path) -> None:
     """Event ids are unique over the whole window; events without an id are all different."""
     ids = [("e1", 2), ("e1", 3), ("e2", 3), (None, 3), (None, 3)]
     rows = [(f"2026-01-0{day}T10:00:00Z", "a", identity) for identity, day in ids]
-    source = reader(sqlite(tmp_path, "timestamp, key_id, event_id", rows))
+    url = sqlite(tmp_path, "timestamp, key_id, event_id", rows)
+    source = reader(url, columns={"event_id": "event_id"})
     counted = [frame["request_count"].tolist() for _, frame in source.usage(DAY, date(2026, 1, 3))]
     assert counted == [[1], [3]]
 
@@ -403,7 +404,8 @@ def test_an_event_is_counted_once_for_its_key(tmp_path: Path) -> None:
     """An id removes repeats within one key alone, so that no caller can hide the requests of another."""
     copies = [("09:00", None), ("10:00", "b"), ("11:00", "a"), ("11:30", " a"), ("12:00", "b")]
     rows = [(f"2026-01-02T{at}:00Z", key, "e1") for at, key in copies]
-    source = reader(sqlite(tmp_path, "timestamp, key_id, event_id", rows))
+    url = sqlite(tmp_path, "timestamp, key_id, event_id", rows)
+    source = reader(url, columns={"event_id": "event_id"})
     assert counted(source) == {"a": (1, 0), "b": (1, 0)}
     assert source.accounting(DAY) == Accounting(counted=2, keyless=1, repeated=2)
 

@@ -166,7 +166,10 @@ class Dialect:
             instant = self.instant(column)
             return Times(instant, _aware if self.has_zone(instant.type) else _naive, certain)
         if isinstance(column.type, Date):
-            return Times(cast(column, DateTime()), _naive, certain)
+            # A date may lie beyond the last timestamp.
+            is_plausible = column.between(self.day_bound(EARLIEST.date()), self.day_bound(LATEST.date()))
+            instant = case((is_plausible, cast(column, DateTime())), else_=null())
+            return Times(cast(instant, DateTime()), _naive, certain=False)
         if isinstance(column.type, Integer):
             return Times(_scaled(column), to_micros, certain=False)
         return self.times_of_text(self.text(column))

@@ -75,10 +75,11 @@ def _micros(element: Micros, compiler: Any, **options: Any) -> str:
     # SQLite itself parses plain seconds in UTC ten times faster than the function. But it does not check the day
     # of the month: it reads 30 February as 2 March. So the function parses days from the 29th on, and all else.
     value = compiler.process(element.clauses, **options)
+    parsed = _call(element.name, value)
     plain = " OR ".join(f"{value} GLOB '{PLAIN_SECONDS}{zone}'" for zone in ("", "Z"))
     certain = f"({plain}) AND substr({value}, 9, 2) < '29' AND substr({value}, 12, 2) < '24'"
     seconds = f"CAST(strftime('%s', {value}) AS INTEGER)"
-    return f"CASE WHEN {certain} THEN {seconds} * 1000000 ELSE {element.name}({value}) END"
+    return f"CASE WHEN {certain} THEN {seconds} * 1000000 ELSE {parsed} END"
 
 
 class Day(_Parser):
@@ -91,21 +92,33 @@ class Day(_Parser):
 
 @compiles(Day, "sqlite")
 def _day(element: Day, compiler: Any, **options: Any) -> str:
-    value = compiler.process(element.clauses, **options)
-    return f"{element.name}({value})"
+    return _call(element.name, compiler.process(element.clauses, **options))
+
+
+def _call(name: str, value: str) -> str:
+    # The module sqlite3 decodes a text before it calls the function, and fails where the text is no UTF-8.
+    return f"{name}(CASE typeof({value}) WHEN 'text' THEN CAST({value} AS BLOB) ELSE {value} END)"
+
+
+def _decoded(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
 def _register_parsers(engine: Engine, rules: ValueRules) -> None:
     """Give every SQLite connection the functions that parse values."""
 
     def micros(value: Any) -> int | None:
-        return micros_of(value, rules.date_order)
+        return micros_of(_decoded(value) if isinstance(value, bytes) else value, rules.date_order)
 
     def day(value: Any) -> str | None:
-        found = None if value is None else day_of(value, rules.zone, rules.date_order)
+        if value is None:
+            return None
+        written = _decoded(value) if isinstance(value, bytes) else value
+        found = day_of(written, rules.zone, rules.date_order)
         return None if found is None else found.isoformat()
 
     @event.listens_for(engine, "connect")
     def add_functions(connection: Any, _record: Any) -> None:
+        connection.text_factory = _decoded
         connection.create_function(Micros.name, 1, micros, deterministic=True)
         connection.create_function(Day.name, 1, day, deterministic=True)
