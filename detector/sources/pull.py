@@ -94,7 +94,11 @@ def pull(
                 accounting=_accounting(source, whole_day, timeline, left_out),
             )
             if is_first_pull:
-                notes = _with_share_of_undated(notes, timeline, len(wanted), is_last=day == last)
+                first_day = Day(wanted[0], config.zone)
+                number = len(pulled) + 1
+                notes = _with_share_of_undated(
+                    notes, timeline, first_day, len(wanted), number, is_last=day == last
+                )
             elif day == last and not any(stored > day for stored in history.days()):
                 notes = _with_undated(notes, history, whole_day, timeline)
             if day in missing:
@@ -147,28 +151,38 @@ def _with_undated(notes: Notes, history: History, day: Day, timeline: Timeline |
     for reason, amount in undated.items():
         # Data older than the history are no news when it begins.
         known = before.get(reason, amount if reason == BEFORE_ALL else Amount(0))
-        grown[reason] = Amount(max(amount.records - known.records, 0), max(amount.bytes - known.bytes, 0))
+        grown[reason] = _growth(known, amount)
     return replace(_with_unusable(notes, grown), undated=undated)
 
 
-def _with_share_of_undated(notes: Notes, timeline: Timeline | None, days: int, *, is_last: bool) -> Notes:
+def _with_share_of_undated(
+    notes: Notes, timeline: Timeline | None, first: Day, days: int, number: int, *, is_last: bool
+) -> Notes:
     """The notes of a day of the first pull, with its share of the records without a usable day.
 
-    Nobody knows of which of the ``days`` they are. A few are spread over all days, so that as many on the days to
-    come are no jump. Where they are many, somebody has to look: the last day gets them all.
+    The day has this ``number`` among the ``days``. Nobody knows of which of them the records are. A few are spread
+    over all days, so that as many on the days to come are no jump. Where they are many, somebody has to look: the
+    last day gets them all.
     """
-    undated = _undated(notes.faults, timeline)
-    total = sum(amount.records for amount in undated.values())
+    whole = _undated(notes.faults, timeline)
+    total = sum(amount.records for amount in whole.values())
     dated = 0 if timeline is None else sum(timeline.quarters.values())
     are_few = total <= FEW_UNDATED * (dated + total)
-    shares = {}
-    for reason, amount in undated.items():
+    # As if the records had come day by day, so that a day that is pulled again gets the same share.
+    so_far: dict[str, Amount] = {}
+    shares: dict[str, Amount] = {}
+    for reason, amount in whole.items():
         share = Amount(amount.records // days, amount.bytes // days) if are_few else Amount(0)
-        if is_last:
-            share = Amount(amount.records - (days - 1) * share.records, amount.bytes - (days - 1) * share.bytes)
-        shares[reason] = share
-    notes = _with_unusable(notes, shares)
-    return replace(notes, undated=undated) if is_last else notes
+        before = Amount((number - 1) * share.records, (number - 1) * share.bytes)
+        so_far[reason] = amount if is_last else before + share
+        shares[reason] = _growth(before, so_far[reason])
+    if timeline is not None and timeline.covers_all:
+        so_far[BEFORE_ALL] = Amount(timeline.before(first))
+    return replace(_with_unusable(notes, shares), undated=so_far)
+
+
+def _growth(before: Amount, after: Amount) -> Amount:
+    return Amount(max(after.records - before.records, 0), max(after.bytes - before.bytes, 0))
 
 
 def _with_unusable(notes: Notes, amounts: Mapping[str, Amount]) -> Notes:

@@ -465,3 +465,111 @@ def test_records_of_the_future_are_told_once(config: Config, history: History) -
         pull(config, FakeSource(usage, timeline=timeline(last, 1000, later=50)), history, 0, last)
     assert unusable(history, 10) == {"timestamp in the future": Amount(50)}
     assert unusable(history, 11) == {}
+
+
+def dirty(last: int, undated: int) -> FakeSource:
+    """A source of a thousand records a day up to the last one, and of some without a time."""
+    usage = {day(number): groups(a=1000) for number in range(last + 1)}
+    return FakeSource(usage, faults=(Fault("no time", undated, dated=False),), timeline=timeline(last, 1000))
+
+
+def test_records_without_a_time_belong_to_one_day_alone(config: Config, history: History) -> None:
+    """A later day neither takes them from the day with which they came nor counts them once more."""
+    pull(config, dirty(9, 0), history, 0, 9, now=start_of(10))
+    pull(config, dirty(10, 30), history, 0, 10, now=start_of(11))
+    pull(config, dirty(11, 30), history, 0, 11, now=start_of(12))
+    pull(config, dirty(12, 34), history, 0, 12, now=start_of(13))
+    assert [unusable(history, number) for number in (9, 10, 11, 12)] == [
+        {},
+        {"no time": Amount(30)},
+        {},
+        {"no time": Amount(4)},
+    ]
+
+
+def test_a_day_that_is_pulled_again_has_the_same_accounting(config: Config, history: History) -> None:
+    """Not even the file is written anew. Records that came since then belong to the day while it is the last."""
+    pull(config, dirty(9, 0), history, 0, 9, now=start_of(10))
+    pull(config, dirty(10, 30), history, 0, 10, now=start_of(11))
+    notes = history.notes(day(10))
+    version = history.version(day(10))
+    pull(config, dirty(10, 30), history, 0, 10, now=start_of(11) + timedelta(hours=1))
+    assert history.version(day(10)) == version
+    assert history.notes(day(10)) == notes
+    pull(config, dirty(10, 32), history, 0, 10, now=start_of(11) + timedelta(hours=2))
+    assert unusable(history, 10) == {"no time": Amount(32)}
+
+
+def test_a_record_that_was_dropped_from_the_source_is_no_negative_number(config: Config, history: History) -> None:
+    """The source deletes old files, and with them what could not be read."""
+    pull(config, dirty(9, 0), history, 0, 9, now=start_of(10))
+    pull(config, dirty(10, 30), history, 0, 10, now=start_of(11))
+    pull(config, dirty(11, 5), history, 0, 11, now=start_of(12))
+    assert unusable(history, 11) == {}
+
+
+def early(records: int) -> dict[datetime, int]:
+    """So many records long before the first day."""
+    return {start_of(-400): records}
+
+
+def test_records_before_the_history_are_no_news_when_it_begins(config: Config, history: History) -> None:
+    """Any source holds older data. Where these grow later, nobody saw what was added."""
+    source = dirty(10, 0)
+    source.lies = Timeline({**timeline(9, 1000).quarters, **early(5_000)}, NOW)
+    pull(config, source, history, 0, 9, now=start_of(10))
+    assert unusable(history, 9) == {}
+    source.lies = Timeline({**timeline(10, 1000).quarters, **early(5_060)}, NOW)
+    pull(config, source, history, 0, 10, now=start_of(11))
+    assert unusable(history, 10) == {"timestamp before the first stored day": Amount(60)}
+
+
+def test_strays_belong_to_the_day_of_their_file(config: Config, history: History) -> None:
+    """Their time lies far away from it, so they are in the usage of no day."""
+    source = dirty(9, 0)
+    source.lies = Timeline(timeline(9, 1000).quarters, NOW, strays={day(8): 70})
+    pull(config, source, history, 0, 9, now=start_of(10))
+    assert unusable(history, 8) == {"timestamp more than a day away from the day of its file": Amount(70)}
+    assert unusable(history, 9) == {}
+
+
+@pytest.mark.parametrize(("late", "again"), [(20, False), (21, True)])
+def test_a_settled_day_that_has_grown_is_pulled_again(
+    late: int, again: bool, config: Config, history: History
+) -> None:
+    """By more than twenty records and by more than one in a hundred."""
+    pull(config, dirty(9, 0), history, 0, 9, now=start_of(10))
+    source = dirty(10, 0)
+    source.days[day(3)] = groups(a=1000, late=late)
+    source.lies = Timeline({**timeline(10, 1000).quarters, start_of(3): 1000 + late}, NOW)
+    assert (day(3) in pull(config, source, history, 0, 10, now=start_of(11))) is again
+    told = (Revision(day(3), day(10), 1000, 1000 + late, 1),) if again else ()
+    assert load_panel(history, day(10), 10).revisions == told
+
+
+def test_a_share_of_a_busy_day_must_have_come_late(config: Config, history: History) -> None:
+    """A hundred of a hundred thousand records change no judgement."""
+    busy = {day(number): groups(a=100_000) for number in range(11)}
+    pull(config, FakeSource(busy, timeline=timeline(9, 100_000)), history, 0, 9, now=start_of(10))
+    quarters = {**timeline(10, 100_000).quarters, start_of(3): 101_000}
+    again = pull(config, FakeSource(busy, timeline=Timeline(quarters, NOW)), history, 0, 10, now=start_of(11))
+    assert day(3) not in again
+
+
+def test_a_source_whose_past_is_written_anew_does_not_stop_the_run(config: Config, history: History) -> None:
+    """The seven days that have grown most are pulled, and the others with the next runs."""
+    pull(config, dirty(19, 0), history, 0, 19, now=start_of(20))
+    source = dirty(20, 0)
+    grown = {start_of(number): 2_000 + number for number in range(15)}
+    source.lies = Timeline({**timeline(20, 1000).quarters, **grown}, NOW)
+    pulled = pull(config, source, history, 0, 20, now=start_of(21))
+    assert [number for number in range(15) if day(number) in pulled] == list(range(8, 15))
+
+
+def test_the_days_of_a_first_pull_keep_their_shares(config: Config, history: History) -> None:
+    """A second run on the same morning and the runs of the next days pull some of them again."""
+    spread = [2] * 9 + [7]
+    for last, hour in ((9, 0), (9, 1), (10, 24), (11, 48)):
+        pull(config, dirty(last, 25), history, 0, last, now=start_of(10) + timedelta(hours=hour))
+        assert [unusable(history, number)["no time"].records for number in range(10)] == spread
+    assert unusable(history, 10) == unusable(history, 11) == {}
