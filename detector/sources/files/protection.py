@@ -128,7 +128,7 @@ class ProtectedKeys:
         keys = groups["key_id"].tolist()
         changed = {}
         for column in ("endpoint", "deployment"):
-            texts = groups[column].tolist()
+            texts = groups[column].astype(object).where(groups[column].notna(), None).tolist()
             hidden = [_shown(text, key) for text, key in zip(texts, keys, strict=True)]
             changed[column] = pd.Series(hidden, index=groups.index, dtype=object)
         return groups.assign(**changed)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from detector.config.source import FilesSource
 from detector.model.errors import ConfigError
-from detector.model.usage import Fault
+from detector.model.usage import TEXT, Fault
 from detector.sources.files.protection import SHORTEST_HIDDEN, PlainKeys, ProtectedKeys, keys_of, without_key
 from detector.sources.presets import preset_named
 
@@ -49,6 +49,17 @@ def test_ids_are_equal_exactly_where_keys_are_equal(one: str, other: str) -> Non
 def test_another_salt_gives_another_id(key: str) -> None:
     """Without the salt nobody can test a guessed key."""
     assert KEYS.protected(key)[:20] != ProtectedKeys("another salt for tests").protected(key)[:20]
+
+
+def test_a_missing_endpoint_or_deployment_stays_missing() -> None:
+    """Most logs tell no deployment."""
+    groups = pd.DataFrame(
+        {"key_id": ["a-long-key"] * 2, "endpoint": ["/v1/a-long-key?x=1", None], "deployment": [None, None]},
+        dtype=TEXT,
+    )
+    changed = KEYS.without_keys(groups)
+    assert changed["endpoint"].tolist() == ["/v1/{key}", None]
+    assert changed["deployment"].tolist() == [None, None]
 
 
 @given(st.lists(st.one_of(st.none(), TEXTS)))
