@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -36,3 +38,16 @@ def cut_off(config: Config, day: date) -> None:
     path = Path(config.source.usage[0])  # type: ignore[union-attr]
     late = tuple(f"{day}T{hour}" for hour in range(12, 24))
     path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith(late)))
+
+
+@contextmanager
+def as_of(config: Config, now: datetime) -> Iterator[None]:
+    """The file of usage as it is at an instant: without the requests that are still to come."""
+    path = Path(config.source.usage[0])  # type: ignore[union-attr]
+    whole = path.read_text()
+    header, *lines = whole.splitlines(True)
+    path.write_text(header + "".join(line for line in lines if datetime.fromisoformat(line[:25]) < now))
+    try:
+        yield
+    finally:
+        path.write_text(whole)

@@ -29,7 +29,7 @@ from detector.state.database import State
 from detector.state.runs import only_run
 from detector.state.sightings import record_day
 from tests.fakes import WHOLE
-from tests.installation import KEYS, configured, cut_off
+from tests.installation import KEYS, as_of, configured, cut_off
 from tests.receiver import Receiver, receiver
 
 LAST = date(2026, 3, 17)
@@ -114,7 +114,8 @@ def test_a_failing_part_is_told_with_its_exit_code(tmp_path: Path, switch: Recei
 def test_a_day_that_is_not_ready_is_neither_success_nor_failure(tmp_path: Path, switch: Receiver) -> None:
     """It is to be tried again, and logged until then."""
     config = config_of(tmp_path, switch)
-    nightly(config, now=MORNING - timedelta(days=1))
+    with as_of(config, MORNING - timedelta(days=1)):
+        nightly(config, now=MORNING - timedelta(days=1))
     cut_off(config, LAST)
     with pytest.raises(NotReadyError):
         nightly(config, now=MORNING)

@@ -15,12 +15,15 @@ import pytest
 from detector.config.config import Config
 from detector.config.load import load
 from detector.model.errors import DeliveryError, NotReadyError
-from detector.operations.schedule.nightly import due_days, nightly
+from detector.operations.schedule import nightly as job
+from detector.operations.schedule.nightly import due_days
 from detector.operations.schedule.scheduler import Service, has_work, is_behind, nightly_trigger
+from detector.pipeline import RunResult
 from detector.state.database import State
 from detector.state.sightings import days_judged, record_day
 from detector.usage.history import History
 from tests.fakes import WHOLE, FakeChannel, FakeScheduler
+from tests.installation import as_of
 
 LAST = date(2026, 3, 17)
 MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -44,6 +47,12 @@ def channel(monkeypatch: pytest.MonkeyPatch) -> FakeChannel:
     monkeypatch.setattr("detector.pipeline.open_channels", lambda config, edition="": [channel])
     monkeypatch.setattr("detector.operations.schedule.scheduler.open_channels", lambda config: [channel])
     return channel
+
+
+def nightly(config: Config, *, now: datetime) -> list[RunResult]:
+    """The run at an instant, over the requests until then."""
+    with as_of(config, now):
+        return job.nightly(config, now=now)
 
 
 def cut_off(config: Config, hour: str) -> None:
