@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -253,8 +253,23 @@ def expected(batch: Batch, names: Sequence[str]) -> dict[str, str]:
     return wanted
 
 
+HELD: dict[str, Counter[str]] = {}
+"""Kind of value and type of column: how many values of the table each engine has read."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def summary() -> Iterator[None]:
+    """Print at the end how many values each engine has read."""
+    yield
+    engines = sorted({engine for counts in HELD.values() for engine in counts})
+    print("\n| values |", " | ".join(engines), "|")
+    for name, counts in sorted(HELD.items()):
+        print("|", " | ".join([name, *(str(counts[engine] or "") for engine in engines)]), "|")
+
+
 def check(source: Source, batch: Batch, names: Sequence[str], engine: str) -> None:
     """Compare the answers of a source with the table: the values, the accounting and the past."""
+    HELD.setdefault(f"{batch.kind} as {batch.column}", Counter())[engine.split(maxsplit=1)[0]] += len(names)
     writings = {name: writing for (name, _), writing in zip(Sheet(batch).rows, batch.rows, strict=True)}
     wanted = expected(batch, names)
     found = answers(source, batch)
