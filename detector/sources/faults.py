@@ -121,6 +121,17 @@ def amounts_without_day(faults: Iterable[Fault]) -> dict[str, Amount]:
     return amounts
 
 
+def _chosen(samples: Iterable[str]) -> tuple[str, ...]:
+    """A few samples, of as many files as possible: a file of which nothing could be used must be named."""
+    # In order, so that a day that is pulled again has the same samples.
+    ordered = sorted(samples)
+    first_of: dict[str, str] = {}
+    for line in ordered:
+        first_of.setdefault(line.partition(": ")[0], line)
+    of_others = [line for line in ordered if line not in first_of.values()]
+    return tuple([*first_of.values(), *of_others][:SAMPLES])
+
+
 def _faults(observations: Iterable[Observation], day: date | None) -> Iterator[Fault]:
     groups: dict[tuple[str, FaultKind], list[Observation]] = {}
     for observation in observations:
@@ -130,8 +141,7 @@ def _faults(observations: Iterable[Observation], day: date | None) -> Iterator[F
         yield Fault(
             reason,
             count=sum(observation.count for observation in group),
-            # In order, so that a day that is pulled again has the same samples.
-            samples=tuple(sorted({observed.sample for observed in group if observed.sample})[:SAMPLES]),
+            samples=_chosen({observed.sample for observed in group if observed.sample}),
             dated=day is not None,
             kind=kind,
             bytes=sum(observation.bytes for observation in group),
