@@ -33,7 +33,7 @@ class SourceError(DetectorError):
 
 
 class MisconfiguredSourceError(SourceError):
-    """The configuration does not fit the source, which only the source can tell: it has no such column."""
+    """The configuration does not fit the source, which only the source can tell: it has no such table."""
 
     exit_code = BAD_USAGE
 

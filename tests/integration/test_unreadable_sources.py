@@ -15,6 +15,7 @@ from detector.config.load import load
 from detector.model.errors import BAD_USAGE, PARTIAL, NotReadyError
 from detector.operations.schedule.nightly import nightly
 from detector.pipeline import RunResult
+from tests.databases import sqlite
 
 LAST = date(2026, 3, 17)
 BEFORE_THE_DEADLINE = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -102,6 +103,16 @@ def test_a_wrong_column_is_an_error_of_the_configuration(tmp_path: Path) -> None
     assert result.exit_code == BAD_USAGE
     assert "has no column" in result.report.summary.subline
     assert "It has: consumer, ts" in result.report.summary.subline
+
+
+def test_a_missing_table_is_an_error_of_the_configuration(tmp_path: Path) -> None:
+    """Only the database can tell. The report names the table, and does not call the source empty."""
+    url = sqlite(tmp_path, "timestamp, key_id", [])
+    path = tmp_path / "config.yaml"
+    path.write_text(f"source: {{kind: sql, url: '{url}', usage: nothing}}\nhistory: {{first_pull_days: 9}}\n")
+    result = run(path)
+    assert result.exit_code == BAD_USAGE
+    assert "there is no table 'nothing'" in result.report.summary.subline
 
 
 def test_an_empty_source_is_tried_again(tmp_path: Path) -> None:

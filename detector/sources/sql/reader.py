@@ -29,7 +29,7 @@ from detector.boundary.suggestions import did_you_mean
 from detector.config.source import SqlSource
 from detector.config.urls import FILE_DATABASES
 from detector.model.day import Day
-from detector.model.errors import SourceError
+from detector.model.errors import MisconfiguredSourceError, SourceError
 from detector.model.usage import REGISTER, Accounting, Fault
 from detector.sources.columns import register_columns, usage_columns
 from detector.sources.faults import FaultLog, sample
@@ -287,7 +287,7 @@ class SqlReader:
             return Table(plain, MetaData(), schema=schema or None, autoload_with=connection, resolve_fks=False)
         except NoSuchTableError:
             known = inspector.get_table_names(schema or None) + inspector.get_view_names(schema or None)
-            raise SourceError(
+            raise MisconfiguredSourceError(
                 f"source {self._config.name}: there is no table '{name}'{did_you_mean(plain, known)}; "
                 "write its name, or schema.name, and check that the database user may see it"
             ) from None
@@ -325,10 +325,12 @@ class SqlReader:
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             extra = self._dialect.extra
             package = f"pip install 'key-usage-detector[{extra}]'" if extra else "install it"
-            raise SourceError(f"source {self._config.name}: no driver for this url: {error}; {package}") from None
+            text = f"source {self._config.name}: no driver for this url: {error}; {package}"
+            raise MisconfiguredSourceError(text) from None
         database = engine.url.database
         if self._dialect.name in FILE_DATABASES and database and not Path(database).is_file():
-            raise SourceError(f"source {self._config.name}: there is no database {database}; check source.url")
+            text = f"source {self._config.name}: there is no database {database}; check source.url"
+            raise MisconfiguredSourceError(text)
         return engine
 
     def _failure(self, error: SQLAlchemyError, engine: Engine) -> SourceError:
