@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -24,19 +24,13 @@ import pandas as pd
 from detector.config.config import Config
 from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, SourceError
-from detector.model.usage import MEASURED, Accounting, Amount, Fault, Revision
+from detector.model.usage import MEASURED, Fault, Revision
 from detector.sources import DailyRegister, Source
-from detector.sources.faults import BEFORE_ALL, FUTURE, STRAY, amounts_without_day
-from detector.sources.timeline import Timeline
+from detector.sources.accounts import Accounts, day_accounting, grown_days, with_undated_of
 from detector.usage.aggregation import complete_day, known_after, limit_endpoints, period_records
 from detector.usage.history import History, Notes, as_known
 
-FEWEST_LATE_RECORDS = 20
-LATE_SHARE = 0.01
-"""A settled day is pulled again where it has grown by more than this share, and by more records than these."""
-MOST_GROWN_DAYS = 7
-FEW_UNDATED = 0.01
-"""The largest share of records without a usable day that a first pull takes for ordinary."""
+UNKNOWN_ORGANIZATION = "key not in the register, so its organization is unknown"
 
 Progress = Callable[[date, int, int], None]
 """Called after each stored day with the day, the number of days that are done, and the number of all."""
@@ -68,11 +62,11 @@ def pull(
     if not wanted:
         return []
     missing = set(history.missing(first, last))
-    is_first_pull = not history.days()
     present = _scope(config, source.keys())
     timeline = source.timeline(wanted[0], last)
     watermark = source.watermark() if timeline is None else timeline.latest
-    wanted = sorted({*wanted, *_grown_days(config, history, timeline, last)})
+    wanted = sorted({*wanted, *grown_days(history, timeline, min(_unsettled(config, last)))})
+    accounts = Accounts(history, timeline, wanted[0], last, days=None if history.days() else len(wanted))
     pulled: list[date] = []
     for start, end in _ranges(wanted):
         known = _known_before(history, source, present, start)
@@ -91,16 +85,9 @@ def pull(
                 pulled_at=now,
                 watermark=watermark,
                 faults=(*source.faults(day), *left_out),
-                accounting=_accounting(source, whole_day, timeline, left_out),
+                accounting=day_accounting(source, whole_day, timeline, scope.unknown_records(config, measured)),
             )
-            if is_first_pull:
-                first_day = Day(wanted[0], config.zone)
-                number = len(pulled) + 1
-                notes = _with_share_of_undated(
-                    notes, timeline, first_day, len(wanted), number, is_last=day == last
-                )
-            elif day == last and not any(stored > day for stored in history.days()):
-                notes = _with_undated(notes, history, whole_day, timeline)
+            notes = accounts.settle(notes, day, number=len(pulled) + 1)
             if day in missing:
                 history.write(day, records, notes)
             else:
@@ -116,113 +103,6 @@ def pull(
         reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the day out"
         raise SourceError(f"source {config.source.name} has no data for the day {last}: {reasons}")
     return pulled
-
-
-def _accounting(source: Source, day: Day, timeline: Timeline | None, left_out: tuple[Fault, ...]) -> Accounting:
-    """What became of the records of a day, its strays among them. ``left_out`` are requests of unknown keys."""
-    accounting = source.accounting(day.date)
-    unusable = dict(accounting.unusable)
-    for fault in left_out:
-        unusable[fault.reason] = Amount(fault.count)
-    counted = accounting.counted - sum(fault.count for fault in left_out)
-    hours = None
-    if timeline is not None:
-        hours = timeline.hours(day)
-        strays = timeline.strays.get(day.date, 0)
-        if strays:
-            unusable[STRAY] = Amount(strays)
-    return replace(accounting, counted=max(counted, 0), unusable=unusable, hours=hours)
-
-
-def _with_undated(notes: Notes, history: History, day: Day, timeline: Timeline | None) -> Notes:
-    """The notes of the last day, with the records that came without a usable day since the day before.
-
-    They belong to no day. But a record that a source got since the last pull is most likely of the day, and one
-    that nobody assigns to a day is missing from every accounting.
-    """
-    stored = history.days()
-    undated = _undated(notes.faults, timeline)
-    if timeline is not None and timeline.covers_all:
-        oldest = min(stored[0], day.date) if stored else day.date
-        undated[BEFORE_ALL] = Amount(timeline.before(Day(oldest, day.timezone)))
-    pulls = (history.notes(past).undated for past in reversed(stored) if past < day.date)
-    before = next((amounts for amounts in pulls if amounts), {})
-    grown = {}
-    for reason, amount in undated.items():
-        # Data older than the history are no news when it begins.
-        known = before.get(reason, amount if reason == BEFORE_ALL else Amount(0))
-        grown[reason] = _growth(known, amount)
-    return replace(_with_unusable(notes, grown), undated=undated)
-
-
-def _with_share_of_undated(
-    notes: Notes, timeline: Timeline | None, first: Day, days: int, number: int, *, is_last: bool
-) -> Notes:
-    """The notes of a day of the first pull, with its share of the records without a usable day.
-
-    The day has this ``number`` among the ``days``. Nobody knows of which of them the records are. A few are spread
-    over all days, so that as many on the days to come are no jump. Where they are many, somebody has to look: the
-    last day gets them all.
-    """
-    whole = _undated(notes.faults, timeline)
-    total = sum(amount.records for amount in whole.values())
-    dated = 0 if timeline is None else sum(timeline.quarters.values())
-    are_few = total <= FEW_UNDATED * (dated + total)
-    # As if the records had come day by day, so that a day that is pulled again gets the same share.
-    so_far: dict[str, Amount] = {}
-    shares: dict[str, Amount] = {}
-    for reason, amount in whole.items():
-        share = Amount(amount.records // days, amount.bytes // days) if are_few else Amount(0)
-        before = Amount((number - 1) * share.records, (number - 1) * share.bytes)
-        so_far[reason] = amount if is_last else before + share
-        shares[reason] = _growth(before, so_far[reason])
-    if timeline is not None and timeline.covers_all:
-        so_far[BEFORE_ALL] = Amount(timeline.before(first))
-    return replace(_with_unusable(notes, shares), undated=so_far)
-
-
-def _growth(before: Amount, after: Amount) -> Amount:
-    return Amount(max(after.records - before.records, 0), max(after.bytes - before.bytes, 0))
-
-
-def _with_unusable(notes: Notes, amounts: Mapping[str, Amount]) -> Notes:
-    """The notes with more unusable records."""
-    assert notes.accounting is not None  # every pull accounts
-    unusable = dict(notes.accounting.unusable)
-    for reason, amount in amounts.items():
-        if amount.records or amount.bytes:
-            unusable[reason] = unusable.get(reason, Amount(0)) + amount
-    return replace(notes, accounting=replace(notes.accounting, unusable=unusable))
-
-
-def _undated(faults: Iterable[Fault], timeline: Timeline | None) -> dict[str, Amount]:
-    """The records without a usable day by reason, those of the future among them."""
-    amounts = amounts_without_day(faults)
-    if timeline is not None:
-        amounts[FUTURE] = Amount(timeline.later)
-    return amounts
-
-
-def _grown_days(config: Config, history: History, timeline: Timeline | None, last: date) -> list[date]:
-    """The settled days for which the source has got notably more records since they were pulled.
-
-    The days that have grown most come first, and they are few, so that a source whose past is written anew does
-    not stop the run.
-    """
-    if timeline is None:
-        return []
-    settled = [day for day in history.days() if day < min(_unsettled(config, last))]
-    growth: dict[date, int] = {}
-    for day in settled:
-        accounting = history.notes(day).accounting
-        hours = timeline.hours(Day(day, history.timezone))
-        if accounting is None or accounting.hours is None or hours is None:
-            continue
-        before = sum(accounting.hours)
-        grown = sum(hours) - before
-        if grown > max(FEWEST_LATE_RECORDS, before * LATE_SHARE):
-            growth[day] = grown
-    return sorted(growth, key=lambda day: (-growth[day], day))[:MOST_GROWN_DAYS]
 
 
 def days_to_pull(
@@ -260,12 +140,24 @@ class _Scope:
         if self.organization is None:
             return measured, ()
         is_own = measured["key_id"].isin(self.register["key_id"])
-        unregistered = measured[~is_own & ~measured["key_id"].isin(self.registered)]
-        requests = int(unregistered["request_count"].sum())
-        if requests == 0:
-            return measured[is_own], ()
-        reason = "key not in the register, so its organization is unknown"
-        return measured[is_own], (Fault(reason, requests),)
+        requests = int(self._unknown(measured)["request_count"].sum())
+        faults = (Fault(UNKNOWN_ORGANIZATION, requests),) if requests else ()
+        return measured[is_own], faults
+
+    def unknown_records(self, config: Config, measured: pd.DataFrame) -> dict[str, int]:
+        """The number of records of keys whose organization is unknown, by reason.
+
+        A rollup does not tell how many rows a key has. It has one at least.
+        """
+        if self.organization is None:
+            return {}
+        unknown = self._unknown(measured)
+        is_events = config.source.shape == "events"
+        records = int(unknown["request_count"].sum()) if is_events else len(unknown)
+        return {UNKNOWN_ORGANIZATION: records} if records else {}
+
+    def _unknown(self, measured: pd.DataFrame) -> pd.DataFrame:
+        return measured[~measured["key_id"].isin(self.registered)]
 
 
 def _scope(config: Config, register: pd.DataFrame) -> _Scope:
@@ -306,9 +198,8 @@ def _rewrite(history: History, day: Day, records: pd.DataFrame, notes: Notes, la
     revision = _revision(before, records, day.date, last)
     # A source deletes old data. A day that it no longer holds stays in the history.
     is_gone = revision.requests_before > 0 and revision.requests_after == 0
-    if earlier_notes.undated and not notes.undated:
-        # What came without a day belongs to the day on which it came first.
-        notes = _keep_undated(notes, earlier_notes)
+    # What came without a day belongs to the day on which it came first.
+    notes = with_undated_of(notes, earlier_notes)
     is_same = (
         before.equals(records)
         and earlier_notes.pulled_at >= day.end
@@ -321,17 +212,6 @@ def _rewrite(history: History, day: Day, records: pd.DataFrame, notes: Notes, la
     if revision.keys:
         revisions = (*revisions, revision)
     history.write(day.date, records, replace(notes, revisions=revisions))
-
-
-def _keep_undated(notes: Notes, earlier: Notes) -> Notes:
-    """The notes with the records without a usable day that the earlier notes assigned to the day."""
-    if notes.accounting is None or earlier.accounting is None:
-        return replace(notes, undated=earlier.undated)
-    unusable = dict(notes.accounting.unusable)
-    for reason in earlier.undated:
-        if reason in earlier.accounting.unusable and reason not in unusable:
-            unusable[reason] = earlier.accounting.unusable[reason]
-    return replace(notes, undated=earlier.undated, accounting=replace(notes.accounting, unusable=unusable))
 
 
 def _revision(before: pd.DataFrame, after: pd.DataFrame, day: date, last: date) -> Revision:

@@ -88,6 +88,8 @@ class Notes:
     undated: Mapping[str, Amount] = field(default_factory=dict)
     """What the source held without a usable day when the day was first pulled, by reason. It grows from day to
     day, and its growth belongs to the accounting."""
+    oldest: date | None = None
+    """The oldest stored day at that pull; ``undated`` also counts the records before it."""
 
     def to_json(self) -> str:
         """The notes as JSON for the metadata of the file."""
@@ -113,6 +115,7 @@ class Notes:
             revisions=revisions,
             accounting=None if accounting is None else Accounting.from_plain(accounting),
             undated={reason: Amount(**amount) for reason, amount in stored.get("undated", {}).items()},
+            oldest=date.fromisoformat(stored["oldest"]) if stored.get("oldest") else None,
             **times,
         )
 

@@ -37,6 +37,7 @@ NO_RECORDS = f"{WHOLE_FILE}without a record"
 
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n")
 _BLANKS = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
+_MARKS = dict.fromkeys(_CONTROLS, REPLACEMENT)
 _LINES_AT_ONCE = 4096
 
 
@@ -159,7 +160,7 @@ def _writer(target: Path) -> Iterator[IO[bytes]]:
 
 def _lines_of(file: str, kind: Kind, shape: Shape, contents: Contents) -> Iterator[str]:
     """The plain text of a file, in lines or larger parts."""
-    texts = _texts(file, shape, contents)
+    texts = _texts(file, kind, shape, contents)
     if kind is Kind.DOCUMENT:
         contents.is_blank = False
         contents.has_records = True
@@ -228,7 +229,7 @@ def _lines(texts: Iterable[str], contents: Contents) -> Iterator[str]:
         yield rest
 
 
-def _texts(file: str, shape: Shape, contents: Contents) -> Iterator[str]:
+def _texts(file: str, kind: Kind, shape: Shape, contents: Contents) -> Iterator[str]:
     """The text of a file in parts, without a mark at its beginning. Lines end with a line feed alone, and what is
     not text is replaced."""
     content: Iterable[bytes] = Content(file)
@@ -242,10 +243,15 @@ def _texts(file: str, shape: Shape, contents: Contents) -> Iterator[str]:
         if shape.ends_lines_with_returns:
             block = block.replace(b"\r", b"\n")
         controls = len(block) - len(block.translate(None, _CONTROLS))
-        if controls:
+        contents.replaced += controls
+        if controls and kind in (Kind.JSON, Kind.DOCUMENT):
+            # Between the values of JSON only blanks may stand.
             block = block.translate(_BLANKS)
-            contents.replaced += controls
         text = decoder.decode(block)
+        if controls and kind in (Kind.CSV, Kind.LINES):
+            # Everywhere else the character belongs to a value, which must not pass for the value without it.
+            text = text.translate(_MARKS)
+            contents.replaced -= controls
         contents.replaced += max(0, text.count(REPLACEMENT) - block.count(mark))
         if is_first:
             text = text.removeprefix("\ufeff")

@@ -524,6 +524,19 @@ def test_records_before_the_history_are_no_news_when_it_begins(config: Config, h
     assert unusable(history, 10) == {"timestamp before the first stored day": Amount(60)}
 
 
+def test_a_removed_day_does_not_look_like_new_records_before_the_history(config: Config, history: History) -> None:
+    """Old days are removed every day, so the records of the source before the first stored day grow."""
+    pull(config, dirty(9, 0), history, 0, 9, now=start_of(10))
+    history.remove(day(0))
+    pull(config, dirty(10, 0), history, 1, 10, now=start_of(11))
+    assert unusable(history, 10) == {}
+    history.remove(day(1))
+    source = dirty(11, 0)
+    source.lies = Timeline({**timeline(11, 1000).quarters, **early(60)}, NOW)
+    pull(config, source, history, 2, 11, now=start_of(12))
+    assert unusable(history, 11) == {"timestamp before the first stored day": Amount(60)}
+
+
 def test_strays_belong_to_the_day_of_their_file(config: Config, history: History) -> None:
     """Their time lies far away from it, so they are in the usage of no day."""
     source = dirty(9, 0)
