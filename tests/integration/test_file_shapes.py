@@ -394,8 +394,8 @@ def test_an_error_about_columns_names_the_original_file(tmp_path: Path) -> None:
         list(source(tmp_path / "*.csv").usage(DAY, DAY))
 
 
-@pytest.mark.parametrize("name", ["keys.csv", "keys.json"])
-def test_a_register_of_any_shape_is_read(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "shown"), [("keys.csv", "sh\ufffdop"), ("keys.json", "sh op")])
+def test_a_register_of_any_shape_is_read(tmp_path: Path, name: str, shown: str) -> None:
     """A register in UTF-16, pretty-printed or with a comment has its keys, and what was replaced is a fault."""
     contents = {
         "keys.csv": "\n# x\nkey_id;name\na;sh\0op\n".encode("utf-16"),
@@ -406,7 +406,7 @@ def test_a_register_of_any_shape_is_read(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(contents[name])
     (tmp_path / "e.jsonl").write_bytes(LINES)
     opened = source(tmp_path / "e.jsonl", keys=str(tmp_path / name))
-    assert opened.keys()[["key_id", "name"]].to_numpy().tolist() == [["a", "sh op"]]
+    assert opened.keys()[["key_id", "name"]].to_numpy().tolist() == [["a", shown]]
     list(opened.usage(DAY, DAY))
     assert {fault.reason for fault in opened.faults(DAY)} == {f"register: {REPLACED}"}
 
