@@ -79,7 +79,8 @@ def read_groups(
     keys = each_text(_column(raw, "key_id"), rules.key_of)
     repeats = _column(raw, "repeats").fillna(0).astype("int64").where(keys.notna(), 0)
     records = raw["lines"].astype("int64") - repeats
-    read = _daily(raw, rules) if "request_count" in raw or "last_activity" in raw else _events(raw, rules)
+    is_daily = any(name in raw for name in ("request_count", "error_count", "last_activity"))
+    read = _daily(raw, rules) if is_daily else _events(raw, rules)
     usable = keys.notna() & read.requests.notna()
     default = deployment_of(deployment)
     groups = pd.DataFrame(

@@ -27,8 +27,6 @@ from detector.sources import Source, open_source
 from detector.sources.faults import BAD_STATUS, NO_KEY
 from detector.sources.http.by_key_answer import read_answer
 from detector.sources.http.paging import Endpoint
-from detector.sources.instants import day_of, from_micros, micros_of
-from detector.sources.values import ValueRules, count_of, words
 from detector.usage.aggregation import map_of
 from tests.conformance.table import Batch, batches
 from tests.endpoint_server import TOKEN, Response, endpoint
@@ -303,39 +301,6 @@ def check(source: Source, batch: Batch, names: Sequence[str], engine: str) -> No
 
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-@pytest.mark.parametrize(
-    "batch",
-    [pytest.param(batch, id=batch.name) for batch in BATCHES if batch.column in ("text", "json")],
-)
-def test_the_reader_itself(batch: Batch) -> None:
-    """The functions that read values agree with the table."""
-    rules = ValueRules(
-        batch.timezone,
-        batch.options.get("date_order"),
-        words(batch.options.get("success", ())),
-        words(batch.options.get("no_key", ())),
-    )
-    for (writing, meaning), value in zip(batch.rows.items(), batch.values, strict=True):
-        assert _read(batch.kind, value, rules) == meaning, writing
-
-
-def _read(kind: str, value: Any, rules: ValueRules) -> str:
-    if kind == "instant":
-        micros = micros_of(value, rules.date_order)
-        return "unusable" if micros is None else _written(from_micros(micros))
-    if kind == "day":
-        day = day_of(value, rules.zone, rules.date_order)
-        return "unusable" if day is None else day.isoformat()
-    if kind == "count":
-        count = count_of(value)
-        return "unusable" if count is None else str(count)
-    if kind == "status":
-        return rules.outcome_of(value).value
-    if kind == "error":
-        return "error" if rules.is_error(value) else "none"
-    return rules.key_of(value) or "missing"
 
 
 def _write_csv(sheet: Sheet, path: Path) -> list[str]:
