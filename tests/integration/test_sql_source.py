@@ -95,6 +95,18 @@ def test_postgresql_times_that_are_not_plausible_are_counted(postgres: Connectio
     assert source.watermark() == datetime(2026, 1, 2, 10, tzinfo=UTC)
 
 
+def test_an_infinite_time_is_counted_once(postgres: Connection, postgres_url: str) -> None:
+    """A record of an infinite time has no usable time; it is not counted as a record from the future besides."""
+    postgres.execute(text("CREATE TABLE usage (timestamp timestamptz NOT NULL, key_id text)"))
+    rows = "('infinity', 'a'), ('-infinity', 'a'), ('2150-01-01Z', 'a'), ('2026-01-02 10:00Z', 'a')"
+    postgres.execute(text(f"INSERT INTO usage VALUES {rows}"))
+    postgres.commit()
+    source = reader(postgres_url)
+    assert counted(source) == {"a": (1, 0)}
+    assert faults(source) == {"missing or unreadable timestamp": 2}
+    assert source.timeline(DAY, DAY).later == 1
+
+
 def test_a_column_that_is_never_null_is_read_by_its_index(postgres: Connection, postgres_url: str) -> None:
     """Where the database guarantees a time in every row, the statement keeps to the window."""
     postgres.execute(text("CREATE TABLE usage (timestamp timestamptz NOT NULL, key_id text NOT NULL)"))

@@ -141,14 +141,13 @@ class SqlReader:
         now = self._clock()
         usage = self._usage_rows(connection)
         rows = []
-        implausible = 0
         for *parts, is_before, records, latest in connection.execute(quarters(usage, first, now + TOLERANCE)):
             if parts[0] is None:
-                implausible += records
-            else:
-                instant = usage.instants.read_one(latest)
-                assert instant is not None  # a quarter has a record
-                rows.append((self._dialect.start_of_quarter(parts) if is_before else instant, records, instant))
+                # An infinite time: ``usage`` counts its record among those without a usable time.
+                continue
+            instant = usage.instants.read_one(latest)
+            assert instant is not None  # a quarter has a record
+            rows.append((self._dialect.start_of_quarter(parts) if is_before else instant, records, instant))
         for written, records in self._unread_times(connection, usage):
             instant = instant_of(written, self._rules)
             if instant is not None:
@@ -157,7 +156,7 @@ class SqlReader:
         if timeline.latest is None:
             last = usage.instants.read_one(connection.execute(latest_use(usage, now)).scalar())
             timeline = replace(timeline, latest=last)
-        return replace(timeline, later=timeline.later + implausible, covers_all=not usage.all_dated)
+        return replace(timeline, covers_all=not usage.all_dated)
 
     def _timeline_of_days(self, connection: Connection) -> Timeline:
         now = self._clock()
