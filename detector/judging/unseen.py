@@ -96,13 +96,17 @@ def jumps(panel: Panel) -> list[Jump]:
         return []
     past = list(panel.accountings[-1 - LOOK_BACK : -1])
     weekdays = panel.weekdays[-1 - len(past) : -1]
+    known = []
+    for entry, weekday in zip(past, weekdays, strict=True):
+        # A day without a record, for example before the first use, has no share.
+        if entry is not None and _records(entry):
+            known.append((entry, weekday))
+    same_weekday = np.array([weekday == panel.weekdays[-1] for _, weekday in known], dtype=np.bool_)
     found = []
     for what, weight in _WEIGHTS.items():
         records = weight(today)
         share = _share(today, records)
-        known = [(entry, weekday) for entry, weekday in zip(past, weekdays, strict=True) if entry is not None]
         shares = np.array([_share(entry, weight(entry)) for entry, _ in known])
-        same_weekday = np.array([weekday == panel.weekdays[-1] for _, weekday in known], dtype=np.bool_)
         usual = _usual(shares, same_weekday)
         limit = YOUNG_SHARES[what] if usual is None else usual * FACTOR + SLACK
         if records >= FEWEST_RECORDS and share > limit:
@@ -171,8 +175,12 @@ _WEIGHTS: dict[str, Callable[[Accounting], int]] = {
 }
 
 
+def _records(accounting: Accounting) -> int:
+    return accounting.counted + accounting.keyless + accounting.repeated + _unusable(accounting)
+
+
 def _share(accounting: Accounting, records: int) -> float:
-    total = accounting.counted + accounting.keyless + accounting.repeated + _unusable(accounting)
+    total = _records(accounting)
     return records / total if total else 0.0
 
 

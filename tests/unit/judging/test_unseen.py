@@ -162,6 +162,16 @@ def test_a_day_without_any_record_has_no_share() -> None:
     assert shares([day_with(keyless=100)] * 28, Accounting(0)) == []
 
 
+def test_days_without_any_record_are_no_past() -> None:
+    """The first pull of a young source has many days before its first use. They do not say what is usual."""
+    before = Accounting(0)
+    today = day_with(keyless=100)
+    assert shares([before] * 28, today) == []
+    assert shares([before] * 22 + [day_with(keyless=90)] * 6, today) == []
+    assert shares([before] * 21 + [day_with(keyless=90)] * 7, today) == []
+    assert shares([before] * 21 + [day_with()] * 7, today) == ["keyless"]
+
+
 def test_a_jump_is_a_sentence() -> None:
     """It has the number, the share and what is usual."""
     (jump,) = jumps(judged([day_with(10)] * 28, day_with(250)))
