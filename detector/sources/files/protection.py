@@ -129,7 +129,9 @@ class ProtectedKeys:
         changed = {}
         for column in ("endpoint", "deployment"):
             texts = groups[column].astype(object).where(groups[column].notna(), None).tolist()
-            hidden = [_shown(text, key) for text, key in zip(texts, keys, strict=True)]
+            # A deployment is in small letters, and so is a key within it.
+            spellings = keys if column == "endpoint" else map(str.lower, keys)
+            hidden = [_shown(text, key) for text, key in zip(texts, spellings, strict=True)]
             changed[column] = pd.Series(hidden, index=groups.index, dtype=object)
         return groups.assign(**changed)
 

@@ -51,6 +51,15 @@ def test_another_salt_gives_another_id(key: str) -> None:
     assert KEYS.protected(key)[:20] != ProtectedKeys("another salt for tests").protected(key)[:20]
 
 
+def test_a_key_within_a_deployment_is_hidden() -> None:
+    """A key may be a part of a host name, which is in small letters whatever the key is."""
+    groups = pd.DataFrame(
+        {"key_id": ["A-Long-Key"], "endpoint": ["/v1"], "deployment": ["a-long-key.api.example.com"]},
+        dtype=TEXT,
+    )
+    assert KEYS.without_keys(groups)["deployment"].tolist() == ["{key}.api.example.com"]
+
+
 def test_a_missing_endpoint_or_deployment_stays_missing() -> None:
     """Most logs tell no deployment."""
     groups = pd.DataFrame(
