@@ -33,7 +33,15 @@ USUAL_QUANTILE = 0.75
 
 FACTOR = 1.5
 SLACK = 0.001
-"""A share is a jump beyond FACTOR times the usual share and SLACK."""
+"""A share is a jump beyond FACTOR times the usual share and SLACK, where the past is steady."""
+
+LARGEST_FACTOR = 3.0
+SPREADS = 3.5
+"""Where shares vary, so many standard deviations of their logarithms above the median are usual too, up to
+LARGEST_FACTOR times the usual share."""
+
+_QUARTILE = 0.6745
+"""The upper quartile of a normal distribution, in standard deviations."""
 
 YOUNG_SHARES = {"keyless": 0.2, "repeated": 0.05, "unusable": 0.01}
 """The largest shares of a source without a past."""
@@ -108,7 +116,7 @@ def jumps(panel: Panel) -> list[Jump]:
         share = _share(today, records)
         shares = np.array([_share(entry, weight(entry)) for entry, _ in known])
         usual = _usual(shares, same_weekday)
-        limit = YOUNG_SHARES[what] if usual is None else usual * FACTOR + SLACK
+        limit = YOUNG_SHARES[what] if usual is None else usual * _factor(shares) + SLACK
         if records >= FEWEST_RECORDS and share > limit:
             found.append(Jump(what, records, share, usual))
     return found
@@ -130,7 +138,7 @@ def is_usual(panel: Panel, fault: Fault) -> bool:
     counts = np.array([_count(past[position] or (), fault) for position in known], dtype=np.float64)
     weekdays = panel.weekdays[-1 - len(past) : -1][known]
     usual = _usual(counts, weekdays == panel.weekdays[-1])
-    return usual is not None and fault.count <= usual * FACTOR
+    return usual is not None and fault.count <= usual * _factor(counts)
 
 
 def _count(faults: Iterable[Fault], alike: Fault) -> int:
@@ -193,6 +201,16 @@ def _usual(shares: NDArray[np.float64], same_weekday: NDArray[np.bool_]) -> floa
         # A job that runs on one day of the week is usual on that day.
         usual = max(usual, float(np.median(shares[same_weekday])))
     return usual
+
+
+def _factor(shares: NDArray[np.float64]) -> float:
+    """How many times the usual share, or count, is no jump: more where the past varies much from day to day."""
+    median, usual = np.quantile(shares, [0.5, USUAL_QUANTILE])
+    if median <= 0:
+        return FACTOR
+    deviation = np.log(usual / median) / _QUARTILE
+    above_usual = (SPREADS - _QUARTILE) * deviation
+    return float(min(max(np.exp(above_usual), FACTOR), LARGEST_FACTOR))
 
 
 def _comparable_hours(panel: Panel) -> NDArray[np.int64]:

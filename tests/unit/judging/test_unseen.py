@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from math import exp
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -362,3 +363,19 @@ def test_the_usual_dirt_of_a_source_leaves_a_day_clear() -> None:
     found = with_faults(50, 55, kind="unusable", reason="not a JSON object")
     (problem,) = assess(found, settle_days=2)
     assert (problem.severity, is_complete([problem])) == (Severity.INFO, True)
+
+
+def after_varying_days(deviation: float, today: int) -> list[str]:
+    """What has jumped after days with about 100 keyless records of 10,000."""
+    steps = (-1.2, 0.9, -0.3, 0.2, 1.3, -0.8, 0.5)
+    past = [Accounting(10_000, keyless=round(100 * exp(deviation * step))) for step in steps]
+    return shares(past * 4, Accounting(10_000, keyless=today))
+
+
+def test_shares_that_vary_much_need_a_larger_jump() -> None:
+    """So that an ordinary day is not called partly unseen, and what is far beyond the usual share always is."""
+    assert after_varying_days(0.1, 150) == []
+    assert after_varying_days(0.1, 230) == ["keyless"]
+    assert after_varying_days(0.5, 230) == []
+    assert after_varying_days(0.5, 700) == ["keyless"]
+    assert after_varying_days(2.0, 2_500) == ["keyless"]
