@@ -6,6 +6,7 @@ that are read, and those of one day before and one day after.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -218,5 +219,9 @@ def _days(first: date, last: date) -> list[date]:
 
 
 def _sorted(files: Iterable[SourceFile]) -> list[SourceFile]:
-    """Each file once, in order."""
-    return sorted(set(files), key=lambda file: (repr(file.storage), file.path))
+    """Each file once, in order, also a file that several names lead to: a link would count its records twice."""
+    places: dict[tuple[Storage, str], SourceFile] = {}
+    for file in sorted(set(files), key=lambda file: (repr(file.storage), file.path)):
+        place = os.path.realpath(file.path) if file.storage.is_local else file.path
+        places.setdefault((file.storage, place), file)
+    return list(places.values())

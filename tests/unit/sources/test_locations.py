@@ -88,6 +88,14 @@ def test_files_without_a_day_in_their_name_belong_to_all_days(tmp_path: Path) ->
     assert len(locations.all_files()) == 3
 
 
+def test_a_file_with_several_names_is_found_once(tmp_path: Path) -> None:
+    """A link to the current log must not count its records twice, and neither must another spelling of a path."""
+    folder = filled(tmp_path, "app-2026-03-01.log", "app-2026-03-02.log")
+    (folder / "current.log").symlink_to(folder / "app-2026-03-02.log")
+    locations = Locations([str(folder / "*.log"), str(folder / ".." / folder.name / "*.log")], "main")
+    assert len(locations.all_files()) == 2
+
+
 def test_the_newest_files_come_first(tmp_path: Path) -> None:
     """Two days at a time, since the files of the latest day may still be empty."""
     filled(tmp_path, "x.log", *(f"2026-03-0{day}.log" for day in range(1, 6)))
