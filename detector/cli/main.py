@@ -163,11 +163,16 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
     _pull(job, first, last)
     records = usage_between(job.history, first, last)
     click.echo(rendering.RENDERINGS[form](records), nl=False)
-    for fault in job.history.notes(last).faults:
+    accounting = _accounting(job, first, last)
+    faults = job.history.notes(last).faults
+    # The records of earlier days, and those that came without a time, are in the accounting alone.
+    reasons = accounting.unusable.keys() - {fault.reason for fault in faults}
+    for fault in faults:
         click.echo(f"detector: {fault.count:,} × {visible(fault.reason)}", err=True)
+    for reason in sorted(reasons):
+        click.echo(f"detector: {accounting.unusable[reason].records:,} × {visible(reason)}", err=True)
     for key in records.loc[~records["active"] & (records["request_count"] > 0), "key_id"]:
         click.echo(f"detector: revoked key {visible(key)} has requests; it is not in the answer", err=True)
-    accounting = _accounting(job, first, last)
     if accounting.counted < accounting.read:
         click.echo(f"detector: {sentence(accounting)}", err=True)
 

@@ -93,7 +93,8 @@ class Hole:
         """The hole as a sentence."""
         hours = f"From {self.first:02d}:00 to {self.last + 1:02d}:00"
         return (
-            f"{hours} there are {counted(self.records, 'record')}; the lowest comparable day has {self.usual:,}."
+            f"{hours} there {'is' if self.records == 1 else 'are'} {counted(self.records, 'record')}; "
+            f"the lowest comparable day has {self.usual:,}."
         )
 
 

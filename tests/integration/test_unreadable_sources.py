@@ -15,6 +15,8 @@ from detector.config.load import load
 from detector.model.errors import BAD_USAGE, PARTIAL, NotReadyError
 from detector.operations.schedule.nightly import nightly
 from detector.pipeline import RunResult
+from detector.sources.faults import FUTURE
+from detector.sources.files.formats import NOT_JSON
 from tests.databases import sqlite
 
 LAST = date(2026, 3, 17)
@@ -143,3 +145,15 @@ def test_usage_ends_with_the_accounting_where_something_was_left_out(tmp_path: P
     assert done.stderr.splitlines()[-1] == "detector: 48 records read: 24 counted, 24 unusable"
     whole = CliRunner().invoke(cli, ["usage", "--config", str(path), "--from", "2026-03-16"])
     assert "records read" not in whole.stderr
+
+
+def test_usage_gives_every_reason_for_which_a_record_was_left_out(tmp_path: Path) -> None:
+    """Also that of a record from the future, and those of earlier days than the last one."""
+    path = configuration(tmp_path, broken_at_the_end)
+    with (tmp_path / "app.jsonl").open("a") as file:
+        file.write('{"timestamp": "2199-01-01T00:00:00Z", "key_id": "a"}\n')
+        file.write('{"timestamp": "2026-03-18T10:00:00Z", "key_id": "a"}\n')
+    days = ["--from", "2026-03-16", "--to", "2026-03-18"]
+    done = CliRunner().invoke(cli, ["usage", "--config", str(path), *days])
+    assert f"detector: 24 × {NOT_JSON}" in done.stderr.splitlines()
+    assert f"detector: 1 × {FUTURE}" in done.stderr.splitlines()

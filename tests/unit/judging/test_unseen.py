@@ -226,6 +226,12 @@ def test_a_hole_at_noon_is_told() -> None:
     assert found(ORDINARY, hours(h12=0, h13=0)) == [(12, 13)]
 
 
+def test_a_hole_with_one_record_is_a_sentence() -> None:
+    """One record does not fill a hole."""
+    (hole,) = holes(judged(ORDINARY, day_of(hours(h12=0, h13=1))))
+    assert hole.text == "From 12:00 to 14:00 there is 1 record; the lowest comparable day has 200."
+
+
 def test_each_hole_is_told_by_itself() -> None:
     """A collector that fails at night and at noon leaves two."""
     assert found(ORDINARY, hours(h03=0, h12=0)) == [(3, 3), (12, 12)]
