@@ -117,7 +117,7 @@ def jumps(panel: Panel) -> list[Jump]:
         share = _share(today, records)
         shares = np.array([_share(entry, weight(entry)) for entry, _ in known])
         usual = _usual(shares, same_weekday)
-        limit = YOUNG_SHARES[what] if usual is None else usual * _factor(shares) + SLACK
+        limit = YOUNG_SHARES[what] if usual is None else _raised(usual, _factor(shares)) + SLACK
         if records >= FEWEST_RECORDS and share > limit:
             found.append(Jump(what, records, share, usual))
     return found
@@ -202,6 +202,13 @@ def _usual(shares: NDArray[np.float64], same_weekday: NDArray[np.bool_]) -> floa
         # A job that runs on one day of the week is usual on that day.
         usual = max(usual, float(np.median(shares[same_weekday])))
     return usual
+
+
+def _raised(share: float, factor: float) -> float:
+    """The share times the factor; for a large share less, because no day has a share beyond one."""
+    # Twice the factor in odds is more than the product for all but large shares.
+    odds = 2 * factor * share
+    return min(factor * share, odds / (odds + 1 - share))
 
 
 def _factor(shares: NDArray[np.float64]) -> float:

@@ -385,3 +385,10 @@ def test_shares_that_vary_much_need_a_larger_jump() -> None:
     assert after_varying_days(0.5, 230) == []
     assert after_varying_days(0.5, 700) == ["keyless"]
     assert after_varying_days(2.0, 2_500) == ["keyless"]
+
+
+def test_a_source_most_of_whose_records_have_no_key_has_jumps_too() -> None:
+    """More than three times as many records without a key are a jump, however many they are on most days."""
+    usual = Accounting(1_000, keyless=4_000)
+    assert shares([usual] * 28, Accounting(1_000, keyless=5_500)) == []
+    assert shares([usual] * 28, Accounting(1_000, keyless=13_000)) == ["keyless"]
