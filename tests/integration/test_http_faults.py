@@ -362,6 +362,11 @@ def test_a_broken_document_is_an_error_that_names_the_place(body: bytes, problem
     [
         ({"request_count": "10"}, "keys[].request_count: input should be a valid integer"),
         ({"request_count": -1}, "keys[].request_count: input should be greater than or equal to 0"),
+        ({"request_count": 10**15}, "keys[].request_count: input should be less than or equal to 1000000000000"),
+        (
+            {"endpoint_distribution": {"/a": 10**12, "/b": 1}},
+            "keys[].endpoint_distribution: input should sum to at most 1000000000000",
+        ),
         ({"request_count": 1e30}, "keys[].request_count: input should be a valid integer"),
         ({"error_count": None}, "keys[].error_count: input should be a valid integer"),
         ({"name": 7}, "keys[].name: input should be a valid string"),

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from detector.boundary.text import whole
 from detector.boundary.words import counted
@@ -23,7 +24,7 @@ from detector.sources.values import ValueRules
 from detector.sources.windows import ACTIVITY, clamp_last_use
 from detector.usage.aggregation import by_key, clean_register, conform, empty, local_days
 
-LARGEST_TOTAL = 10**15
+LARGEST_TOTAL = 10**12
 """A larger count is an overflow or a mistake, even as the total since a key was made."""
 
 DUPLICATE_KEY = "key listed twice, the first entry counts"
@@ -38,6 +39,16 @@ _RULES = ValueRules(ZoneInfo("UTC"))
 """The endpoint states instants and no days, so the zone decides nothing."""
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_TOTAL)]
+
+
+def _within_the_largest_total(counts: dict[str, int]) -> dict[str, int]:
+    """Many counts may be too large together though each one is not."""
+    if sum(counts.values()) > LARGEST_TOTAL:
+        raise PydanticCustomError("largest_total", f"Input should sum to at most {LARGEST_TOTAL}")
+    return counts
+
+
+Counts = Annotated[dict[str, Count], AfterValidator(_within_the_largest_total)]
 GroupRow = tuple[Any, ...]
 """The values of ``GROUP_COLUMNS``, in their order."""
 
@@ -51,7 +62,7 @@ class KeyRecord(BaseModel):
     name: str | None = None
     environment: str | None = None
     request_count: Count
-    endpoint_distribution: dict[str, Count]
+    endpoint_distribution: Counts
     error_count: Count
     last_activity: str | None = None
     team: str | None = None
@@ -59,7 +70,7 @@ class KeyRecord(BaseModel):
     organization: str | None = None
     created_at: str | None = None
     revoked_at: str | None = None
-    deployments: dict[str, Count] | None = None
+    deployments: Counts | None = None
     client_count: Count | None = None
 
     @property
