@@ -68,7 +68,11 @@ CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage
 CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.client END AS unread_client,
 CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
 CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
-CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day, row_number() OVER (PARTITION BY trim(usage_rows.key_id), nullif(trim(usage_rows.event_id), %s)
+CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END AS on_day, row_number() OVER (PARTITION BY trim(usage_rows.key_id), nullif(trim(usage_rows.event_id), %s),
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN -1 ELSE
+CASE WHEN (usage_rows.used_at < %s) THEN 0 ELSE
+CASE WHEN (usage_rows.used_at < %s) THEN 1 ELSE 2 END END END,
+CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.written END
 ORDER BY
 CASE WHEN (NOT (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s))) THEN usage_rows.used_at END,
 CASE WHEN (usage_rows.used_at IS NULL OR NOT (usage_rows.used_at >= %s AND usage_rows.used_at < %s)) THEN usage_rows.written END, usage_rows.endpoint, usage_rows.deployment, usage_rows.status) AS copy, nullif(trim(usage_rows.event_id), %s) AS event

@@ -228,7 +228,8 @@ def test_a_request_whose_status_is_no_number_counts(tmp_path: Path) -> None:
 
 
 def test_an_event_that_was_delivered_twice_counts_once(tmp_path: Path) -> None:
-    """Event ids are unique over the whole window; events without an id are all different."""
+    """An event id is unique within a day, so that a day counts the same whatever days are read with it. Events
+    without an id are all different."""
     rows = [
         ("2026-01-02T10:00:00Z", "e1"),
         ("2026-01-03T10:00:00Z", "e1"),
@@ -239,7 +240,9 @@ def test_an_event_that_was_delivered_twice_counts_once(tmp_path: Path) -> None:
     paths = [written(tmp_path, "one.csv", text), written(tmp_path, "two.csv", text)]
     source = reader(paths, columns={"event_id": "event_id"})
     counted = [frame["request_count"].tolist() for _, frame in source.usage(DAY, date(2026, 1, 3))]
-    assert counted == [[1], [4]]
+    assert counted == [[1], [5]]
+    alone = [frame["request_count"].tolist() for _, frame in source.usage(date(2026, 1, 3), date(2026, 1, 3))]
+    assert alone == [[5]]
 
 
 def test_clients_are_counted_once_per_key_and_day(tmp_path: Path) -> None:

@@ -170,12 +170,13 @@ def _dated(rows: str, shape: str, window: Window) -> str:
 
 
 def _with_repeats(rows: str) -> str:
-    """The rows, with whether each one repeats an event of the same key; the earliest copy is the event."""
+    """The rows, with whether each one repeats an event of the same key and day; the earliest copy is the event."""
+    # Within a day, so that a day has the same counts whatever other days are read with it.
     # Logs are delivered again or copied when they rotate. Rows without an id are all different events, so each
     # gets an id of its own. The long order makes the choice the same in every run.
     identified = f"""SELECT *, trim(key_id) AS owner,
         CASE WHEN problem IS NULL THEN nullif(trim(event_id), '') END AS event FROM ({rows})"""
     return f"""SELECT *, event IS NOT NULL AND row_number() OVER (
-            PARTITION BY owner, coalesce(event, uuid()::VARCHAR)
+            PARTITION BY owner, on_day, coalesce(event, uuid()::VARCHAR)
             ORDER BY used_at, endpoint, deployment, client, failed, status, error) > 1 AS repeated
         FROM ({identified})"""

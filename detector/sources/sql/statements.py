@@ -323,13 +323,16 @@ def _unknown_day(usage: UsageRows) -> ColumnElement[Any]:
 
 
 def _with_repeats(statement: Select[Any]) -> Subquery:
-    """The rows, with 1 in ``repeated`` for every row that repeats an event of the same key; the earliest copy is
-    the event. Rows without an id are all different events."""
+    """The rows, with 1 in ``repeated`` for every row that repeats an event of the same key and day; the earliest
+    copy is the event. Rows without an id are all different events."""
     rows = statement.selected_columns
     event = func.nullif(func.trim(rows.event_id), "")
     # The long order makes the choice the same in every run.
     order = [rows[name] for name in ("used_at", "written", "endpoint", "deployment", "status") if name in rows]
-    copy = func.row_number().over(partition_by=[func.trim(rows.key_id), event], order_by=order)
+    # Within a day, so that a day has the same counts whatever other days are read with it. Where the day is not
+    # known yet, the text of the time stands for it.
+    alike = [func.trim(rows.key_id), event, rows.on_day, rows.written]
+    copy = func.row_number().over(partition_by=alike, order_by=order)
     copies = statement.add_columns(copy.label("copy"), event.label("event")).subquery("copies")
     is_repeat = and_(copies.c.event.is_not(None), copies.c.key_id.is_not(None), copies.c.copy > 1)
     repeated = case((is_repeat, literal_column("1", Integer())), else_=0)

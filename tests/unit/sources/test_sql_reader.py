@@ -99,13 +99,14 @@ def test_clients_are_counted_once_per_key_and_day(tmp_path: Path) -> None:
 
 
 def test_an_event_that_was_stored_twice_counts_once(tmp_path: Path) -> None:
-    """Event ids are unique over the whole window; events without an id are all different."""
-    ids = [("e1", 2), ("e1", 3), ("e2", 3), (None, 3), (None, 3)]
+    """An event id is unique within a day, so that a day counts the same whatever days are read with it. Events
+    without an id are all different."""
+    ids = [("e1", 2), ("e1", 2), ("e1", 3), ("e2", 3), (None, 3), (None, 3)]
     rows = [(f"2026-01-0{day}T10:00:00Z", "a", identity) for identity, day in ids]
     url = sqlite(tmp_path, "timestamp, key_id, event_id", rows)
     source = reader(url, columns={"event_id": "event_id"})
     counted = [frame["request_count"].tolist() for _, frame in source.usage(DAY, date(2026, 1, 3))]
-    assert counted == [[1], [3]]
+    assert counted == [[1], [4]]
 
 
 def test_error_columns_of_any_kind_are_read(tmp_path: Path) -> None:
