@@ -6,7 +6,8 @@ row per day, key, endpoint, deployment and client.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -56,6 +57,9 @@ from detector.sources.values import ValueRules
 from detector.sources.windows import Window, activity_of_days, activity_of_events, watermark_of_day, windows
 from detector.usage.aggregation import clean_register, empty
 
+SHARE_OF_ONE_DAY = 0.8
+"""A file with at least this share of its rows on one day is a file of the day, as a log is that rotates daily."""
+
 MEMORY_LIMIT = "1200MB"
 
 
@@ -71,6 +75,7 @@ class FilesReader:
         self._timezone = timezone
         self._clock = clock
         self._daily = config.shape == "daily"
+        self._learned: dict[SourceFile, date] = {}
         self._rules = ValueRules.of(config, timezone)
         self._faults = FaultLog()
 
@@ -205,19 +210,19 @@ class FilesReader:
     def _timeline_of(self, files: Sequence[SourceFile]) -> Timeline:
         """The timeline of some files, with the rows that lie far from the day of their file."""
         with self._database(files) as (connection, plain):
-            days = self._days_of(plain)
+            days = self._named_days(plain)
             parts = []
             for table in self._tables(connection, plain.paths):
                 parts.append(instants(table, self._columns(table, connection), self._config.shape))
             if not parts:
                 return Timeline({}, None, tells_hours=not self._daily)
-            place = "file" if days else "NULL"
             now = self._clock()
             found = connection.execute(
-                f"""SELECT {place}, epoch_us(used_at) // {QUARTER // timedelta(microseconds=1)},
+                f"""SELECT file, epoch_us(used_at) // {QUARTER // timedelta(microseconds=1)},
                 used_at < {timestamp_literal((now + TOLERANCE).astimezone(UTC))}, count(*)::BIGINT,
                 min(used_at), max(used_at) FROM ({" UNION ALL ".join(parts)}) GROUP BY ALL"""
             ).fetchall()
+            self._learn_days(plain, [(path, first, count) for path, _, _, count, first, _ in found])
         rows = []
         strays: dict[date, int] = {}
         for path, _, _, count, first, last in found:
@@ -230,10 +235,28 @@ class FilesReader:
                 rows.append((self._moved(instant), count, self._moved(last.replace(tzinfo=UTC))))
         return replace(timeline_of(rows, now), strays=strays, tells_hours=not self._daily)
 
-    def _days_of(self, plain: PlainFiles) -> dict[str, date]:
+    def _named_days(self, plain: PlainFiles) -> dict[str, date]:
         """The days of the files whose names tell one."""
         days = {path: self._usage.day_of(file) for path, file in plain.origins.items()}
         return {path: day for path, day in days.items() if day is not None}
+
+    def _days_of(self, plain: PlainFiles) -> dict[str, date]:
+        """The days of the files whose names tell one, or whose rows were nearly all of one day."""
+        learned = {path: self._learned.get(file) for path, file in plain.origins.items()}
+        known = {path: day for path, day in learned.items() if day is not None}
+        return known | self._named_days(plain)
+
+    def _learn_days(self, plain: PlainFiles, rows: Iterable[tuple[str, datetime, int]]) -> None:
+        """Remember the day of each file whose rows are nearly all of one day. A row is a path, an instant and a
+        count."""
+        counts: dict[str, Counter[date]] = {}
+        for path, instant, count in rows:
+            day = self._moved(instant.replace(tzinfo=UTC)).astimezone(self._timezone).date()
+            counts.setdefault(path, Counter())[day] += count
+        for path, days in counts.items():
+            ((day, most),) = days.most_common(1)
+            if most >= SHARE_OF_ONE_DAY * days.total():
+                self._learned[plain.origins[path]] = day
 
     def _moved(self, instant: datetime) -> datetime:
         """The instant of a row; the start of the local day for the date of a daily row."""
