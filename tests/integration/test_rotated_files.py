@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -32,9 +32,7 @@ def unusable(folder: Path, first: int, last: int) -> Amount | None:
         json.dumps({"source": {"kind": "files", "usage": str(folder / "access.log.*")}, "timezone": "UTC"})
     )
     config = load(folder / "config.yaml")
-    now = datetime.combine(FIRST + timedelta(days=last + 1, hours=2), datetime.min.time(), UTC) + timedelta(
-        hours=2
-    )
+    now = datetime.combine(FIRST + timedelta(days=last + 1), time(2), UTC)
     history = History(Path(config.history.path), ZONE)
     source = open_source(config.source, ZONE, lambda: now)
     pull(config, source, history, FIRST + timedelta(days=first), FIRST + timedelta(days=last), now=now)

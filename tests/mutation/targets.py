@@ -51,7 +51,7 @@ TARGETS: dict[str, Target] = {
         tests=["tests/unit/sources/test_sql_reader.py"],
         written={
             "a connection that cannot be had again is not retried": (
-                "error.connection_invalidated or (self._answered and error.statement is None)",
+                "error.connection_invalidated or (self._answered and is_failed_connection)",
                 "error.connection_invalidated",
             ),
         },
