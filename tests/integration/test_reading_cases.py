@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from detector.cli.main import main
 from detector.config.source import FilesSource
+from detector.model.errors import SourceError
 from detector.sources import open_source
 from detector.sources.faults import BAD_STATUS, NO_DAY, NO_TIME
 from detector.usage.aggregation import LISTED_TWICE
@@ -299,3 +300,35 @@ def test_event_id_type(postgres: Store, tmp_path: Path) -> None:
         ((_, frame),) = source.usage(DAY, DAY)
         assert frame["request_count"].tolist() == [250, 250, 250, 250]
     assert counted(reader(url, columns={"event_id": "event_id"})) == {f"k{number}": (1, 0) for number in range(4)}
+
+
+def test_json_nested_dot(tmp_path: Path) -> None:
+    """Nested members are read by templates without a preset; a plain name beside them is a member, dots too."""
+    records = [
+        {"ts": AT, "user": {"id": "a"}, "http.path": "/x", "http": {"status": 200}},
+        {"ts": AT, "user": {"id": "a"}, "http.path": "/y", "http": {"status": 404}},
+        {"ts": AT, "user": {}, "http.path": "/y", "http": {"status": 200}},
+    ]
+    path = tmp_path / "e.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)))
+    columns = {"timestamp": "ts", "key_id": "{/user/id}", "endpoint": "http.path", "status": "{/http/status}"}
+    source = open_source(FilesSource(usage=str(path), columns=columns), UTC_ZONE)
+    ((_, frame),) = source.usage(DAY, DAY)
+    assert frame[["key_id", "request_count", "error_count"]].to_numpy().tolist() == [["a", 2, 1]]
+    assert dict(frame["endpoint_distribution"][0]) == {"/x": 1, "/y": 1}
+    assert source.accounting(DAY).keyless == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "problem"),
+    [
+        ("e.csv", "{/user/id}", "a template in source.columns reads JSON lines"),
+        ("e.jsonl", "{user.id}", "must be a template such as"),
+    ],
+)
+def test_a_template_that_cannot_be_read_says_so(tmp_path: Path, name: str, template: str, problem: str) -> None:
+    """The error names the column or the file."""
+    (tmp_path / name).write_text('{"timestamp": "2026-01-02T10:00:00Z"}\n')
+    config = FilesSource(usage=str(tmp_path / name), columns={"key_id": template})
+    with pytest.raises(SourceError, match=problem):
+        list(open_source(config, UTC_ZONE).usage(DAY, DAY))

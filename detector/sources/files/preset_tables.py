@@ -58,8 +58,8 @@ def with_columns(preset: Preset, columns: Mapping[str, str], source: str) -> Pre
     for name, template in columns.items():
         if not is_template(template):
             raise SourceError(
-                f"source {source}: source.columns.{name} is '{template}', but with a preset it must be a template "
-                f"such as {{/member}} or {{/url?parameter}}; write one, or remove it to use the preset's own"
+                f"source {source}: source.columns.{name} is '{template}', but beside a preset or a template it "
+                f"must be a template such as {{/member}} or {{/url?parameter}}; write one, or remove it"
             )
     changed = replace(preset, columns={**preset.columns, **columns})
     if changed.line is not None:

@@ -25,6 +25,7 @@ from detector.model.errors import SourceError
 from detector.model.usage import REGISTER, Accounting, Fault
 from detector.sources.columns import usage_columns
 from detector.sources.faults import NO_FILE, REGISTER_PREFIX, FaultLog, Observation, tail, undated
+from detector.sources.files.compression import format_suffix
 from detector.sources.files.counts import (
     Connection,
     UsageRows,
@@ -35,7 +36,7 @@ from detector.sources.files.counts import (
     rejected,
     undated_rows,
 )
-from detector.sources.files.formats import Table, available, table_name, tables
+from detector.sources.files.formats import JSON_LINES, Table, available, pointer, table_name, tables
 from detector.sources.files.locations import MARGIN, Locations, MissingDay, SourceFile, download_batches
 from detector.sources.files.parsed_rows import (
     NO_ROWS,
@@ -300,6 +301,13 @@ class FilesReader:
             return tables(paths, self._config.name, connection)
         if not paths:
             return []
+        if self._config.preset is None:
+            no_json = [path for path in paths if format_suffix(path) not in JSON_LINES]
+            if no_json:
+                raise SourceError(
+                    f"source {self._config.name}: a template in source.columns reads JSON lines, and "
+                    f"{no_json[0]} is of another format; write the names of its columns"
+                )
         table = preset_table(self._preset, paths)
         table.attach(connection)
         return [table]
@@ -310,12 +318,29 @@ class FilesReader:
 
     @cached_property
     def _preset(self) -> Preset | None:
-        """The preset, with the templates of the configuration in place of its own."""
+        """The preset, with the templates of the configuration in place of its own; without a preset, the templates
+        alone."""
         if self._config.preset is None:
-            return None
+            return self._own_format
         if self._config.shape != "events":
             raise SourceError(f"source {self._config.name}: a preset reads events; remove shape: daily")
         return with_columns(preset_named(self._config.preset), self._templates, self._config.name)
+
+    @property
+    def _own_format(self) -> Preset | None:
+        """The format of JSON lines that configured templates describe; None where no column is a template."""
+        configured = {
+            name: theirs for name, theirs in self._config.columns.items() if name in USAGE_FIELDS["events"]
+        }
+        if self._daily or not any("{" in theirs for theirs in configured.values()):
+            return None
+        columns = {"timestamp": "timestamp", "key_id": "key_id", **configured}
+        templates = {}
+        for name, theirs in columns.items():
+            # Beside templates a plain name is a member of the record.
+            templates[name] = theirs if "{" in theirs else "{" + pointer(theirs) + "}"
+        # Whether such a log holds keys in clear is known to the user alone: source.protect_keys says so.
+        return with_columns(Preset(columns={}, clear_keys=False), templates, self._config.name)
 
     @cached_property
     def _templates(self) -> dict[str, str]:
