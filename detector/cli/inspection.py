@@ -11,19 +11,19 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from detector.boundary.masking import mask_tokens
-from detector.boundary.words import counted
+from detector.boundary.words import counted, singular_or_plural
 from detector.judging.completeness import STATUS_ACTION, errors_alone
 from detector.model.day import Day
-from detector.model.usage import Accounting, Fault
+from detector.model.usage import Accounting, Amount, Fault
 from detector.reports.accounts import sentence
 from detector.sources import LimitedSource, Source
-from detector.sources.faults import amounts_without_day
+from detector.sources.faults import FUTURE, amounts_without_day
+from detector.sources.timeline import Timeline
 from detector.usage.aggregation import map_of
 
 RECENT_DAYS = 7
 MOST_ENDPOINTS = 3
 LAST_HOURS = 3
-TOLERATED_SKEW = timedelta(minutes=5)
 
 
 _LABELS = {"unusable": "unusable", "keyless": "without a key", "repeated": "repeated", "note": "with a defect"}
@@ -38,7 +38,8 @@ class Inspection:
     registered: int
     first: date | None
     watermark: datetime | None
-    ahead: timedelta | None
+    later: int
+    """The records that lie in the future."""
     days: Mapping[date, tuple[int, int]]
     sample: Mapping[str, Any] | None
     faults: tuple[Fault, ...]
@@ -67,20 +68,22 @@ def inspect(source: Source, timezone: ZoneInfo, now: datetime) -> Inspection:
     recent = dict(source.usage(last - timedelta(days=RECENT_DAYS - 1), last))
     busy = next((frame for frame in reversed(recent.values()) if len(frame)), None)
     faults = source.faults(last)
+    timeline = source.timeline(last, last)
+    later = 0 if timeline is None else timeline.later
     return Inspection(
         columns=columns,
         registered=registered,
         first=_first_use(source, Day(last, timezone), recent),
         watermark=watermark,
-        ahead=watermark - now if watermark is not None and watermark - now > TOLERATED_SKEW else None,
+        later=later,
         days={day: (int(frame["request_count"].sum()), len(frame)) for day, frame in recent.items()}
         if watermark is not None
         else {},
         sample=None if busy is None else _sample(busy),
         faults=faults,
         not_guaranteed=not_guaranteed,
-        accounting=_accounting(source.accounting(last), faults),
-        hours={} if watermark is None else _last_hours(source, Day(last, timezone)),
+        accounting=_accounting(source.accounting(last), faults, later),
+        hours={} if watermark is None else _last_hours(timeline, Day(last, timezone)),
         all_errors=_errors_alone(recent.get(last)),
     )
 
@@ -95,10 +98,12 @@ def lines(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "keys", known if found.registered else "no register; the keys are those seen"
     yield "first use", str(found.first or "nothing found")
     yield "data reach to", f"{found.watermark:%Y-%m-%d %H:%M:%S} UTC" if found.watermark else "nothing found"
-    if found.ahead:
+    if found.later:
+        lie = singular_or_plural(found.later, "lies", "lie")
         yield (
             "clock skew",
-            f"the data are {found.ahead} ahead of this machine's clock: check both clocks and the zone",
+            f"{counted(found.later, 'record')} {lie} in the future: check the clocks of the source and of this "
+            "machine, and the zone of the times",
         )
     for day, (requests, keys) in found.days.items():
         yield f"day {day}", f"{counted(requests, 'request')} of {counted(keys, 'key')}"
@@ -114,14 +119,16 @@ def lines(found: Inspection) -> Iterator[tuple[str, str]]:
         yield "errors", f"{found.all_errors} {STATUS_ACTION}"
 
 
-def _accounting(of_day: Accounting, faults: Iterable[Fault]) -> Accounting:
-    """The accounting of a day, with the records that came without a day."""
-    return of_day + Accounting(0, unusable=amounts_without_day(faults))
+def _accounting(of_day: Accounting, faults: Iterable[Fault], later: int) -> Accounting:
+    """The accounting of a day, with the records that came without a day and those of the future."""
+    without_day = amounts_without_day(faults)
+    if later:
+        without_day[FUTURE] = Amount(later)
+    return of_day + Accounting(0, unusable=without_day)
 
 
-def _last_hours(source: Source, day: Day) -> dict[int, int]:
+def _last_hours(timeline: Timeline | None, day: Day) -> dict[int, int]:
     """The records of the last hours of a day that have any; nothing where the source does not tell the hour."""
-    timeline = source.timeline(day.date, day.date)
     hours = timeline.hours(day) if timeline is not None else None
     used = [hour for hour, records in enumerate(hours or ()) if records]
     return {hour: hours[hour] for hour in used[-LAST_HOURS:]} if hours else {}

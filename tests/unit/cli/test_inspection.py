@@ -45,9 +45,11 @@ def test_a_record_is_shown_without_the_key_that_it_is_of() -> None:
 
 
 def test_data_from_the_future_are_a_skewed_clock() -> None:
-    """Five minutes are nothing; three hours are a wrong clock or zone."""
-    assert "clock skew" not in told(usage(NOW + timedelta(minutes=4)))
-    assert "3:00:00 ahead" in told(usage(NOW + timedelta(hours=3)))["clock skew"]
+    """They are in no day, so they are told and counted here."""
+    assert "clock skew" not in told(usage(timeline=Timeline({}, NOW)))
+    facts = told(usage(timeline=Timeline({}, NOW, later=3)))
+    assert facts["clock skew"].startswith("3 records lie in the future: check the clocks")
+    assert "3 unusable" in facts["records"]
 
 
 def test_what_could_not_be_used_is_told_with_a_sample() -> None:
