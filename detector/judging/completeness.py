@@ -100,7 +100,7 @@ def none_usable(accounting: Accounting, faults: Iterable[Fault]) -> str:
         amounts["no key id"] = accounting.keyless
     reasons = sorted(amounts, key=lambda reason: (-amounts[reason], reason))
     told = reasons[0] if len(reasons) == 1 else ", ".join(f"{amounts[reason]:,} {reason}" for reason in reasons)
-    text = f"None of the {accounting.read:,} records could be used: {told}."
+    text = f"None of the {counted(accounting.read, 'record')} could be used: {told}."
     if accounting.read == 1:
         text = f"The only record could not be used: {told}."
     left_out = [fault for fault in faults if fault.kind in ("unusable", "keyless") and fault.samples]

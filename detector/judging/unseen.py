@@ -14,7 +14,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boundary.words import counted
+from detector.boundary.words import counted, singular_or_plural
 from detector.model.panel import Panel
 from detector.model.usage import WHOLE_FILE, Accounting, Fault
 
@@ -92,10 +92,8 @@ class Hole:
     def text(self) -> str:
         """The hole as a sentence."""
         hours = f"From {self.first:02d}:00 to {self.last + 1:02d}:00"
-        return (
-            f"{hours} there {'is' if self.records == 1 else 'are'} {counted(self.records, 'record')}; "
-            f"the lowest comparable day has {self.usual:,}."
-        )
+        there_are = f"there {singular_or_plural(self.records, 'is', 'are')} {counted(self.records, 'record')}"
+        return f"{hours} {there_are}; the lowest comparable day has {self.usual:,}."
 
 
 def jumps(panel: Panel) -> list[Jump]:

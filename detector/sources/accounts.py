@@ -30,22 +30,27 @@ FEW_UNDATED = 0.01
 class Accounts:
     """The accounts of one pull of the days ``first`` to ``last``. ``timeline`` is None where the source has none.
 
-    ``days`` is the number of days of the first pull of a history, and None for every later pull.
+    ``is_first`` says whether no earlier pull has stored its last day. A first pull that was interrupted goes on as
+    one, with the same result.
     """
 
     history: History
     timeline: Timeline | None
     first: date
     last: date
-    days: int | None
+    is_first: bool
 
-    def settle(self, notes: Notes, day: date, number: int) -> Notes:
-        """The notes of a day with the records without a usable day that belong to it.
+    @classmethod
+    def of(cls, history: History, timeline: Timeline | None, first: date, last: date) -> Accounts:
+        """The accounts of a pull of days from first to last."""
+        stored = [history.notes(day) for day in history.days()]
+        is_first = all(notes.accounting is not None and notes.oldest is None for notes in stored)
+        return cls(history, timeline, min([first, *history.days()]), last, is_first)
 
-        The day is pulled as the one with this ``number``, from 1.
-        """
-        if self.days is not None:
-            return self._first(notes, day, self.days, number)
+    def settle(self, notes: Notes, day: date) -> Notes:
+        """The notes of a day with the records without a usable day that belong to it."""
+        if self.is_first:
+            return self._first(notes, day)
         if day == self.last and not any(stored > day for stored in self.history.days()):
             return self._later(notes, day)
         return notes
@@ -65,12 +70,14 @@ class Accounts:
         undated[BEFORE_ALL] = self._before(oldest)
         return replace(_with_unusable(notes, grown), undated=undated, oldest=oldest)
 
-    def _first(self, notes: Notes, day: date, days: int, number: int) -> Notes:
+    def _first(self, notes: Notes, day: date) -> Notes:
         """The notes of a day of the first pull, with its share of the records without a usable day.
 
         Nobody knows of which of the days they are. A few are spread over all days, so that as many on the days to
         come are no jump. Where they are many, somebody has to look: the last day gets them all.
         """
+        days = (self.last - self.first).days + 1
+        number = (day - self.first).days + 1
         whole = self._undated(notes.faults)
         total = sum(amount.records for amount in whole.values())
         dated = 0 if self.timeline is None else sum(self.timeline.quarters.values())
@@ -85,7 +92,8 @@ class Accounts:
             shares[reason] = _growth(before, so_far[reason])
         # Data older than the history are no news when it begins.
         so_far[BEFORE_ALL] = self._before(self.first)
-        return replace(_with_unusable(notes, shares), undated=so_far, oldest=self.first)
+        oldest = self.first if day == self.last else None
+        return replace(_with_unusable(notes, shares), undated=so_far, oldest=oldest)
 
     def _undated(self, faults: Iterable[Fault]) -> dict[str, Amount]:
         """The records without a usable day by reason, those of the future among them."""

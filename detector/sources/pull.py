@@ -66,7 +66,7 @@ def pull(
     timeline = source.timeline(wanted[0], last)
     watermark = source.watermark() if timeline is None else timeline.latest
     wanted = sorted({*wanted, *grown_days(history, timeline, min(_unsettled(config, last)))})
-    accounts = Accounts(history, timeline, wanted[0], last, days=None if history.days() else len(wanted))
+    accounts = Accounts.of(history, timeline, wanted[0], last)
     pulled: list[date] = []
     for start, end in _ranges(wanted):
         known = _known_before(history, source, present, start)
@@ -87,7 +87,7 @@ def pull(
                 faults=(*source.faults(day), *left_out),
                 accounting=day_accounting(source, whole_day, timeline, scope.unknown_records(config, measured)),
             )
-            notes = accounts.settle(notes, day, number=len(pulled) + 1)
+            notes = accounts.settle(notes, day)
             if day in missing:
                 history.write(day, records, notes)
             else:

@@ -119,7 +119,7 @@ def test_days_that_are_missing_without_a_word_are_partial_too(
 ) -> None:
     """No error of the source, and yet not all is charged: exit code 4, and said beside every format."""
     source = Forgetful({day: groups(k1=5) for day in FEBRUARY.days()})
-    monkeypatch.setattr("detector.pipeline.open_source", lambda source_config, zone: source)
+    monkeypatch.setattr("detector.pipeline.open_source", lambda source_config, zone, clock: source)
     with pytest.raises(SystemExit) as end:
         main(["chargeback", "--config", str(tmp_path / "config.yaml"), "--month", "2026-02", "--format", "csv"])
     assert end.value.code == 4

@@ -128,9 +128,9 @@ def test_the_bytes_that_came_without_a_day_are_spread_like_the_records(history: 
     """A part of both belongs to each day of the first pull."""
     faults = (Fault("no time", 20, dated=False, bytes=2_000),)
     timeline = lies(dict.fromkeys(range(10), 1_000))
-    accounts = Accounts(history, timeline, day(0), day(9), days=10)
+    accounts = Accounts(history, timeline, day(0), day(9), is_first=True)
     pulled = [
-        accounts.settle(Notes(NOW, None, faults, accounting=Accounting(1_000)), day(number), number + 1)
+        accounts.settle(Notes(NOW, None, faults, accounting=Accounting(1_000)), day(number))
         for number in range(10)
     ]
     amounts = [one.accounting.unusable["no time"] for one in pulled if one.accounting is not None]

@@ -508,6 +508,23 @@ def test_a_record_that_was_dropped_from_the_source_is_no_negative_number(config:
     assert unusable(history, 11) == {}
 
 
+def test_a_first_pull_that_was_interrupted_ends_as_if_it_had_not_been(
+    config: Config, history: History, tmp_path: Path
+) -> None:
+    """The same days have the same records without a time, so that the history has the same bytes."""
+    source = dirty(9, 25)
+    source.broken_from = day(6)
+    with pytest.raises(SourceError):
+        pull(config, source, history, 0, 9, now=start_of(10))
+    source.broken_from = None
+    pull(config, source, history, 0, 9, now=start_of(10))
+    whole = History(tmp_path / "whole", UTC_ZONE)
+    pull(config, dirty(9, 25), whole, 0, 9, now=start_of(10))
+    assert [history.notes(day(number)) for number in range(10)] == [
+        whole.notes(day(number)) for number in range(10)
+    ]
+
+
 def early(records: int) -> dict[datetime, int]:
     """So many records long before the first day."""
     return {start_of(-400): records}
