@@ -86,7 +86,9 @@ class Accounts:
         so_far: dict[str, Amount] = {}
         shares: dict[str, Amount] = {}
         for reason, amount in whole.items():
-            share = Amount(amount.records // days, amount.bytes // days) if are_few else Amount(0)
+            # Records that are fewer than the days stay together, with their bytes.
+            is_spread = are_few and amount.records >= days
+            share = Amount(amount.records // days, amount.bytes // days) if is_spread else Amount(0)
             before = Amount((number - 1) * share.records, (number - 1) * share.bytes)
             so_far[reason] = amount if day == self.last else before + share
             shares[reason] = _growth(before, so_far[reason])

@@ -124,6 +124,15 @@ def test_a_day_of_an_older_version_has_no_accounting_to_keep(
     assert again.undated == {"no time": Amount(7)}
 
 
+def test_fewer_records_than_days_stay_together_with_their_bytes(history: History) -> None:
+    """No day has bytes of no record."""
+    faults = (Fault("no time", 9, dated=False, bytes=720),)
+    accounts = Accounts(history, lies(dict.fromkeys(range(10), 1_000)), day(0), day(9), is_first=True)
+    pulled = [accounts.settle(Notes(NOW, None, faults, accounting=Accounting(1_000)), day(n)) for n in (0, 8, 9)]
+    amounts = [one.accounting.unusable for one in pulled if one.accounting is not None]
+    assert amounts == [{}, {}, {"no time": Amount(9, 720)}]
+
+
 def test_the_bytes_that_came_without_a_day_are_spread_like_the_records(history: History) -> None:
     """A part of both belongs to each day of the first pull."""
     faults = (Fault("no time", 20, dated=False, bytes=2_000),)
