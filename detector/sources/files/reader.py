@@ -332,13 +332,13 @@ class FilesReader:
         configured = {
             name: theirs for name, theirs in self._config.columns.items() if name in USAGE_FIELDS["events"]
         }
-        if self._daily or not any("{" in theirs for theirs in configured.values()):
+        if self._daily or not any(_means_template(theirs) for theirs in configured.values()):
             return None
         columns = {"timestamp": "timestamp", "key_id": "key_id", **configured}
         templates = {}
         for name, theirs in columns.items():
             # Beside templates a plain name is a member of the record.
-            templates[name] = theirs if "{" in theirs else "{" + pointer(theirs) + "}"
+            templates[name] = theirs if _means_template(theirs) else "{" + pointer(theirs) + "}"
         # Whether such a log holds keys in clear is known to the user alone: source.protect_keys says so.
         return with_columns(Preset(columns={}, clear_keys=False), templates, self._config.name)
 
@@ -409,3 +409,8 @@ def _connect(folder: str, rules: ValueRules) -> Connection:
     connection.execute("SET TimeZone = 'UTC'")
     prepare(connection, rules)
     return connection
+
+
+def _means_template(theirs: str) -> bool:
+    """Whether a configured column is meant as a template, perhaps a wrong one. A name may hold braces too."""
+    return theirs.startswith("{") or "{/" in theirs
