@@ -182,6 +182,10 @@ def _create_unjudged_types(connection: Connection) -> None:
     unjudged_types.create(connection, checkfirst=True)
 
 
+def _count_judged_keys(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE detector_judged_days ADD COLUMN keys_judged INTEGER")
+
+
 MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0001_runs_and_sightings": _create_first_tables,
     "0002_triage": _create_triage,
@@ -191,5 +195,6 @@ MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0006_stored_nights": _create_stored_nights,
     "0007_days": _call_nights_days,
     "0008_unjudged_types": _create_unjudged_types,
+    "0009_keys_judged": _count_judged_keys,
 }
 """The migrations in order. A released name never changes."""

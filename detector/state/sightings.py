@@ -35,18 +35,25 @@ STORED_FIELDS = (
 
 
 def record_day(
-    state: State, day: date, extent: Extent, findings: Iterable[Finding], outgoing: Outgoing | None = None
+    state: State,
+    day: date,
+    extent: Extent,
+    findings: Iterable[Finding],
+    outgoing: Outgoing | None = None,
+    *,
+    keys_judged: int | None = None,
 ) -> None:
     """Store what was found on a day, replacing what an earlier judgement of it found.
 
     The messages that report it are queued in the same transaction, so that neither is there without the other.
-    Without ``outgoing`` nothing is queued, and what waits already is left alone.
+    Without ``outgoing`` nothing is queued, and what waits already is left alone. ``keys_judged`` is the number of
+    keys that the day's judgement covers; the verdict of later days is compared with it.
     """
     rows = [_row(finding) for finding in findings]
     with state.transaction() as connection:
         for table in (sightings, judged_days, unjudged_types):
             connection.execute(delete(table).where(table.c.day == day))
-        connection.execute(insert(judged_days).values(day=day, complete=extent.complete))
+        connection.execute(insert(judged_days).values(day=day, complete=extent.complete, keys_judged=keys_judged))
         if extent.unjudged:
             connection.execute(insert(unjudged_types), [{"day": day, "type": kind} for kind in extent.unjudged])
         if rows:
@@ -75,6 +82,19 @@ def days_judged(state: State) -> dict[date, bool]:
     return {day: bool(complete) for day, complete in rows}
 
 
+def keys_judged_before(state: State, day: date, count: int = 28) -> list[tuple[date, int]]:
+    """The last ``count`` complete days before a day, oldest first, each with the number of keys judged on it.
+
+    The verdict compares the day with them. Days on which the number was not stored are left out: earlier versions
+    did not store it.
+    """
+    known = judged_days.c.complete & judged_days.c.keys_judged.is_not(None)
+    chosen = select(judged_days.c.day, judged_days.c.keys_judged).where(judged_days.c.day < day, known)
+    with state.reading() as connection:
+        rows = connection.execute(chosen.order_by(judged_days.c.day.desc()).limit(count)).all()
+    return [(judged_on, number) for judged_on, number in reversed(rows)]
+
+
 def _row(finding: Finding) -> dict[str, Any]:
     return {name: getattr(finding, name) for name in STORED_FIELDS} | {"severity": finding.severity.value}
 
@@ -84,10 +104,9 @@ def _extents(connection: Connection, before: date) -> dict[date, Extent]:
     unjudged: dict[date, set[str]] = {}
     for day, kind in connection.execute(select(unjudged_types).where(unjudged_types.c.day < before)):
         unjudged.setdefault(day, set()).add(kind)
-    days = select(judged_days).where(judged_days.c.day < before).order_by(judged_days.c.day.desc())
-    return {
-        day: Extent(bool(complete), frozenset(unjudged.get(day, ()))) for day, complete in connection.execute(days)
-    }
+    days = select(judged_days.c.day, judged_days.c.complete).where(judged_days.c.day < before)
+    newest_first = connection.execute(days.order_by(judged_days.c.day.desc()))
+    return {day: Extent(bool(complete), frozenset(unjudged.get(day, ()))) for day, complete in newest_first}
 
 
 def _sighting(row: Any, extents: Mapping[date, Extent]) -> Sighting:

@@ -50,6 +50,7 @@ judged_days = Table(
     metadata,
     Column("day", Date, primary_key=True),
     Column("complete", Boolean, nullable=False),
+    Column("keys_judged", Integer),
 )
 unjudged_types = Table(
     "detector_unjudged_types",

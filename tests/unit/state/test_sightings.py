@@ -9,7 +9,7 @@ import pytest
 from detector.model.extent import Extent
 from detector.model.finding import Severity
 from detector.state.database import State
-from detector.state.sightings import days_judged, earlier_sightings, record_day
+from detector.state.sightings import days_judged, earlier_sightings, keys_judged_before, record_day
 from tests.fakes import WHOLE, finding
 
 DAY = date(2026, 3, 17)
@@ -96,3 +96,15 @@ def test_a_failed_detector_leaves_the_data_of_its_day_complete(state: State) -> 
     record_day(state, DAY, without("usage_spike"), [])
     record_day(state, after(1), without(complete=False), [])
     assert days_judged(state) == {DAY: True, after(1): False}
+
+
+def test_complete_days_before_a_day_say_how_many_keys_were_judged(state: State) -> None:
+    """The latest ones, oldest first; days that are incomplete or of an earlier version are not among them."""
+    record_day(state, DAY, WHOLE, [], keys_judged=7)
+    record_day(state, after(1), WHOLE, [], keys_judged=8)
+    record_day(state, after(2), without(complete=False), [], keys_judged=1)
+    record_day(state, after(3), WHOLE, [])
+    record_day(state, after(4), WHOLE, [], keys_judged=0)
+    record_day(state, after(5), WHOLE, [], keys_judged=9)
+    assert keys_judged_before(state, after(5)) == [(DAY, 7), (after(1), 8), (after(4), 0)]
+    assert keys_judged_before(state, after(6), 2) == [(after(4), 0), (after(5), 9)]
