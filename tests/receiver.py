@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 
 @dataclass
@@ -66,3 +67,41 @@ def receiver() -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@dataclass
+class Dripping:
+    """A server whose answers never end: its address, and whether a client has hung up."""
+
+    url: str
+    hung_up: Event = field(default_factory=Event)
+
+
+@contextmanager
+def dripping(beginning: bytes) -> Iterator[Dripping]:
+    """A server that answers with these bytes, and with another byte now and then."""
+    done = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Dripping(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+        def drip(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                connection.sendall(beginning)
+                while not done.wait(0.02):
+                    connection.sendall(b"H")
+            server.hung_up.set()
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    Thread(target=drip, args=(connection,)).start()
+
+        thread = Thread(target=accept)
+        thread.start()
+        try:
+            yield server
+        finally:
+            done.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()

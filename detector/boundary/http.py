@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
 import ssl
-import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from threading import Thread
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -65,7 +67,8 @@ class NoAnswerError(Exception):
     @property
     def explanation(self) -> str:
         """The reason, with the text of the error where the reason alone is no sentence."""
-        return self.reason if self.cause in SENTENCES else f"{self.reason}: {self}"
+        text = str(self)
+        return self.reason if self.cause in SENTENCES or text == self.reason else f"{self.reason}: {text}"
 
     @property
     def for_now(self) -> bool:
@@ -88,88 +91,46 @@ class TooLargeError(Exception):
     """A body that is larger than it may be."""
 
 
+@dataclass(frozen=True)
 class Answer:
-    """An answer whose body has not been read yet. ``location`` is where a redirect leads, None for no redirect."""
+    """An answer, with as much of its body as was asked for, decompressed.
 
-    def __init__(self, response: httpx.Response, monotonic: Callable[[], float]) -> None:
-        self._response = response
-        self._monotonic = monotonic
-        self._compression: str = response.headers.get("content-encoding", "identity").strip().lower()
-        self.status = response.status_code
-        self.retry_after: str | None = response.headers.get("retry-after")
-        self.location: str | None = response.headers["location"] if response.has_redirect_location else None
+    ``location`` is where a redirect leads, None for no redirect. ``fault`` says why ``body`` is not the whole one.
+    """
+
+    status: int
+    retry_after: str | None
+    location: str | None
+    body: bytes
+    fault: TooLargeError | CompressionError | DamagedError | None
 
     @property
     def accepted(self) -> bool:
         """Whether the request was accepted."""
         return is_accepted(self.status)
 
-    def read(self, most: int, seconds: float) -> bytes:
-        """The whole body, decompressed.
+    def whole(self) -> bytes:
+        """The whole body.
 
-        Raises TooLargeError beyond ``most`` bytes, CompressionError for another compression than gzip, and
-        NoAnswerError where the body takes longer than ``seconds`` or ends early.
+        Raises TooLargeError for a body beyond the limit of the request, CompressionError for another compression
+        than gzip, and DamagedError, a NoAnswerError, for a body whose compression breaks off.
         """
-        if not self._readable:
-            shown = mask_tokens(self._compression)[:SHOWN]
-            raise CompressionError(f"the answer is compressed as {shown}, though only gzip was accepted")
-        parts, size = [], 0
-        deadline = self._monotonic() + seconds
-        for part in self._parts(most + 1):
-            parts.append(part)
-            size += len(part)
-            if size > most:
-                raise TooLargeError
-            if self._monotonic() > deadline:
-                raise NoAnswerError("answer", "the answer comes too slowly")
-        return b"".join(parts)
-
-    def beginning(self, most: int) -> bytes:
-        """The first bytes of the body, decompressed, as far as that can be done. Raises NoAnswerError."""
-        body = b""
-        try:
-            for part in self._parts(most) if self._readable else ():
-                body += part
-                if len(body) >= most:
-                    break
-        except DamagedError:
-            pass
-        return body[:most]
-
-    @property
-    def _readable(self) -> bool:
-        return self._compression in ("identity", "gzip", "")
-
-    def _parts(self, most: int) -> Iterator[bytes]:
-        """The body bit by bit; together hardly more than ``most`` bytes, however well it is compressed."""
-        unpacker = zlib.decompressobj(wbits=31) if self._compression == "gzip" else None
-        left = most
-        with _explained():
-            for chunk in self._response.iter_raw():
-                part = chunk if unpacker is None else unpacker.decompress(chunk, max(left, 1))
-                left -= len(part)
-                yield part
-        if unpacker is not None and not unpacker.eof:
-            raise DamagedError("the compressed answer breaks off")
+        if self.fault is not None:
+            raise self.fault
+        return self.body
 
 
 class Client:
     """A client; as a context manager it keeps its connection between requests.
 
-    ``headers`` go with every request, ``timeout`` counts the seconds to connect and to wait for the next bytes,
-    and ``monotonic`` tells seconds.
+    ``headers`` go with every request. ``timeout`` is the number of seconds that a request may take altogether:
+    name server, connection, headers and body.
     """
 
-    def __init__(
-        self,
-        timeout: float,
-        headers: Mapping[str, str] | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, timeout: float, headers: Mapping[str, str] | None = None) -> None:
         self._timeout = timeout
         self._headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **(headers or {})}
-        self._monotonic = monotonic
-        self._client: httpx.Client | None = None
+        self._connections: _Connections | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -177,35 +138,139 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._client is not None:
-            self._client.close()
+        if self._connections is not None:
+            self._connections.client.close()
 
-    @contextmanager
     def request(
         self,
         method: str,
         url: str | httpx.URL,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Iterator[Answer]:
-        """Send one request; its answer is there until the block ends. Raises NoAnswerError."""
-        with ExitStack() as stack:
-            with _explained():
-                self._client = self._client or self._opened()
-                response = stack.enter_context(
-                    self._client.stream(method, url, content=content, headers=dict(headers or {}))
-                )
-            yield Answer(response, self._monotonic)
+        *,
+        most: int,
+    ) -> Answer:
+        """Send one request, and read at most ``most`` bytes of the body of its answer.
 
-    def _opened(self) -> httpx.Client:
+        Raises NoAnswerError, also where the answer is not there within the timeout. The limits of httpx cover
+        neither name servers nor headers that come byte by byte. So the request has a thread of its own, which is
+        abandoned after the timeout.
+        """
+        with _explained():
+            connections = self._connections or _Connections(self._headers, self._timeout)
+        self._connections = connections
+        outcome: list[Answer | NoAnswerError] = []
+
+        def ask() -> None:
+            try:
+                outcome.append(connections.ask(method, url, content, dict(headers or {}), most))
+            except NoAnswerError as error:
+                outcome.append(error)
+
+        thread = Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(self._timeout)
+        if thread.is_alive() and not outcome:
+            self._connections = None
+            connections.abandon()
+            cause: Cause = "answer" if connections.are_open else "connection"
+            raise NoAnswerError(cause, f"no whole answer within {self._timeout:g} s")
+        (result,) = outcome
+        if isinstance(result, NoAnswerError):
+            raise result
+        return result
+
+
+class _Connections:
+    """A client of httpx and its connections, which another thread can end."""
+
+    def __init__(self, headers: Mapping[str, str], timeout: float) -> None:
         logging.getLogger("httpx").setLevel(logging.WARNING)  # below that it logs whole addresses
-        return httpx.Client(
-            headers=self._headers,
-            timeout=self._timeout,
+        self._streams: list[Any] = []
+        self._is_abandoned = False
+        self.client = httpx.Client(
+            headers=headers,
+            # A request ends after the timeout in any case. This ends a thread that was abandoned.
+            timeout=2 * timeout,
             limits=CONNECTIONS,
             follow_redirects=False,
             verify=ssl.create_default_context(),
         )
+
+    @property
+    def are_open(self) -> bool:
+        """Whether a connection was ever opened."""
+        return bool(self._streams)
+
+    def ask(
+        self, method: str, url: str | httpx.URL, content: bytes | None, headers: Mapping[str, str], most: int
+    ) -> Answer:
+        """The answer to one request. Raises NoAnswerError."""
+        extensions = {"trace": self._trace}
+        with (
+            _explained(),
+            self.client.stream(method, url, content=content, headers=headers, extensions=extensions) as response,
+        ):
+            body, fault = _body(response, most)
+            return Answer(
+                status=response.status_code,
+                retry_after=response.headers.get("retry-after"),
+                location=response.headers["location"] if response.has_redirect_location else None,
+                body=body,
+                fault=fault,
+            )
+
+    def abandon(self) -> None:
+        """End all connections. A thread that reads from one of them gets an error."""
+        self._is_abandoned = True
+        for stream in self._streams:
+            self._shut(stream)
+
+    def _trace(self, event: str, details: Mapping[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._streams.append(details["return_value"])
+            # A name server may answer when nobody waits any more. The request is not sent then.
+            if self._is_abandoned:
+                self._shut(details["return_value"])
+
+    def _shut(self, stream: Any) -> None:
+        # The thread closes the socket by itself: a number of a closed socket may be that of another one already.
+        with suppress(OSError):
+            socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
+
+
+def _body(
+    response: httpx.Response, most: int
+) -> tuple[bytes, TooLargeError | CompressionError | DamagedError | None]:
+    """The body, decompressed, up to ``most`` bytes, and what is wrong with it."""
+    compression: str = response.headers.get("content-encoding", "identity").strip().lower()
+    if compression not in ("identity", "gzip", ""):
+        shown = mask_tokens(compression)[:SHOWN]
+        return b"", CompressionError(f"the answer is compressed as {shown}, though only gzip was accepted")
+    body = bytearray()
+    try:
+        for part in _parts(response, compression == "gzip", most):
+            body += part
+            if len(body) > most:
+                return bytes(body[:most]), TooLargeError()
+    except DamagedError as error:
+        return bytes(body), error
+    return bytes(body), None
+
+
+def _parts(response: httpx.Response, is_compressed: bool, most: int) -> Iterator[bytes]:
+    """The body bit by bit; together hardly more than ``most`` bytes, however well it is compressed."""
+    unpacker = zlib.decompressobj(wbits=31) if is_compressed else None
+    left = most + 1
+    for chunk in response.iter_raw():
+        try:
+            part = chunk if unpacker is None else unpacker.decompress(chunk, max(left, 1))
+        except zlib.error:
+            raise DamagedError("the compressed answer is damaged") from None
+        left -= len(part)
+        yield part
+    if unpacker is not None and not unpacker.eof:
+        raise DamagedError("the compressed answer breaks off")
 
 
 def is_accepted(status: int) -> bool:
@@ -245,8 +310,6 @@ def _explained() -> Iterator[None]:
     """Whatever httpx raises within the block, as a NoAnswerError."""
     try:
         yield
-    except zlib.error:
-        raise DamagedError("the compressed answer is damaged") from None
     except FAULTS as error:
         raise NoAnswerError(_cause(error), str(error), type(error).__name__) from None
 

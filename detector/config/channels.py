@@ -126,7 +126,7 @@ class Routed(ChannelSettings):
     )
     minimum_severity: Severity = Field(Severity.INFO, description="Findings below are not sent.")
     teams: tuple[str, ...] = Field((), description="Only findings on keys of these teams; empty for all findings.")
-    timeout: float = Field(30, gt=0, le=600, description="Seconds to connect, and to wait for the next bytes.")
+    timeout: float = Field(30, gt=0, le=600, description="Seconds for a request, with its whole answer.")
 
 
 class WebhookDelivery(Routed):

@@ -147,7 +147,9 @@ class HttpSource(Section):
     snapshots: str | None = Field(
         None, description="Folder of the snapshots of mode cumulative; beside the history by default."
     )
-    timeout: float = Field(30, gt=0, le=3600, description="Seconds to connect, and to wait for the next bytes.")
+    timeout: float = Field(
+        120, gt=0, le=3600, description="Seconds for a page, from the name server to its last byte."
+    )
     attempts: int = Field(5, ge=1, le=20, description="Tries for a page after a temporary failure.")
     most_pages: int = Field(1000, ge=1, description="Pages of one answer; more are an error.")
     largest_answer_mb: int = Field(

@@ -46,11 +46,12 @@ def post(
     """Post once. DeliveryError, not for good, where no answer comes; ``secrets`` are masked in its text."""
     where = host_of(url)
     try:
-        with Client(timeout) as client, client.request("POST", url, content, headers) as answer:
-            return ReceiverAnswer(answer.status, answer.beginning(LARGEST_ANSWER), _pause(answer.retry_after))
+        with Client(timeout) as client:
+            answer = client.request("POST", url, content, headers, most=LARGEST_ANSWER)
     except NoAnswerError as error:
         text = mask_secrets(error.explanation, *secrets)
         raise DeliveryError(f"{where}: {text}", permanent=False) from None
+    return ReceiverAnswer(answer.status, answer.body, _pause(answer.retry_after))
 
 
 def _pause(retry_after: str | None) -> float | None:

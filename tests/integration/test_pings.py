@@ -7,10 +7,9 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from threading import Event, Thread
 
 import pytest
 import stamina
@@ -30,7 +29,7 @@ from detector.state.runs import only_run
 from detector.state.sightings import record_day
 from tests.fakes import WHOLE
 from tests.installation import KEYS, as_of, configured, cut_off
-from tests.receiver import Receiver, receiver
+from tests.receiver import Receiver, dripping, receiver
 
 LAST = date(2026, 3, 17)
 MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -66,28 +65,6 @@ def pings(address: str, style: str = "healthchecks", timeout: float = 5) -> Ping
     return Pings(
         MonitoringSettings.model_validate({"ping_url": address, "ping_style": style, "ping_timeout": timeout})
     )
-
-
-@contextmanager
-def trickling() -> Iterator[str]:
-    """The address of a server that answers with a byte now and then, and is never done."""
-    done = Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer() -> None:
-            connection, _ = server.accept()
-            with connection, suppress(OSError):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-                while not done.wait(0.05):
-                    connection.sendall(b"x")
-
-        thread = Thread(target=answer)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            done.set()
-            thread.join()
 
 
 def test_a_run_tells_its_start_and_its_success(tmp_path: Path, switch: Receiver) -> None:
@@ -263,11 +240,11 @@ def test_a_switch_that_never_answers_is_given_up(caplog: pytest.LogCaptureFixtur
 
 def test_an_answer_that_trickles_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     """A byte now and then does not hold a run up: the time is for the whole attempt."""
-    with trickling() as address:
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ") as server:
         began = time.monotonic()
-        pings(f"{address}/{SECRET}", timeout=0.3).start()
+        pings(f"{server.url}/{SECRET}", timeout=0.3).start()
         assert time.monotonic() - began < 5
-    assert caplog.messages == [f"the ping to {address} failed: no answer within 0.3 s"]
+    assert caplog.messages == [f"the ping to {server.url} failed: no whole answer within 0.3 s"]
 
 
 @pytest.mark.parametrize("path", [f"\x00{SECRET}", f"\ud800{SECRET}"])

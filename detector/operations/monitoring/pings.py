@@ -2,17 +2,14 @@
 
 Protocol: https://healthchecks.io/docs/http_api/ and https://healthchecks.io/docs/signaling_failures/
 
-A ping that fails is one warning and changes nothing else. Each attempt runs in a thread of its own and is
-abandoned after its time, because the limits of an HTTP library cover neither name servers nor responses that
-arrive very slowly. The address is a secret: a warning has only its host and the kind of the error, never the
-text of an error, which might hold the address.
+A ping that fails is one warning and changes nothing else. The address is a secret: a warning has only its host and
+the kind of the error, never the text of an error, which might hold the address.
 """
 
 from __future__ import annotations
 
 import logging
 import uuid
-from threading import Thread
 from urllib.parse import urlsplit, urlunsplit
 
 from detector.boundary.http import FOR_NOW, Client, NoAnswerError, status_in_words
@@ -68,26 +65,15 @@ class Pings:
             log.warning("the ping to %s failed: %s", host_of(self._url), error)
 
     def _attempt(self, url: str, step: str, body: bytes) -> None:
-        """One request, given up after its time even where a name server or a trickling answer holds it up."""
-        outcome: list[PingError | None] = []
-        thread = Thread(target=lambda: outcome.append(self._request(url, step, body)), daemon=True)
-        thread.start()
-        thread.join(self._timeout)
-        error = outcome[0] if outcome else PingError(f"no answer within {self._timeout:g} s", for_now=True)
-        if error is not None:
-            raise error
-
-    def _request(self, url: str, step: str, body: bytes) -> PingError | None:
-        """One request; what went wrong, None where it was accepted."""
         method = "GET" if self._plain else "POST"
         address = url if self._plain else address_of(url, step, self._run)
         try:
-            with Client(self._timeout) as client, client.request(method, address, body or None) as answer:
-                if answer.accepted:
-                    return None
-                return PingError(status_in_words(answer.status), for_now=answer.status in FOR_NOW)
+            with Client(self._timeout) as client:
+                answer = client.request(method, address, body or None, most=0)
         except NoAnswerError as error:
-            return PingError(error.reason, for_now=error.for_now)
+            raise PingError(error.reason, for_now=error.for_now) from None
+        if not answer.accepted:
+            raise PingError(status_in_words(answer.status), for_now=answer.status in FOR_NOW)
 
 
 def address_of(url: str, step: str, run: str) -> str:

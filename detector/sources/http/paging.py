@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,14 +33,12 @@ from detector.boundary.words import counted
 from detector.config.source import HttpSource
 from detector.model.errors import SourceError
 
-TIMEOUTS_A_PAGE = 10
-"""The time limit of a page, in timeouts: a server that sends a byte now and then never exceeds one timeout."""
 MOST_REDIRECTS = 5
 NOT_HELD = frozenset({404, 409, 410})
 SHOWN = 200
 """Characters of a foreign text that an error shows."""
 LONGEST_REFUSAL = 64 * 1024
-"""Bytes. A longer error document is not read."""
+"""Bytes. A longer error document is not explained."""
 MEGABYTE = 1024 * 1024
 
 _LOG = logging.getLogger(__name__)
@@ -67,18 +64,16 @@ class Page(BaseModel):
 class Endpoint:
     """One by-key endpoint. As a context manager it uses one connection for all answers.
 
-    ``monotonic`` is a clock in seconds that measures time limits. ``now`` is the time from which a date in
-    Retry-After is counted.
+    ``now`` is the time from which a date in Retry-After is counted.
     """
 
     config: HttpSource
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    monotonic: Callable[[], float] = time.monotonic
     _client: Client = field(init=False)
 
     def __enter__(self) -> Self:
         headers = {"Authorization": f"Bearer {self.config.token}", "Accept": "application/json"}
-        self._client = Client(self.config.timeout, headers, self.monotonic)
+        self._client = Client(self.config.timeout, headers)
         return self
 
     def __exit__(
@@ -135,18 +130,18 @@ class Endpoint:
 
     def _fetch(self, url: httpx.URL, most: int) -> bytes:
         for _ in range(MOST_REDIRECTS):
-            with self._client.request("GET", url) as answer:
-                if answer.location is not None:
-                    url = self._same_host(url, answer.location, "its redirect is")
-                    continue
-                if answer.status == httpx.codes.OK:
-                    return self._read(answer, most)
+            answer = self._client.request("GET", url, most=most)
+            if answer.location is not None:
+                url = self._same_host(url, answer.location, "its redirect is")
+            elif answer.status == httpx.codes.OK:
+                return self._whole(answer)
+            else:
                 raise AnsweredError(answer.status, _explanation(answer), answer.retry_after)
         raise self.error(f"more than {MOST_REDIRECTS} redirects")
 
-    def _read(self, answer: Answer, most: int) -> bytes:
+    def _whole(self, answer: Answer) -> bytes:
         try:
-            return answer.read(most, TIMEOUTS_A_PAGE * self.config.timeout)
+            return answer.whole()
         except CompressionError as error:
             raise self.error(str(error)) from None
         except TooLargeError:
@@ -230,7 +225,7 @@ ADVICE = {
 def _explanation(answer: Answer) -> str:
     """The masked detail, title or message of an error document; empty where it has none."""
     try:
-        document = json.loads(answer.beginning(LONGEST_REFUSAL))
+        document = json.loads(answer.body[:LONGEST_REFUSAL])
     except (ValueError, RecursionError):
         return ""
     if not isinstance(document, dict):

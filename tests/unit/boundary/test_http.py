@@ -21,7 +21,7 @@ from detector.boundary.http import (
     status_in_words,
     waiting,
 )
-from tests.receiver import Receiver, receiver
+from tests.receiver import Receiver, dripping, receiver
 
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 
@@ -35,20 +35,20 @@ def server() -> Iterator[Receiver]:
 
 def read(server: Receiver, most: int = 1000) -> bytes:
     """The whole body of the next answer."""
-    with Client(5) as client, client.request("GET", server.url) as answer:
-        return answer.read(most, seconds=5)
+    with Client(5) as client:
+        return client.request("GET", server.url, most=most).whole()
 
 
 def beginning(server: Receiver, most: int) -> bytes:
     """The first bytes of the next answer."""
-    with Client(5) as client, client.request("GET", server.url) as answer:
-        return answer.beginning(most)
+    with Client(5) as client:
+        return client.request("GET", server.url, most=most).body
 
 
 def failure(url: str, timeout: float = 5) -> NoAnswerError:
     """Why no answer comes from an address."""
-    with pytest.raises(NoAnswerError) as error, Client(timeout) as client, client.request("GET", url):
-        pass
+    with pytest.raises(NoAnswerError) as error, Client(timeout) as client:
+        client.request("GET", url, most=100)
     return error.value
 
 
@@ -56,8 +56,7 @@ def test_every_request_says_who_asks(server: Receiver) -> None:
     """Beside its own headers, and gzip is the one compression that is asked for."""
     with Client(5, {"Authorization": "Bearer x"}) as client:
         for body in (b"1", b"2"):
-            with client.request("POST", f"{server.url}/hook", body, {"Content-Type": "text/plain"}):
-                pass
+            client.request("POST", f"{server.url}/hook", body, {"Content-Type": "text/plain"}, most=0)
     first, second = server.requests
     assert (first.method, first.path, first.body, second.body) == ("POST", "/hook", b"1", b"2")
     assert first.headers["user-agent"] == "detector"
@@ -68,7 +67,8 @@ def test_every_request_says_who_asks(server: Receiver) -> None:
 def test_a_redirect_is_not_followed(server: Receiver) -> None:
     """The caller learns where it leads."""
     server.answer(302, Location="https://elsewhere.example/")
-    with Client(5) as client, client.request("GET", server.url) as answer:
+    with Client(5) as client:
+        answer = client.request("GET", server.url, most=0)
         assert (answer.status, answer.accepted, answer.location) == (302, False, "https://elsewhere.example/")
     assert len(server.requests) == 1
 
@@ -117,16 +117,25 @@ def test_a_compression_that_nobody_asked_for_is_refused(server: Receiver) -> Non
     assert beginning(server, 10) == b""
 
 
-def test_an_answer_that_trickles_ends(server: Receiver) -> None:
-    """The whole body has a time, not only each bit of it."""
-    instants = iter([0.0, 100.0])
-    server.answer(200, b"x")
-    with (
-        Client(5, monotonic=lambda: next(instants)) as client,
-        client.request("GET", server.url) as answer,
-        pytest.raises(NoAnswerError, match="too slowly"),
-    ):
-        answer.read(10, seconds=50)
+@pytest.mark.parametrize(
+    "beginning", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+)
+def test_an_answer_that_drips_is_given_up(beginning: bytes) -> None:
+    """The timeout is for the whole attempt: a byte now and then in the headers or the body does not extend it."""
+    with dripping(beginning) as server:
+        error = failure(server.url, timeout=0.3)
+        assert (error.cause, error.explanation) == ("answer", "no whole answer within 0.3 s")
+        assert error.for_now
+        # The server notices that nobody listens any more: neither a thread nor a connection is left.
+        assert server.hung_up.wait(5)
+
+
+def test_an_attempt_after_one_that_was_given_up_has_a_connection_of_its_own() -> None:
+    """Nothing of the old answer is read as part of the new one."""
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ") as server, receiver() as other, Client(0.3) as client:
+        with pytest.raises(NoAnswerError):
+            client.request("GET", server.url, most=100)
+        assert client.request("GET", other.url, most=100).whole() == b"{}"
 
 
 def test_nobody_listening_is_no_connection() -> None:
@@ -141,8 +150,8 @@ def test_a_server_that_never_answers_is_left() -> None:
     """After the timeout."""
     with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
         error = failure(f"http://127.0.0.1:{deaf.getsockname()[1]}/secret", timeout=0.05)
-    assert (error.cause, error.reason, error.for_now) == ("answer", "ReadTimeout", True)
-    assert error.explanation == "ReadTimeout: timed out"
+    assert (error.cause, error.for_now) == ("answer", True)
+    assert error.reason == error.explanation == "no whole answer within 0.05 s"
 
 
 @pytest.mark.parametrize("url", ["http://[::1/secret", "ftp://example.com/secret"])
