@@ -220,14 +220,15 @@ def facts_of(report: RunReport) -> dict[str, object]:
 def write_reports(job: Job, report: RunReport) -> tuple[Path, ...]:
     """Write every configured format and the index. A format that fails is recorded, and the others are written."""
     directory = Path(job.config.report.directory) / report.day.date.isoformat()
+    shared = job.config.report.shared
     written = []
     for name in job.config.report.formats:
         try:
-            written.append(reporter(name).write(report, directory))
+            written.append(reporter(name).write(report, directory, shared=shared))
         except Exception as error:  # one failing format must not cost the others
             job.fail(f"the {name} report could not be written: {error}")
     try:
-        index.update(directory.parent, report)
+        index.update(directory.parent, report, shared=shared)
     except Exception as error:  # the reports are there; the page that links them must not cost the run
         job.fail(f"the index of the days could not be written: {error}")
     return tuple(written)

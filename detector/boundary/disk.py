@@ -1,4 +1,8 @@
-"""Writes files so that no reader ever sees half of one."""
+"""Writes files so that no reader ever sees half of one, and that they are private unless they are shared.
+
+Files get the mode 0600 and folders 0700, whatever the umask of the process is. A file that is *shared* gets 0644,
+and the folders that are made for it 0755. Existing folders keep their mode.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +23,28 @@ TEMPORARY_SUFFIX = ".detector.tmp"
 SCRATCH_PREFIX = "detector-scratch-"
 """The beginning of the name of every scratch folder."""
 
+PRIVATE_FILE = 0o600
+SHARED_FILE = 0o644
+PRIVATE_FOLDER = 0o700
+SHARED_FOLDER = 0o755
+
 
 @contextmanager
-def whole_file(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, *, shared: bool = False) -> Iterator[IO[bytes]]:
     """A file to write to. It replaces the file at ``path`` at the end of the block, unless the block fails.
 
     The bytes go to a temporary file in the same folder. This file is flushed to the disk and then renamed. After a
     crash or on a full disk, ``path`` is still the old file. A block that fails leaves no temporary file; only a
-    killed process does. Missing folders are created. The file gets the permissions of any new file, or ``mode``.
+    killed process does. Missing folders are created.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, shared=shared)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY_SUFFIX)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)
+        os.chmod(temporary, SHARED_FILE if shared else PRIVATE_FILE)
         os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -43,10 +52,33 @@ def whole_file(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, shared: bool = False) -> None:
     """Write a file as a whole or not at all, as ``whole_file`` does."""
-    with whole_file(path) as file:
+    with whole_file(path, shared=shared) as file:
         file.write(data)
+
+
+def make_folder(folder: Path, *, shared: bool = False) -> None:
+    """Create a folder and the missing folders above it. Existing folders do not change."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        try:
+            path.mkdir()
+        except FileExistsError:
+            # Another process has just created it, or it is a file: then the writer gets the error.
+            continue
+        path.chmod(SHARED_FOLDER if shared else PRIVATE_FOLDER)
+
+
+def touch_private(path: str) -> None:
+    """Create an empty file for a library that would create it with the umask. An existing file does not change.
+
+    SQLite gives its journal and its write-ahead log the mode of the database file.
+    """
+    with suppress(FileExistsError):
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE)
+        os.fchmod(handle, PRIVATE_FILE)
+        os.close(handle)
 
 
 @contextmanager
@@ -83,10 +115,3 @@ def checksum(path: Path) -> str:
     """The SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _umask() -> int:
-    """The file mode mask of the process. The only way to read it is to set it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -60,7 +60,7 @@ def chargeback(
     if out is None:
         click.echo(text, nl=False)
     else:
-        write_atomically(out, text.encode())
+        write_atomically(out, text.encode(), shared=config.report.shared)
         click.echo(out)
     if format_name != "text" or out is not None:
         for line in remarks(made):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
+from detector.boundary.disk import make_folder, touch_private
 from detector.model.day import each_day
 from detector.sources.pull import Progress, no_progress
 
@@ -96,17 +97,20 @@ def make(out: Path, progress: Progress = no_progress) -> Path:
     rng = np.random.default_rng(SEED)
     keys = _keys(rng)
     planted = _plant(keys)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     if (out / "planted.csv").exists():  # an earlier demo: its history would be of other data
         shutil.rmtree(out / "var", ignore_errors=True)
     database = out / "usage.db"
+    planted_file = out / "planted.csv"
+    config = out / "config.yaml"
     database.unlink(missing_ok=True)
+    for path in (database, planted_file, config):
+        touch_private(str(path))
     with sqlite3.connect(database) as connection:
         _fill(connection, keys, rng, progress)
     connection.close()
-    with (out / "planted.csv").open("w", newline="") as file:
+    with planted_file.open("w", newline="") as file:
         csv.writer(file).writerows([("day", "key_id", "type"), *planted])
-    config = out / "config.yaml"
     config.write_text(CONFIG)
     return config
 

@@ -249,7 +249,7 @@ def report(path: Path, overrides: Sequence[str], day: date, form: str, out: Path
     if out is None:
         click.echo(text, nl=False)
         return
-    write_atomically(out, text.encode())
+    write_atomically(out, text.encode(), shared=job.config.report.shared)
     click.echo(out)
 
 

@@ -34,4 +34,7 @@ class MonitoringSettings(Section):
         None,
         description="File for node_exporter's textfile collector, *.prom. Every run of the due days writes it.",
     )
+    metrics_shared: bool = Field(
+        False, description="Other users of the machine may read that file; node_exporter usually is one."
+    )
     log_format: LogFormat = Field("console", description="Format of the log of `run` and `schedule` on stderr.")

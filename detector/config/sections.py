@@ -78,6 +78,10 @@ class ReportSettings(Section):
     formats: tuple[Annotated[str, OneOf(REPORTERS)], ...] = Field(
         ("html", "json"), description="The formats that a run writes."
     )
+    shared: bool = Field(
+        False,
+        description="Other users of the machine may read the reports; otherwise only the user of the process may.",
+    )
 
 
 def _clock_time(text: str) -> str:

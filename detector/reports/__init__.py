@@ -27,10 +27,13 @@ class Reporter(ABC):
     def render(self, report: RunReport) -> str:
         """Render the whole document as text."""
 
-    def write(self, report: RunReport, directory: Path) -> Path:
-        """Write the document to ``directory``, the day's folder, atomically. Return the path of the file."""
+    def write(self, report: RunReport, directory: Path, *, shared: bool = False) -> Path:
+        """Write the document to ``directory``, the day's folder, atomically. Return the path of the file.
+
+        Only the owner of the process may read the file, unless it is ``shared``.
+        """
         path = directory / self.filename
-        write_atomically(path, self.render(report).encode())
+        write_atomically(path, self.render(report).encode(), shared=shared)
         return path
 
 

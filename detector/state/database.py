@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
+from detector.boundary.disk import make_folder, touch_private
 from detector.model.errors import StateError
 from detector.state.locks import Lock, exclusively
 from detector.state.upgrade import migrate
@@ -68,9 +69,10 @@ def _engine(url: str) -> Engine:
     if parsed.database in (None, "", ":memory:"):
         return create_engine(parsed, poolclass=StaticPool)
     try:
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(Path(str(parsed.database)).parent)
+        touch_private(str(parsed.database))
     except OSError as error:
-        raise StateError(f"cannot make the folder of the state database: {error}") from error
+        raise StateError(f"cannot create the state database: {error}") from error
     return create_engine(parsed, poolclass=NullPool)
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from detector.boundary.disk import touch_private
 from detector.model.errors import StateError
 
 
@@ -69,8 +70,9 @@ def _connection(engine: Engine) -> Connection:
 
 def _file(path: str) -> sqlite3.Connection:
     try:
+        touch_private(path)
         return sqlite3.connect(path, timeout=0, isolation_level=None)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise _cannot_lock(error) from error
 
 
@@ -86,5 +88,5 @@ def _taken(file: sqlite3.Connection) -> bool:
     return True
 
 
-def _cannot_lock(error: sqlite3.Error) -> StateError:
+def _cannot_lock(error: OSError | sqlite3.Error) -> StateError:
     return StateError(f"cannot take the lock beside the state database: {error}")

@@ -104,7 +104,6 @@ def _copy_file(engine: Engine, migration: str) -> None:
             connection.exec_driver_sql("VACUUM INTO ?", (temporary,))
         if migration in _missing_of(temporary):
             os.fsync(handle)
-            os.chmod(temporary, original.stat().st_mode & 0o777)
             os.replace(temporary, f"{original}.before-{migration}")
     except (OSError, DBAPIError) as error:
         reason = getattr(error, "orig", error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import stat
 from contextlib import closing
@@ -200,12 +199,14 @@ def test_a_day_by_name_writes_no_metrics(config: Config) -> None:
     assert not file_of(config).exists()
 
 
-def test_the_file_is_whole_and_may_be_read_by_others(config: Config) -> None:
+@pytest.mark.parametrize(("shared", "mode"), [(False, 0o600), (True, 0o644)])
+def test_the_file_is_whole_and_may_be_read_by_others_where_configured(
+    config: Config, shared: bool, mode: int
+) -> None:
     """node_exporter runs as another user; nothing else lies beside it."""
-    nightly(config, now=MORNING)
-    mask = os.umask(0o022)
-    os.umask(mask)
-    assert stat.S_IMODE(file_of(config).stat().st_mode) == 0o666 & ~mask
+    monitoring = config.monitoring.model_copy(update={"metrics_shared": shared})
+    nightly(config.model_copy(update={"monitoring": monitoring}), now=MORNING)
+    assert stat.S_IMODE(file_of(config).stat().st_mode) == mode
     assert [path.name for path in file_of(config).parent.iterdir()] == ["detector.prom"]
 
 

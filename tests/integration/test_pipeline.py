@@ -198,7 +198,7 @@ def test_a_detector_that_fails_for_a_day_ends_no_finding_of_its_type(run, monkey
 class FullDisk:
     """A reporter whose disk is full."""
 
-    def write(self, report: object, directory: Path) -> Path:
+    def write(self, report: object, directory: Path, *, shared: bool = False) -> Path:
         raise OSError(28, "No space left on device")
 
 

@@ -46,11 +46,14 @@ class LastRun:
     report: RunReport | None
 
 
-def write(path: Path, run: LastRun, state_url: str, zone: ZoneInfo) -> None:
-    """Write the file, whole. One that cannot be written, or not be filled, stays as it was: a warning."""
+def write(path: Path, run: LastRun, state_url: str, zone: ZoneInfo, *, shared: bool = False) -> None:
+    """Write the file, whole; other users may read it if it is ``shared``.
+
+    One that cannot be written, or not be filled, stays as it was: a warning.
+    """
     try:
         with closing(State(state_url)) as state:
-            write_atomically(path, render(run, state, zone))
+            write_atomically(path, render(run, state, zone), shared=shared)
     except (OSError, StateError) as error:
         log.warning("the metrics were not written: %s", error)
 

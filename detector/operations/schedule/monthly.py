@@ -52,9 +52,9 @@ def monthly(config: Config, now: datetime, progress: Progress = no_progress) -> 
             if chosen.filename is None:
                 continue
             path = folder_of(config, made.month) / chosen.filename
-            write_atomically(path, chosen.render(made).encode())
+            write_atomically(path, chosen.render(made).encode(), shared=config.report.shared)
             paths.append(path)
-        index.refresh(Path(config.report.directory))
+        index.refresh(Path(config.report.directory), shared=config.report.shared)
     return made, paths
 
 

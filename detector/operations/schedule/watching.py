@@ -57,7 +57,8 @@ class Watch:
         seconds = time.monotonic() - self._began
         report = self.results[-1].report if self.results else None
         run = metrics.LastRun(self._now + timedelta(seconds=seconds), seconds, exit_code, report)
-        metrics.write(path, run, self._config.state.url, self._config.zone)
+        shared = self._settings.metrics_shared
+        metrics.write(path, run, self._config.state.url, self._config.zone, shared=shared)
 
     def _summary(self, exit_code: int) -> str:
         """Days, exit codes and counts alone: what leaves the house holds no names and no texts of errors."""

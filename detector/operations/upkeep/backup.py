@@ -46,7 +46,7 @@ def back_up(config: Config, state: State, out: Path, now: datetime, progress: Pr
     with only_run(state):
         _refuse_newer(history)
         try:
-            with whole_file(out, mode=0o600) as file:
+            with whole_file(out) as file:
                 writer = Writer(file, now.timestamp())
                 migrations = _add_state(writer, state, out.parent)
                 stored = dict(_add_history(writer, history, progress))

@@ -101,11 +101,12 @@ def _write_anew(job: Job, problems: list[Defect]) -> Iterator[Repair]:
         assert day is not None
         forms = [problem.subject for problem in of_day]
         directory = Path(job.config.report.directory)
+        shared = job.config.report.shared
         try:
             report = build_report(job, judge_day(job, day), run_id="doctor")
             for form in forms:
-                reporter(form).write(report, directory / day.isoformat())
-            index.update(directory, report)
+                reporter(form).write(report, directory / day.isoformat(), shared=shared)
+            index.update(directory, report, shared=shared)
         except (DetectorError, OSError) as error:
             yield Repair(False, f"day {day}: its reports could not be made: {error}")
             continue

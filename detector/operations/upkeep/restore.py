@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector.boundary.disk import TEMPORARY_SUFFIX
+from detector.boundary.disk import TEMPORARY_SUFFIX, make_folder, whole_file
 from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.model.errors import BackupError, ConfigError
@@ -96,20 +96,16 @@ def _put_in_place(config: Config, state: State, archive: Archive) -> None:
 @contextmanager
 def _written_beside(archive: Archive, folder: str, place: Path) -> Iterator[Path]:
     """The members of a folder, written next to where they belong; what is still there at the end goes."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(place.parent)
     with tempfile.TemporaryDirectory(
         dir=place.parent, prefix=f".{place.name}.", suffix=TEMPORARY_SUFFIX
     ) as scratch:
         tree = Path(scratch) / place.name
-        tree.mkdir()
+        make_folder(tree)
         for member in archive.within(folder):
-            path = tree / member.name.removeprefix(f"{folder}/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
+            with whole_file(tree / member.name.removeprefix(f"{folder}/")) as file:
                 for piece in archive.pieces(member):
                     file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
         yield tree
 
 

@@ -58,15 +58,16 @@ class DayEntry:
     files: list[tuple[str, str]]
 
 
-def update(directory: Path, report: RunReport) -> Path:
+def update(directory: Path, report: RunReport, *, shared: bool = False) -> Path:
     """Add or replace the record of the report's day and rewrite the page. Return the path of the page."""
-    return refresh(directory, record_of(report))
+    return refresh(directory, record_of(report), shared=shared)
 
 
-def refresh(directory: Path, *new: DayRecord) -> Path:
+def refresh(directory: Path, *new: DayRecord, shared: bool = False) -> Path:
     """Rewrite the records and the page from the files in the folder and from new records.
 
-    Both files are replaced atomically. Return the path of the page.
+    Both files are replaced atomically. Other users may read them if they are ``shared``. Return the path of the
+    page.
     """
     known = {record.day: record for record in (*_stored_records(directory), *new)}
     records = []
@@ -74,10 +75,11 @@ def refresh(directory: Path, *new: DayRecord) -> Path:
         record = known.get(day) or _record_from_report(directory, day)
         if record is not None:
             records.append(record)
-    write_atomically(directory / RECORDS, "".join(f"{line(plain(record))}\n" for record in records).encode())
+    lines = "".join(f"{line(plain(record))}\n" for record in records)
+    write_atomically(directory / RECORDS, lines.encode(), shared=shared)
     (directory / FORMER_RECORDS).unlink(missing_ok=True)
     path = directory / "index.html"
-    write_atomically(path, render(records, directory).encode())
+    write_atomically(path, render(records, directory).encode(), shared=shared)
     return path
 
 
