@@ -32,6 +32,9 @@ from detector.usage.history import History, Notes, as_known
 
 UNKNOWN_ORGANIZATION = "key not in the register, so its organization is unknown"
 
+LARGEST_DAY = (2**63 - 1) // 400
+"""The most requests of a day. 64 bits hold the sum of 400 such days, and no sum over the days of a year wraps."""
+
 Progress = Callable[[date, int, int], None]
 """Called after each stored day with the day, the number of days that are done, and the number of all."""
 
@@ -75,6 +78,7 @@ def pull(
             if day != expected:
                 # The source left days out, but it may know of activity on them.
                 known = _known_before(history, source, present, day)
+            _require_plausible(config.source.name, day, measured)
             # A register of the day itself is better: it holds the keys that are revoked today.
             scope = _scope(config, source.keys_of(day)) if isinstance(source, DailyRegister) else present
             own, left_out = scope.own(measured)
@@ -103,6 +107,16 @@ def pull(
         reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the day out"
         raise SourceError(f"source {config.source.name} has no data for the day {last}: {reasons}")
     return pulled
+
+
+def _require_plausible(source: str, day: date, measured: pd.DataFrame) -> None:
+    """Raise SourceError where a day has more requests than can be added up with those of other days."""
+    requests = int(measured["request_count"].sum())
+    if requests > LARGEST_DAY:
+        raise SourceError(
+            f"source {source}: the day {day} has {requests:,} requests; at most {LARGEST_DAY:,} can be counted; "
+            "correct the counts in the source"
+        )
 
 
 def days_to_pull(

@@ -45,6 +45,7 @@ from detector.sources.faults import (
 from detector.sources.instants import from_micros, micros_of
 from detector.sources.values import Outcome, ValueRules, count_of, deployment_of, text_of
 from detector.sources.windows import clamp_last_use
+from detector.usage.aggregation import require_64_bits
 
 LONG_ERROR = "(long text)"
 """Stands for every text of an error column that is too long to mean no error. Messages of errors hold ids, and
@@ -83,6 +84,7 @@ def read_groups(
     read = _daily(raw, rules) if is_daily else _events(raw, rules)
     usable = keys.notna() & read.requests.notna()
     default = deployment_of(deployment)
+    require_64_bits(read.requests.fillna(0).astype("float64") * records)
     groups = pd.DataFrame(
         {
             "key_id": keys,

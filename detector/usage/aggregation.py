@@ -24,6 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from detector.model.day import Day
+from detector.model.errors import SourceError
 from detector.model.usage import (
     COUNT_MAP,
     DAY,
@@ -69,6 +70,7 @@ def by_key(groups: pd.DataFrame, clients: pd.DataFrame | None = None) -> pd.Data
     without a deployment count for no deployment.
     """
     groups = conform(groups, GROUP_COLUMNS)
+    require_64_bits(groups["request_count"])
     totals = groups.groupby("key_id", sort=True).agg(
         request_count=("request_count", "sum"),
         error_count=("error_count", "sum"),
@@ -89,6 +91,7 @@ def merge(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not parts:
         return empty(MEASURED)
     stacked = pd.concat([conform(part, MEASURED) for part in parts], ignore_index=True)
+    require_64_bits(stacked["request_count"])
     merged = (
         stacked.groupby("key_id", sort=True)
         .agg({"request_count": "sum", "error_count": "sum", "client_count": "max", "last_used": "max"})
@@ -97,6 +100,16 @@ def merge(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     for column in ("endpoint_distribution", "deployments"):
         merged[column] = _collect(explode(stacked, column), column, merged["key_id"])
     return conform(merged, MEASURED)
+
+
+def require_64_bits(counts: pd.Series) -> None:
+    """Raise SourceError where counts, none of them negative, sum to more than 64 bits hold.
+
+    No sum of some of them wraps then, whatever they are grouped by.
+    """
+    # A float has no such limit, and its error is far below the last bit that matters here.
+    if float(counts.astype("float64").sum()) >= 2**63:
+        raise SourceError("the request counts sum to more than 64 bits hold; correct them in the source")
 
 
 def explode(records: pd.DataFrame, column: str) -> pd.DataFrame:

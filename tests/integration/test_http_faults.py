@@ -361,6 +361,23 @@ def test_a_broken_document_is_an_error_that_names_the_place(body: bytes, problem
     assert problem in failure(first(Response(body)))
 
 
+def test_ten_thousand_keys_with_absurd_counts_are_left_out_and_counted() -> None:
+    """No total wraps; the key with a plausible count is used."""
+    absurd = [key(f"k{number}", 10**15) for number in range(9_999)]
+    absurd.append(key("many", 10**16, endpoint_distribution={f"/{number}": 10**15 for number in range(10_000)}))
+    behaviour = first(page(*absurd, key("a", 7)))
+    with endpoint(behaviour) as served:
+        assert requests(served.url) == {"a": 7}
+    reason = "keys[].request_count: input should be less than or equal to 1000000000000"
+    assert faults(behaviour) == {reason: 10_000}
+
+
+def test_ten_thousand_keys_with_the_largest_counts_are_added_up() -> None:
+    """Each of them as it is."""
+    with endpoint(first(page(*[key(f"k{number}", 10**12) for number in range(10_000)]))) as served:
+        assert sum(requests(served.url).values()) == 10**16
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [

@@ -17,15 +17,12 @@ from detector.boundary.words import counted
 from detector.model.day import Day
 from detector.model.usage import GROUP_COLUMNS, INSTANT, MEASURED, REGISTER, Fault
 from detector.sources.faults import BAD_ACTIVITY, TOO_MANY_ERRORS, Observation, sample
-from detector.sources.http.paging import Endpoint, NotHeldError, Page
+from detector.sources.http.paging import LARGEST_TOTAL, Endpoint, NotHeldError, Page
 from detector.sources.instants import from_micros, micros_of
 from detector.sources.reading import read_register
 from detector.sources.values import ValueRules
 from detector.sources.windows import ACTIVITY, clamp_last_use
 from detector.usage.aggregation import by_key, clean_register, conform, empty, local_days
-
-LARGEST_TOTAL = 10**12
-"""A larger count is an overflow or a mistake, even as the total since a key was made."""
 
 DUPLICATE_KEY = "key listed twice, the first entry counts"
 MISSING_KEYS = "fewer keys in the answer than its total_keys says"

@@ -34,6 +34,8 @@ from detector.config.source import HttpSource
 from detector.model.errors import SourceError
 
 MOST_REDIRECTS = 5
+LARGEST_TOTAL = 10**12
+"""A larger number is an overflow or a mistake, be it a count of keys or one of requests since a key was made."""
 NOT_HELD = frozenset({404, 409, 410})
 SHOWN = 200
 """Characters of a foreign text that an error shows."""
@@ -54,7 +56,7 @@ class Page(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     keys: list[Any]
-    total_keys: int | None = Field(None, ge=0)
+    total_keys: int | None = Field(None, ge=0, le=LARGEST_TOTAL)
     next: str | None = None
     next_cursor: str | int | None = None
     cursor: str | int | None = None

@@ -603,3 +603,13 @@ def test_the_days_of_a_first_pull_keep_their_shares(config: Config, history: His
         pull(config, dirty(last, 25), history, 0, last, now=start_of(10) + timedelta(hours=hour))
         assert [unusable(history, number)["no time"].records for number in range(10)] == spread
     assert unusable(history, 10) == unusable(history, 11) == {}
+
+
+def test_a_day_with_more_requests_than_a_year_can_hold_is_an_error(config: Config, history: History) -> None:
+    """Sums over days never wrap; the largest plausible day is added up as it is."""
+    largest = FakeSource({day(0): groups(**{f"k{number}": 10**12 for number in range(10_000)})})
+    pull(config, largest, history, 0, 0)
+    assert history.read(day(0))["request_count"].sum() == 10**16
+    beyond = FakeSource({day(1): groups(**{f"k{number}": 10**12 for number in range(24_000)})})
+    with pytest.raises(SourceError, match="the day 2026-01-02 has 24,000,000,000,000,000 requests"):
+        pull(config, beyond, history, 1, 1)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from detector.model.day import Day
+from detector.model.errors import SourceError
 from detector.sources import faults
 from detector.sources.faults import sample
 from detector.sources.reading import Reading, each, each_text, problems, read_groups, read_register
@@ -145,6 +146,14 @@ def test_a_daily_row_of_zero_requests_counts_as_a_record_and_is_no_usage() -> No
     found = reading([{"key_id": "a", "request_count": "0", "last_used": None}])
     assert found.counted == 1
     assert found.groups.empty
+
+
+def test_many_large_daily_counts_do_not_wrap() -> None:
+    """Rows that are alike are multiplied; a product beyond 64 bits is an error."""
+    row = {"key_id": "a", "request_count": str(10**12)}
+    assert usage(reading([{**row, "lines": 9_000_000}])) == {"a": (9 * 10**18, 0)}
+    with pytest.raises(SourceError, match="more than 64 bits"):
+        reading([{**row, "lines": 9_300_000}])
 
 
 def test_the_last_use_of_a_daily_row_lies_within_its_day() -> None:

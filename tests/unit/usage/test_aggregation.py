@@ -9,10 +9,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.model.day import Day
+from detector.model.errors import SourceError
 from detector.model.usage import GROUP_COLUMNS, KNOWN, MEASURED, RECORD_COLUMNS, REGISTER, TEXT
 from detector.usage.aggregation import (
     NO_ENDPOINT,
@@ -416,3 +418,15 @@ def test_a_period_has_the_register_of_its_last_day() -> None:
         for name in ("old", "new")
     ]
     assert period_records(days, DAY.end)["name"].tolist() == ["new"]
+
+
+def test_no_sum_of_counts_wraps() -> None:
+    """64 bits hold the one total; the other is an error, and not a negative number."""
+    most = 4 * 10**18
+    (record,) = plain(records_of(used("a", most), used("a", most)))
+    assert record["request_count"] == 2 * most
+    with pytest.raises(SourceError, match="more than 64 bits"):
+        records_of(used("a", most), used("a", most), used("b", most))
+    day = records_of(used("a", most))
+    with pytest.raises(SourceError, match="more than 64 bits"):
+        merge([day, day, day])
