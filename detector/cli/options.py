@@ -68,10 +68,19 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         "--config",
         "path",
         type=click.Path(path_type=Path),
-        default=Path("config.yaml"),
-        show_default=True,
+        multiple=True,
+        default=(Path("config.yaml"),),
+        show_default="config.yaml",
+        callback=_only_one,
         help="The configuration file.",
     )(command)
+
+
+def _only_one(_context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]) -> Path:
+    """The configuration file. With two of them, nobody knows which one is meant."""
+    if len(paths) > 1:
+        raise click.UsageError("--config is given more than once; a run has one configuration")
+    return paths[0]
 
 
 def day_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from detector.boundary.suggestions import did_you_mean_or_all
 from detector.config.config import Config, _absolute, _absolute_url, _siblings
+from detector.config.document import LARGEST, DocumentError, parse
 from detector.config.source import SOURCE_KINDS, FilesSource, HttpSource, SourceSettings, SqlSource
 from detector.model.errors import ConfigError
 
@@ -47,14 +47,15 @@ def load(path: Path, overrides: Sequence[str] = (), environment: Mapping[str, st
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            document = parse(file.read(LARGEST + 1))
     except FileNotFoundError:
         raise ConfigError(
             f"no configuration at {path}; name one with --config, or try `python -m detector demo`"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
-    except yaml.YAMLError as error:
+    except DocumentError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path} must hold a mapping with at least a source")
@@ -64,17 +65,17 @@ def _read(path: Path) -> dict[str, Any]:
 def _override(document: dict[str, Any], text: str) -> None:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise ConfigError(f"--set {text}: write it as section.key=value")
+        raise ConfigError(f"--set {name}: write it as section.key=value")
     *sections, last = name.strip().split(".")
     place = document
     for section in sections:
         place = place.setdefault(section, {})
         if not isinstance(place, dict):
-            raise ConfigError(f"--set {text}: {section} is a value, not a section")
+            raise ConfigError(f"--set {name}: {section} is a value, not a section")
     try:
-        place[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {text}: the value is not valid YAML") from None
+        place[last] = parse(value)
+    except DocumentError as error:
+        raise ConfigError(f"--set {name}: the value is not valid YAML: {error}") from None
 
 
 def _substitute(value: Any, environment: Mapping[str, str], path: str) -> Any:

@@ -123,6 +123,32 @@ def test_a_broken_file_is_one_clear_error(write, text: str) -> None:
         load(write(text))
 
 
+def test_a_key_that_stands_twice_is_an_error_with_file_line_and_path(write) -> None:
+    """A second ``usage`` won without a word."""
+    path = write("source:\n  kind: files\n  usage: a.csv\n  usage: b.csv\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{path} is not valid YAML: line 4, column 3: source.usage stands twice; it is in line 3 too"
+    )
+
+
+def test_an_override_is_read_within_the_same_bounds(write) -> None:
+    """Its error names the key and does not repeat the value."""
+    with pytest.raises(ConfigError) as caught:
+        load(write(MINIMAL), [f"detection.minimum_requests={'9' * 6000}"])
+    assert str(caught.value) == (
+        "--set detection.minimum_requests: the value is not valid YAML: "
+        "line 1, column 1: a number with more than 100 characters"
+    )
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    """As /dev/zero; no more is read than a configuration may have."""
+    with pytest.raises(ConfigError, match="more than 1,000,000 characters"):
+        load(Path("/dev/zero"))
+
+
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     """The demo needs no configuration, so it is the way in."""
     with pytest.raises(ConfigError, match=r"--config.*demo"):
