@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 
+from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.delivery import open_channels
 from detector.delivery.outbox import Delivered, Outbox, sentence, unreported
@@ -18,7 +19,15 @@ from detector.judging.completeness import is_unusable
 from detector.judging.judging import Judged, judge
 from detector.judging.summary import assemble
 from detector.model.day import Day
-from detector.model.errors import DONE, PARTIAL, MisconfiguredSourceError, NotReadyError, SourceError
+from detector.model.errors import (
+    DONE,
+    PARTIAL,
+    DetectorError,
+    MisconfiguredSourceError,
+    MissingDayError,
+    NotReadyError,
+    SourceError,
+)
 from detector.model.finding import Finding, Status
 from detector.model.report import RunReport, SourceStatus
 from detector.reports import reporter
@@ -63,6 +72,8 @@ class Job:
     progress: Progress = no_progress
     failures: list[str] = field(default_factory=list)
     source_error: SourceError | None = None
+    days_read: int = 0
+    """The days that were stored before the source failed."""
 
     @classmethod
     def assemble(
@@ -101,8 +112,9 @@ def run_day(
 ) -> RunResult:
     """Judge one day, write its reports and send them. A failing part is recorded, and the other parts go on.
 
-    Raises NotReadyError while the data are incomplete and the present instant lies before ``patient_until``. A day
-    that was judged on incomplete data and is complete now is reported again.
+    While the data are incomplete and the present instant lies before ``patient_until``, it writes no report. It
+    raises NotReadyError where the source was read, and SourceError where it was not. A day that was judged on
+    incomplete data and is complete now is reported again.
     """
     with logged_run(job.state, day, job.now) as run:
         undelivered = recall_undelivered(job)
@@ -144,16 +156,29 @@ def may_become_complete(job: Job, judged: Judged) -> bool:
 
 def exit_code_of(job: Job, report: RunReport, failures: Sequence[str]) -> int:
     """The exit code of a run that has written a report. A day that could not be judged is never a success."""
-    if isinstance(job.source_error, MisconfiguredSourceError):
+    if job.source_error is not None:
         return job.source_error.exit_code
     is_judged = report.coverage.complete or report.summary.outcome != "not_judged"
     return DONE if is_judged and not failures else PARTIAL
 
 
-def not_ready(job: Job, judged: Judged) -> NotReadyError:
-    """Why a day cannot be judged yet."""
-    reasons = [*job.failures, *(problem.text for problem in judged.problems if problem.withholding)]
-    return NotReadyError(f"the day {judged.panel.day.date} is not ready: {' '.join(reasons)}")
+def not_ready(job: Job, judged: Judged) -> DetectorError:
+    """Why a day cannot be judged yet, and what was read."""
+    day = judged.panel.day.date
+    error = job.source_error
+    if isinstance(error, MissingDayError):
+        return NotReadyError(f"the day {day} is not ready: {error}")
+    if error is not None:
+        read = (
+            f"Only {counted(job.days_read, 'day')} before it could be read"
+            if job.days_read
+            else "Nothing was read"
+        )
+        return SourceError(f"the day {day} was not evaluated: {error}. {read}.")
+    reasons = " ".join(problem.text for problem in judged.problems if problem.withholding)
+    reach = judged.panel.watermark
+    read = f"its data reach to {reach:%Y-%m-%d %H:%M:%S} UTC" if reach else "it holds no usable record yet"
+    return NotReadyError(f"the day {day} is not ready: {reasons} The source was read; {read}.")
 
 
 def recall_undelivered(job: Job) -> list[StoredMessage]:
@@ -169,12 +194,14 @@ def pull_what_is_needed(job: Job, day: date) -> list[date]:
     history = job.history
     first = day - timedelta(days=config.history.first_pull_days)
     incomplete = days_judged(job.state).get(day) is False
+    stored = len(history.days())
     try:
         return pull(
             config, job.source, history, first, day, now=job.now, progress=job.progress, incomplete=incomplete
         )
     except SourceError as error:
         job.source_error = error
+        job.days_read = len(history.days()) - stored
         job.failures.insert(0, str(error))
         warn(str(error))
         return []

@@ -16,7 +16,7 @@ from detector.boundary.text import visible
 from detector.boundary.words import counted
 from detector.cli.options import DAY, Command, Group, configured, day_option, load_config
 from detector.config.plugins import REPORTERS
-from detector.model.errors import FAILURE, FINDINGS, ConfigError, DetectorError
+from detector.model.errors import FAILURE, FINDINGS, ConfigError, DetectorError, worst
 from detector.model.finding import Severity
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def run(
         for finding in result.report.findings
         if finding.status.value not in ("resolved", "muted")
     )
-    sys.exit(FINDINGS if reached else max(result.exit_code for result in results))
+    sys.exit(FINDINGS if reached else worst(result.exit_code for result in results))
 
 
 @cli.command(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.boundary.words import counted
+from detector.boundary.words import counted, singular_or_plural
 from detector.judging.unseen import holes, is_usual, jumps
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
@@ -122,8 +122,9 @@ def _empty(panel: Panel) -> list[DataProblem]:
     text = "The source holds no request for this day"
     if panel.requests[:, :-1].any():
         return [DataProblem(f"{text}, though it usually has some.", Severity.HIGH)]
-    earlier = counted(panel.requests.shape[1] - 1, "day")
-    return [DataProblem(f"{text}, nor for the {earlier} before it.", Severity.HIGH)]
+    read = sum(accounting is not None for accounting in panel.accountings[:-1])
+    earlier = f", nor for the {counted(read, 'day')} before it that {singular_or_plural(read, 'was', 'were')} read"
+    return [DataProblem(f"{text}{earlier if read else ''}.", Severity.HIGH)]
 
 
 def _late(panel: Panel) -> list[DataProblem]:

@@ -1,5 +1,6 @@
 """The errors that the program raises on purpose, each with the exit code of a run that it ends."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 DONE = 0
@@ -12,6 +13,16 @@ PARTIAL = 4
 """The report is written, and a part of the run failed."""
 TRY_LATER = 75
 """Another run is active, or the data have not arrived yet. The number is EX_TEMPFAIL of sysexits.h."""
+
+
+_WORST_FIRST = (BAD_USAGE, FAILURE, PARTIAL)
+
+
+def worst(exit_codes: Iterable[int]) -> int:
+    """The exit code of a run that judged several days: a failure that can pass comes before a partial day, so that
+    a scheduler tries again."""
+    codes = set(exit_codes)
+    return next((code for code in _WORST_FIRST if code in codes), DONE)
 
 
 class DetectorError(Exception):
@@ -27,15 +38,21 @@ class ConfigError(DetectorError):
 
 
 class SourceError(DetectorError):
-    """A source could not be read, and no part of the day was stored."""
+    """A source could not be read: it is away, it failed, or it took too long. A later attempt may succeed."""
 
-    exit_code = PARTIAL
+    exit_code = FAILURE
 
 
 class MisconfiguredSourceError(SourceError):
     """The configuration does not fit the source, which only the source can tell: it has no such table."""
 
     exit_code = BAD_USAGE
+
+
+class MissingDayError(SourceError):
+    """The source was read, and it does not hold the day. The day may still come."""
+
+    exit_code = PARTIAL
 
 
 class LockedError(DetectorError):

@@ -5,7 +5,7 @@
   day of a new installation.
 - A source may leave a day out that it cannot give. Such a day stays missing. Before the next day is stored,
   the pull asks the source what happened in between. Only the last day must not be left out: that is a
-  SourceError.
+  MissingDayError.
 - Late rows are found by a second look. Each run pulls the days that have not settled again and compares
   them. A change is stored with the day as a revision that names the day of the pull, so the report of that
   day tells the change again in the same words whenever it is rendered.
@@ -23,7 +23,7 @@ import pandas as pd
 
 from detector.config.config import Config
 from detector.model.day import Day, each_day
-from detector.model.errors import ConfigError, SourceError
+from detector.model.errors import ConfigError, MissingDayError, SourceError
 from detector.model.usage import MEASURED, Fault, Revision
 from detector.sources import DailyRegister, Source
 from detector.sources.accounts import Accounts, day_accounting, grown_days, with_undated_of
@@ -58,8 +58,8 @@ def pull(
 
     The last day and the ``settle_days`` before it are pulled again while late rows may come. The last day is
     also pulled again later where it was judged as ``incomplete``. A changed day is stored anew, with a
-    revision. Raises SourceError, also where the source does not give the last day. Days that are already
-    stored then stay.
+    revision. Raises SourceError, and MissingDayError where the source does not give the last day. Days that are
+    already stored then stay.
     """
     wanted = days_to_pull(config, history, first, last, now, incomplete=incomplete)
     if not wanted:
@@ -105,7 +105,7 @@ def pull(
             history.refreeze(end)
     if last not in pulled and history.missing(last, last):
         reasons = "; ".join(fault.reason for fault in source.faults(last)) or "it left the day out"
-        raise SourceError(f"source {config.source.name} has no data for the day {last}: {reasons}")
+        raise MissingDayError(f"source {config.source.name} has no data for the day {last}: {reasons}")
     return pulled
 
 

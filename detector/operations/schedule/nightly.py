@@ -18,7 +18,7 @@ from detector.config.config import Config
 from detector.config.load import load
 from detector.config.monitoring import MonitoringSettings
 from detector.model.day import Day, each_day
-from detector.model.errors import ConfigError, DetectorError, NotReadyError
+from detector.model.errors import ConfigError, DetectorError, NotReadyError, SourceError, worst
 from detector.operations.monitoring.logs import logging_to_stderr
 from detector.operations.schedule.watching import Watch, watched_run
 from detector.operations.upkeep.leftovers import leftovers, remove
@@ -42,7 +42,8 @@ def nightly(
     """Judge ``day``, or all days that are due: missed ones oldest first, then the one that ended last.
 
     Several days are told of in one digest. Raises LockedError while another run is at work on the same
-    state, and NotReadyError where no day is named and the last one's data are incomplete before the deadline.
+    state. Where no day is named and the last one's data are incomplete before the deadline, raises NotReadyError,
+    or SourceError where the source could not be read.
     """
     if day is not None and Day(day, config.zone).start > now:
         raise ConfigError(f"the day {day} has not begun yet")
@@ -115,9 +116,12 @@ def _judge_all(job: Callable[[], Job], days: Mapping[date, Sending], watch: Watc
 
 
 def _make_up_for(job: Job, day: date, sending: Sending, watch: Watch) -> None:
-    """Judge a day that was missed; nothing for one that was judged on incomplete data and still is."""
+    """Judge a day that was missed; nothing for one that was judged on incomplete data and still is.
+
+    Where the source cannot be read, the last day says so.
+    """
     interim = day in days_judged(job.state)
-    with suppress(NotReadyError):
+    with suppress(NotReadyError, SourceError):
         watch.add(run_day(job, day, sending, NEVER if interim else None))
 
 
@@ -146,4 +150,4 @@ def main() -> None:
         sys.exit(error.exit_code)
     for result in results:
         print(f"{result.report.day.date}: {result.report.summary.verdict}")
-    sys.exit(max(result.exit_code for result in results))
+    sys.exit(worst(result.exit_code for result in results))

@@ -15,7 +15,7 @@ from pathlib import Path
 from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.config.monitoring import MonitoringSettings
-from detector.model.errors import DONE, FAILURE, TRY_LATER, DetectorError
+from detector.model.errors import DONE, FAILURE, TRY_LATER, DetectorError, worst
 from detector.operations.monitoring import metrics
 from detector.operations.monitoring.pings import Pings
 from detector.pipeline import RunResult
@@ -86,7 +86,7 @@ def watched_run(config: Config, settings: MonitoringSettings, now: datetime) -> 
     except Exception as error:
         watch.end(error.exit_code if isinstance(error, DetectorError) else FAILURE)
         raise
-    watch.end(max((result.exit_code for result in watch.results), default=DONE))
+    watch.end(worst(result.exit_code for result in watch.results))
 
 
 def all_is_well(config: Config) -> None:

@@ -22,7 +22,7 @@ from typing import ClassVar, Protocol
 import duckdb
 
 from detector.config.source import REGISTER_FIELDS
-from detector.model.errors import SourceError
+from detector.model.errors import MisconfiguredSourceError, SourceError
 from detector.sources.files.compression import SUFFIXES, format_suffix, open_decompressed
 from detector.sources.files.repair import documents
 
@@ -181,7 +181,7 @@ class ParquetTable:
 
 
 def tables(files: Sequence[str], source: str, connection: duckdb.DuckDBPyConnection) -> list[Table]:
-    """The files grouped by format and columns. Raises SourceError for a file whose format is not known."""
+    """The files grouped by format and columns. Raises MisconfiguredSourceError for a file of unknown format."""
     csv_files: dict[tuple[tuple[str, ...], str], list[str]] = {}
     parquet_files: dict[tuple[tuple[str, str], ...], list[str]] = {}
     json_files: list[str] = []
@@ -195,7 +195,7 @@ def tables(files: Sequence[str], source: str, connection: duckdb.DuckDBPyConnect
             parquet_files.setdefault(_schema(file, source, connection), []).append(file)
         else:
             known = ", ".join([*DELIMITERS, *JSON_LINES, *PARQUET])
-            raise SourceError(
+            raise MisconfiguredSourceError(
                 f"source {source}: the name of {file} does not show its format; give it one of the suffixes "
                 f"{known}; {' or '.join(SUFFIXES)} and what a rotation appends may follow"
             )

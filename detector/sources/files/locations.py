@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from detector.model.errors import SourceError
+from detector.model.errors import MisconfiguredSourceError
 from detector.sources.files.storage import Storage, as_expression, storage_of
 
 # Names of files are mostly in UTC and days are local; and a rotated file often has the date of its rotation.
@@ -46,7 +46,7 @@ class MissingDay:
 
 
 class Locations:
-    """The files that some patterns name. Every method raises SourceError for a pattern that matches no file."""
+    """The files that some patterns name. A pattern that matches no file is a MisconfiguredSourceError."""
 
     def __init__(self, patterns: str | Iterable[str], source: str) -> None:
         self._source = source
@@ -117,7 +117,12 @@ class Locations:
     def _files(self, pattern: _Pattern) -> list[SourceFile]:
         found = pattern.find(pattern.any_day)
         if not found:
-            raise SourceError(f"source {self._source}: no file matches {pattern.text}; check the path")
+            problem = f"no file matches {pattern.text}; check the path"
+            if pattern.storage.is_local and os.path.isdir(pattern.text):
+                problem = (
+                    f"{pattern.text} is a folder; name the files in it, as in {pattern.text.rstrip('/')}/*.jsonl"
+                )
+            raise MisconfiguredSourceError(f"source {self._source}: {problem}")
         return found
 
     def _first_days(self, pattern: _Pattern) -> dict[SourceFile, date | None]:
@@ -210,7 +215,9 @@ def _pattern(text: str, source: str) -> _Pattern:
     placeholders = _PLACEHOLDER.findall(text)
     for name, needed in (("month", "year"), ("day", "month")):
         if name in placeholders and needed not in placeholders:
-            raise SourceError(f"source {source}: {text} has {{{name}}} without {{{needed}}}; write both")
+            raise MisconfiguredSourceError(
+                f"source {source}: {text} has {{{name}}} without {{{needed}}}; write both"
+            )
     return _Pattern(*storage_of(text))
 
 

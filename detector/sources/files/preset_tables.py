@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from detector.boundary.words import counted
-from detector.model.errors import SourceError
+from detector.model.errors import MisconfiguredSourceError
 from detector.model.usage import WHOLE_FILE
 from detector.sources.files.compression import open_decompressed
 from detector.sources.files.formats import NOT_JSON, Table, identifier, literal, objects, text_lines
@@ -54,10 +54,10 @@ def preset_table(preset: Preset, files: tuple[str, ...]) -> Table:
 
 
 def with_columns(preset: Preset, columns: Mapping[str, str], source: str) -> Preset:
-    """The preset with the templates of some columns replaced. Raises SourceError for a wrong template."""
+    """The preset with some templates replaced. Raises MisconfiguredSourceError for a wrong template."""
     for name, template in columns.items():
         if not is_template(template):
-            raise SourceError(
+            raise MisconfiguredSourceError(
                 f"source {source}: source.columns.{name} is '{template}', but beside a preset or a template it "
                 f"must be a template such as {{/member}} or {{/url?parameter}}; write one, or remove it"
             )
@@ -67,7 +67,7 @@ def with_columns(preset: Preset, columns: Mapping[str, str], source: str) -> Pre
         unknown = [path for path in pointers_in(changed, changed.columns) if path[1:] not in groups]
         if unknown:
             known = ", ".join(f"/{name}" for name in groups)
-            raise SourceError(
+            raise MisconfiguredSourceError(
                 f"source {source}: the preset has no member {unknown[0]} for source.columns; it has: {known}"
             )
     return changed

@@ -21,7 +21,7 @@ from detector.boundary.disk import scratch_folder
 from detector.boundary.instants import Clock, utc_now
 from detector.config.source import USAGE_FIELDS, FilesSource
 from detector.model.day import Day
-from detector.model.errors import SourceError
+from detector.model.errors import MisconfiguredSourceError, SourceError
 from detector.model.usage import REGISTER, Accounting, Fault
 from detector.sources.columns import usage_columns
 from detector.sources.faults import NO_FILE, REGISTER_PREFIX, FaultLog, Observation, tail, undated
@@ -304,7 +304,7 @@ class FilesReader:
         if self._config.preset is None:
             no_json = [path for path in paths if format_suffix(path) not in JSON_LINES]
             if no_json:
-                raise SourceError(
+                raise MisconfiguredSourceError(
                     f"source {self._config.name}: a template in source.columns reads JSON lines, and "
                     f"{no_json[0]} is of another format; write the names of its columns"
                 )
@@ -323,7 +323,9 @@ class FilesReader:
         if self._config.preset is None:
             return self._own_format
         if self._config.shape != "events":
-            raise SourceError(f"source {self._config.name}: a preset reads events; remove shape: daily")
+            raise MisconfiguredSourceError(
+                f"source {self._config.name}: a preset reads events; remove shape: daily"
+            )
         return with_columns(preset_named(self._config.preset), self._templates, self._config.name)
 
     @property

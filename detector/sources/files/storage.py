@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from detector.boundary.masking import mask_tokens
-from detector.model.errors import SourceError
+from detector.model.errors import MisconfiguredSourceError, SourceError
 
 SCHEMES = ("s3", "gs")
 
@@ -25,6 +25,11 @@ _DEFAULT_OPTIONS = {"gs": "retry_limit_seconds=60"}
 
 _DOWNLOADS_AT_ONCE = 8
 _CHUNK_BYTES = 1 << 20
+_REFUSED = re.compile(
+    r"ACCESS_DENIED|INVALID_ACCESS_KEY_ID|INVALID_CLIENT_TOKEN_ID|SIGNATURE_DOES_NOT_MATCH|NO_SUCH_BUCKET"
+    r"|MISSING_AUTHENTICATION_TOKEN|UNRECOGNIZED_CLIENT|HTTP status 40[134]|PERMISSION_DENIED|UNAUTHENTICATED"
+)
+"""What Arrow calls an answer that the bucket's name, the credentials or the rights cause."""
 _WILDCARD = re.compile(r"[*?\[]")
 _GLOB = re.compile(r"(\*\*/|\*\*|\*|\?|\[[^\]/]+\])")
 _GLOB_AS_EXPRESSION = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
@@ -125,30 +130,33 @@ class ObjectStore:
             return action()
         except (OSError, pa.ArrowException) as error:
             problem = mask_tokens(str(error))[:300]
-            raise SourceError(
+            kind = MisconfiguredSourceError if _REFUSED.search(str(error)) else SourceError
+            raise kind(
                 f"{self.scheme}://{self.bucket} cannot be read: {problem}; check the bucket's "
                 "name, the credentials in the environment, and the URL's region and endpoint_override"
             ) from None
 
 
 def storage_of(pattern: str) -> tuple[Storage, str]:
-    """The storage that a path or URL names, and the pattern within it. Raises SourceError for a wrong URL."""
+    """The storage that a path or URL names, and the pattern in it; MisconfiguredSourceError for a wrong URL."""
     scheme, separator, rest = pattern.partition("://")
     if not separator:
         return Disk(), pattern
     path, _, options = rest.partition("?")
     bucket, _, key = path.partition("/")
     if scheme not in SCHEMES:
-        raise SourceError(
+        raise MisconfiguredSourceError(
             f"files cannot be read from {scheme}:// URLs; use a path, or a URL that begins with "
             f"{' or '.join(f'{known}://' for known in SCHEMES)}"
         )
     if "@" in bucket:
-        raise SourceError(
+        raise MisconfiguredSourceError(
             f"a {scheme}:// URL must not hold credentials; remove them and set them in the environment"
         )
     if not key or not bucket or _WILDCARD.search(bucket):
-        raise SourceError(f"a {scheme}:// URL must name a bucket and files in it: {scheme}://bucket/logs/*.gz")
+        raise MisconfiguredSourceError(
+            f"a {scheme}:// URL must name a bucket and files in it: {scheme}://bucket/logs/*.gz"
+        )
     return ObjectStore(scheme, bucket, options), path
 
 

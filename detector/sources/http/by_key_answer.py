@@ -192,7 +192,7 @@ def _nothing_usable(endpoint: Endpoint, observations: Sequence[Observation]) -> 
     if not observations:
         return NotHeldError("an answer without any key")
     first = observations[0]
-    return endpoint.error(
+    return endpoint.wrong(
         f"none of its {counted(len(observations), 'key')} can be used; the first: {first.reason} ({first.sample})",
         "compare its answer with the by-key endpoint in docs/sources.md",
     )

@@ -31,7 +31,7 @@ from detector.boundary.masking import mask_tokens, without
 from detector.boundary.retries import attempts
 from detector.boundary.words import counted
 from detector.config.source import HttpSource
-from detector.model.errors import SourceError
+from detector.model.errors import MisconfiguredSourceError, SourceError
 
 MOST_REDIRECTS = 5
 LARGEST_TOTAL = 10**12
@@ -47,7 +47,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class NotHeldError(Exception):
-    """The endpoint holds no usage for the question: it answers with 404, 409, 410, or without any key."""
+    """The endpoint holds no usage for the question: it answers with 404, 409, 410, or without any key.
+
+    ``status`` is None where it answers without any key.
+    """
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Page(BaseModel):
@@ -110,6 +117,10 @@ class Endpoint:
         text = f"source {self.config.name}: {self.config.url}: {problem}; {advice}"
         return SourceError(without(text, self.config.token))
 
+    def wrong(self, problem: str, advice: str) -> SourceError:
+        """The same error where the configuration is wrong, so that another attempt does not help."""
+        return MisconfiguredSourceError(str(self.error(problem, advice)))
+
     def _body(self, url: httpx.URL, most: int, is_first: bool) -> bytes:
         try:
             for attempt in attempts(self._wait, self.config.attempts, first_pause=0.5, longest_pause=30):
@@ -118,7 +129,7 @@ class Endpoint:
         except AnsweredError as error:
             # On a later page these statuses mean that the answer changed while it was read.
             if is_first and error.status in NOT_HELD:
-                raise NotHeldError(str(error)) from None
+                raise NotHeldError(str(error), error.status) from None
             raise self._refused(error) from None
         except NoAnswerError as error:
             raise self._failed(error) from None
@@ -189,39 +200,46 @@ class Endpoint:
         if target.host != url.host or not (is_same or is_upgrade) or target.userinfo:
             host = target.netloc.decode("ascii", "replace").rpartition("@")[2]
             address = mask_tokens(f"{target.scheme}://{host}")[:SHOWN]
-            raise self.error(
+            raise self.wrong(
                 f"{subject} at {address}, but the token is sent only to the host in source.url",
                 "set source.url to that address if the endpoint is there",
             )
         return target
 
     def _refused(self, error: AnsweredError) -> SourceError:
-        if error.status in ADVICE:
-            return self.error(str(error), ADVICE[error.status])
+        if error.status in WRONG:
+            return self.wrong(str(error), WRONG[error.status])
+        if error.status in CHANGED:
+            return self.error(str(error), "the answer changed while it was read: run again")
         if error.status in FOR_NOW:
             return self.error(f"{error}, {counted(self.config.attempts, 'time')}", "run again later")
+        if error.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            return self.error(str(error), "run again later")
         advice = "check source.from_parameter, to_parameter, range and parameters"
-        return self.error(str(error), f"{advice}, and history.first_pull_days if the endpoint has no older days")
+        return self.wrong(str(error), f"{advice}, and history.first_pull_days if the endpoint has no older days")
 
     def _failed(self, error: NoAnswerError) -> SourceError:
         problem = mask_tokens(str(error))[:SHOWN]
         if error.cause == "certificate":
-            return self.error(
+            return self.wrong(
                 f"{SENTENCES[error.cause]}: {problem}",
                 "check the host in source.url, or set SSL_CERT_FILE to the certificates of your authority",
             )
+        if error.cause == "address":
+            return self.wrong(f"{SENTENCES[error.cause]}: {problem}", "correct source.url")
         kind = "no connection" if error.cause == "connection" else "broken off"
         return self.error(f"{kind}: {problem}", "check source.url and the network, or run again later")
 
 
-ADVICE = {
+WRONG = {
     401: "the token is not accepted: check source.token; the token may have expired, or may be revoked",
     403: "the token may not read this: use a token that may read the usage of the organization",
     404: "check the path in source.url",
-    409: "the answer changed while it was read: run again",
-    410: "the answer changed while it was read: run again",
 }
-"""The advice for statuses for which another attempt is useless."""
+"""The advice for statuses that only a change of the configuration can mend."""
+
+CHANGED = frozenset({409, 410})
+"""Statuses of a later page whose answer is gone. The same statuses of a first page are in ``NOT_HELD``."""
 
 
 def _explanation(answer: Answer) -> str:

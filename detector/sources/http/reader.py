@@ -16,6 +16,7 @@ import pandas as pd
 from detector.boundary.instants import Clock, utc_now
 from detector.config.source import HttpSource
 from detector.model.day import Day
+from detector.model.errors import MissingDayError
 from detector.model.usage import REGISTER, Accounting, Fault
 from detector.sources.faults import FaultLog, Observation
 from detector.sources.http.by_key_answer import ByKeyAnswer, KeyRecord, read_answer
@@ -30,6 +31,8 @@ from detector.sources.http.snapshots import (
 from detector.usage.aggregation import empty
 
 ONE_DAY = timedelta(days=1)
+NOT_THERE = frozenset({404, 410})
+"""Statuses that an answer to a question without a period cannot have where the URL is right."""
 
 
 class Mode(Protocol):
@@ -217,6 +220,8 @@ def _answer_without_period(endpoint: Endpoint) -> ByKeyAnswer:
     try:
         return read_answer(endpoint, {})
     except NotHeldError as error:
-        raise endpoint.error(
-            f"the endpoint holds no usage ({error})", "check source.url, and that the endpoint has usage by now"
-        ) from None
+        problem = f"the endpoint holds no usage ({error})"
+        advice = "check source.url, and that the endpoint has usage by now"
+        if error.status in NOT_THERE:
+            raise endpoint.wrong(problem, advice) from None
+        raise MissingDayError(str(endpoint.error(problem, advice))) from None

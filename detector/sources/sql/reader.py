@@ -338,9 +338,15 @@ class SqlReader:
         problem = str(cause).strip().split("\n")[0]
         problem = without(problem, str(engine.url.password or ""))
         url = engine.url.render_as_string(hide_password=True)
+        shown = mask_tokens(problem)[:300]
+        if isinstance(error, DBAPIError) and self._dialect.is_misconfigured(error):
+            return MisconfiguredSourceError(
+                f"source {self._config.name}: {url} refused: {shown}; check the user, the password and the "
+                "database in source.url, the other names under source, and what the user may read"
+            )
         text = (
-            f"source {self._config.name}: {url} did not answer: {mask_tokens(problem)[:300]}; "
-            "check source.url and what its user may read"
+            f"source {self._config.name}: {url} did not answer: {shown}; "
+            "check source.url and the network, or run again later"
         )
         is_lost = False
         if isinstance(error, DBAPIError):

@@ -42,9 +42,13 @@ def test_files_that_hold_no_records_are_not_called_rows() -> None:
 
 
 def test_a_source_without_any_request_names_the_days_that_were_looked_at() -> None:
-    """The source may hold requests of still earlier days, which are not part of the panel."""
-    (problem,) = assess_day(panel({"a": [0] * 30}, missing=range(30)))
-    assert problem.text == "The source holds no request for this day, nor for the 29 days before it."
+    """The panel has 29 days before the last one. The days that were not read are not among those it speaks of."""
+    empty = panel({"a": [0] * 30}, missing=range(30))
+    read = replace(empty, accountings=(None,) * 20 + (Accounting(0),) * 10)
+    (problem,) = assess_day(read)
+    assert problem.text == "The source holds no request for this day, nor for the 9 days before it that were read."
+    (alone,) = assess_day(replace(empty, accountings=(None,) * 29 + (Accounting(0),)))
+    assert alone.text == "The source holds no request for this day."
     assert not is_complete([problem])
 
 

@@ -311,7 +311,7 @@ def test_a_statement_that_fails_is_not_asked_again(tmp_path: Path, connections: 
     """Its fault is its own."""
     url = sqlite(tmp_path, "id", [], "api_keys")
     connections.asked = 0
-    with pytest.raises(SourceError, match="did not answer: no such table"):
+    with pytest.raises(SourceError, match="refused: no such table"):
         reader(url, keys_query="SELECT id AS key_id FROM no_table").keys()
     assert connections.asked == 1
 

@@ -35,6 +35,7 @@ from sqlalchemy import (
     null,
     text,
 )
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from detector.boundary.instants import in_utc
@@ -155,6 +156,13 @@ class Dialect:
     def statements(self, connection: Connection) -> list[str]:
         """The statements that give guarantees, in the words of the server."""
         return list(self.session.values())
+
+    def is_misconfigured(self, error: DBAPIError) -> bool:
+        """Whether the configuration is wrong: the user, the password, or the name of something that is not there.
+
+        Any other error may pass by itself.
+        """
+        return isinstance(error, ProgrammingError)
 
     def times(self, column: ColumnElement[Any]) -> Times:
         """The instants of a column; null for every value that the database cannot read without doubt.

@@ -20,10 +20,13 @@ from sqlalchemy import (
     null,
 )
 from sqlalchemy.dialects.mysql import CHAR, DATETIME, LONGBLOB, MEDIUMBLOB, TINYBLOB
+from sqlalchemy.exc import DBAPIError
 
 from detector.sources.sql.dialects.dialect import PLAIN_UTC, Dialect, Guard, Times
 
 _BYTES = (LargeBinary, BINARY, VARBINARY, TINYBLOB, MEDIUMBLOB, LONGBLOB)
+_MISTAKES = frozenset({1044, 1045, 1049, 1054, 1142, 1143, 1146, 1698})
+"""Error codes: access denied, and no such database, column or table."""
 _TIMEOUT_OF_MARIADB = "SET max_statement_time = {timeout}"
 
 
@@ -46,6 +49,11 @@ class MySql(Dialect):
         if getattr(connection.dialect, "is_mariadb", False):
             session[Guard.TIMEOUT] = _TIMEOUT_OF_MARIADB
         return list(session.values())
+
+    def is_misconfigured(self, error: DBAPIError) -> bool:
+        """Whether the configuration is wrong."""
+        code = next(iter(getattr(error.orig, "args", ())), None)
+        return code in _MISTAKES or super().is_misconfigured(error)
 
     def matches(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
         """Whether a text matches a regular expression."""

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, BigInteger, ColumnElement, Engine, String, Text, cast, event, literal
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -16,6 +17,7 @@ from detector.sources.instants import day_of, micros_of, to_micros
 from detector.sources.sql.dialects.dialect import Dialect, Guard, Times
 from detector.sources.values import ValueRules
 
+_MISTAKES = ("SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_PERM")
 _TWO = "[0-9][0-9]"
 PLAIN_SECONDS = f"{_TWO}{_TWO}-{_TWO}-{_TWO}[ T]{_TWO}:{_TWO}:{_TWO}"
 """The commonest format of an instant, as a pattern of SQLite's GLOB."""
@@ -37,6 +39,12 @@ class SQLite(Dialect):
         engine = super().engine(url, rules)
         _register_parsers(engine, rules)
         return engine
+
+    def is_misconfigured(self, error: DBAPIError) -> bool:
+        """Whether the configuration is wrong."""
+        # A wrong name and a wrong statement have no error code of their own.
+        is_wrong_statement = str(error.orig).startswith(("no such ", "near "))
+        return is_wrong_statement or getattr(error.orig, "sqlite_errorname", "") in _MISTAKES
 
     def times(self, column: ColumnElement[Any]) -> Times:
         """The instants of a column; every value may have another format."""
