@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 from detector.state.database import State
 from detector.state.runs import Stage, last_run
+from tests.fakes import OWNER
 from tests.killed_runs import copied, finished, killed, left, prepare, started
 
 
@@ -41,7 +42,7 @@ def trial(prepared: Path, fatal: str, after: float | None) -> tuple[dict[str, st
 def _reached(folder: Path) -> str:
     if not (folder / "var/state.db").exists():
         return "nothing yet"
-    last = last_run(State(f"sqlite:///{folder}/var/state.db"))
+    last = last_run(State(f"sqlite:///{folder}/var/state.db", OWNER))
     stored = len(list(folder.glob("var/history/*/*.parquet")))
     scraps = len(list(folder.glob("var/**/.*.tmp"))) + len(list((folder / "temporary").iterdir()))
     stage = "begun" if last is None or last.stage is None else last.stage

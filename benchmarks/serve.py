@@ -26,6 +26,7 @@ import pandas as pd
 
 from detector.config.urls import BY_KEY_PATH
 from detector.model.day import Day
+from detector.model.owner import Owner
 from detector.model.usage import KNOWN, REGISTER, TEXT
 from detector.state.database import State
 from detector.state.tokens import ApiToken, add_token, hash_of, new_secret
@@ -55,7 +56,7 @@ def store(folder: Path, keys: int) -> str:
         notes = Notes(datetime.now(UTC), None, ())
         history.write(day.date, complete_day(by_key(rows), register, known, day), notes)
     secret = new_secret()
-    with closing(State(f"sqlite:///{folder}/state.db")) as state:
+    with closing(State(f"sqlite:///{folder}/state.db", Owner(None, "main"))) as state:
         add_token(state, ApiToken("benchmark", None, hash_of(secret), datetime.now(UTC)))
     return secret
 

@@ -80,7 +80,7 @@ class Job:
         cls, config: Config, now: datetime, progress: Progress = no_progress, state: State | None = None
     ) -> Job:
         """Open what the configuration names. A caller that holds the state open and locked passes it."""
-        state = state or State(config.state.url)
+        state = state or State.of(config)
         history = History(Path(config.history.path), config.zone, StateLedger(state))
         source = open_source(config.source, config.zone, lambda: now)
         return cls(config, source, history, state, now, progress)

@@ -646,7 +646,7 @@ class Installation:
     def run(self, day: date, now: datetime) -> dict[str, Any]:
         """Run a day; the report."""
         config = load(self.folder / "config.yaml")
-        with closing(State(config.state.url)) as state:
+        with closing(State.of(config)) as state:
             job = Job.assemble(config, now, state=state)
             result = run_day(job, day, Sending.NEVER)
             (path,) = [path for path in result.files if path.name == "report.json"]

@@ -12,12 +12,15 @@ from detector.model.day import each_day
 from detector.model.errors import SourceError
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Severity, Status
+from detector.model.owner import Owner
 from detector.model.report import RunReport
 from detector.model.usage import DAY, INSTANT, MEASURED, REGISTER, TEXT, Accounting, Fault
 from detector.sources.timeline import Timeline
 from detector.state.messages import Message, identity
 from detector.usage.aggregation import by_key, clean_register, empty
 
+OWNER = Owner(None, "main")
+"""The installation of a configuration that names neither its organization nor its source."""
 WHOLE = Extent(complete=True)
 """A day with complete data, on which every detector ran."""
 

@@ -131,7 +131,7 @@ def serving(folder: Path, settings: str = "", days: int = 3) -> Iterator[Served]
         DAY,
         now=NOW,
     )
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         served = Served(None, config, history, state, time)  # type: ignore[arg-type]
         served.app = make_app(config, history, state, log=served.log, clock=time.clock, monotonic=time.monotonic)
         yield served

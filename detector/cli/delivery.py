@@ -51,7 +51,7 @@ def deliver(path: Path, overrides: Sequence[str], listed: bool, at_once: bool, t
     config = load_config(path, overrides)
     if trial:
         sys.exit(_try(config))
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         sys.exit(_list(state) if listed else _drain(config, state, at_once))
 
 

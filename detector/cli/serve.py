@@ -154,7 +154,7 @@ def _opened(path: Path, overrides: Sequence[str]) -> Iterator[tuple[Config, Stat
     from detector.state.database import State
 
     config = load_config(path, overrides)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         yield config, state
 
 

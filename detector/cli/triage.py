@@ -448,7 +448,7 @@ def _desk(path: Path, overrides: Sequence[str]) -> Iterator[_Desk]:
 
     config = load_config(path, overrides)
     now = datetime.now(UTC)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         day = max(days_judged(state), default=None)
         yield _Desk(config, state, now, day or Day.last_complete(now, config.zone).date)
 

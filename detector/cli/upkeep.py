@@ -73,7 +73,7 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
 
     config = load_config(path, overrides)
     problems = []
-    with closing(State(config.state.url)) as state, only_run(state):
+    with closing(State.of(config)) as state, only_run(state):
         job = Job.assemble(config, datetime.now(UTC), state=state)
         with watched("Checking") as progress:
             for problem in examine(job, progress):
@@ -124,7 +124,7 @@ def backup(path: Path, overrides: Sequence[str], out: Path) -> None:
     from detector.state.database import State
 
     config = load_config(path, overrides)
-    with closing(State(config.state.url)) as state, watched("Copying") as progress:
+    with closing(State.of(config)) as state, watched("Copying") as progress:
         made = back_up(config, state, out, datetime.now(UTC), progress)
     for day in made.damaged:
         click.echo(f"detector: the day {day} is damaged, in the backup too; `doctor --repair` mends it", err=True)
@@ -152,7 +152,7 @@ def restore(path: Path, overrides: Sequence[str], file: Path, replace: bool) -> 
     from detector.state.database import State
 
     config = load_config(path, overrides)
-    with opened(file) as archive, closing(State(config.state.url)) as state:
+    with opened(file) as archive, closing(State.of(config)) as state:
         former = restore_backup(config, state, archive, replace=replace)
         now = contents(config, state)
     if replace:

@@ -30,6 +30,7 @@ from detector.config.sections import (
 )
 from detector.config.source import SOURCE_KINDS, SourceSettings
 from detector.config.urls import FILE_DATABASES
+from detector.model.owner import Owner
 
 
 class Config(Section):
@@ -38,7 +39,9 @@ class Config(Section):
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "UTC", description="Whose midnight bounds a day."
     )
-    organization: str | None = Field(None, description="Only this organization's keys are ever visible.")
+    organization: str | None = Field(
+        None, min_length=1, description="Only this organization's keys are ever visible."
+    )
     source: SourceSettings
     history: HistorySettings = HistorySettings()
     state: StateSettings = StateSettings()
@@ -49,6 +52,11 @@ class Config(Section):
     delivery: DeliverySettings = DeliverySettings()
     serve: ServeSettings = ServeSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+
+    @property
+    def owner(self) -> Owner:
+        """The installation that rows of the state belong to."""
+        return Owner(self.organization, self.source.name)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,7 @@ from detector.detectors.description import Description
 from detector.detectors.judgement import terms_of
 from detector.judging.explanation import NO_CHANGE, Change
 from detector.model.extent import Extent
-from detector.model.finding import Finding, Severity, Sighting, Status
+from detector.model.finding import Finding, Severity, Sighting, Status, finding_id
 from detector.model.panel import Panel
 
 
@@ -51,18 +50,6 @@ class Life(NamedTuple):
     episode: int
     first_seen: date
     days: int
-
-
-def finding_id(kind: str, source: str, key_id: str | None, organization: str | None) -> str:
-    """The identity of a finding, 32 hex digits. Its date, score and text are no part of the identity.
-
-    The length precedes each part, so that two different tuples of parts never give the same text to hash.
-    """
-    parts = [kind, source, key_id, organization]
-    text = "".join(
-        "-" if part is None else f"{len(part.encode('utf-8', 'surrogatepass'))}:{part}" for part in parts
-    )
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def life(prior: Sighting | None, severity: Severity, day: date) -> Life:

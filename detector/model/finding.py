@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -123,3 +124,15 @@ class Sighting:
     first_seen: date
     days: int
     open: bool
+
+
+def finding_id(kind: str, source: str, key_id: str | None, organization: str | None) -> str:
+    """The identity of a finding, 32 hex digits. Its date, score and text are no part of the identity.
+
+    The length precedes each part, so that two different tuples of parts never give the same text to hash.
+    """
+    parts = [kind, source, key_id, organization]
+    text = "".join(
+        "-" if part is None else f"{len(part.encode('utf-8', 'surrogatepass'))}:{part}" for part in parts
+    )
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -105,7 +105,7 @@ def run_backtest(
 
 def _replay(config: Config, history: History, first: date, last: date, progress: Progress) -> Iterator[Judged]:
     total = (last - first).days + 1
-    with closing(State("sqlite://")) as state:
+    with closing(State("sqlite://", config.owner)) as state:
         for done, day in enumerate(each_day(first, last), start=1):
             judged = judge(load_panel(history, day, panel_depth(config)), config, earlier_sightings(state, day))
             record_day(state, day, judged.extent, open_findings(judged))

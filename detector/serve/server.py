@@ -33,7 +33,7 @@ def run_server(config: Config, host: str, port: int) -> None:
     The first line on stderr says where, as JSON like the access log after it.
     """
     history = History(Path(config.history.path), config.zone)
-    with closing(State(config.state.url)) as state, closing(_listener(host, port)) as listener:
+    with closing(State.of(config)) as state, closing(_listener(host, port)) as listener:
         server = uvicorn.Server(_settings(config, make_app(config, history, state)))
         for ending in (signal.SIGTERM, signal.SIGINT):
             signal.signal(ending, _stopped)  # uvicorn raises the signal once more when it has stopped

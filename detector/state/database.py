@@ -9,57 +9,74 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from detector.boundary.disk import make_folder, touch_private
 from detector.model.errors import StateError
+from detector.model.owner import Owner
 from detector.state.locks import Lock, exclusively
+from detector.state.rows import OwnRows
 from detector.state.upgrade import migrate
+
+if TYPE_CHECKING:
+    from detector.config.config import Config
+
+PATIENCE = 30
+"""Seconds for which a statement on SQLite waits while another installation writes into the same file."""
 
 
 class State:
-    """The state database of one URL. It is created on first use, and migrated if an older version created it.
+    """The rows of one installation in the state database of a URL.
 
+    The database is created on first use, and migrated if an older version created it. Other installations may use
+    the same database; ``owner`` says whose rows and locks this one has.
     ``run_lock`` is the lock under which a run works; ``runs.only_run`` takes it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, owner: Owner) -> None:
+        self.owner = owner
         self._engine = _engine(url)
         self.run_lock = Lock(held=False)
         try:
-            migrate(self._engine)
+            migrate(self._engine, owner)
         except SQLAlchemyError as error:
-            raise StateError(f"cannot use the state database {_shown(url)}: {_first_line(error)}") from error
+            raise StateError(f"cannot use the state database {_shown(url)}: {first_line(error)}") from error
+
+    @classmethod
+    def of(cls, config: Config) -> State:
+        """The state of a configured installation."""
+        return cls(config.state.url, config.owner)
 
     def close(self) -> None:
         """Close the connections to the database. A state in memory is lost."""
         self._engine.dispose()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A connection whose writes are committed together at the end of the block, or rolled back."""
+    def transaction(self) -> Iterator[OwnRows]:
+        """The own rows. What is written is committed together at the end of the block, or rolled back."""
         try:
             with self._engine.begin() as connection:
-                yield connection
+                yield OwnRows(connection, self.owner)
         except SQLAlchemyError as error:
-            raise StateError(f"cannot write the state database: {_first_line(error)}") from error
+            raise StateError(f"cannot write the state database: {first_line(error)}") from error
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection that only reads."""
+    def reading(self) -> Iterator[OwnRows]:
+        """The own rows, only to be read."""
         try:
             with self._engine.connect() as connection:
-                yield connection
+                yield OwnRows(connection, self.owner)
         except SQLAlchemyError as error:
-            raise StateError(f"cannot read the state database: {_first_line(error)}") from error
+            raise StateError(f"cannot read the state database: {first_line(error)}") from error
 
     def exclusively(self, task: str) -> AbstractContextManager[Lock]:
-        """The lock of a task for the duration of the block. Another process may hold it."""
-        return exclusively(self._engine, task)
+        """The lock of a task of this installation for the duration of the block. Another process may hold it."""
+        return exclusively(self._engine, f"{task}-{self.owner.digest}")
 
 
 def _engine(url: str) -> Engine:
@@ -73,12 +90,13 @@ def _engine(url: str) -> Engine:
         touch_private(str(parsed.database))
     except OSError as error:
         raise StateError(f"cannot create the state database: {error}") from error
-    return create_engine(parsed, poolclass=NullPool)
+    return create_engine(parsed, poolclass=NullPool, connect_args={"timeout": PATIENCE})
 
 
 def _shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def _first_line(error: SQLAlchemyError) -> str:
+def first_line(error: SQLAlchemyError) -> str:
+    """The first line of what the driver says, without the statement and its values."""
     return str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from itertools import islice
 from typing import IO, Any
@@ -19,20 +19,26 @@ from sqlalchemy import (
     Connection,
     Date,
     DateTime,
-    Integer,
     LargeBinary,
     MetaData,
+    RowMapping,
     Table,
+    create_engine,
     func,
     insert,
-    select,
+    true,
 )
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
-from detector.boundary.instants import rfc_3339
+from detector.boundary.disk import scratch_folder
+from detector.boundary.instants import in_utc, rfc_3339
 from detector.model.errors import BackupError
-from detector.state.database import State
+from detector.model.owner import Owner
+from detector.state.database import State, first_line
 from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
-from detector.state.tables import TABLES, migrations
+from detector.state.rows import OwnRows
+from detector.state.tables import TABLES, metadata
 from detector.state.upgrade import applied, prepare
 
 ROWS_AT_ONCE = 50
@@ -42,74 +48,97 @@ KNOWN_TABLES = (*TABLES, *RENAMED_TABLES)
 
 
 class StateDump:
-    """The state as of one instant: the names of its tables, their rows, and the migrations that made them."""
+    """The own rows of the state as of one instant, the names of their tables, and the migrations behind these."""
 
     table_names = tuple(TABLES)
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.migrations = applied(connection)
+    def __init__(self, rows: OwnRows) -> None:
+        self._rows = rows
+        self.migrations = applied(rows.connection)
+
+    def rows(self, name: str) -> Iterator[RowMapping]:
+        """The rows of a table, ordered by its key. The owner is not among their columns."""
+        table = TABLES[name]
+        query = self._rows.query(table).order_by(*table.primary_key.columns)
+        yield from self._rows.execute(query.execution_options(yield_per=ROWS_AT_ONCE)).mappings()
 
     def write(self, name: str, file: IO[bytes]) -> None:
-        """Write the rows of a table, ordered by its key."""
-        table = TABLES[name]
-        statement = select(table).order_by(*table.primary_key.columns)
-        rows = self._connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE}).mappings()
-        for row in rows:
-            values = {column.name: _to_json(row[column]) for column in table.c}
+        """Write the rows of a table as lines of JSON."""
+        for row in self.rows(name):
+            values = {column: _to_json(value) for column, value in row.items()}
             file.write(json.dumps(values, allow_nan=False).encode() + b"\n")
 
 
 @contextmanager
 def open_dump(state: State) -> Iterator[StateDump]:
-    """The state as of one instant, for as long as the block lasts."""
-    with state.transaction() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN")
+    """The own rows of the state as of one instant, for as long as the block lasts."""
+    with state.transaction() as rows:
+        if rows.connection.dialect.name == "sqlite":
+            rows.connection.exec_driver_sql("BEGIN")
         else:
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield StateDump(connection)
+            rows.connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield StateDump(rows)
 
 
 def count_rows(state: State) -> int:
-    """How many rows all tables hold together."""
-    with state.reading() as connection:
-        counts = [connection.execute(select(func.count()).select_from(table)) for table in TABLES.values()]
+    """How many own rows all tables hold together."""
+    with state.reading() as rows:
+        counts = [rows.execute(rows.query(table, func.count())) for table in TABLES.values()]
         return sum(int(count.scalar_one()) for count in counts)
 
 
 @contextmanager
 def replaced(state: State, applied: list[str], tables: Mapping[str, Iterable[bytes]]) -> Iterator[None]:
-    """Dumped tables in place of those that are there, migrated forward; where the block fails, nothing changed.
+    """Dumped tables in place of the own rows, migrated forward; where the block fails, nothing changed.
 
-    ``applied`` are the migrations of the database that was dumped.
+    ``applied`` are the migrations of the database that was dumped. The dump is loaded and migrated in a database
+    of its own, because the rows of other installations stay where they are. Numbers of rows are assigned anew.
     """
-    with state.transaction() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # as tables are dropped in this transaction
-        _replace(connection, applied, tables)
-        yield
+    with scratch_folder() as folder:
+        url = f"sqlite:///{folder}/state.db"
+        _load_old(url, state.owner, applied, tables)
+        with closing(State(url, state.owner)) as loaded, open_dump(loaded) as dump, state.transaction() as rows:
+            _replace(rows, dump)
+            yield
 
 
-def _replace(connection: Connection, applied: list[str], tables: Mapping[str, Iterable[bytes]]) -> None:
-    """The rows go in before later migrations run, so that these change old rows too."""
-    for name in (*TABLES, *RENAMED_TABLES, migrations.name):
-        Table(name, MetaData()).drop(connection, checkfirst=True)
-    prepare(connection, [name for name in MIGRATIONS if name in applied])
-    for name, lines in tables.items():
-        _load(connection, Table(name, MetaData(), autoload_with=connection), lines)
-    prepare(connection, [name for name in MIGRATIONS if name not in applied])
+def _load_old(url: str, owner: Owner, applied: list[str], tables: Mapping[str, Iterable[bytes]]) -> None:
+    """Load dumped tables. They go in before later migrations run, so that these change old rows too."""
+    try:
+        with create_engine(url, poolclass=NullPool).begin() as connection:
+            prepare(connection, [name for name in MIGRATIONS if name in applied], owner)
+            for name, lines in tables.items():
+                _load(connection, Table(name, MetaData(), autoload_with=connection), lines, owner)
+            prepare(connection, [name for name in MIGRATIONS if name not in applied], owner)
+    except SQLAlchemyError as error:
+        raise BackupError(f"the backup's state cannot be loaded: {first_line(error)}") from error
 
 
-def _load(connection: Connection, table: Table, lines: Iterable[bytes]) -> None:
-    rows = _rows(table, lines)
+def _replace(rows: OwnRows, dump: StateDump) -> None:
+    if rows.connection.dialect.name == "sqlite":
+        rows.connection.exec_driver_sql("BEGIN IMMEDIATE")  # another process that writes is waited for here
+    metadata.create_all(rows.connection)  # a restore also mends a state that has lost a table
+    for name, table in TABLES.items():
+        rows.delete(table, true())
+        stored = (_restored(table, row) for row in dump.rows(name))
+        while some := list(islice(stored, ROWS_AT_ONCE)):
+            rows.insert(table, some)
+
+
+def _restored(table: Table, row: RowMapping) -> dict[str, Any]:
+    """A row to insert. The database assigns a number anew, as another installation may have the stored one."""
+    values = dict(row)
+    if table.autoincrement_column is not None:
+        del values[table.autoincrement_column.name]
+    return {name: in_utc(value) if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def _load(connection: Connection, table: Table, lines: Iterable[bytes], owner: Owner) -> None:
+    """Insert dumped rows. They become rows of ``owner``, where the table has owners, whatever they say."""
+    key = owner.key if "source" in table.c else {}
+    rows = ({**row, **key} for row in _rows(table, lines))
     while some := list(islice(rows, ROWS_AT_ONCE)):
         connection.execute(insert(table), some)
-    key = next(iter(table.primary_key.columns))
-    if connection.dialect.name == "postgresql" and isinstance(key.type, Integer):
-        sequence = func.pg_get_serial_sequence(table.name, key.name)
-        following = select(func.coalesce(func.max(key), 0) + 1).scalar_subquery()
-        connection.execute(select(func.setval(sequence, following, False)))
 
 
 def _rows(table: Table, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

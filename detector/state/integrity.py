@@ -15,8 +15,8 @@ from detector.state.tables import TABLES, migrations
 def faults(state: State) -> list[str]:
     """What the database reports about itself, and the tables and migrations that it lacks, in words."""
     try:
-        with state.reading() as connection:
-            return list(_faults(connection))
+        with state.reading() as rows:
+            return list(_faults(rows.connection))
     except StateError as error:
         return [str(error)]
 

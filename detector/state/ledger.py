@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import delete, insert, select
-
 from detector.state.database import State
 from detector.state.tables import stored_days
 from detector.usage.history import StoredDay
@@ -39,22 +37,22 @@ class StateLedger:
         That one is remembered only where it was known: a damaged file must not pass for a sound one.
         """
         row = {"day": day, **vars(stored)}
-        with self._state.transaction() as connection:
-            known = connection.execute(select(stored_days).where(stored_days.c.day == day)).mappings().first()
+        with self._state.transaction() as rows:
+            known = rows.execute(rows.query(stored_days).where(stored_days.c.day == day)).mappings().first()
             sound = known is not None and replaced in (known["checksum"], known["former"])
-            connection.execute(delete(stored_days).where(stored_days.c.day == day))
-            connection.execute(insert(stored_days).values(row | {"former": replaced if sound else None}))
+            rows.delete(stored_days, stored_days.c.day == day)
+            rows.insert(stored_days, [row | {"former": replaced if sound else None}])
 
     def forget(self, day: date) -> None:
         """Delete the record of a day that was removed on purpose."""
-        with self._state.transaction() as connection:
-            connection.execute(delete(stored_days).where(stored_days.c.day == day))
+        with self._state.transaction() as rows:
+            rows.delete(stored_days, stored_days.c.day == day)
 
     def noted(self) -> dict[date, NotedDay]:
         """Every recorded day, oldest first."""
-        with self._state.reading() as connection:
-            rows = connection.execute(select(stored_days).order_by(stored_days.c.day)).mappings().all()
-        return {row["day"]: _noted(row) for row in rows}
+        with self._state.reading() as rows:
+            found = rows.execute(rows.query(stored_days).order_by(stored_days.c.day)).mappings().all()
+        return {row["day"]: _noted(row) for row in found}
 
 
 def _noted(row: Any) -> NotedDay:

@@ -25,6 +25,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from detector.model.owner import Owner
+from detector.state.ownership import give_to
+
 metadata = MetaData()
 
 runs = Table(
@@ -128,27 +131,27 @@ unjudged_types = Table(
 )
 
 
-def _create_first_tables(connection: Connection) -> None:
+def _create_first_tables(connection: Connection, _owner: Owner) -> None:
     metadata.create_all(connection, tables=[runs, judged_nights, sightings])
 
 
-def _create_triage(connection: Connection) -> None:
+def _create_triage(connection: Connection, _owner: Owner) -> None:
     metadata.create_all(connection, tables=[entries])
 
 
-def _create_api_tokens(connection: Connection) -> None:
+def _create_api_tokens(connection: Connection, _owner: Owner) -> None:
     metadata.create_all(connection, tables=[api_tokens])
 
 
-def _create_outbox(connection: Connection) -> None:
+def _create_outbox(connection: Connection, _owner: Owner) -> None:
     outbox.create(connection, checkfirst=True)
 
 
-def _create_run_stages(connection: Connection) -> None:
+def _create_run_stages(connection: Connection, _owner: Owner) -> None:
     run_stages.create(connection, checkfirst=True)
 
 
-def _create_stored_nights(connection: Connection) -> None:
+def _create_stored_nights(connection: Connection, _owner: Owner) -> None:
     stored_nights.create(connection, checkfirst=True)
 
 
@@ -169,7 +172,7 @@ _RENAMED_COLUMNS = (
 )
 
 
-def _call_nights_days(connection: Connection) -> None:
+def _call_nights_days(connection: Connection, _owner: Owner) -> None:
     for old, new in RENAMED_TABLES.items():
         connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
     for table, old, new in _RENAMED_COLUMNS:
@@ -178,15 +181,15 @@ def _call_nights_days(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX ix_detector_runs_day ON detector_runs (day)")
 
 
-def _create_unjudged_types(connection: Connection) -> None:
+def _create_unjudged_types(connection: Connection, _owner: Owner) -> None:
     unjudged_types.create(connection, checkfirst=True)
 
 
-def _count_judged_keys(connection: Connection) -> None:
+def _count_judged_keys(connection: Connection, _owner: Owner) -> None:
     connection.exec_driver_sql("ALTER TABLE detector_judged_days ADD COLUMN keys_judged INTEGER")
 
 
-MIGRATIONS: dict[str, Callable[[Connection], None]] = {
+MIGRATIONS: dict[str, Callable[[Connection, Owner], None]] = {
     "0001_runs_and_sightings": _create_first_tables,
     "0002_triage": _create_triage,
     "0003_api_tokens": _create_api_tokens,
@@ -196,5 +199,6 @@ MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0007_days": _call_nights_days,
     "0008_unjudged_types": _create_unjudged_types,
     "0009_keys_judged": _count_judged_keys,
+    "0010_owners": give_to,
 }
-"""The migrations in order. A released name never changes."""
+"""The migrations in order, called with the installation that opens the state. A released name never changes."""

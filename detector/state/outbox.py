@@ -1,6 +1,6 @@
 """The outbox: messages with the statuses waiting, sent, failed and covered.
 
-``store`` works on an open connection, so that one transaction stores the messages and the findings of a run:
+``store`` works in an open transaction, so that one transaction stores the messages and the findings of a run:
 after a crash either both are there or neither. A payload is deleted once it is sent. A digest replaces the
 waiting messages of the days that it tells about in one transaction; after a crash before it, the single messages
 are sent.
@@ -12,21 +12,22 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, func
 
 from detector.boundary.instants import in_utc
 from detector.state.database import State
 from detector.state.messages import COVERED, DIGEST, FAILED, SENT, WAITING, Message, Outgoing, StoredMessage
+from detector.state.rows import OwnRows
 from detector.state.tables import LONGEST_ERROR, outbox
 
 
 def queue(state: State, days: Iterable[date], outgoing: Outgoing) -> None:
     """Queue messages that report days, in place of those that still wait for any of them."""
-    with state.transaction() as connection:
-        store(connection, days, outgoing)
+    with state.transaction() as rows:
+        store(rows, days, outgoing)
 
 
-def store(connection: Connection, days: Iterable[date], outgoing: Outgoing) -> None:
+def store(rows: OwnRows, days: Iterable[date], outgoing: Outgoing) -> None:
     """Queue the messages of days, in place of those that still wait from an earlier judgement of them.
 
     What was sent or has failed for good is not queued a second time, unless ``outgoing.again`` says so. A digest
@@ -34,37 +35,37 @@ def store(connection: Connection, days: Iterable[date], outgoing: Outgoing) -> N
     """
     of_days = outbox.c.day.in_(list(days))
     single = ~outbox.c.part.startswith(DIGEST)
-    connection.execute(delete(outbox).where(of_days, outbox.c.status == WAITING, single))
-    kept = {_address(row): row for row in connection.execute(select(outbox).where(of_days)).mappings()}
+    rows.delete(outbox, of_days & (outbox.c.status == WAITING) & single)
+    kept = {_address(row): row for row in rows.execute(_messages(rows).where(of_days)).mappings()}
     for message in outgoing.messages:
         former = kept.get(_address(vars(message)))
         if former is not None and former["status"] != WAITING and not outgoing.again:
             continue
         if former is not None:
-            connection.execute(delete(outbox).where(outbox.c.id == former["id"]))
+            rows.delete(outbox, outbox.c.id == former["id"])
         due = in_utc(outgoing.at + outgoing.hold)
-        connection.execute(insert(outbox).values(_row(message, in_utc(outgoing.at), due)))
-    connection.execute(update(outbox).where(outbox.c.id.in_(list(outgoing.reported))).values(told=True))
+        rows.insert(outbox, [_row(message, in_utc(outgoing.at), due)])
+    rows.update(outbox, outbox.c.id.in_(list(outgoing.reported)), {"told": True})
 
 
 def waiting(state: State, until: datetime | None = None) -> list[StoredMessage]:
     """The waiting messages, oldest first and without payloads; with ``until`` only those that are due by then."""
-    chosen = _rows().where(outbox.c.status == WAITING)
+    chosen = outbox.c.status == WAITING
     if until is not None:
-        chosen = chosen.where(outbox.c.next_attempt_at <= in_utc(until))
+        chosen &= outbox.c.next_attempt_at <= in_utc(until)
     return _stored(state, chosen)
 
 
 def failed(state: State, *, unreported: bool = False) -> list[StoredMessage]:
     """What could not be sent for good; with ``unreported`` only what no report has named yet."""
-    chosen = _rows().where(outbox.c.status == FAILED)
-    return _stored(state, chosen.where(outbox.c.told.is_(False)) if unreported else chosen)
+    chosen = outbox.c.status == FAILED
+    return _stored(state, chosen & outbox.c.told.is_(False) if unreported else chosen)
 
 
 def payload(state: State, number: int) -> bytes:
     """The payload of one message."""
-    with state.reading() as connection:
-        stored = connection.execute(select(outbox.c.payload).where(outbox.c.id == number)).scalar_one()
+    with state.reading() as rows:
+        stored = rows.execute(rows.query(outbox, outbox.c.payload).where(outbox.c.id == number)).scalar_one()
     return bytes(stored or b"")
 
 
@@ -88,23 +89,23 @@ def postpone(state: State, number: int, until: datetime, error: str, rest: bytes
 
 def count(state: State, status: str) -> int:
     """The number of messages with a status."""
-    statement = select(func.count()).select_from(outbox).where(outbox.c.status == status)
-    with state.reading() as connection:
-        return int(connection.execute(statement).scalar_one())
+    with state.reading() as rows:
+        return int(rows.execute(rows.query(outbox, func.count()).where(outbox.c.status == status)).scalar_one())
 
 
 def _change(state: State, number: int, values: dict[str, Any]) -> None:
-    with state.transaction() as connection:
-        connection.execute(update(outbox).where(outbox.c.id == number).values(values))
+    with state.transaction() as rows:
+        rows.update(outbox, outbox.c.id == number, values)
 
 
-def _rows() -> Select[Any]:
-    return select(*(column for column in outbox.c if column.name != "payload")).order_by(outbox.c.id)
+def _messages(rows: OwnRows) -> Select[*tuple[Any, ...]]:
+    """A query of the messages, oldest first and without payloads."""
+    return rows.query(outbox, *(column for column in outbox.c if column.name != "payload")).order_by(outbox.c.id)
 
 
-def _stored(state: State, chosen: Select[Any]) -> list[StoredMessage]:
-    with state.reading() as connection:
-        return [_read(row) for row in connection.execute(chosen).mappings()]
+def _stored(state: State, chosen: ColumnElement[bool]) -> list[StoredMessage]:
+    with state.reading() as rows:
+        return [_read(row) for row in rows.execute(_messages(rows).where(chosen)).mappings()]
 
 
 def _read(row: Any) -> StoredMessage:

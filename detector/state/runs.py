@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func
 from structlog.contextvars import bound_contextvars
 
 from detector.boundary.instants import in_utc
@@ -59,15 +59,15 @@ class Run:
         """Log a stage and its results. Raises StateError if the run has lost its lock and must stop."""
         self.state.run_lock.confirm()
         row = {"run_id": self.run_id, "stage": stage.value, "reached_at": self.now()}
-        with self.state.transaction() as connection:
-            connection.execute(insert(run_stages).values(row))
+        with self.state.transaction() as rows:
+            rows.insert(run_stages, [row])
         log.info(stage.value, extra=done)
 
     def end(self, exit_code: int, message: str) -> None:
         """Log the end of the run."""
         done = {"finished_at": self.now(), "exit_code": exit_code, "message": message[:LONGEST_MESSAGE]}
-        with self.state.transaction() as connection:
-            connection.execute(update(runs).where(runs.c.run_id == self.run_id).values(done))
+        with self.state.transaction() as rows:
+            rows.update(runs, runs.c.run_id == self.run_id, done)
         seconds = round(time.monotonic() - self.begun, 3)
         log.info("ended", extra={"exit_code": exit_code, "seconds": seconds})
 
@@ -91,8 +91,8 @@ def only_run(state: State) -> Iterator[None]:
 def begin(state: State, day: date, started_at: datetime) -> Run:
     """Log the beginning of a run."""
     run = Run(str(uuid.uuid4()), state, started_at)
-    with state.transaction() as connection:
-        connection.execute(insert(runs).values(run_id=run.run_id, day=day, started_at=started_at))
+    with state.transaction() as rows:
+        rows.insert(runs, [{"run_id": run.run_id, "day": day, "started_at": started_at}])
     return run
 
 
@@ -116,13 +116,13 @@ def logged_run(state: State, day: date, started_at: datetime) -> Iterator[Run]:
 
 def last_run(state: State) -> PastRun | None:
     """The run that started last; None before the first."""
-    newest = select(runs).order_by(runs.c.started_at.desc(), runs.c.day.desc()).limit(1)
-    with state.reading() as connection:
-        row = connection.execute(newest).mappings().first()
+    with state.reading() as rows:
+        newest = rows.query(runs).order_by(runs.c.started_at.desc(), runs.c.day.desc()).limit(1)
+        row = rows.execute(newest).mappings().first()
         if row is None:
             return None
-        of_run = select(run_stages.c.stage).where(run_stages.c.run_id == row["run_id"])
-        stage = connection.execute(of_run.order_by(run_stages.c.reached_at.desc()).limit(1)).scalar()
+        of_run = rows.query(run_stages, run_stages.c.stage).where(run_stages.c.run_id == row["run_id"])
+        stage = rows.execute(of_run.order_by(run_stages.c.reached_at.desc()).limit(1)).scalar()
     return PastRun(
         day=row["day"],
         started_at=in_utc(row["started_at"]),
@@ -134,6 +134,6 @@ def last_run(state: State) -> PastRun | None:
 
 def last_success(state: State) -> datetime | None:
     """The instant at which a run last ended with exit code 0; None without such a run."""
-    with state.reading() as connection:
-        ended = connection.execute(select(func.max(runs.c.finished_at)).where(runs.c.exit_code == 0)).scalar()
+    with state.reading() as rows:
+        ended = rows.execute(rows.query(runs, func.max(runs.c.finished_at)).where(runs.c.exit_code == 0)).scalar()
     return ended and in_utc(ended)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -20,6 +22,16 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+
+def _owner(in_key: bool = True) -> Iterator[Column[str]]:
+    """The columns of the installation that a row belongs to, as ``model.owner`` gives them.
+
+    They are in the key of every table whose key is not a number that the database assigns.
+    """
+    for name in ("organization", "source"):
+        yield Column(name, Text, primary_key=in_key, nullable=False)
+
+
 migrations = Table(
     "detector_migrations",
     metadata,
@@ -31,6 +43,7 @@ LONGEST_MESSAGE = 2000
 runs = Table(
     "detector_runs",
     metadata,
+    *_owner(),
     Column("run_id", String(36), primary_key=True),
     Column("day", Date, nullable=False, index=True),
     Column("started_at", DateTime(timezone=True), nullable=False),
@@ -41,6 +54,7 @@ runs = Table(
 run_stages = Table(
     "detector_run_stages",
     metadata,
+    *_owner(),
     Column("run_id", String(36), primary_key=True),
     Column("stage", String(16), primary_key=True),
     Column("reached_at", DateTime(timezone=True), nullable=False),
@@ -48,6 +62,7 @@ run_stages = Table(
 judged_days = Table(
     "detector_judged_days",
     metadata,
+    *_owner(),
     Column("day", Date, primary_key=True),
     Column("complete", Boolean, nullable=False),
     Column("keys_judged", Integer),
@@ -55,6 +70,7 @@ judged_days = Table(
 unjudged_types = Table(
     "detector_unjudged_types",
     metadata,
+    *_owner(),
     Column("day", Date, primary_key=True),
     Column("type", String(64), primary_key=True),
 )
@@ -62,6 +78,7 @@ unjudged_types = Table(
 sightings = Table(
     "detector_sightings",
     metadata,
+    *_owner(),
     Column("day", Date, primary_key=True),
     Column("finding_id", String(64), primary_key=True, index=True),
     Column("type", String(64), nullable=False),
@@ -77,6 +94,7 @@ sightings = Table(
 triage_entries = Table(
     "detector_triage",
     metadata,
+    *_owner(in_key=False),
     Column("id", Integer, primary_key=True),
     Column("action", String(16), nullable=False),
     Column("target_kind", String(16), nullable=False),
@@ -94,16 +112,19 @@ triage_entries = Table(
 api_tokens = Table(
     "detector_api_tokens",
     metadata,
+    *_owner(),
     Column("hash", String(64), primary_key=True),
     Column("name", String(100), nullable=False),
-    Column("organization", Text),
+    Column("sees", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
 )
+"""``sees`` is the organization whose keys a token gives access to; NULL gives access to all keys."""
 stored_days = Table(
     "detector_stored_days",
     metadata,
+    *_owner(),
     Column("day", Date, primary_key=True),
     Column("checksum", String(64), nullable=False),
     Column("former", String(64)),
@@ -115,6 +136,7 @@ LONGEST_ERROR = 1000
 outbox = Table(
     "detector_outbox",
     metadata,
+    *_owner(in_key=False),
     Column("id", Integer, primary_key=True),
     Column("message_id", String(64), nullable=False),
     Column("day", Date, nullable=False),
@@ -130,7 +152,7 @@ outbox = Table(
     Column("settled_at", DateTime(timezone=True)),
     Column("error", String(LONGEST_ERROR)),
     Column("told", Boolean, nullable=False),
-    UniqueConstraint("day", "channel", "recipient", "part", name="detector_outbox_once"),
+    UniqueConstraint("organization", "source", "day", "channel", "recipient", "part", name="detector_outbox_once"),
 )
 
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
-
 from detector.boundary.instants import in_utc
 from detector.state.database import State
 from detector.state.tables import api_tokens
@@ -22,6 +20,8 @@ from detector.state.tables import api_tokens
 PREFIX = "dtk_"
 """The beginning of every token, by which a scanner for leaked secrets recognizes one."""
 RANDOM_BYTES = 32
+COLUMNS = {"organization": "sees"}
+"""Fields of a token whose column has another name: a row's ``organization`` is the one it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -53,24 +53,23 @@ def hash_of(secret: str) -> str:
 
 def all_tokens(state: State) -> list[ApiToken]:
     """Every token of the by-key endpoint, revoked and expired ones included, oldest first."""
-    chosen = select(api_tokens).order_by(api_tokens.c.created_at, api_tokens.c.name)
-    with state.reading() as connection:
-        rows = connection.execute(chosen).mappings().all()
-    return [_token(row) for row in rows]
+    with state.reading() as rows:
+        chosen = rows.query(api_tokens).order_by(api_tokens.c.created_at, api_tokens.c.name)
+        return [_token(row) for row in rows.execute(chosen).mappings()]
 
 
 def add_token(state: State, token: ApiToken) -> None:
     """Store a new token, which does not contain its secret."""
-    row = {name: getattr(token, name) for name in ApiToken.__dataclass_fields__}
-    with state.transaction() as connection:
-        connection.execute(insert(api_tokens).values(row))
+    row = {COLUMNS.get(name, name): getattr(token, name) for name in ApiToken.__dataclass_fields__}
+    with state.transaction() as rows:
+        rows.insert(api_tokens, [row])
 
 
 def revoke_tokens(state: State, name: str, revoked_at: datetime) -> int:
     """Revoke all tokens of a name, and return the number of those that were not revoked before."""
     chosen = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
-    with state.transaction() as connection:
-        return connection.execute(update(api_tokens).where(chosen).values(revoked_at=in_utc(revoked_at))).rowcount
+    with state.transaction() as rows:
+        return rows.update(api_tokens, chosen, {"revoked_at": in_utc(revoked_at)})
 
 
 def find(tokens: Iterable[ApiToken], secret: str, now: datetime) -> ApiToken | None:
@@ -87,5 +86,6 @@ def find(tokens: Iterable[ApiToken], secret: str, now: datetime) -> ApiToken | N
 
 
 def _token(row: Any) -> ApiToken:
-    times = {name: row[name] and in_utc(row[name]) for name in ("created_at", "expires_at", "revoked_at")}
-    return ApiToken(**{**row, **times})
+    facts = {name: row[COLUMNS.get(name, name)] for name in ApiToken.__dataclass_fields__}
+    times = {name: facts[name] and in_utc(facts[name]) for name in ("created_at", "expires_at", "revoked_at")}
+    return ApiToken(**{**facts, **times})

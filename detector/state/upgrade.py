@@ -19,12 +19,13 @@ from sqlalchemy.pool import NullPool
 
 from detector.boundary.disk import TEMPORARY_SUFFIX
 from detector.model.errors import StateError
+from detector.model.owner import Owner
 from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
 from detector.state.tables import TABLES, metadata, migrations
 
 
-def migrate(engine: Engine) -> None:
-    """Apply the missing migrations. If another process applied them in the same moment, nothing is left to do.
+def migrate(engine: Engine, owner: Owner) -> None:
+    """Apply the missing migrations for an installation; nothing if another process did so in the same moment.
 
     A SQLite file is first copied to ``<file>.before-<first missing migration>``. On PostgreSQL the tables are
     copied to ``<table>_before_<number>`` in the transaction of the migration itself.
@@ -34,16 +35,16 @@ def migrate(engine: Engine) -> None:
             missing = _missing(connection)
         if missing:
             _copy_file(engine, missing[0])
-            _apply(engine)
+            _apply(engine, owner)
     except DBAPIError:
-        _apply(engine)
+        _apply(engine, owner)
 
 
-def prepare(connection: Connection, names: list[str]) -> None:
-    """Apply the named migrations to a database without tables of detector, and record them."""
+def prepare(connection: Connection, names: list[str], owner: Owner) -> None:
+    """Apply the named migrations for an installation, and record them."""
     metadata.create_all(connection, tables=[migrations])
     for name in names:
-        MIGRATIONS[name](connection)
+        MIGRATIONS[name](connection, owner)
         connection.execute(insert(migrations).values(name=name, applied_at=datetime.now(UTC)))
 
 
@@ -65,7 +66,7 @@ def _missing(connection: Connection) -> list[str]:
     return [name for name in MIGRATIONS if name not in done]
 
 
-def _apply(engine: Engine) -> None:
+def _apply(engine: Engine, owner: Owner) -> None:
     """Apply the missing migrations in one transaction, so that a killed upgrade changes nothing."""
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
@@ -75,7 +76,7 @@ def _apply(engine: Engine) -> None:
             return
         if engine.dialect.name != "sqlite" and applied(connection):
             _copy_tables(connection, missing[0])
-        prepare(connection, missing)
+        prepare(connection, missing, owner)
 
 
 def _copy_tables(connection: Connection, migration: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from detector.state.database import State
 from detector.state.runs import Stage, last_run
+from tests.fakes import OWNER
 from tests.killed_runs import copied, finished, killed, left, prepare, started
 
 
@@ -38,7 +39,7 @@ def test_a_run_killed_after_a_stage_is_made_up_for(
     """The state tells how far it came; the next run leaves the same bytes and nothing else."""
     folder = copied(prepared, tmp_path / "run")
     assert killed(started(folder, fatal=stage))
-    last = last_run(State(f"sqlite:///{folder}/var/state.db"))
+    last = last_run(State(f"sqlite:///{folder}/var/state.db", OWNER))
     assert last is not None
     assert (last.stage, last.exit_code) == (stage, None)
     finished(folder)

@@ -19,7 +19,7 @@ from detector.boundary.text import UNSEEN
 from detector.state.database import State
 from detector.state.runs import only_run
 from detector.state.sightings import record_day
-from tests.fakes import WHOLE
+from tests.fakes import OWNER, WHOLE
 from tests.installation import installation
 from tests.receiver import Receiver, receiver
 
@@ -112,7 +112,7 @@ def test_a_part_that_fails_is_said_once(tmp_path: Path, log_format: str) -> None
 def test_an_error_is_a_line_of_json_too(tmp_path: Path) -> None:
     """The last word of a run that another one keeps from working."""
     path = installation(tmp_path, yesterday(), f"monitoring: {{log_format: json}}\n{AT_ANY_HOUR}")
-    with closing(State(f"sqlite:///{tmp_path}/var/state.db")) as state, only_run(state):
+    with closing(State(f"sqlite:///{tmp_path}/var/state.db", OWNER)) as state, only_run(state):
         done = run(path)
     assert done.returncode == 75
     (line,) = lines(done.stderr)
@@ -135,7 +135,7 @@ def test_a_hostile_name_in_a_failure_forges_nothing(tmp_path: Path, log_format: 
 def test_schedule_logs_json_until_its_end(tmp_path: Path, switch: Receiver) -> None:
     """From the first line to the last, and its run tells the switch."""
     path = installation(tmp_path, yesterday(), f"{monitored()}\n{AT_ANY_HOUR}")
-    with closing(State(f"sqlite:///{tmp_path}/var/state.db")) as state:
+    with closing(State(f"sqlite:///{tmp_path}/var/state.db", OWNER)) as state:
         record_day(state, yesterday() - timedelta(days=1), WHOLE, [])
     command = [sys.executable, "-m", "detector", "schedule", "--config", str(path)]
     command += ["--set", "schedule.nightly=0 0 * * *"]

@@ -35,6 +35,7 @@ from detector.model.finding import Severity
 from detector.state.database import State
 from detector.state.messages import Outgoing
 from detector.state.outbox import queue
+from tests.fakes import OWNER
 from tests.receiver import Receiver, receiver
 from tests.report_examples import DAY, clear_day, findings_day, not_judged_day
 
@@ -117,7 +118,7 @@ def test_a_webhook_is_signed_so_that_the_receiver_can_verify_it(server: Receiver
 def test_a_webhook_that_is_tried_again_keeps_its_id(server: Receiver, tmp_path: Path) -> None:
     """And has a new timestamp, so that it is not taken for a replay."""
     server.answer(503, b"busy", Retry_After="120")
-    state, channel = State(f"sqlite:///{tmp_path}/state.db"), webhook(server)
+    state, channel = State(f"sqlite:///{tmp_path}/state.db", OWNER), webhook(server)
     queue(state, [DAY], Outgoing(channel.messages([findings_day()]), NOW))
     outbox = Outbox(state, [channel])
     assert "HTTP 503: busy" in outbox.drain(NOW).failures[0]

@@ -415,7 +415,7 @@ def test_a_role_that_calls_far_more_is_found_although_its_sessions_are_new(tmp_p
     )
     config = load(tmp_path / "config.yaml")
     source = FilesReader(config.source, config.zone)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         history = History(Path(config.history.path), config.zone)
         job = Job(config, source, history, state, datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
         report = run_day(job, last).report

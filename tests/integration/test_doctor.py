@@ -44,7 +44,7 @@ def job(tmp_path: Path) -> Job:
         "report: {formats: [json, csv, ndjson, ocsf]}\n"
     )
     config = load(tmp_path / "config.yaml")
-    state = State(config.state.url)
+    state = State.of(config)
     usage = {day: groups(k0=40 + number, k1=7, k2=100 - number) for number, day in enumerate(DAYS)}
     history = History(Path(config.history.path), config.zone, StateLedger(state))
     job = Job(config, FakeSource(usage, REGISTER), history, state, NOW)
@@ -215,8 +215,8 @@ def test_a_crash_between_note_and_rename_leaves_a_sound_day(job: Job) -> None:
 
 def test_a_history_from_before_the_ledger_is_adopted_once_it_is_known_to_be_sound(job: Job) -> None:
     """What cannot be read or belongs to another day is damage, and is pulled anew."""
-    with job.state.transaction() as connection:
-        connection.execute(delete(stored_days))
+    with job.state.transaction() as rows:
+        rows.connection.execute(delete(stored_days))
     swap(job.history.path(DAYS[5]))
     assert [kind for kind, _ in found(job)].count(DefectKind.UNNOTED) == len(DAYS) - 1
     assert all(mended for mended, _ in mend(job))
@@ -280,8 +280,8 @@ def test_leftovers_are_told_and_swept(job: Job, tmp_path: Path) -> None:
 
 def test_a_state_that_lacks_a_table_is_told(job: Job) -> None:
     """A backup has it; making it anew empty would hide the loss."""
-    with job.state.transaction() as connection:
-        connection.execute(text("DROP TABLE detector_triage"))
+    with job.state.transaction() as rows:
+        rows.connection.execute(text("DROP TABLE detector_triage"))
     assert found(job) == [(DefectKind.STATE, None)]
     assert mend(job)[0][0] is False
 

@@ -72,7 +72,7 @@ def log_of(folder: Path, days: int, last: date = LAST, name: str = "app.jsonl") 
 
 def judged(path: Path) -> dict[date, bool]:
     """The judged days in the state."""
-    with closing(State(load(path).state.url)) as state:
+    with closing(State.of(load(path))) as state:
         return days_judged(state)
 
 
@@ -111,7 +111,7 @@ def test_a_source_that_fails_halfway_says_how_much_was_read(configured: Callable
     config = load(configured(kind="files", usage="none.jsonl"))
     source = FakeSource({LAST - timedelta(days=ago): groups(a=10) for ago in range(10)})
     source.broken_from = LAST - timedelta(days=2)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         history = History(Path(config.history.path), config.zone)
         job = Job(config, source, history, state, BEFORE_THE_DEADLINE)
         with pytest.raises(SourceError, match=r"was closed\. Only 7 days before it could be read\.") as caught:

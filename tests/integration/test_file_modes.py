@@ -91,7 +91,7 @@ def test_backups_restored_folders_and_results_of_backtests_are_private(tmp_path:
         assert CliRunner().invoke(cli, [*command, "--config", str(path)]).exit_code in (0, 4)
     elsewhere = tmp_path / "elsewhere"
     config = load(path, [f"history.path={elsewhere}/history", f"state.url=sqlite:///{elsewhere}/state.db"])
-    with opened(outputs / "backup.tar") as archive, closing(State(config.state.url)) as state:
+    with opened(outputs / "backup.tar") as archive, closing(State.of(config)) as state:
         restore_backup(config, state, archive, replace=False)
     assert (elsewhere / f"history/day={LAST}/usage.parquet").is_file()
     assert (outputs / "backtest" / "scores.csv").is_file()

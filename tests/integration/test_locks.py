@@ -16,23 +16,26 @@ import pytest
 from detector.model.errors import LockedError
 from detector.state.database import State
 from detector.state.runs import only_run
+from tests.fakes import OWNER
 
 HOLD = """
 import sys
 from detector.state.database import State
+from detector.model.owner import Owner
 from detector.state.runs import only_run
-with only_run(State(sys.argv[1])):
+with only_run(State(sys.argv[1], Owner(None, "main"))):
     print("held", flush=True)
     sys.stdin.read()
 """
 RACE = """
 import sys
 from detector.model.errors import LockedError
+from detector.model.owner import Owner
 from detector.state.database import State
 from detector.state.runs import only_run
 for line in iter(sys.stdin.readline, ""):
     try:
-        with only_run(State(sys.argv[1])):
+        with only_run(State(sys.argv[1], Owner(None, "main"))):
             print("ran", flush=True)
             sys.stdin.readline()
     except LockedError as error:
@@ -67,7 +70,7 @@ def holder(url: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_second_run_is_told_to_come_back_later(url: str, holder: subprocess.Popen[str]) -> None:
     """Exit code 75, and nothing done."""
-    with pytest.raises(LockedError, match="try again later") as caught, only_run(State(url)):
+    with pytest.raises(LockedError, match="try again later") as caught, only_run(State(url, OWNER)):
         pass
     assert caught.value.exit_code == 75
 
@@ -75,7 +78,7 @@ def test_a_second_run_is_told_to_come_back_later(url: str, holder: subprocess.Po
 def test_the_lock_is_free_once_its_run_has_ended(url: str, holder: subprocess.Popen[str]) -> None:
     """The next run goes ahead."""
     holder.communicate("")
-    with only_run(State(url)), pytest.raises(LockedError), only_run(State(url)):
+    with only_run(State(url, OWNER)), pytest.raises(LockedError), only_run(State(url, OWNER)):
         pass
 
 
@@ -83,7 +86,7 @@ def test_a_lock_left_by_a_killed_process_is_taken_over(url: str, holder: subproc
     """Nobody has to clear it by hand."""
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
-    state = State(url)
+    state = State(url, OWNER)
     for _ in range(50):  # PostgreSQL needs a moment to see that the connection is gone
         try:
             with only_run(state):
@@ -113,8 +116,8 @@ def test_of_runs_started_together_one_runs(pair: list[subprocess.Popen[str]]) ->
 
 def test_who_only_looks_at_the_lock_does_not_keep_others_from_it(tmp_path: Path) -> None:
     """Of two processes at the same instant each reads the file first: neither may turn the other away by that."""
-    state = State(f"sqlite:///{tmp_path}/state.db")
-    with closing(sqlite3.connect(tmp_path / "state.db.run", isolation_level=None)) as other:
+    state = State(f"sqlite:///{tmp_path}/state.db", OWNER)
+    with closing(sqlite3.connect(tmp_path / f"state.db.run-{OWNER.digest}", isolation_level=None)) as other:
         other.execute("BEGIN")
         other.execute("SELECT * FROM sqlite_master").fetchall()
         with only_run(state), pytest.raises(LockedError), only_run(state):
@@ -128,7 +131,7 @@ def test_a_killed_holder_leaves_no_journal_behind(tmp_path: Path) -> None:
     assert process.stdout.readline() == "held\n"
     process.kill()
     process.communicate()
-    assert {path.name for path in tmp_path.iterdir()} == {"state.db", "state.db.run"}
+    assert {path.name for path in tmp_path.iterdir()} == {"state.db", f"state.db.run-{OWNER.digest}"}
 
 
 def say(processes: list[subprocess.Popen[str]], word: str) -> None:

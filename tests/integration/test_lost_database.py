@@ -15,6 +15,7 @@ from detector.model.errors import StateError
 from detector.operations.schedule.nightly import nightly
 from detector.state.database import State
 from detector.state.runs import Run, Stage, last_run
+from tests.fakes import OWNER
 from tests.killed_runs import copied, finished, left, prepare
 
 
@@ -40,7 +41,7 @@ def test_a_database_that_goes_away_stops_the_run_and_the_next_one_goes_on(
         nightly(config, now=now)
     assert not list(folder.glob("var/reports/*/*"))
     monkeypatch.undo()
-    with closing(State(empty_postgres)) as state:
+    with closing(State(empty_postgres, OWNER)) as state:
         last = last_run(state)
         assert last is not None
         assert (last.stage, last.exit_code) == ("pulled", 1)

@@ -20,6 +20,7 @@ from detector.model.errors import DeliveryError
 from detector.state.database import State
 from detector.state.messages import Outgoing
 from detector.state.outbox import queue
+from tests.fakes import OWNER
 from tests.mail_server import PASSWORD, USER, Inbox, free_port, mail_server, trusted
 from tests.report_examples import DAY, clear_day, findings_day
 
@@ -106,7 +107,7 @@ def test_one_refused_recipient_is_permanent_and_the_others_have_their_mail(
 ) -> None:
     """In the outbox, where every recipient has a message of their own."""
     starttls.refusals = {"security@example.com": "550 5.1.1 no such user"}
-    state, mail = State(f"sqlite:///{tmp_path}/state.db"), channel(starttls)
+    state, mail = State(f"sqlite:///{tmp_path}/state.db", OWNER), channel(starttls)
     queue(state, [DAY], Outgoing(mail.messages([findings_day()]), NOW))
     done = Outbox(state, [mail]).drain(NOW)
     assert starttls.recipients() == ["second@example.com", "payments@example.com"]

@@ -23,7 +23,7 @@ from detector.state.database import State
 from detector.state.messages import Outgoing
 from detector.state.outbox import queue
 from detector.state.runs import only_run
-from tests.fakes import message
+from tests.fakes import OWNER, message
 from tests.installation import configured, cut_off
 from tests.report_examples import findings_day, triaged_day
 
@@ -69,7 +69,7 @@ def metrics(config: Config) -> dict[str, dict[Labels, float]]:
 
 def of(report: RunReport) -> dict[str, dict[Labels, float]]:
     """The metrics of a report, over an empty state."""
-    with closing(State("sqlite://")) as state:
+    with closing(State("sqlite://", OWNER)) as state:
         return parsed(render(LastRun(MORNING, 1, 0, report), state, report.day.timezone).decode())
 
 
@@ -160,7 +160,7 @@ def test_a_run_that_is_to_be_tried_again_leaves_the_file_as_it_is(tmp_path: Path
     nightly(configured(tmp_path, LAST - one_day, "metrics_file: textfile/detector.prom"), now=MORNING - one_day)
     config = configured(tmp_path, LAST, "metrics_file: textfile/detector.prom")
     before = file_of(config).read_bytes()
-    with closing(State(config.state.url)) as state, only_run(state), pytest.raises(LockedError):
+    with closing(State.of(config)) as state, only_run(state), pytest.raises(LockedError):
         nightly(config, now=MORNING)
     cut_off(config, LAST)
     with pytest.raises(NotReadyError):
@@ -185,7 +185,7 @@ def test_days_made_up_for_are_told_where_the_last_one_is_not_ready(tmp_path: Pat
 
 def test_messages_that_wait_are_counted(config: Config) -> None:
     """As long as they do."""
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         queue(state, [LAST - timedelta(days=9)], Outgoing([message(day=LAST - timedelta(days=9))], MORNING))
         queue(state, [LAST], Outgoing([], MORNING))
     with watched_run(config, config.monitoring, MORNING):

@@ -147,7 +147,7 @@ def test_a_month_that_runs_is_charged_as_far_as_it_is(config: Config) -> None:
 def test_nothing_is_pulled_or_written_beside_a_run_at_work(config: Config, last: date) -> None:
     """Exit code 75, and no statement of half a month; on demand one of a whole month is told all the same."""
     stored(config, FEBRUARY.first, last)
-    with closing(State(config.state.url)) as state, only_run(state):
+    with closing(State.of(config)) as state, only_run(state):
         with pytest.raises(LockedError):
             monthly.monthly(config, SETTLED)
         if last == FEBRUARY.last:

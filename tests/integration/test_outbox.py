@@ -17,7 +17,7 @@ from detector.state.messages import COVERED, FAILED, SENT, WAITING, Outgoing
 from detector.state.migrations import MIGRATIONS
 from detector.state.sightings import days_judged, record_day
 from detector.state.upgrade import prepare
-from tests.fakes import WHOLE, FakeChannel, message
+from tests.fakes import OWNER, WHOLE, FakeChannel, message
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 @pytest.fixture
 def state(state_url: str) -> State:
     """A fresh state on each kind of database."""
-    return State(state_url)
+    return State(state_url, OWNER)
 
 
 def queue(state: State, *messages, at: datetime = NOW, again: bool = False, days=(DAY,)) -> None:
@@ -256,7 +256,7 @@ def test_a_state_of_before_the_outbox_is_migrated(tmp_path: Path) -> None:
     """The table is added, nothing else changes."""
     url = f"sqlite:///{tmp_path}/state.db"
     with create_engine(url, poolclass=NullPool).begin() as connection:
-        prepare(connection, list(MIGRATIONS)[:3])
-    state = State(url)
+        prepare(connection, list(MIGRATIONS)[:3], OWNER)
+    state = State(url, OWNER)
     queue(state, message())
     assert counts(state) == {WAITING: 1}

@@ -102,7 +102,7 @@ def test_a_day_that_is_not_ready_is_neither_success_nor_failure(tmp_path: Path, 
 def test_a_second_run_tells_no_start(tmp_path: Path, switch: Receiver) -> None:
     """The start of a run that does nothing would take the place of the one that does."""
     config = config_of(tmp_path, switch)
-    with closing(State(config.state.url)) as state, only_run(state), pytest.raises(LockedError):
+    with closing(State.of(config)) as state, only_run(state), pytest.raises(LockedError):
         nightly(config, now=MORNING)
     assert told(switch) == ["/log"]
 
@@ -154,7 +154,7 @@ def test_a_day_by_name_tells_nothing(tmp_path: Path, switch: Receiver) -> None:
 def test_the_scheduler_tells_that_nothing_is_left_to_do(tmp_path: Path, switch: Receiver) -> None:
     """As at an hour that the clocks repeat."""
     config = config_of(tmp_path, switch)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         record_day(state, LAST, WHOLE, [])
     Service(lambda: config, BackgroundScheduler(timezone=config.zone), lambda: MORNING).run()
     assert told(switch) == [""]

@@ -30,7 +30,7 @@ from detector.pipeline import (
 )
 from detector.state.database import State
 from detector.usage.history import History
-from tests.fakes import FakeChannel, FakeSource, groups
+from tests.fakes import OWNER, FakeChannel, FakeSource, groups
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -60,7 +60,7 @@ def run(tmp_path: Path):
     config = load(tmp_path / "config.yaml")
 
     def _run(source: FakeSource, day: date = DAY, now: datetime = NOW) -> RunResult:
-        with closing(State(config.state.url)) as state:
+        with closing(State.of(config)) as state:
             return run_day(Job(config, source, History(Path(config.history.path), config.zone), state, now), day)
 
     _run.config = config
@@ -276,7 +276,7 @@ def job_of(run, source: FakeSource, **settings: Any) -> Job:
     """A job over a state in memory."""
     config = run.config
     return Job(
-        config, source, History(Path(config.history.path), config.zone), State("sqlite://"), NOW, **settings
+        config, source, History(Path(config.history.path), config.zone), State("sqlite://", OWNER), NOW, **settings
     )
 
 

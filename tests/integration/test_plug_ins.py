@@ -127,7 +127,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         usage = {DAY - timedelta(days=ago): groups(k0=40, k1=42, k2=43) for ago in range(20)}
         usage[DAY] = groups(k0=41, k1=42, k2=43)
         history = History(Path(config.history.path), config.zone)
-        with closing(State(config.state.url)) as state:
+        with closing(State.of(config)) as state:
             return run_day(Job(config, FakeSource(usage), history, state, pulled_at), DAY)
 
     run.config = config
@@ -216,7 +216,7 @@ def test_mail_and_terminal_call_a_made_up_type_by_its_names(made_up) -> None:
 def test_metrics_count_a_made_up_type_also_where_there_is_none(made_up) -> None:
     """One number for each severity, so that an alarm can be written before the first finding."""
     report = made_up(BulkExport).report
-    with closing(State(made_up.config.state.url)) as state:
+    with closing(State.of(made_up.config)) as state:
         lines = metrics.render(metrics.LastRun(NOW, 1.0, 0, report), state, made_up.config.zone).decode()
     assert 'detector_findings{severity="medium",type="bulk_export"} 1.0' in lines
     for severity in Severity:

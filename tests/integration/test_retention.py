@@ -84,7 +84,7 @@ def lived(request: pytest.FixtureRequest, config: Config) -> Config:
     if request.param == "postgresql":
         url = request.getfixturevalue("empty_postgres")
         config = config.model_copy(update={"state": config.state.model_copy(update={"url": url})})
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         for ago in range(199, -1, -1):
             live(state, LAST - timedelta(days=ago), ago)
     return config
@@ -115,7 +115,7 @@ def test_rows_of_the_state_that_nobody_needs_go(lived: Config) -> None:
     assert remove_old(lived, NOW).state == would
     assert (would.runs, would.messages) == (68, 138)
     assert would.sightings == 68 + 1 + 1
-    with closing(State(lived.state.url)) as state:
+    with closing(State.of(lived)) as state:
         assert len(waiting(state)) == 200
         assert len(failed(state, unreported=True)) == 200
         assert len(failed(state)) == 200 + 131
@@ -125,7 +125,7 @@ def test_rows_of_the_state_that_nobody_needs_go(lived: Config) -> None:
 def test_any_day_that_is_kept_is_judged_as_before(lived: Config) -> None:
     """The earlier sightings of each are the same, so a recurrence knows its episode."""
     kept = [LAST - timedelta(days=ago) for ago in (130, 129, 101, 100, 99, 20, 0, -1)]
-    with closing(State(lived.state.url)) as state:
+    with closing(State.of(lived)) as state:
         before = [earlier_sightings(state, day) for day in kept]
         remove_old(lived, NOW)
         assert [earlier_sightings(state, day) for day in kept] == before
@@ -136,7 +136,7 @@ def test_any_day_that_is_kept_is_judged_as_before(lived: Config) -> None:
 
 def test_the_latest_run_stays_however_old(config: Config) -> None:
     """What was last done is told after years too."""
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         for ago in (900, 800):
             begin(state, LAST - timedelta(days=ago), NOW - timedelta(days=ago))
         assert remove_old(config, NOW).state.runs == 1

@@ -74,7 +74,7 @@ def move(config: Config, last: date) -> None:
 
 def judged(config: Config) -> date | None:
     """The last day in the state."""
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         return max(days_judged(state), default=None)
 
 
@@ -143,7 +143,7 @@ def test_every_day_around_a_clock_change_is_judged_once(config: Config, zone: st
     trigger, first = nightly_trigger(config), change - timedelta(days=3)
     now = datetime(first.year, first.month, first.day, 12, tzinfo=config.zone)
     runs: list[date] = []
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         while len(runs) < 7:
             now = trigger.get_next_fire_time(None, now + timedelta(seconds=1)).astimezone(UTC)
             if has_work(config, now):
@@ -156,7 +156,7 @@ def test_every_day_around_a_clock_change_is_judged_once(config: Config, zone: st
 def test_a_day_whose_hour_has_passed_is_overdue(config: Config) -> None:
     """Before its hour it is not; on a new installation nothing is."""
     assert not is_behind(config, MORNING)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         record_day(state, LAST - timedelta(days=1), WHOLE, [])
     assert not is_behind(config, MORNING - timedelta(minutes=1))
     assert is_behind(config, MORNING)
@@ -171,7 +171,7 @@ def test_a_day_judged_without_its_data_is_judged_again_once_they_are_there(
     nightly(config, now=MORNING - timedelta(days=2))
     path.write_text("\n".join(line for line in whole.splitlines() if not line.startswith("2026-03-16")) + "\n")
     nightly(config, now=datetime(2026, 3, 17, 9, tzinfo=UTC))
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         assert days_judged(state)[LAST - timedelta(days=1)] is False
     path.write_text(whole)
     outcomes = nightly(config, now=MORNING)
@@ -242,7 +242,7 @@ def test_a_clock_that_ran_ahead_does_not_hide_the_days_that_follow(config: Confi
 
 def test_a_run_that_fails_is_tried_again_soon(config: Config, tmp_path: Path) -> None:
     """Whatever was in the way may be gone before the next day."""
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         record_day(state, LAST - timedelta(days=1), WHOLE, [])
     (tmp_path / "var" / "history").write_text("in the way")
     scheduler = FakeScheduler()
@@ -311,7 +311,7 @@ def serving(config: Config) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts the process on files that end with yesterday, which is overdue; kills what still runs in the end."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     move(config, yesterday)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         record_day(state, yesterday - timedelta(days=1), WHOLE, [])
     path = Path(config.history.path).parent.parent / "config.yaml"
     changes = ["schedule.nightly=0 0 * * *", "history.first_pull_days=20"]
@@ -383,5 +383,5 @@ def test_a_process_that_is_told_to_stop_twice_stops_at_once(serving: Callable[..
 def has_judged_yesterday(config: Config) -> bool:
     """Whether the state has the day that the files of ``serving`` end with."""
     last = Path(config.source.usage[0]).read_text().splitlines()[-1][:10]  # type: ignore[union-attr]
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         return date.fromisoformat(last) in days_judged(state)

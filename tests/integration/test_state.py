@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from detector.model.errors import StateError
 from detector.model.extent import Extent
-from detector.model.finding import Severity
+from detector.model.finding import Severity, finding_id
 from detector.model.triage import TriageEntry
 from detector.state.database import State
 from detector.state.migrations import MIGRATIONS
@@ -20,7 +20,7 @@ from detector.state.runs import Stage, begin, last_run, last_success
 from detector.state.sightings import days_judged, earlier_sightings, record_day
 from detector.state.triage import add_entry, end_entries, triage_log
 from detector.state.upgrade import prepare
-from tests.fakes import WHOLE, finding
+from tests.fakes import OWNER, WHOLE, finding
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, tzinfo=UTC)
@@ -29,7 +29,7 @@ NOW = datetime(2026, 3, 18, tzinfo=UTC)
 @pytest.fixture
 def state(state_url: str) -> State:
     """A fresh state on each kind of database."""
-    return State(state_url)
+    return State(state_url, OWNER)
 
 
 def test_an_earlier_sighting_is_open_until_a_complete_day_without_it(state: State) -> None:
@@ -133,14 +133,15 @@ def test_a_later_entry_ends_what_it_replaces(state: State) -> None:
 def test_a_state_from_before_triage_is_brought_up_to_date(tmp_path: Path) -> None:
     """What it held stays."""
     url = f"sqlite:///{tmp_path}/state.db"
-    sighting = "'f1', 'usage_spike', 'Usage spike', 'k1', 'high', 9.5, 1, '2026-03-17', 1"
+    identity = finding_id("usage_spike", "main", "k1", None)
+    sighting = f"'{identity}', 'usage_spike', 'Usage spike', 'k1', 'high', 9.5, 1, '2026-03-17', 1"
     with create_engine(url, poolclass=NullPool).begin() as connection:
-        prepare(connection, list(MIGRATIONS)[:1])
+        prepare(connection, list(MIGRATIONS)[:1], OWNER)
         connection.execute(text("INSERT INTO detector_judged_nights VALUES ('2026-03-17', true)"))
         connection.execute(text(f"INSERT INTO detector_sightings VALUES ('2026-03-17', {sighting})"))
-    state = State(url)
+    state = State(url, OWNER)
     assert (triage_log(state), days_judged(state)) == ([], {DAY: True})
-    assert set(earlier_sightings(state, date.max)) == {"f1"}
+    assert set(earlier_sightings(state, date.max)) == {identity}
 
 
 def test_judged_days_are_known(state: State) -> None:
@@ -156,15 +157,15 @@ def test_judged_days_are_known(state: State) -> None:
 def test_a_state_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     """Guessing would corrupt it."""
     url = f"sqlite:///{tmp_path}/state.db"
-    State(url)
+    State(url, OWNER)
     with create_engine(url, poolclass=NullPool).begin() as connection:
         connection.execute(text("INSERT INTO detector_migrations VALUES ('9999_future', '2030-01-01')"))
     with pytest.raises(StateError, match=r"newer version.*9999_future"):
-        State(url)
+        State(url, OWNER)
 
 
 def test_a_state_that_cannot_be_reached_says_so_without_its_password() -> None:
     """The URL is shown masked."""
     with pytest.raises(StateError) as caught:
-        State("postgresql+psycopg://me:hunter2@127.0.0.1:1/none")
+        State("postgresql+psycopg://me:hunter2@127.0.0.1:1/none", OWNER)
     assert "hunter2" not in str(caught.value)

@@ -204,7 +204,7 @@ class ThirtyDays(RuleBasedStateMachine):
 
     def _nothing_was_lost(self) -> None:
         days = [FIRST + timedelta(days=number) for number in range(DAYS)]
-        with closing(State(self.config.state.url)) as state:
+        with closing(State.of(self.config)) as state:
             judged = days_judged(state)
         assert [day for day in days if not judged.get(day)] == []
         assert [day for day in days if not self.mailbox.tellings()[str(day)]] == []
@@ -275,7 +275,7 @@ class ThirtyDays(RuleBasedStateMachine):
 
     def _read_the_reports(self) -> None:
         """Whatever is judged twice on the same data is judged the same."""
-        with closing(State(self.config.state.url)) as state:
+        with closing(State.of(self.config)) as state:
             self.was_interim |= {str(day) for day, complete in days_judged(state).items() if not complete}
             for path in sorted(self.folder.glob("var/reports/*/report.json")):
                 if self.seen.get(path) == path.stat().st_mtime_ns:

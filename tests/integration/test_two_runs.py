@@ -13,6 +13,7 @@ import pytest
 
 from detector.state.database import State
 from detector.state.sightings import days_judged
+from tests.fakes import OWNER
 from tests.killed_runs import DAY, prepare
 
 ROUNDS = 20
@@ -86,7 +87,7 @@ def test_of_two_runs_one_judges_and_one_exits_75(
         say(answers["at work"], "go on")
         assert answer(answers["at work"]) == "0", log.read_text()
     assert log.read_text().count("another run is at work") == ROUNDS
-    with closing(State(state_url)) as state:
+    with closing(State(state_url, OWNER)) as state:
         assert days_judged(state) == {DAY: True}
     report = json.loads((tmp_path / "var/reports" / str(DAY) / "report.json").read_text())
     assert report["usage"]["total_keys"] == 20

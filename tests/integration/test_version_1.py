@@ -25,6 +25,7 @@ from detector.reports.page import index
 from detector.state.database import State
 from detector.state.sightings import days_judged, earlier_sightings
 from detector.state.triage import triage_log
+from tests.fakes import OWNER
 
 VERSION_1 = Path(__file__).parents[1] / "golden" / "version-1"
 DAY = date(2026, 3, 17)
@@ -47,7 +48,7 @@ def restored(folder: Path, url: str = "") -> Config:
     config = configure(folder, url)
     backup = folder / "backup.tar"
     backup.write_bytes(gzip.decompress((VERSION_1 / "backup.tar.gz").read_bytes()))
-    with opened(backup) as archive, closing(State(config.state.url)) as state:
+    with opened(backup) as archive, closing(State.of(config)) as state:
         restore_backup(config, state, archive, replace=False)
     return config
 
@@ -61,7 +62,7 @@ def findings(text: str) -> list[dict[str, object]]:
 def test_the_report_of_a_restored_installation_has_the_same_findings(tmp_path: Path) -> None:
     """Scores, statuses and mutes are those that version 1 found."""
     config = restored(tmp_path)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         job = Job.assemble(config, NOW, state=state)
         text = reporter("ndjson").render(build_report(job, judge_day(job, DAY), run_id="report"))
     assert findings(text) == findings((VERSION_1 / "findings.ndjson").read_text())
@@ -70,7 +71,7 @@ def test_the_report_of_a_restored_installation_has_the_same_findings(tmp_path: P
 def test_a_backup_is_restored_into_a_server(tmp_path: Path, empty_postgres: str) -> None:
     """The rows go in under the old names, then the tables are renamed."""
     config = restored(tmp_path, empty_postgres)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         assert days_judged(state) == JUDGED
         assert [(entry.target, entry.until_day) for entry in triage_log(state)] == [("f", date(2026, 12, 31))]
 
@@ -78,7 +79,7 @@ def test_a_backup_is_restored_into_a_server(tmp_path: Path, empty_postgres: str)
 def test_a_state_file_is_migrated_and_keeps_its_copy(tmp_path: Path) -> None:
     """What was judged and said is there under the new names."""
     (tmp_path / "state.db").write_bytes(gzip.decompress((VERSION_1 / "state.db.gz").read_bytes()))
-    with closing(State(f"sqlite:///{tmp_path}/state.db")) as state:
+    with closing(State(f"sqlite:///{tmp_path}/state.db", OWNER)) as state:
         assert days_judged(state) == JUDGED
         assert {sighting.day for sighting in earlier_sightings(state, DAY).values()} == {date(2026, 3, 16)}
     assert (tmp_path / "state.db.before-0007_days").is_file()
@@ -87,7 +88,7 @@ def test_a_state_file_is_migrated_and_keeps_its_copy(tmp_path: Path) -> None:
 def test_days_of_its_history_are_read(tmp_path: Path) -> None:
     """The number of clients stands under its new name."""
     config = restored(tmp_path)
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         history = Job.assemble(config, NOW, state=state).history
         records = history.read(DAY)
         assert int(records["request_count"].sum()) == 1510

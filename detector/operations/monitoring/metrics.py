@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from detector.boundary.disk import write_atomically
+from detector.config.config import Config
 from detector.judging.finding_types import finding_types
 from detector.model.day import Day
 from detector.model.errors import StateError
@@ -46,14 +47,14 @@ class LastRun:
     report: RunReport | None
 
 
-def write(path: Path, run: LastRun, state_url: str, zone: ZoneInfo, *, shared: bool = False) -> None:
+def write(path: Path, run: LastRun, config: Config, *, shared: bool = False) -> None:
     """Write the file, whole; other users may read it if it is ``shared``.
 
     One that cannot be written, or not be filled, stays as it was: a warning.
     """
     try:
-        with closing(State(state_url)) as state:
-            write_atomically(path, render(run, state, zone), shared=shared)
+        with closing(State.of(config)) as state:
+            write_atomically(path, render(run, state, config.zone), shared=shared)
     except (OSError, StateError) as error:
         log.warning("the metrics were not written: %s", error)
 

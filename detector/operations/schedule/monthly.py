@@ -47,7 +47,7 @@ def monthly(config: Config, now: datetime, progress: Progress = no_progress) -> 
     made = statement(config, last_month(config, now), now, progress)
     formats = [statement_format(name) for name in STATEMENT_FORMATS if name != "json"]
     paths = []
-    with closing(State(config.state.url)) as state, only_run(state):
+    with closing(State.of(config)) as state, only_run(state):
         for chosen in (*formats, JsonStatement()):
             if chosen.filename is None:
                 continue
@@ -67,7 +67,7 @@ def statement(config: Config, month: Month, now: datetime, progress: Progress = 
     last = min(month.last, Day.last_complete(now, config.zone).date)
     if last < month.first:
         raise ConfigError(f"no day of {month} is over yet")
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         job = Job.assemble(config, now, progress, state)
         failures = _pull(job, month.first, last)
     stored = [day for day in job.history.days() if month.first <= day <= month.last]

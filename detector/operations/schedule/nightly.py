@@ -51,7 +51,7 @@ def nightly(
     monitoring = config.monitoring if day is None else MonitoringSettings()
     with (
         watched_run(config, monitoring, now) as watch,
-        closing(State(config.state.url)) as state,
+        closing(State.of(config)) as state,
         only_run(state),
     ):
         watch.begin()

@@ -35,7 +35,7 @@ def remove_old(config: Config, now: datetime, *, pretend: bool = False) -> Prune
     Verdicts and mutes stay, and the latest of what was seen of a finding. Raises LockedError while a run is at
     work.
     """
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         history = History(Path(config.history.path), config.zone, StateLedger(state))
         before = _bound(config, history, now)
         started_before = Day(before, config.zone).start.astimezone(UTC)

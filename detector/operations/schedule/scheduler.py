@@ -134,7 +134,7 @@ class Service:
     def deliver(self) -> None:
         """Send what is due in the outbox: what a run could not deliver is tried again before the next one."""
         try:
-            with closing(State(self._config.state.url)) as state:
+            with closing(State.of(self._config)) as state:
                 done = Outbox(state, open_channels(self._config)).drain(self._clock())
         except DetectorError as error:
             log.warning("nothing was sent: %s", error)
@@ -244,7 +244,7 @@ def is_statement_due(config: Config, now: datetime) -> bool:
 
 
 def _judged(config: Config) -> dict[date, bool]:
-    with closing(State(config.state.url)) as state:
+    with closing(State.of(config)) as state:
         return days_judged(state)
 
 

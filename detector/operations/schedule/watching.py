@@ -58,7 +58,7 @@ class Watch:
         report = self.results[-1].report if self.results else None
         run = metrics.LastRun(self._now + timedelta(seconds=seconds), seconds, exit_code, report)
         shared = self._settings.metrics_shared
-        metrics.write(path, run, self._config.state.url, self._config.zone, shared=shared)
+        metrics.write(path, run, self._config, shared=shared)
 
     def _summary(self, exit_code: int) -> str:
         """Days, exit codes and counts alone: what leaves the house holds no names and no texts of errors."""

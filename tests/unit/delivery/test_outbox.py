@@ -21,7 +21,7 @@ from detector.model.errors import DeliveryError
 from detector.state.database import State
 from detector.state.messages import Outgoing
 from detector.state.outbox import queue
-from tests.fakes import FakeChannel, message
+from tests.fakes import OWNER, FakeChannel, message
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -31,7 +31,7 @@ PEOPLE = tuple(f"{letter}@example.com" for letter in "abcdefg")
 @pytest.fixture
 def state() -> State:
     """A fresh state in memory."""
-    return State("sqlite://")
+    return State("sqlite://", OWNER)
 
 
 def queued(state: State, *recipients: str) -> FakeChannel:
@@ -136,7 +136,7 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 def test_who_comes_second_leaves_the_outbox_to_the_first(tmp_path: Path) -> None:
     """It says how much waits."""
-    state = State(f"sqlite:///{tmp_path}/state.db")
+    state = State(f"sqlite:///{tmp_path}/state.db", OWNER)
     channel = queued(state, *PEOPLE)
     with state.exclusively("outbox"):
         done = outbox(state, channel).drain(NOW)

@@ -9,9 +9,9 @@ import pandas as pd
 
 from detector.detectors.description import Description
 from detector.judging.explanation import Change
-from detector.judging.findings import EarlierFindings, Evidence, absent, build, finding_id, life, resolved
+from detector.judging.findings import EarlierFindings, Evidence, absent, build, life, resolved
 from detector.model.extent import Extent
-from detector.model.finding import Severity, Sighting, Status
+from detector.model.finding import Severity, Sighting, Status, finding_id
 from tests.panels import panel
 
 DAY = date(2026, 3, 17)

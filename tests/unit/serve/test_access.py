@@ -12,6 +12,7 @@ from detector.serve.access import FRESH_SECONDS, Buckets, Doorkeeper
 from detector.serve.problems import ProblemError
 from detector.state.database import State
 from detector.state.tokens import ApiToken, add_token, hash_of
+from tests.fakes import OWNER
 
 NOW = datetime(2026, 3, 18, tzinfo=UTC)
 
@@ -28,7 +29,7 @@ class Clock:
 
 def doorkeeper(clock: Clock, *secrets: str, **limits: Any) -> Doorkeeper:
     """One who knows tokens for these secrets."""
-    state = State("sqlite://")
+    state = State("sqlite://", OWNER)
     for secret in secrets:
         add_token(state, ApiToken(f"name of {secret}", "acme", hash_of(secret), NOW))
     keeper = Doorkeeper(state, ServeSettings(**limits), lambda: NOW, clock)

@@ -14,7 +14,7 @@ from detector.state.dump import count_rows, open_dump, replaced
 from detector.state.migrations import MIGRATIONS
 from detector.state.runs import begin, last_run
 from detector.state.sightings import days_judged, record_day
-from tests.fakes import WHOLE
+from tests.fakes import OWNER, WHOLE
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -22,7 +22,7 @@ NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 
 def filled() -> State:
     """A state with a run and an evaluated day."""
-    state = State("sqlite://")
+    state = State("sqlite://", OWNER)
     begin(state, DAY, NOW)
     record_day(state, DAY, WHOLE, [])
     return state
@@ -52,7 +52,7 @@ def test_a_dump_has_every_table_and_the_migrations_that_made_it() -> None:
 def test_a_dump_takes_the_place_of_what_is_there() -> None:
     """In another state too."""
     tables = dumped(filled())
-    other = State("sqlite://")
+    other = State("sqlite://", OWNER)
     record_day(other, date(2025, 1, 1), WHOLE, [])
     with replaced(other, list(MIGRATIONS), tables):
         pass
@@ -64,7 +64,7 @@ def test_a_dump_takes_the_place_of_what_is_there() -> None:
 
 def test_where_the_block_fails_everything_is_as_it_was() -> None:
     """The files that belong to the state could not be put in place."""
-    other = State("sqlite://")
+    other = State("sqlite://", OWNER)
     record_day(other, date(2025, 1, 1), WHOLE, [])
     with pytest.raises(OSError, match="full"), replaced(other, list(MIGRATIONS), dumped(filled())):
         raise OSError("the disk is full")
@@ -76,6 +76,6 @@ def test_a_line_that_is_no_row_is_named() -> None:
     tables = {"detector_judged_days": [b'{"day": "2026-03-17", "complete": true}', b"{"]}
     with (
         pytest.raises(BackupError, match=r"detector_judged_days\.ndjson, line 2"),
-        replaced(State("sqlite://"), list(MIGRATIONS), tables),
+        replaced(State("sqlite://", OWNER), list(MIGRATIONS), tables),
     ):
         pass

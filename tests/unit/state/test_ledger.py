@@ -9,6 +9,7 @@ import pytest
 from detector.state.database import State
 from detector.state.ledger import NotedDay, StateLedger
 from detector.usage.history import StoredDay
+from tests.fakes import OWNER
 
 DAY = date(2026, 3, 17)
 FIRST = StoredDay("first", 3, 120)
@@ -19,7 +20,7 @@ THIRD = StoredDay("third", 5, 140)
 @pytest.fixture
 def ledger() -> StateLedger:
     """A ledger without days."""
-    return StateLedger(State("sqlite://"))
+    return StateLedger(State("sqlite://", OWNER))
 
 
 def test_days_are_listed_oldest_first(ledger: StateLedger) -> None:

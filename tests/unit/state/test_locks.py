@@ -10,6 +10,8 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from detector.model.errors import StateError
+from detector.model.owner import Owner
+from detector.state.database import State
 from detector.state.locks import Lock, exclusively
 
 
@@ -37,6 +39,18 @@ def test_tasks_do_not_lock_one_another(engine: Engine) -> None:
     with exclusively(engine, "run") as run, exclusively(engine, "outbox") as outbox:
         assert run.held
         assert outbox.held
+
+
+def test_installations_do_not_lock_one_another(tmp_path: Path) -> None:
+    """The run of one organization does not keep that of another waiting."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    acme = State(url, Owner("acme", "main"))
+    globex = State(url, Owner("globex", "main"))
+    with acme.exclusively("run") as first, globex.exclusively("run") as second:
+        assert first.held
+        assert second.held
+        with acme.exclusively("run") as third:
+            assert not third.held
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from detector.state import outbox, tables
 from detector.state.database import State
 from detector.state.messages import COVERED, FAILED, SENT, WAITING, Message, Outgoing
-from tests.fakes import message
+from tests.fakes import OWNER, message
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -22,7 +22,7 @@ INSTANT = timedelta(microseconds=1)
 @pytest.fixture
 def state() -> State:
     """An empty state."""
-    return State("sqlite://")
+    return State("sqlite://", OWNER)
 
 
 def store(state: State, *messages: Message, day: date = DAY, **how: Any) -> None:
@@ -33,8 +33,8 @@ def store(state: State, *messages: Message, day: date = DAY, **how: Any) -> None
 def row(state: State, recipient: str = "a@example.com") -> dict[str, Any]:
     """All that is stored of the message to a recipient."""
     chosen = select(tables.outbox).where(tables.outbox.c.recipient == recipient)
-    with state.reading() as connection:
-        return dict(connection.execute(chosen).mappings().one())
+    with state.reading() as rows:
+        return dict(rows.connection.execute(chosen).mappings().one())
 
 
 def counts(state: State) -> dict[str, int]:

@@ -12,6 +12,7 @@ from detector.state.database import State
 from detector.state.locks import Lock
 from detector.state.runs import Run, Stage, begin, last_run, last_success, logged_run, only_run
 from detector.state.tables import LONGEST_MESSAGE
+from tests.fakes import OWNER
 
 DAY = date(2026, 3, 17)
 NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
@@ -20,7 +21,7 @@ NOW = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 @pytest.fixture
 def state() -> State:
     """An empty state."""
-    return State("sqlite://")
+    return State("sqlite://", OWNER)
 
 
 def test_a_run_that_has_begun_has_no_stage_and_no_end(state: State) -> None:
@@ -83,8 +84,8 @@ def test_the_last_success_is_the_last_run_without_a_failure(state: State) -> Non
 def test_a_second_run_learns_since_when_the_first_is_at_work(tmp_path: Path) -> None:
     """Its lock is free once the first has ended."""
     url = f"sqlite:///{tmp_path}/state.db"
-    first = State(url)
-    second = State(url)
+    first = State(url, OWNER)
+    second = State(url, OWNER)
     with only_run(first):
         begin(first, DAY, NOW)
         with pytest.raises(LockedError, match="since 2026-03-18 02:30:00 UTC"), only_run(second):

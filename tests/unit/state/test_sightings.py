@@ -10,7 +10,7 @@ from detector.model.extent import Extent
 from detector.model.finding import Severity
 from detector.state.database import State
 from detector.state.sightings import days_judged, earlier_sightings, keys_judged_before, record_day
-from tests.fakes import WHOLE, finding
+from tests.fakes import OWNER, WHOLE, finding
 
 DAY = date(2026, 3, 17)
 
@@ -18,7 +18,7 @@ DAY = date(2026, 3, 17)
 @pytest.fixture
 def state() -> State:
     """An empty state."""
-    return State("sqlite://")
+    return State("sqlite://", OWNER)
 
 
 def after(days: int) -> date:
