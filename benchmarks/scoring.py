@@ -26,7 +26,9 @@ def made_up_panel(keys: int, days: int = 71) -> Panel:
     rng = np.random.default_rng(0)
     requests = rng.poisson(np.exp(rng.normal(2, 1.5, keys))[:, None], (keys, days)).astype(np.int64)
     names = pd.Index([f"key-{index:07d}" for index in range(keys)], name="key_id")
-    records = pd.DataFrame({"key_id": names, "active": True, "environment": "live"}).set_index(names)
+    records = pd.DataFrame({"key_id": names, "active": True, "registered": True, "environment": "live"}).set_index(
+        names
+    )
     columns, owners = rng.integers(0, 20, 3 * keys), np.repeat(np.arange(keys), 3)
     matrix = csr_array((np.ones(3 * keys), (owners, columns)), shape=(keys, 20))
     dates = [date(2026, 3, 17) - timedelta(days=days - 1 - index) for index in range(days)]

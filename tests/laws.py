@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import block_array, csr_array, diags_array
 
 from detector.detectors import Detector
 from detector.detectors.judgement import JUDGEMENT_COLUMNS, TERM, Judgement
@@ -221,6 +222,75 @@ def check_nothing_to_say_without_history(detector: Detector, panel: Panel) -> No
     assert set(judged["not_judged"]) == {"no data for the day"}
 
 
+STRANGERS = 60
+
+
+def check_strangers_move_nothing(detector: Detector, panel: Panel) -> None:
+    """Names that somebody invents change no score, no threshold and no finding of the keys of a register."""
+    for requests in (100, 10**6):
+        _check_same_of_own_keys(detector, panel, with_strangers(panel, requests))
+
+
+def check_new_names_move_nothing_without_a_register(detector: Detector, panel: Panel) -> None:
+    """A name of less than four weeks changes nothing of others even where nobody says which names are real."""
+    nameless = replace(panel, records=panel.records.assign(registered=False))
+    _check_same_of_own_keys(detector, nameless, with_strangers(nameless, requests=5))
+
+
+def _check_same_of_own_keys(detector: Detector, panel: Panel, among_strangers: Panel) -> None:
+    """The keys of a panel, which come first among the strangers, are judged alike without and with them."""
+    alone = detector.judge(panel)
+    crowded = detector.judge(among_strangers)
+    own = crowded.scores.head(len(panel.keys))
+    pd.testing.assert_frame_equal(_told(alone.scores), _told(own))
+    assert alone.past is crowded.past is None or np.allclose(np.sort(alone.past), np.sort(crowded.past))
+    keys = named(alone)
+    assert [key for key in named(crowded) if key in own.index] == keys
+    assert alone.describe(keys) == crowded.describe(keys)
+
+
+def _told(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores with an empty text where there is no reason: pandas reads no reason in two ways."""
+    return scores.assign(not_judged=scores["not_judged"].fillna("").astype(object))
+
+
+def with_strangers(panel: Panel, requests: int) -> Panel:
+    """The panel with names outside its register: a refused request a day since twelve days, and many that day."""
+    names = [f"stranger-{number:03d}" for number in range(STRANGERS)]
+    counts = np.zeros((STRANGERS, len(panel.days)), dtype=np.int64)
+    counts[:, -12:] = 1
+    counts[:, -1] = requests
+    record = {
+        "registered": False,
+        "active": True,
+        "environment": "unknown",
+        "request_count": requests,
+        "error_count": requests,
+        "longest_silence": 0,
+    }
+    strangers = pd.DataFrame([{**record, "key_id": name} for name in names], index=pd.Index(names, dtype=object))
+    records = pd.concat([panel.records, strangers.reindex(columns=panel.records.columns)])
+    return replace(
+        panel,
+        keys=pd.Index([*panel.keys, *names], dtype=object, name="key_id"),
+        requests=np.vstack([panel.requests, counts]),
+        errors=np.vstack([panel.errors, counts]),
+        known=np.vstack([panel.known, counts > 0]),
+        records=records.astype(dict(panel.records.dtypes)).rename_axis("key_id"),
+        endpoint_counts=lambda count: _strange(panel.endpoint_counts(count), counts),
+        deployment_counts=lambda count: _strange(panel.deployment_counts(count), counts),
+    )
+
+
+def _strange(daily: DailyCounts, strangers: np.ndarray) -> DailyCounts:
+    """The counts with rows of strangers, each of which has an endpoint or a deployment of its own."""
+    own = csr_array((strangers.shape[0], len(daily.names)), dtype=np.int64)
+    days = []
+    for matrix, counts in zip(daily.days, strangers.T[-len(daily.days) :], strict=True):
+        days.append(csr_array(block_array([[matrix, None], [own, diags_array(counts, dtype=np.int64)]])))
+    return DailyCounts(daily.names.append(pd.Index([f"strange {row}" for row in range(STRANGERS)])), days)
+
+
 LAWS = (
     check_shape,
     check_past,
@@ -232,4 +302,6 @@ LAWS = (
     check_shift_in_time,
     check_reads_no_more_days_than_it_asks_for,
     check_nothing_to_say_without_history,
+    check_strangers_move_nothing,
+    check_new_names_move_nothing_without_a_register,
 )

@@ -9,7 +9,7 @@ from detector.boundary.plugins import load_plug_in
 from detector.config.sections import DetectionSettings
 from detector.detectors.judgement import Judgement
 from detector.model.finding_type import FindingType
-from detector.model.panel import Panel
+from detector.model.panel import REFERENCE_DAYS, Panel
 
 DETECTORS = {
     "usage_spike": "detector.detectors.usage_spike:UsageSpike",
@@ -57,7 +57,7 @@ class Detector(ABC):
     @classmethod
     def days_before(cls, settings: DetectionSettings) -> int:
         """The number of days before the evaluated day that the detector asks for. It also works with fewer."""
-        return settings.baseline_days
+        return max(settings.baseline_days, REFERENCE_DAYS)
 
     @classmethod
     def named_types(cls) -> frozenset[str]:

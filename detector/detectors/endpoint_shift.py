@@ -13,9 +13,10 @@ from detector.boundary.words import counted
 from detector.detectors import Detector, techniques
 from detector.detectors.description import LEVELS, Description, confidence_of, graded, owner_of
 from detector.detectors.judgement import Excuses, Judgement, excuses, score_frame, young_or_revoked
-from detector.detectors.statistics.baseline import Flags, Floats, centre_and_scale
+from detector.detectors.statistics.baseline import Flags, Floats
 from detector.detectors.statistics.calibration import CALIBRATION_DAYS
 from detector.detectors.statistics.endpoint_distributions import LEAST_HISTORY, Distances, distances
+from detector.detectors.statistics.fleet_levels import level_of, limited
 from detector.model.finding import Severity, Technique
 from detector.model.finding_type import FindingType
 from detector.model.panel import DailyCounts, Panel, row_of
@@ -45,7 +46,7 @@ class EndpointShift(Detector):
     of requests in the key's history. ``scatter`` is how much the mix varies from day to day; it is a moment
     estimate that compares each of the key's days with all the others. The cube root turns the ratio of D to its
     mean into a normal quantile (Wilson and Hilferty 1931). This quantile is centred and scaled across the
-    fleet of the day. The score has no upper bound.
+    reference keys of the day, within the limit of past days. The score has no upper bound.
 
     McCullagh, P. (1986). The conditional distribution of goodness-of-fit statistics. JASA 81 (393).
     """
@@ -67,7 +68,8 @@ class EndpointShift(Detector):
     def judge(self, panel: Panel) -> Judgement:
         """Score the last day of every active key, and each day before it, against the mix of the other days."""
         counts = panel.endpoint_counts(min(self.settings.baseline_days + 1, len(panel.days)))
-        measured = distances(_named_endpoints(counts, panel.missing[-len(counts.days) :]))
+        days = _named_endpoints(counts, panel.missing[-len(counts.days) :])
+        measured = distances(days, panel.reference)
         of_days = self._scores(panel, measured)
         requests = measured.requests[:, -1]
         moved = measured.moved[:, -1]
@@ -82,7 +84,7 @@ class EndpointShift(Detector):
             eligible=(requests >= LEAST_REQUESTS) & (moved >= np.maximum(usual, LEAST_MOVED)),
             not_judged=self._excuses(panel, measured),
         )
-        return Judgement(scores, partial(_describe_keys, panel, scores), _past_scores(of_days, measured))
+        return Judgement(scores, partial(_describe_keys, panel, scores), _past_scores(panel, of_days, measured))
 
     def _scores(self, panel: Panel, measured: Distances) -> Floats:
         """Keys x days of scores, NaN for a key and day that cannot be evaluated."""
@@ -90,10 +92,11 @@ class EndpointShift(Detector):
         z = (np.cbrt(measured.deviance / measured.chance) - (1 - spread)) / np.sqrt(spread)
         z = np.where(measured.requests > 0, z, 0.0)
         z[~self._judgeable(panel, measured)] = np.nan
-        for day in range(z.shape[1]):
-            centre, scale = centre_and_scale(z[measured.requests[:, day] >= LEAST_REQUESTS, day])
-            z[:, day] = (z[:, day] - centre) / scale
-        return z
+        counted = panel.reference[:, None] & (measured.requests >= LEAST_REQUESTS)
+        levels = [level_of(z[counted[:, day], day]) for day in range(z.shape[1])]
+        present = np.flatnonzero(~panel.missing[-z.shape[1] : -1])[-CALIBRATION_DAYS:]
+        levels[-1] = limited(levels[-1], [levels[day] for day in present])
+        return np.column_stack([level.relative(z[:, day]) for day, level in enumerate(levels)])
 
     def _judgeable(self, panel: Panel, measured: Distances) -> Flags:
         days = slice(-measured.requests.shape[1], None)
@@ -126,10 +129,10 @@ class EndpointShift(Detector):
         )
 
 
-def _past_scores(of_days: Floats, measured: Distances) -> Floats:
-    """The scores of keys with enough requests on the last days before the evaluated day."""
+def _past_scores(panel: Panel, of_days: Floats, measured: Distances) -> Floats:
+    """The scores of reference keys with enough requests on the last days before the evaluated day."""
     earlier = slice(max(measured.requests.shape[1] - 1 - CALIBRATION_DAYS, 0), -1)
-    enough = measured.requests[:, earlier] >= LEAST_REQUESTS
+    enough = panel.reference[:, None] & (measured.requests[:, earlier] >= LEAST_REQUESTS)
     past: Floats = of_days[:, earlier][enough]
     return past[~np.isnan(past)]
 

@@ -12,9 +12,10 @@ from detector.config.sections import DetectionSettings
 from detector.detectors import Detector
 from detector.detectors.description import LEVELS, Description, confidence_of, graded, owner_of
 from detector.detectors.judgement import Judgement, excuses, key_by_key, score_frame, young_or_revoked
-from detector.detectors.statistics.baseline import Flags, Floats, centre_and_scale
+from detector.detectors.statistics.baseline import Flags, Floats, Rows
 from detector.detectors.statistics.calibration import CALIBRATION_DAYS, past_scores
 from detector.detectors.statistics.error_rates import Rates, surprise, usual_rates, variance
+from detector.detectors.statistics.fleet_levels import Level, level_of, limited
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
@@ -39,7 +40,8 @@ class ErrorSurge(Detector):
         score = (z - centre) / scale
 
     The tail is computed on the logarithmic scale, so that a huge surge still gets a finite score. Centre and
-    scale are those of the day across the fleet, so that an incident of the platform does not report every key.
+    scale are those of the day across the reference keys, so that an incident of the platform does not report every
+    key. Past days limit the scale.
     A key is reported only with at least 10 requests, 4 errors and 1.5 times its expected errors.
     """
 
@@ -66,13 +68,17 @@ class ErrorSurge(Detector):
         """Score the last day of every active key."""
         last = panel.requests.shape[1] - 1
         requests, errors = _counts(panel, ALL_KEYS, last)
+        past_levels: list[Level] = []
+        past = past_scores(panel, lambda day, rows: self._score_past_day(panel, day, rows, past_levels))
         usual = self._rates(panel, last, ALL_KEYS)
+        z = self._surprise(panel, last, ALL_KEYS, usual)
+        level = limited(level_of(z[panel.reference & (requests >= LEAST_REQUESTS)]), past_levels)
         band = 2 * np.sqrt(variance(requests, usual))
         expected = requests * usual.mean
         young = ~self._old_enough(panel, last)
         scores = score_frame(
             panel,
-            self._score_day(panel, last, ALL_KEYS, usual),
+            level.relative(z),
             observed=errors,
             expected=expected,
             low=np.maximum(expected - band, 0),
@@ -80,28 +86,27 @@ class ErrorSurge(Detector):
             eligible=(requests >= LEAST_REQUESTS) & (errors >= LEAST_ERRORS) & (errors >= LEAST_RISE * expected),
             not_judged=excuses(panel, *young_or_revoked(panel, young, self.settings.minimum_days)),
         )
-        past = past_scores(panel, lambda day, rows: self._score_past_day(panel, day, rows))
         return Judgement(scores, key_by_key(panel, scores, _describe_key), past)
 
-    def _score_past_day(self, panel: Panel, day: int, rows: slice) -> Floats:
-        """The scores of the keys with enough requests on a past day."""
-        score = self._score_day(panel, day, rows, self._rates(panel, day, rows))
-        return score[panel.requests[rows, day] >= LEAST_REQUESTS]
+    def _score_past_day(self, panel: Panel, day: int, rows: Rows, levels: list[Level]) -> Floats:
+        """The scores of the reference keys with enough requests on a past day, whose level joins the levels."""
+        z = self._surprise(panel, day, rows, self._rates(panel, day, rows))
+        z = z[panel.requests[rows, day] >= LEAST_REQUESTS]
+        levels.append(level_of(z))
+        return levels[-1].relative(z)
 
-    def _rates(self, panel: Panel, day: int, rows: slice) -> Rates:
+    def _rates(self, panel: Panel, day: int, rows: Rows) -> Rates:
         window = slice(max(day - self.settings.baseline_days, 0), day)
         requests, errors = _counts(panel, rows, window)
         observed = panel.observed[rows, window]
-        return usual_rates(np.where(observed, requests, 0), np.where(observed, errors, 0))
+        return usual_rates(np.where(observed, requests, 0), np.where(observed, errors, 0), panel.reference[rows])
 
-    def _score_day(self, panel: Panel, day: int, rows: slice, usual: Rates) -> Floats:
-        """Scores of one day (an index into the panel's days) against the days before it."""
+    def _surprise(self, panel: Panel, day: int, rows: Rows, usual: Rates) -> Floats:
+        """The surprise of one day (an index into the panel's days) by the days before it; NaN where not judged."""
         requests, errors = _counts(panel, rows, day)
         judged = self._old_enough(panel, day)[rows] & panel.observed[rows, day]
         judged &= panel.records["active"].to_numpy()[rows]
-        z = np.where(judged, surprise(errors, requests, usual), np.nan)
-        centre, scale = centre_and_scale(z[requests >= LEAST_REQUESTS])
-        return (z - centre) / scale
+        return np.where(judged, surprise(errors, requests, usual), np.nan)
 
     def _old_enough(self, panel: Panel, day: int) -> Flags:
         window = slice(max(day - self.settings.baseline_days, 0), day)
@@ -109,7 +114,7 @@ class ErrorSurge(Detector):
         return old
 
 
-def _counts(panel: Panel, rows: slice, days: int | slice) -> tuple[Floats, Floats]:
+def _counts(panel: Panel, rows: Rows, days: int | slice) -> tuple[Floats, Floats]:
     """Requests and errors of some keys and days, with at most as many errors as requests."""
     requests = panel.requests[rows, days].astype(np.float64)
     # A source may count more errors than requests; the binomial model needs no more than that.

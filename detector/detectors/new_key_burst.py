@@ -21,10 +21,10 @@ from detector.model.panel import Panel, row_of
 HEAVY = 0.95
 """A heavy key makes more requests than this share of the keys."""
 FEWEST_KEYS = 20
-"""The detector needs at least this many grown keys in use to compare a young key with."""
-LARGEST_YOUNG_SHARE = 0.5
-"""If a larger share of the keys in use is young, no young key is reported: the installation is new, or many keys
-were created at once."""
+"""With fewer grown keys in use, a heavy key makes more requests than any of them ever did on a day."""
+LARGEST_GROUP = 20
+"""So many young keys in heavy use are each reported, and more of them while the fleet has as many grown keys in
+use. A larger number is one event: many keys were created at once."""
 USUAL_DAYS = 28
 
 
@@ -34,10 +34,12 @@ class NewKeyBurst(Detector):
     A young key has no history of its own, so the detector compares it with the grown keys in use, in two ways:
     with the 95th percentile of their requests on the evaluated day, and with the 95th percentile of their usual
     requests (each key's median over those of the last 28 days on which it was used). The key must exceed both
-    and have at least ``minimum_requests``. The detector evaluates no key while fewer than 20 grown keys are in
-    use, or while more than half of the keys in use are young.
+    and have at least ``minimum_requests``. While fewer than 20 grown keys are in use, the key must exceed the
+    highest day of every grown key. A grown key is a reference key with ``minimum_days`` observed days. Without any
+    grown key, no key is evaluated. If more than 20 young keys, and more than the grown keys in use, exceed their
+    limit, none of them is reported by name; keys of the register and other keys count apart.
 
-    Score: the number of requests divided by the larger of the two percentiles; 0 for a key that is not reported.
+    Score: the number of requests divided by the limit; 0 for a key that is not reported.
     """
 
     kind = "new_key_burst"
@@ -59,32 +61,48 @@ class NewKeyBurst(Detector):
         """Score every active key that is too young to have a history."""
         current = panel.requests[:, -1].astype(np.float64)
         ages = panel.observed[:, :-1].sum(axis=1)
-        active = panel.records["active"].to_numpy() & panel.known[:, -1]
-        young = active & (ages < self.settings.minimum_days)
-        heavy, incomparable = self._heavy(panel, young, active)
-        much = current >= self.settings.minimum_requests
-        burst = young & (current > heavy) & much
-        not_judged = excuses(panel, (young & much, incomparable)) if incomparable else excuses(panel)
+        old = ages >= self.settings.minimum_days
+        young = panel.records["active"].to_numpy() & panel.known[:, -1] & ~old
+        grown = panel.reference & old
+        heavy = _heavy(panel, grown)
+        much = young & (current >= self.settings.minimum_requests)
+        burst = much & (current > heavy)
+        crowded = _crowded(panel, burst, grown)
         scores = score_frame(
             panel,
             np.where(burst, current / max(heavy, 1.0), 0.0),
             observed=current,
             low=0.0,
             high=heavy,
-            not_judged=not_judged,
+            not_judged=excuses(
+                panel,
+                (much & (not grown.any()), "no key with a history to compare a young key with"),
+                (crowded, "many young keys in heavy use at once: many keys made at once, and not one of them"),
+            ),
         )
         return Judgement(scores, partial(_describe_keys, panel, scores, ages))
 
-    def _heavy(self, panel: Panel, young: Flags, active: Flags) -> tuple[float, str | None]:
-        """The number of requests that only heavy keys exceed, and the reason if it cannot be computed."""
-        used = active & (panel.requests[:, -1] > 0)
-        grown = used & ~young
-        if grown.sum() < FEWEST_KEYS:
-            return np.inf, f"fewer than {FEWEST_KEYS} keys with a history to compare a young key with"
-        if young[used].mean() > LARGEST_YOUNG_SHARE:
-            return np.inf, "most keys in use are young: a new installation, or many keys made at once"
-        current = np.quantile(panel.requests[grown, -1], HEAVY)
-        return float(max(current, np.quantile(_usual(panel, grown), HEAVY))), None
+
+def _heavy(panel: Panel, grown: Flags) -> float:
+    """The number of requests that only heavy keys exceed; infinite without a grown key."""
+    if not grown.any():
+        return np.inf
+    used = grown & (panel.requests[:, -1] > 0)
+    if used.sum() < FEWEST_KEYS:
+        return float(np.where(panel.observed[grown, :-1], panel.requests[grown, :-1], 0).max())
+    current = np.quantile(panel.requests[used, -1], HEAVY)
+    return float(max(current, np.quantile(_usual(panel, used), HEAVY)))
+
+
+def _crowded(panel: Panel, burst: Flags, grown: Flags) -> Flags:
+    """The young keys in heavy use of which there are too many to report each."""
+    most = max(LARGEST_GROUP, int((grown & (panel.requests[:, -1] > 0)).sum()))
+    crowded = np.zeros(len(burst), dtype=bool)
+    # Names that anybody can invent must not hide a key of the register.
+    for group in (burst & panel.trusted, burst & ~panel.trusted):
+        if group.sum() > most:
+            crowded |= group
+    return crowded
 
 
 def _usual(panel: Panel, rows: Flags) -> Floats:
@@ -106,7 +124,7 @@ def _describe_keys(
     current = panel.requests[:, -1]
     answers = {}
     for key, row in zip(keys, panel.keys.get_indexer(pd.Index(keys)), strict=True):
-        heavier = int((current > current[row]).sum())
+        heavier = int((panel.trusted & (current > current[row])).sum())
         answers[key] = _describe_key(row_of(scores, key), panel.record(key), int(ages[row]), heavier)
     return answers
 
@@ -119,7 +137,7 @@ def _describe_key(judged: pd.Series[Any], record: pd.Series[Any], age: int, heav
         title="New key among the heaviest",
         reason=(
             f"{counted(judged['observed'], 'request')} {days}, and {rank}; "
-            f"19 of 20 keys with a history make at most {judged['high']:,.0f}."
+            f"hardly a key with a history makes more than {judged['high']:,.0f}."
         ),
         severity=severity,
         severity_reasons=(f"a young key, {days}", *reasons),
@@ -143,4 +161,4 @@ def _techniques(record: pd.Series[Any], days: str) -> tuple[Technique, ...]:
 
 
 def _severity(times: float, environment: str) -> tuple[Severity, tuple[str, ...]]:
-    return graded(2 if times >= 10 else 1, [f"{times:,.1f} times what 19 of 20 keys stay below"], environment)
+    return graded(2 if times >= 10 else 1, [f"{times:,.1f} times what hardly a key exceeds"], environment)

@@ -17,7 +17,8 @@ from detector.config.sections import DetectionSettings
 from detector.detectors import Detector
 from detector.detectors.description import Description, live_or_not, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame, young_or_revoked
-from detector.detectors.statistics.baseline import Flags, Floats, anscombe, centre_and_scale, expect_day
+from detector.detectors.statistics.baseline import Flags, Floats, Rows, anscombe, expect_day, sampled
+from detector.detectors.statistics.fleet_levels import level_of
 from detector.model.errors import ConfigError
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
@@ -64,7 +65,7 @@ class _Maps:
             total = total + matrix
         return cls(endpoints, total, panel.deployment_counts(PAST_DAYS + 1))
 
-    def mix(self, ago: int, rows: slice) -> tuple[Floats, Floats]:
+    def mix(self, ago: int, rows: Rows) -> tuple[Floats, Floats]:
         """Per key two shares for the day ``ago`` days before the evaluated one.
 
         The first is the total variation distance between the day's endpoint mix and the mix of the other days.
@@ -147,16 +148,16 @@ class UnusualPattern(Detector):
         return Judgement(scores, partial(_describe_keys, panel, scores, standing), past_scores)
 
     def _past(self, panel: Panel, maps: _Maps) -> Floats:
-        """Features of past key-days in use: rows x features, from at most ``PAST_DAYS`` days."""
-        step = slice(None, None, max(len(panel.keys) // PAST_KEYS, 1))
+        """Features of past key-days of reference keys: rows x features, from at most ``PAST_DAYS`` days."""
+        sample = sampled(panel.reference, PAST_KEYS)
         length = panel.requests.shape[1]
         ago = [back for back in range(1, length) if not panel.missing[-1 - back]][:PAST_DAYS]
-        days = [self._features(panel, maps, back, step) for back in ago]
+        days = [self._features(panel, maps, back, sample) for back in ago]
         past: Floats = np.concatenate([np.empty((0, len(FEATURES))), *days])
         judged: Floats = past[~np.isnan(past.sum(axis=1))]
         return judged[np.lexsort(judged.T)]  # a forest depends on the order of its training rows
 
-    def _features(self, panel: Panel, maps: _Maps, ago: int, rows: slice) -> Floats:
+    def _features(self, panel: Panel, maps: _Maps, ago: int, rows: Rows) -> Floats:
         """Keys x features for the day ``ago`` days before the evaluated one; NaN for keys without a score."""
         day = panel.requests.shape[1] - 1 - ago
         window = slice(max(day - self.settings.baseline_days, 0), day)
@@ -166,13 +167,13 @@ class UnusualPattern(Detector):
         today = panel.requests[rows, day]
         errors = panel.errors[rows, day]
         volume = (anscombe(today) - usual.mean) / usual.spread
-        centre, scale = centre_and_scale(volume)
+        level = level_of(volume[panel.reference[rows]])
         used = np.where(observed, counts > 0, False).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
         mix, new = maps.mix(ago, rows)
         last_week = panel.requests[rows, max(day - 7, 0)]
         features = np.column_stack(
             [
-                np.maximum((volume - centre) / scale, 0),
+                np.maximum(level.relative(volume), 0),
                 np.maximum(np.log((today + 3) / (last_week + 3)), 0),
                 np.maximum(np.log((today + 3) / (usual.record + 3)), 0),
                 np.where(today > 0, 1 - used, 0),

@@ -7,6 +7,8 @@ usage to compare with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,14 @@ from detector.detectors.statistics.baseline import (
     Expectation,
     Flags,
     Floats,
+    Rows,
     anscombe,
     burst_score,
-    centre_and_scale,
     counts_of,
     expect_day,
 )
 from detector.detectors.statistics.calibration import CALIBRATION_DAYS, past_scores
+from detector.detectors.statistics.fleet_levels import Level, level_of, limited
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
@@ -49,14 +52,15 @@ class UsageSpike(Detector):
 
     - *own*: ``z = (t(day) - mean) / SD`` on the Anscombe scale. The baseline gives recent days more weight,
       knows the key's weekdays and the days on which the whole fleet rose, and excludes one outlier. z is then
-      centred and scaled across all keys of the day.
+      centred and scaled across the reference keys of the day.
     - *bursts*: a discount. If z exceeds the negative binomial deviance by more than 2, the discount is half of
       the rest, because a key with bursts in its past will have bursts again.
     - *recent*: the log ratio to the second-highest of the last 14 days, at least -1.
     - *record*: twice the log ratio to the second-highest day of the baseline, if the day exceeds it.
 
-    Every term is relative to the whole fleet on the evaluated day. A key is reported only with at least
-    ``minimum_requests``, and only if it was in use during the last ``dormant_after_days``.
+    Every term is relative to the reference keys on the evaluated day, within the limits of past days. A key is
+    reported only with at least ``minimum_requests``, and only if it was in use during the last
+    ``dormant_after_days``.
     """
 
     kind = "usage_spike"
@@ -84,7 +88,10 @@ class UsageSpike(Detector):
         """Score the last day of every active key."""
         last = panel.requests.shape[1] - 1
         usual = expect_day(panel, last, ALL_KEYS, self.settings.baseline_days)
-        terms = self._terms(panel, last, ALL_KEYS, usual)
+        past_levels: list[_Levels] = []
+        past = past_scores(panel, lambda day, rows: self._score_past_day(panel, day, rows, past_levels))
+        distances = self._distances(panel, last, ALL_KEYS, usual)
+        terms = _terms(distances, _Levels.of(distances, panel.reference).limited_by(past_levels))
         young = usual.days < self.settings.minimum_days
         scores = score_frame(
             panel,
@@ -97,42 +104,82 @@ class UsageSpike(Detector):
             eligible=self._recently_used(panel) & (panel.requests[:, last] >= self.settings.minimum_requests),
             not_judged=excuses(panel, *young_or_revoked(panel, young, self.settings.minimum_days)),
         )
-        past = past_scores(panel, lambda day, rows: self._score_past_day(panel, day, rows))
         return Judgement(scores, key_by_key(panel, scores, _describe_key), past)
 
-    def _score_past_day(self, panel: Panel, day: int, rows: slice) -> Floats:
-        """The scores of the keys that were in use during the baseline of a past day."""
+    def _score_past_day(self, panel: Panel, day: int, rows: Rows, levels: list[_Levels]) -> Floats:
+        """The scores of the reference keys that were in use during the baseline of a past day.
+
+        The levels of the day join the levels.
+        """
         usual = expect_day(panel, day, rows, self.settings.baseline_days)
         window = slice(max(day - self.settings.baseline_days, 0), day)
         in_use = panel.requests[rows, window].any(axis=1)
-        return sum_of(self._terms(panel, day, rows, usual))[in_use]
+        distances = self._distances(panel, day, rows, usual)
+        levels.append(_Levels.of(distances, panel.reference[rows]))
+        return sum_of(_terms(distances, levels[-1]))[in_use]
 
-    def _terms(self, panel: Panel, day: int, rows: slice, usual: Expectation) -> dict[str, Floats]:
+    def _distances(self, panel: Panel, day: int, rows: Rows, usual: Expectation) -> _Distances:
         counts = panel.requests[rows, day]
         active = panel.records["active"].to_numpy()[rows]
         enough = (usual.days >= self.settings.minimum_days) & panel.observed[rows, day] & active
 
-        def of_day(values: Floats) -> tuple[Floats, float, float]:
-            judged = np.where(enough, values, np.nan)
-            return judged, *centre_and_scale(judged)
+        def judged(values: Floats) -> Floats:
+            return np.where(enough, values, np.nan)
 
-        z, centre, scale = of_day((anscombe(counts) - usual.mean) / usual.spread)
-        own = (z - centre) / scale
-        deviance, usual_deviance, deviance_scale = of_day(burst_score(counts, usual))
-        bursts = (deviance - usual_deviance) / deviance_scale
-        recent, common, _ = of_day(_log_ratio(counts, usual.recent))
-        record, common_record, _ = of_day(_log_ratio(counts, usual.record))
-        return {
-            "own history": own,
-            "bursts": -BURST_WEIGHT * np.maximum(own - bursts - BURST_SLACK, 0),
-            "recent days": np.maximum(recent - common, -1) / scale,
-            "record": RECORD_WEIGHT * np.maximum(record - common_record, 0) / scale,
-        }
+        return _Distances(
+            own=judged((anscombe(counts) - usual.mean) / usual.spread),
+            bursts=judged(burst_score(counts, usual)),
+            recent=judged(_log_ratio(counts, usual.recent)),
+            record=judged(_log_ratio(counts, usual.record)),
+        )
 
     def _recently_used(self, panel: Panel) -> Flags:
         recent = panel.requests[:, -1 - self.settings.dormant_after_days : -1]
         in_use: Flags = recent.sum(axis=1) > 0
         return in_use
+
+
+@dataclass(frozen=True)
+class _Distances:
+    """Per key how far a day lies above its own history, in the measures of the four terms; NaN if not judged."""
+
+    own: Floats
+    bursts: Floats
+    recent: Floats
+    record: Floats
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """The levels of one day across the reference keys, by measure."""
+
+    own: Level
+    bursts: Level
+    recent: Level
+    record: Level
+
+    @classmethod
+    def of(cls, distances: _Distances, reference: Flags) -> _Levels:
+        """The levels of a day."""
+        return cls(*(level_of(getattr(distances, measure.name)[reference]) for measure in fields(cls)))
+
+    def limited_by(self, past: Sequence[_Levels]) -> _Levels:
+        """The levels that past days allow."""
+        names = [measure.name for measure in fields(self)]
+        return _Levels(*(limited(getattr(self, name), [getattr(day, name) for day in past]) for name in names))
+
+
+def _terms(distances: _Distances, levels: _Levels) -> dict[str, Floats]:
+    """The terms of each key's score, relative to the levels of the day."""
+    own = levels.own.relative(distances.own)
+    bursts = levels.bursts.relative(distances.bursts)
+    scale = levels.own.scale
+    return {
+        "own history": own,
+        "bursts": -BURST_WEIGHT * np.maximum(own - bursts - BURST_SLACK, 0),
+        "recent days": np.maximum(distances.recent - levels.recent.centre, -1) / scale,
+        "record": RECORD_WEIGHT * np.maximum(distances.record - levels.record.centre, 0) / scale,
+    }
 
 
 def _describe_key(judged: pd.Series[Any], record: pd.Series[Any]) -> Description:

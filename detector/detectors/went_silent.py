@@ -37,7 +37,7 @@ class WentSilent(Detector):
     A key is steady if it was used on 95 of 100 observed days, of at least 28 within the ``baseline_days`` that
     end with its last use. It is reported from the third silent day until the silence reaches
     ``dormant_after_days``; from then on the key is dormant. Days with missing data are neither silent nor in
-    use. If a fifth of the steady keys (at least three) fell silent within a day of each other, the fleet
+    use. If a fifth of the steady trusted keys (at least three) fell silent within a day of each other, the fleet
     explains their silence and none of them is reported. While the evaluated day's data are incomplete, no key
     is reported.
 
@@ -82,7 +82,7 @@ class WentSilent(Detector):
                     f"fewer than {FEWEST_OBSERVED} observed days before its last use",
                 ),
                 (
-                    gone & _fleet_silent(spans.silent, gone, steady),
+                    gone & _fleet_silent(panel, spans.silent, gone, steady),
                     "many steady keys fell silent at once: an outage or a holiday, not one key",
                 ),
             ),
@@ -133,11 +133,11 @@ def _running(flags: Flags) -> Counts:
     return running
 
 
-def _fleet_silent(silent: Counts, gone: Flags, steady: Flags) -> Flags:
+def _fleet_silent(panel: Panel, silent: Counts, gone: Flags, steady: Flags) -> Flags:
     """Whether the fleet explains a key's silence, because many steady keys fell silent within a day of it."""
-    lengths = np.bincount(silent[gone], minlength=int(silent.max(initial=0)) + 2)
+    lengths = np.bincount(silent[gone & panel.trusted], minlength=int(silent.max(initial=0)) + 2)
     near = lengths + np.r_[0, lengths[:-1]] + np.r_[lengths[1:], 0]
-    explained: Flags = near[silent] >= max(FLEET_KEYS, FLEET_SHARE * int(steady.sum()))
+    explained: Flags = near[silent] >= max(FLEET_KEYS, FLEET_SHARE * int((steady & panel.trusted).sum()))
     return explained
 
 

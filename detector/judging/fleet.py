@@ -7,7 +7,7 @@ import numpy as np
 from detector.boundary.words import counted
 from detector.config.sections import DetectionSettings
 from detector.detectors.description import Description
-from detector.detectors.statistics.baseline import Floats, anscombe, baseline, counts_of, expect_day
+from detector.detectors.statistics.baseline import Floats, anscombe, baseline, counts_of, expect_day, sampled
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
@@ -68,13 +68,13 @@ def fleet_shift(panel: Panel, settings: DetectionSettings) -> tuple[Description,
 
 
 def _distances(panel: Panel, settings: DetectionSettings) -> Floats:
-    """The distance of each evaluated key from the mean of its own history, in SD."""
-    step = slice(None, None, max(len(panel.keys) // SAMPLE, 1))
+    """The distance of each reference key from the mean of its own history, in SD."""
+    sample = sampled(panel.reference, SAMPLE)
     window = slice(-1 - settings.baseline_days, -1)
-    usual = expect_day(panel, len(panel.days) - 1, step, settings.baseline_days)
-    in_use = (panel.requests[step, window] > 0).any(axis=1) & panel.records["active"].to_numpy()[step]
+    usual = expect_day(panel, len(panel.days) - 1, sample, settings.baseline_days)
+    in_use = (panel.requests[sample, window] > 0).any(axis=1)
     enough = in_use & (usual.days >= settings.minimum_days)
-    distances: Floats = (anscombe(panel.requests[step, -1]) - usual.mean) / usual.spread
+    distances: Floats = (anscombe(panel.requests[sample, -1]) - usual.mean) / usual.spread
     return distances[enough]
 
 

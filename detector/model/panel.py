@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,9 @@ def row_of(frame: pd.DataFrame, key: str) -> pd.Series[Any]:
     """The one row of a frame that is indexed by key id."""
     return cast("pd.Series[Any]", frame.loc[key])
 
+
+REFERENCE_DAYS = 28
+"""A key is a reference key if the history knows it for this many days, or for all days of a shorter history."""
 
 MapReader = Callable[[str, Sequence[str]], list[dict[str, dict[str, int]]]]
 """``read(column, key_ids)`` returns one dictionary per day of the panel except the last, from key id to map. A key
@@ -95,6 +99,26 @@ class Panel:
     def record(self, key: str) -> pd.Series[Any]:
         """The row of one key on the evaluated day."""
         return row_of(self.records, key)
+
+    @property
+    def trusted(self) -> NDArray[np.bool_]:
+        """The active keys of the register, or all active keys where there is no register."""
+        registered = self.records["registered"].to_numpy(dtype=bool)
+        trusted = self.records["active"].to_numpy(dtype=bool)
+        return trusted & registered if registered.any() else trusted
+
+    @cached_property
+    def reference(self) -> NDArray[np.bool_]:
+        """The keys that the statistics of the fleet rest on. Nobody outside can create one within four weeks.
+
+        A reference key is trusted, the history knew it on each of the ``REFERENCE_DAYS`` before the evaluated day,
+        and it had an accepted request on one of them.
+        """
+        before = slice(-1 - REFERENCE_DAYS, -1)
+        grown = (self.known[:, before] | self.missing[before]).all(axis=1)
+        accepted = ((self.requests[:, before] > self.errors[:, before]) & ~self.missing[before]).any(axis=1)
+        reference: NDArray[np.bool_] = self.trusted & grown & accepted
+        return reference
 
     @property
     def observed(self) -> NDArray[np.bool_]:

@@ -24,7 +24,32 @@ CASES = (
     Case("a heavy key that is old enough to have a history", lambda: with_young([5_000] * 9)),
     Case("young and silent", lambda: with_young([0, 0, 0])),
     Case("a quiet day makes no key heavy", lambda: _quiet_day(30)),
-    Case("a fleet of ten keys", lambda: with_young([5_000], keys=10), not_judged=frozenset({"young"})),
+    Case("a fleet of ten keys", lambda: with_young([5_000], keys=10), fires=frozenset({"young"})),
+    Case(
+        "no more than the busiest of ten keys on its highest day",
+        lambda: with_young([max(max(counts) for counts in fleet(keys=10).values())], keys=10),
+    ),
+    Case(
+        "a single key with a history",
+        lambda: panel({"old": [20] * 100, "young": [0] * 99 + [500]}, unborn={"young": 99}),
+        fires=frozenset({"young"}),
+    ),
+    Case(
+        "no key with a history",
+        lambda: panel({"young": [0] * 99 + [500]}, unborn={"young": 99}),
+        not_judged=frozenset({"young"}),
+    ),
+    Case(
+        "hundreds of new names with one request each",
+        lambda: _among_names(300, 1),
+        fires=frozenset({"young"}),
+    ),
+    Case(
+        "names outside the register in heavy use hide no key of the register",
+        lambda: _among_names(80, 900, registered=[*fleet(), "young"]),
+        fires=frozenset({"young"}),
+        not_judged=frozenset({f"name-{index:03d}" for index in range(80)}),
+    ),
     Case(
         "a new installation, in which all keys are young",
         lambda: panel({f"key-{index:02d}": [index, 10 * index] for index in range(40)}),
@@ -43,6 +68,12 @@ CASES = (
         lambda: panel(fleet() | {"old": [900] * 100}, missing=range(70, 99)),
     ),
 )
+
+
+def _among_names(names: int, requests: int, **options: object) -> Panel:
+    """A heavy young key on the first day of many other names."""
+    counts = {f"name-{index:03d}": [0] * 99 + [requests] for index in range(names)} | {"young": [0] * 99 + [5_000]}
+    return panel(fleet() | counts, unborn=dict.fromkeys(counts, 99), **options)  # type: ignore[arg-type]
 
 
 def _quiet_day(requests: int) -> Panel:

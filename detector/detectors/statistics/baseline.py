@@ -17,6 +17,8 @@ from detector.model.panel import Panel
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Rows = slice | NDArray[np.int64]
+"""Some keys of a panel."""
 
 HALF_LIFE = 14
 """The weight of a day halves with this many days of age."""
@@ -88,25 +90,30 @@ class Expectation:
     recent: Floats
 
 
-def expect_day(panel: Panel, day: int, rows: slice, baseline_days: int) -> Expectation:
+def expect_day(panel: Panel, day: int, rows: Rows, baseline_days: int) -> Expectation:
     """The expectation for some keys on one day, a position in the panel's days, from the days before it."""
     window = slice(max(day - baseline_days, 0), day)
     weekdays = panel.weekdays
     return expectation(
-        panel.requests[rows, window], panel.observed[rows, window], weekdays[window], int(weekdays[day])
+        panel.requests[rows, window],
+        panel.observed[rows, window],
+        panel.reference[rows],
+        weekdays[window],
+        int(weekdays[day]),
     )
 
 
 def expectation(
-    counts: NDArray[np.int64], observed: Flags, weekdays: NDArray[np.int64], weekday: int
+    counts: NDArray[np.int64], observed: Flags, reference: Flags, weekdays: NDArray[np.int64], weekday: int
 ) -> Expectation:
     """The expectation for the day after the given days.
 
-    ``counts`` and ``observed`` are keys x days, the latest day last. ``weekdays`` holds the weekday of each day
+    ``counts`` and ``observed`` are keys x days, the latest day last. ``reference`` marks the keys that the values
+    of the fleet rest on. ``weekdays`` holds the weekday of each day
     as a number, and ``weekday`` is the weekday of the expected day. The computation goes through the keys in
     blocks, which also limits the memory.
     """
-    effects = fleet_effects(counts, observed)
+    effects = fleet_effects(counts, observed, reference)
     parts = []
     for start in range(0, max(len(counts), 1), BLOCK):
         rows = slice(start, start + BLOCK)
@@ -114,27 +121,35 @@ def expectation(
     columns = {}
     for name in Expectation.__dataclass_fields__:
         columns[name] = np.concatenate([getattr(part, name) for part in parts])
-    return _pool_with_fleet(Expectation(**columns))
+    return _pool_with_fleet(Expectation(**columns), reference)
 
 
-def fleet_effects(counts: NDArray[np.int64], observed: Flags) -> Floats:
+def fleet_effects(counts: NDArray[np.int64], observed: Flags, reference: Flags) -> Floats:
     """The common rise of the fleet on each day: the median distance of keys above their own mean, in SD.
 
-    The effect is never below 0, and 0 in a small fleet. The median needs only a sample of the keys, at even steps.
+    The effect is never below 0, and 0 in a small fleet. The median is that of the reference keys, or of a sample
+    of them at even steps.
     """
-    step = max(len(counts) // SAMPLE, 1)
-    usual = baseline(counts[::step], observed[::step])
+    sample = sampled(reference, SAMPLE)
+    counts = counts[sample]
+    observed = observed[sample]
+    usual = baseline(counts, observed)
     with np.errstate(invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a day without any observed key has no median
-        z = (anscombe(counts[::step]) - usual.mean[:, None]) / usual.spread[:, None]
+        z = (anscombe(counts) - usual.mean[:, None]) / usual.spread[:, None]
         # Without gaps the plain median gives the same result four times as fast.
-        if observed[::step].all():
-            medians = np.median(z, axis=0)
-        else:
-            medians = np.nanmedian(np.where(observed[::step], z, np.nan), axis=0)
-    weight = _fleet_weight(len(counts))
+        has_gaps = not observed.all()
+        medians = np.nanmedian(np.where(observed, z, np.nan), axis=0) if has_gaps else np.median(z, axis=0)
+    weight = fleet_weight(int(reference.sum()))
     effects: Floats = weight * np.maximum(np.nan_to_num(medians), 0)
     return effects
+
+
+def sampled(flags: Flags, most: int) -> NDArray[np.int64]:
+    """The positions of the flags that are set, or a sample of them at even steps. A sample has ``most`` to
+    ``2 most - 1`` positions."""
+    positions = np.flatnonzero(flags)
+    return positions[:: max(len(positions) // most, 1)]
 
 
 def _expect_block(
@@ -205,12 +220,12 @@ def _negative_binomial(
     return rate, np.maximum((variance - rate) / rate**2, SMALLEST_DISPERSION)
 
 
-def _pool_with_fleet(whole: Expectation) -> Expectation:
+def _pool_with_fleet(whole: Expectation, reference: Flags) -> Expectation:
     """Average the spread of young keys, and the dispersion of all keys, with the typical values of the fleet.
 
     The weights are the numbers of days behind each value, as in edgeR and limma for many short series.
     """
-    established = (whole.days >= ESTABLISHED) & np.isfinite(whole.spread)
+    established = reference & (whole.days >= ESTABLISHED) & np.isfinite(whole.spread)
     if established.sum() < FEWEST_PEERS:
         return whole
     typical = float(np.median(whole.spread[established] ** 2))
@@ -239,21 +254,6 @@ def burst_score(counts: NDArray[np.int64], expected: Expectation) -> Floats:
     return signed
 
 
-def _fleet_weight(keys: int, floor: int = 10, full: int = 50) -> float:
+def fleet_weight(keys: int, floor: int = 10, full: int = 50) -> float:
     """The weight of the fleet in the judgement of one key: 0 up to ``floor`` keys, 1 from ``full`` keys on."""
     return float(np.clip((keys - floor) / (full - floor), 0, 1))
-
-
-def centre_and_scale(scores: Floats) -> tuple[float, float]:
-    """Centre and scale of one day's scores across the fleet. Keys are compared with the fleet by both.
-
-    The centre is the median, at least 0, so that a quiet fleet does not make an ordinary key stand out. The
-    scale is the upper spread (90th percentile, as a normal SD), at least 1. Both fade out between 50 and 10
-    keys, because in a small fleet two spikes would hide each other.
-    """
-    judged = scores[~np.isnan(scores)]
-    weight = _fleet_weight(len(judged))
-    if weight == 0:
-        return 0.0, 1.0
-    median, upper = np.quantile(judged, [0.5, 0.9])
-    return weight * max(float(median), 0.0), 1 + weight * max(float(upper - median) / 1.2816 - 1, 0.0)

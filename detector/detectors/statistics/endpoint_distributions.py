@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import gammaln
 
-from detector.detectors.statistics.baseline import Floats
+from detector.detectors.statistics.baseline import Flags, Floats
 from detector.detectors.statistics.outliers import outliers
 
 LEAST_HISTORY = 20
@@ -49,8 +49,11 @@ class Distances:
     """The share of requests outside the usual distribution."""
 
 
-def distances(days: list[csr_array]) -> Distances:
-    """Compare the last day with all earlier days, and each earlier day with the other earlier days."""
+def distances(days: list[csr_array], reference: Flags) -> Distances:
+    """Compare the last day with all earlier days, and each earlier day with the other earlier days.
+
+    ``reference`` marks the keys that the values of the fleet rest on.
+    """
     requests = np.column_stack([day.sum(axis=1) for day in days]).astype(np.float64)
     weights = 1 / (1 + requests * TYPICAL_SCATTER)
     weights[:, -1] = 0.0
@@ -70,12 +73,12 @@ def distances(days: list[csr_array]) -> Distances:
         new[:, column] = np.bincount(rows, np.where(known, 0, counts), len(requests))
         above = np.where(known, np.maximum(counts / total - share, 0), counts / total)
         moved[:, column] = np.bincount(rows, above, len(requests))
-    novelty = _novelty(new, weights, history)
+    novelty = _novelty(new, weights, history, reference)
     # All new endpoints together count as one more endpoint, whose usual share is the novelty.
     new_deviance = new * np.log(np.maximum(new, 1) / (np.maximum(requests, 1) * novelty))
     deviance = np.maximum(2 * (known_deviance - (requests - new) * np.log1p(-novelty) + new_deviance), 0)
     mean, variance = _by_chance(usual, requests, novelty)
-    inflation = _inflation(deviance / mean, requests, np.maximum(history, 1))
+    inflation = _inflation(deviance / mean, requests, np.maximum(history, 1), reference)
     return Distances(requests, history, deviance, mean * inflation, 2 * mean**2 / variance, moved)
 
 
@@ -118,11 +121,11 @@ def _entries(
     return rows, counts, others
 
 
-def _novelty(new: Floats, weights: Floats, history: Floats) -> Floats:
+def _novelty(new: Floats, weights: Floats, history: Floats, reference: Flags) -> Floats:
     """The expected share of requests to new endpoints: an average of the key's own share and the fleet's."""
     # Without a history all endpoints are new, which says nothing about the key.
     own = np.where(history >= LEAST_HISTORY, weights * new, 0)
-    fleet = max(own.sum() / max(history[:, -1].sum(), 1e-9), LEAST_NEW)
+    fleet = max(own[reference].sum() / max(history[reference, -1].sum(), 1e-9), LEAST_NEW)
     others = own.sum(axis=1, keepdims=True) - own
     share: Floats = (others + PRIOR_REQUESTS * fleet) / (history + PRIOR_REQUESTS)
     return share.clip(LEAST_NEW, 0.9)
@@ -164,7 +167,7 @@ def _poisson_deviance() -> tuple[Floats, Floats]:
     return first, (chance * deviance**2).sum(axis=1) - first**2
 
 
-def _inflation(ratio: Floats, requests: Floats, history: Floats) -> Floats:
+def _inflation(ratio: Floats, requests: Floats, history: Floats, reference: Flags) -> Floats:
     """The factor by which deviances exceed chance, from the scatter of each key's distribution on its other days.
 
     ``ratio`` is the deviance divided by its mean by chance.
@@ -178,7 +181,7 @@ def _inflation(ratio: Floats, requests: Floats, history: Floats) -> Floats:
     information = np.where(usable, information, 0)
     excess = np.where(usable, excess, 0)
     total = information.sum(axis=1)
-    informative = total >= 1
+    informative = reference & (total >= 1)
     fleet = 1.0
     if informative.any():
         fleet = float(np.median(excess.sum(axis=1)[informative] / total[informative]))

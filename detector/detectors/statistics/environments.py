@@ -46,8 +46,13 @@ def contradicting_names(panel: Panel) -> Flags:
 
 
 def deployments_known(panel: Panel) -> bool:
-    """Whether the source names the deployment of the day's requests."""
-    return bool(panel.deployment_counts(1).days[-1].sum() > 0)
+    """Whether the source names the deployment of the day's requests.
+
+    The reference keys decide. A stranger who names a deployment must not switch the evidence of behaviour off.
+    """
+    requests = panel.deployment_counts(1).days[-1].sum(axis=1)
+    deciding = panel.reference if panel.reference.any() else panel.trusted
+    return bool(requests[deciding].sum() > 0)
 
 
 def behaviour_odds(panel: Panel) -> NDArray[np.float64]:
@@ -154,11 +159,11 @@ def _endpoint_odds(panel: Panel, judged: NDArray[np.bool_], live: NDArray[np.boo
 def _dense(total: csr_array, judged: NDArray[np.bool_], most: int = 2_000) -> NDArray[np.float64]:
     """The judged rows as a dense array, with the columns of the ``most`` endpoints with most requests.
 
-    More endpoints need much memory and do not distinguish the environments better.
+    An endpoint that no judged key used has no column. More endpoints need much memory and do not distinguish the
+    environments better.
     """
     rows = total[np.flatnonzero(judged)]
-    if total.shape[1] > most:
-        columns = np.sort(np.argsort(-np.asarray(total.sum(axis=0)))[:most])
-        rows = rows[:, columns]
-    dense: NDArray[np.float64] = rows.toarray()
+    requests = np.asarray(rows.sum(axis=0))
+    busiest = np.sort(np.argsort(-requests, kind="stable")[:most])
+    dense: NDArray[np.float64] = rows[:, busiest[requests[busiest] > 0]].toarray()
     return dense

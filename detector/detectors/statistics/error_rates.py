@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaln, gammaln, ndtri_exp
 
-from detector.detectors.statistics.baseline import Floats
+from detector.detectors.statistics.baseline import Flags, Floats
 from detector.detectors.statistics.outliers import outliers
 
 LOWEST_RATE = 0.005
@@ -21,6 +21,8 @@ SMALLEST_SCATTER = 5e-4
 LARGEST_SCATTER = 0.5
 PRIOR_DAYS = 8
 """The fleet's scatter counts like this many days of a key."""
+LEAST_STRENGTH = 2.0
+"""The fleet's rate counts like at least this many requests of a key."""
 OUTLIER_LIMIT = 5.0
 """A day is an outlier if its error rate lies this many SD above the mean rate."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -37,14 +39,17 @@ class Rates:
     scatter: Floats
 
 
-def usual_rates(requests: Floats, errors: Floats) -> Rates:
-    """Estimate error rates from counts of keys x days. Days without requests have no weight."""
+def usual_rates(requests: Floats, errors: Floats, reference: Flags) -> Rates:
+    """Estimate error rates from counts of keys x days. Days without requests have no weight.
+
+    ``reference`` marks the keys that the values of the fleet rest on.
+    """
     weights = requests / (1 + np.maximum(requests - 1, 0) * TYPICAL_SCATTER)
     rates = errors / np.maximum(requests, 1)
-    mean, _ = _mean(rates, weights)
+    mean, _ = _mean(rates, weights, reference)
     weights = _without_outliers(rates - mean[:, None], weights, mean)
-    mean, strength = _mean(rates, weights)
-    own = _scatter(requests, rates, weights, mean)
+    mean, strength = _mean(rates, weights, reference)
+    own = _scatter(requests, rates, weights, mean, reference)
     return Rates(mean, np.clip(own + 1 / (strength + 1), SMALLEST_SCATTER, LARGEST_SCATTER))
 
 
@@ -88,19 +93,21 @@ def log_tail(errors: Floats, requests: Floats, a: Floats, b: Floats, sd: Floats)
     return tail
 
 
-def _mean(rates: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def _mean(rates: Floats, weights: Floats, reference: Flags) -> tuple[Floats, Floats]:
     """Each key's mean rate, averaged with the fleet's rate, and its strength as a number of requests.
 
-    The rates of the fleet's keys follow a beta distribution, whose mean and strength are moment estimates from the
-    observed rates (empirical Bayes).
+    The rates of the reference keys follow a beta distribution, whose mean and strength are moment estimates from
+    the observed rates (empirical Bayes).
     """
     total = weights.sum(axis=1)
     own = (weights * rates).sum(axis=1) / np.maximum(total, 1e-9)
-    key_weights = total / (total + 1 / TYPICAL_SCATTER)
+    key_weights = np.where(reference, total / (total + 1 / TYPICAL_SCATTER), 0.0)
     fleet = float(np.clip((key_weights * own).sum() / max(key_weights.sum(), 1e-9), LOWEST_RATE, 0.5))
     noise = fleet * (1 - fleet) / np.maximum(total, 1)
     between = (key_weights * ((own - fleet) ** 2 - noise)).sum() / max(key_weights.sum(), 1e-9)
-    strength = float(np.clip(fleet * (1 - fleet) / max(between, 1e-9) - 1, 2, 1_000))
+    strength = float(np.clip(fleet * (1 - fleet) / max(between, 1e-9) - 1, LEAST_STRENGTH, 1_000))
+    if not key_weights.any():
+        strength = LEAST_STRENGTH
     mean = (total * own + strength * fleet) / (total + strength)
     return np.clip(mean, LOWEST_RATE, 1 - LOWEST_RATE), total + strength
 
@@ -112,14 +119,15 @@ def _without_outliers(residuals: Floats, weights: Floats, mean: Floats) -> Float
     return np.where(outliers(ratio, weights > 0), 0.0, weights)
 
 
-def _scatter(requests: Floats, rates: Floats, weights: Floats, mean: Floats) -> Floats:
+def _scatter(requests: Floats, rates: Floats, weights: Floats, mean: Floats, reference: Flags) -> Floats:
     """Each key's scatter by moments, averaged with the fleet's scatter."""
     share = weights / np.maximum(weights.sum(axis=1), 1e-9)[:, None]
     factor = weights * (1 - share)
     chance = (factor / np.maximum(requests, 1)).sum(axis=1)
     squares = (weights * (rates - mean[:, None]) ** 2).sum(axis=1) / (mean * (1 - mean))
     days = factor.sum(axis=1) - chance
-    key_weights = days * mean * (1 - mean)  # keys with more errors tell more about the scatter of the fleet
+    # Keys with more errors tell more about the scatter of the fleet.
+    key_weights = np.where(reference, days * mean * (1 - mean), 0.0)
     own = np.minimum((squares - chance) / np.maximum(days, 1e-9), LARGEST_SCATTER)
     fleet = TYPICAL_SCATTER
     if key_weights.any():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.detectors.statistics.baseline import anscombe, baseline, centre_and_scale, counts_of
+from detector.detectors.statistics.baseline import anscombe, baseline, counts_of
 from detector.usage.gaps import missing_days
 
 
@@ -39,17 +39,6 @@ def test_no_history_has_no_baseline() -> None:
     usual = baseline(np.zeros((2, 3), int), np.zeros((2, 3), bool))
     assert np.isnan(usual.mean).all()
     assert np.isnan(usual.spread).all()
-
-
-def test_a_small_fleet_does_not_hide_its_spikes() -> None:
-    """With ten keys or fewer, the centre is 0 and the scale is 1."""
-    assert centre_and_scale(np.array([50.0] * 10)) == (0.0, 1.0)
-
-
-def test_a_quiet_day_does_not_lower_the_centre() -> None:
-    """The centre is at least zero, and the scale is at least one."""
-    centre, scale = centre_and_scale(np.full(200, -3.0))
-    assert (centre, scale) == (0.0, 1.0)
 
 
 def test_an_empty_day_of_a_busy_fleet_is_a_gap() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.detectors.statistics.baseline import Floats
+from detector.detectors.statistics.baseline import Floats, Rows
 from detector.detectors.statistics.calibration import past_scores
 from tests.panels import panel
 
@@ -14,7 +14,7 @@ def days_of(days: int, keys: int = 3, missing: tuple[int, ...] = ()) -> dict[int
     counts = {f"key-{number:05d}": [1] * days for number in range(keys)}
     scored: dict[int, int] = {}
 
-    def score_day(day: int, rows: slice) -> Floats:
+    def score_day(day: int, rows: Rows) -> Floats:
         scored[day] = len(np.arange(keys)[rows])
         return np.full(scored[day], float(day))
 

@@ -53,7 +53,7 @@ def test_few_requests_are_averaged_with_the_fleet_and_many_are_not() -> None:
     requests[0] = [2] + [0] * 55
     errors[0] = [1] + [0] * 55
     errors[1] = 20
-    mean = usual_rates(requests, errors).mean
+    mean = usual_rates(requests, errors, np.ones(len(requests), bool)).mean
     assert mean[0] < 0.2
     assert mean[1] == pytest.approx(0.5, abs=0.02)
 
@@ -62,9 +62,9 @@ def test_one_surge_in_a_history_is_left_out() -> None:
     """The rates with and without one day of failures are almost equal."""
     requests = np.full((20, 56), 40.0)
     errors = np.tile([0.0, 1.0], (20, 28))
-    calm = usual_rates(requests, errors)
+    calm = usual_rates(requests, errors, np.ones(len(requests), bool))
     errors[0, 30] = 35
-    with_surge = usual_rates(requests, errors)
+    with_surge = usual_rates(requests, errors, np.ones(len(requests), bool))
     assert with_surge.mean[0] == pytest.approx(calm.mean[0], rel=0.1)
     assert with_surge.scatter[0] < 0.05
 
@@ -76,5 +76,7 @@ def test_ordinary_days_are_as_rare_as_the_score_says() -> None:
     requests = rng.poisson(60, (20_000, 57)).astype(float)
     daily = rng.beta(np.broadcast_to(rates * 99 + 1e-9, requests.shape), (1 - rates) * 99)
     errors = rng.binomial(requests.astype(int), daily).astype(float)
-    z = surprise(errors[:, -1], requests[:, -1], usual_rates(requests[:, :-1], errors[:, :-1]))
+    z = surprise(
+        errors[:, -1], requests[:, -1], usual_rates(requests[:, :-1], errors[:, :-1], np.ones(len(requests), bool))
+    )
     assert 0.0003 < (z > 3.09).mean() < 0.003 * 2
