@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import time
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -69,6 +70,12 @@ class DetectionSettings(Section):
     endpoints_per_key: int = Field(
         200, ge=1, description="Endpoints that are kept per key and day; the others count as (other)."
     )
+
+    def environment_of(self, deployment: str) -> str | None:
+        """The environment whose keys belong in a deployment; None if the policy does not name the deployment."""
+        if deployment in self.deployments:
+            return self.deployments[deployment]
+        return next((kind for name, kind in self.deployments.items() if fnmatchcase(deployment, name)), None)
 
 
 class ReportSettings(Section):

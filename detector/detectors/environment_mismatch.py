@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,7 @@ from detector.detectors.statistics.baseline import anscombe
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel, row_of
-from detector.usage.aggregation import ENVIRONMENTS, explode
+from detector.usage.aggregation import ENVIRONMENTS, OTHER, explode
 
 
 class EnvironmentMismatch(Detector):
@@ -72,17 +71,11 @@ class EnvironmentMismatch(Detector):
         )
         return Judgement(scores, partial(_describe_keys, panel, scores, rows[rows["stray"]]))
 
-    def belongs(self, deployment: str) -> str | None:
-        """The environment whose keys belong in a deployment; None if the policy does not name the deployment."""
-        policy = self.settings.deployments
-        if deployment in policy:
-            return policy[deployment]
-        return next((kind for pattern, kind in policy.items() if fnmatchcase(deployment, pattern)), None)
-
     def _requests_by_deployment(self, panel: Panel) -> pd.DataFrame:
         """The evaluated day's requests as rows of key_id, deployments, request_count, belongs, stray."""
         rows = explode(panel.records, "deployments")
-        homes = {name: self.belongs(name) for name in rows["deployments"].unique()}
+        named = [name for name in rows["deployments"].unique() if name != OTHER]
+        homes = {name: self.settings.environment_of(name) for name in named}
         belongs = rows["deployments"].map(homes).astype("object")
         environment = rows["key_id"].map(panel.records["environment"]).astype("object")
         judged = belongs.notna() & environment.isin(ENVIRONMENTS)

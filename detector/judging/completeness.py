@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from detector.boundary.words import counted, singular_or_plural
 from detector.judging.unseen import holes, is_usual, jumps
@@ -72,6 +73,12 @@ def assess(panel: Panel, settle_days: int) -> list[DataProblem]:
         *_unreadable(panel),
     ]
     return sorted(problems, key=lambda problem: -problem.severity.rank)
+
+
+def busiest(records: pd.DataFrame) -> list[str]:
+    """The key ids of records, most requests first, ties by key id."""
+    ranked = records.reset_index(drop=True).sort_values(["request_count", "key_id"], ascending=[False, True])
+    return [str(key) for key in ranked["key_id"]]
 
 
 def is_complete(problems: list[DataProblem]) -> bool:
@@ -201,12 +208,26 @@ def _partial(panel: Panel) -> list[DataProblem]:
 
 
 def _unregistered(panel: Panel) -> list[DataProblem]:
+    """A problem if keys outside the register have requests, or more keys than are kept are new."""
     records = panel.records
+    together = panel.strangers
+    if not records["registered"].any():
+        if not together.keys:
+            return []
+        requests = counted(together.requests, "request")
+        text = (
+            f"{counted(together.keys, 'new key')} with {requests} count together: the day has more new keys than "
+            "are kept, and no finding is about one of these."
+        )
+        action = "Find out who makes so many keys. With a register, detector knows which keys are yours."
+        return [DataProblem(text, Severity.MEDIUM, action, withholding=False)]
     unknown = records[~records["registered"] & (records["request_count"] > 0)]
-    if unknown.empty or not records["registered"].any():
+    number = len(unknown) + together.keys
+    if not number:
         return []
-    keys = counted(len(unknown), "key that is", "keys that are")
-    text = f"Requests came from {keys} not in the key register: {_some(unknown['key_id'].tolist())}."
+    keys = counted(number, "key that is", "keys that are")
+    requests = counted(int(unknown["request_count"].sum()) + together.requests, "request")
+    text = f"{requests} came from {keys} not in the key register: {_some(busiest(unknown), number)}."
     action = "Find out who issued these keys; add them to the register, or revoke them."
     return [DataProblem(text, Severity.MEDIUM, action, withholding=False)]
 
@@ -243,6 +264,7 @@ def _unreadable(panel: Panel) -> list[DataProblem]:
     return problems
 
 
-def _some(names: list[str], most: int = 5) -> str:
+def _some(names: list[str], number: int, most: int = 5) -> str:
+    """The first of a number of names, and how many more there are."""
     shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+    return shown if number <= most else f"{shown} and {number - most:,} more"

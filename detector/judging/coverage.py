@@ -9,6 +9,7 @@ import pandas as pd
 
 from detector.config.config import Config
 from detector.detectors import detector_classes
+from detector.judging.completeness import busiest
 from detector.judging.judging import Judged
 from detector.model.panel import Panel
 from detector.model.report import Coverage, NotJudged
@@ -30,7 +31,7 @@ def coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Cover
         not_judged=tuple(_not_judged(judged)),
         baseline_days=int((~panel.missing[window]).sum()),
         missing_days=tuple(day.item() for day in _gaps(panel, window)),
-        unregistered_keys=tuple(unregistered["key_id"]),
+        unregistered_keys=tuple(busiest(unregistered)),
         revoked_keys_in_use=tuple(revoked["key_id"]),
         withheld=judged.withheld,
         failures=failures,

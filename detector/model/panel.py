@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from detector.model.day import Day
-from detector.model.usage import Accounting, Fault, Revision
+from detector.model.usage import Accounting, Fault, Revision, Strangers
 
 
 def row_of(frame: pd.DataFrame, key: str) -> pd.Series[Any]:
@@ -79,6 +79,8 @@ class Panel:
     """What became of the records of each day, None where it is not known; empty where it is known of no day."""
     earlier_faults: tuple[tuple[Fault, ...] | None, ...] = ()
     """The faults of each day before the evaluated one, None where its accounting is not known."""
+    strangers: Strangers = field(default_factory=Strangers)
+    """The keys of the evaluated day that count together. They are none of ``keys``, and in none of the arrays."""
 
     @property
     def accounting(self) -> Accounting | None:

@@ -54,9 +54,10 @@ REGISTER = {
 }
 """The columns of a key register. Only ``key_id`` is never null."""
 
-KNOWN = {"first_seen": DAY, "last_seen": INSTANT, "longest_silence": "int64"}
-"""What was known about a key before a day: the day of its first use, the instant of its last use and its longest
-silence in days. Every stored day holds these columns, so that a replay never uses later data."""
+KNOWN = {"first_seen": DAY, "last_seen": INSTANT, "longest_silence": "int64", "last_registered": DAY}
+"""What was known about a key before a day: the day of its first use, the instant of its last use, its longest
+silence in days, and the last day on which the register held it. Every stored day holds these columns, so that a
+replay never uses later data."""
 
 RECORD_COLUMNS = {
     **REGISTER,
@@ -66,8 +67,8 @@ RECORD_COLUMNS = {
     "last_activity": INSTANT,
     **KNOWN,
 }
-"""The columns of a stored day: one row per key ever known, sorted by ``key_id``. The by-key answer consists of the
-``active`` keys."""
+"""The columns of a stored day: one row per known key, and at most one for the strangers that count together
+(``usage.strangers``), sorted by ``key_id``. The by-key answer consists of the ``active`` keys."""
 
 
 FaultKind = Literal["unusable", "keyless", "repeated", "note"]
@@ -146,6 +147,14 @@ class Accounting:
         unusable = {reason: Amount(**amount) for reason, amount in plain["unusable"].items()}
         hours = plain.get("hours")
         return cls(**{**plain, "unusable": unusable, "hours": None if hours is None else tuple(hours)})
+
+
+@dataclass(frozen=True)
+class Strangers:
+    """The keys of a day that count together, and their requests."""
+
+    keys: int = 0
+    requests: int = 0
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,16 @@ from detector.model.errors import ConfigError, MissingDayError, SourceError
 from detector.model.usage import MEASURED, Fault, Revision
 from detector.sources import DailyRegister, Source
 from detector.sources.accounts import Accounts, day_accounting, grown_days, with_undated_of
-from detector.usage.aggregation import complete_day, known_after, limit_endpoints, period_records
+from detector.usage.aggregation import complete_day, gather_strangers, known_after, limit_map, period_records
 from detector.usage.history import History, Notes, as_known
 
 UNKNOWN_ORGANIZATION = "key not in the register, so its organization is unknown"
 
 LARGEST_DAY = (2**63 - 1) // 400
 """The most requests of a day. 64 bits hold the sum of 400 such days, and no sum over the days of a year wraps."""
+
+MOST_DEPLOYMENTS = 60
+"""Deployments that are kept per key and day; the others count as (other)."""
 
 Progress = Callable[[date, int, int], None]
 """Called after each stored day with the day, the number of days that are done, and the number of all."""
@@ -82,14 +85,15 @@ def pull(
             # A register of the day itself is better: it holds the keys that are revoked today.
             scope = _scope(config, source.keys_of(day)) if isinstance(source, DailyRegister) else present
             own, left_out = scope.own(measured)
-            limited = limit_endpoints(own, config.detection.endpoints_per_key)
             whole_day = Day(day, config.zone)
-            records = complete_day(limited, scope.register, known, whole_day)
+            gathered, strangers = gather_strangers(own, scope.register, known, whole_day)
+            records = complete_day(_limited(config, gathered), scope.register, known, whole_day)
             notes = Notes(
                 pulled_at=now,
                 watermark=watermark,
                 faults=(*source.faults(day), *left_out),
                 accounting=day_accounting(source, whole_day, timeline, scope.unknown_records(config, measured)),
+                strangers=strangers,
             )
             notes = accounts.settle(notes, day)
             if day in missing:
@@ -190,6 +194,14 @@ def _scope(config: Config, register: pd.DataFrame) -> _Scope:
     return _Scope(organization, register[register["organization"] == organization], registered)
 
 
+def _limited(config: Config, records: pd.DataFrame) -> pd.DataFrame:
+    """The usage of a day with maps of bounded size."""
+    detection = config.detection
+    records = limit_map(records, "endpoint_distribution", detection.endpoints_per_key)
+    # The policy decides on deployments by their names. A caller who invents busy ones must not hide another.
+    return limit_map(records, "deployments", MOST_DEPLOYMENTS, detection.environment_of)
+
+
 def _unsettled(config: Config, last: date) -> list[date]:
     """The last day, and the days before it for which late rows may still come."""
     return [last - timedelta(days=ago) for ago in range(config.history.settle_days, -1, -1)]
@@ -274,4 +286,5 @@ def _known_before(history: History, source: Source, scope: _Scope, start: date) 
     if known is None:
         return reported
     both = pd.concat([known, reported], ignore_index=True).groupby("key_id", sort=True)
-    return both.agg({"first_seen": "min", "last_seen": "max", "longest_silence": "max"}).reset_index()
+    latest = {"last_seen": "max", "longest_silence": "max", "last_registered": "max"}
+    return both.agg({"first_seen": "min", **latest}).reset_index()

@@ -43,7 +43,7 @@ from detector.sources.faults import (
     Observation,
 )
 from detector.sources.instants import from_micros, micros_of
-from detector.sources.values import Outcome, ValueRules, count_of, deployment_of, text_of
+from detector.sources.values import Outcome, ValueRules, count_of, deployment_of, endpoint_of, text_of
 from detector.sources.windows import clamp_last_use
 from detector.usage.aggregation import require_64_bits
 
@@ -88,7 +88,7 @@ def read_groups(
     groups = pd.DataFrame(
         {
             "key_id": keys,
-            "endpoint": each_text(_column(raw, "endpoint"), text_of),
+            "endpoint": each_text(_column(raw, "endpoint"), endpoint_of),
             "deployment": each_text(_column(raw, "deployment"), lambda text: deployment_of(text) or default),
             "request_count": (read.requests.fillna(0) * records).astype("int64"),
             "error_count": (read.errors * records).astype("int64"),

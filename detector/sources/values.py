@@ -19,9 +19,15 @@ from zoneinfo import ZoneInfo
 from detector.config.source import SourceBase
 from detector.sources.instants import DateOrder
 from detector.sources.windows import LARGEST_COUNT
+from detector.usage.aggregation import NO_ENDPOINT, OTHER
+from detector.usage.endpoints import fold_endpoint
+from detector.usage.strangers import OTHER_KEYS
 
 REPLACEMENT = "\ufffd"
 """Stands for every character that is no text."""
+
+OWN_NAMES = frozenset({OTHER_KEYS, OTHER, NO_ENDPOINT})
+"""The names that detector gives itself. A source cannot hold a key, an endpoint or a deployment of such a name."""
 
 NO_TEXT = frozenset({"", "-", "\\n", "null", "nil", "none", "undefined", "nan", "(null)", "<null>"})
 """The texts, in small letters, by which programs write a missing value."""
@@ -86,7 +92,7 @@ class ValueRules:
         text = text_of(value)
         if text is None or text.lower() in self.no_key:
             return None
-        return text.lower() if _UUID.fullmatch(text) else text
+        return text.lower() if _UUID.fullmatch(text) else _not_ours(text)
 
     def outcome_of(self, value: Any) -> Outcome:
         """What the value of a ``status`` column says about a request."""
@@ -140,12 +146,26 @@ def _within_quotes(text: str) -> str:
         return text
 
 
+def endpoint_of(value: Any) -> str | None:
+    """The endpoint that a value names; None for a missing one."""
+    text = text_of(value)
+    # A folded endpoint may be one of our own names, for example without its query.
+    is_ours = text is not None and text.startswith("(") and fold_endpoint(text) in OWN_NAMES
+    return f"{REPLACEMENT}{text}" if is_ours else text
+
+
+def _not_ours(text: str) -> str:
+    """A name that is none of our own names: a caller must not be counted under one of these."""
+    return f"{REPLACEMENT}{text}" if text in OWN_NAMES else text
+
+
 def deployment_of(value: Any) -> str | None:
     """The deployment that a value names, in small letters, without a port and without a dot at its end."""
     text = text_of(value)
     if text is None:
         return None
-    return _PORT.sub("", text.lower()).removesuffix(".") or None
+    name = _PORT.sub("", text.lower()).removesuffix(".")
+    return _not_ours(name) or None
 
 
 def number_of(value: Any) -> Decimal | None:

@@ -14,7 +14,7 @@ the rest once, so that all engines agree. A test holds every engine to this law:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,10 +38,13 @@ from detector.model.usage import (
     Fault,
 )
 from detector.usage.endpoints import fold_endpoint
+from detector.usage.strangers import OTHER_KEYS, counted_together, remembered
 
 OTHER = "(other)"
 NO_ENDPOINT = "(unknown)"
 ENVIRONMENTS = ("live", "test")
+_FACTS = [*REGISTER, "registered", *KNOWN]
+"""The columns of a record that are no usage."""
 UNKNOWN = "unknown"
 LISTED_TWICE = "key listed twice: the row that is not revoked counts, then the one created last"
 
@@ -127,15 +130,38 @@ def explode(records: pd.DataFrame, column: str) -> pd.DataFrame:
     )
 
 
-def limit_endpoints(records: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Keep the ``most`` endpoints of each key with most requests (ties by name); the rest becomes ``(other)``."""
-    rows = explode(records, "endpoint_distribution")
-    rows = rows.sort_values(["key_id", "request_count", "endpoint_distribution"], ascending=[True, False, True])
-    beyond = rows.groupby("key_id").cumcount() >= most
-    if not beyond.any():
+def limit_map(
+    records: pd.DataFrame, column: str, most: int, group_of: Callable[[str], str | None] = lambda name: None
+) -> pd.DataFrame:
+    """Keep the ``most`` entries of each key's map with most requests (ties by name); the rest becomes ``(other)``.
+
+    The groups of the entries take turns. So an entry is kept although a key has any number of busier ones in
+    another group.
+    """
+    maps = _arrow(records[column])
+    if not len(maps) or np.diff(maps.offsets.to_numpy()).max() <= most:
         return records
-    rows["endpoint_distribution"] = rows["endpoint_distribution"].mask(beyond, OTHER)
-    return records.assign(endpoint_distribution=_collect(rows, "endpoint_distribution", records["key_id"]))
+    rows = explode(records, column)
+    groups = {name: group_of(name) or "" for name in rows[column].unique()}
+    rows["group"] = rows[column].map(groups).astype("object")
+    rows = rows.sort_values(["key_id", "request_count", column], ascending=[True, False, True])
+    rows["turn"] = rows.groupby(["key_id", "group"]).cumcount()
+    rows = rows.sort_values(["key_id", "turn", "request_count", column], ascending=[True, True, False, True])
+    beyond = rows.groupby("key_id").cumcount() >= most
+    rows[column] = rows[column].mask(beyond, OTHER)
+    return records.assign(**{column: _collect(rows, column, records["key_id"])})
+
+
+def gather_strangers(
+    measured: pd.DataFrame, register: pd.DataFrame, known: pd.DataFrame, day: Day
+) -> tuple[pd.DataFrame, int]:
+    """The usage of a day, sorted by key id, with most strangers in one record, and their number."""
+    together = counted_together(measured, _existing(register, day), known, day)
+    if not together.any():
+        return measured, 0
+    bucket = merge([measured[together].assign(key_id=OTHER_KEYS)])
+    gathered = pd.concat([measured[~together], bucket]).sort_values("key_id", ignore_index=True)
+    return conform(gathered, MEASURED), int(together.sum())
 
 
 def clean_register(raw: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
@@ -188,24 +214,39 @@ def _instants(values: pd.Series) -> pd.Series:
 
 
 def complete_day(measured: pd.DataFrame, register: pd.DataFrame, known: pd.DataFrame, day: Day) -> pd.DataFrame:
-    """The records of all known keys on one day: ``RECORD_COLUMNS``, sorted by key id.
+    """The records of a day: ``RECORD_COLUMNS``, sorted by key id.
 
-    ``register`` has ``REGISTER`` columns, and no rows if there is no register. ``known`` has key_id and
-    ``KNOWN`` as of the start of the day. Keys that are created after the day are left out.
+    They are those of the registered keys, of the keys with requests, and of known keys that are not gone (see
+    ``usage.strangers``). ``register`` has ``REGISTER`` columns, and no rows if there is no register. ``known`` has
+    key_id and ``KNOWN`` as of the start of the day. Keys that are created after the day are left out.
     """
-    exists = register["created_at"].isna() | (register["created_at"] < day.end)
-    register = register[exists]
-    keys = pd.concat([register["key_id"], measured["key_id"], known["key_id"]]).astype(TEXT)
+    register = _existing(register, day)
+    silent = remembered(known, register, measured, day)
+    keys = pd.concat([register["key_id"], measured["key_id"], silent["key_id"]]).astype(TEXT)
     base = pd.DataFrame({"key_id": np.sort(keys.unique())}).astype({"key_id": TEXT})
     base = base.merge(register.assign(registered=True), on="key_id", how="left")
     base = base.merge(known, on="key_id", how="left")
     return _assemble(base, measured, day.end)
 
 
+def _existing(register: pd.DataFrame, day: Day) -> pd.DataFrame:
+    """The registered keys that are created by the end of a day."""
+    return register[register["created_at"].isna() | (register["created_at"] < day.end)]
+
+
 def period_records(days: Sequence[pd.DataFrame], end: datetime) -> pd.DataFrame:
-    """The records of one period from those of its consecutive days. The known facts are those at its end."""
-    base = days[-1][[*REGISTER, "registered", *KNOWN]]
-    return _assemble(base, merge(list(days)), end)
+    """The records of one period from those of its consecutive days.
+
+    The known facts of a key are those at the end of the period. If a key is gone by then, they are those of the
+    last day that has it.
+    """
+    last, *earlier = reversed(days)
+    base = last[_FACTS]
+    for records in earlier:
+        gone = ~records["key_id"].isin(base["key_id"])
+        if gone.any():
+            base = pd.concat([base, records.loc[gone, _FACTS]])
+    return _assemble(base.sort_values("key_id", ignore_index=True), merge(list(days)), end)
 
 
 def known_after(records: pd.DataFrame, day: Day) -> pd.DataFrame:
@@ -222,8 +263,9 @@ def known_after(records: pd.DataFrame, day: Day) -> pd.DataFrame:
                 "first_seen": records["first_seen"].fillna(today.where(used)),
                 "last_seen": records["last_activity"],
                 "longest_silence": longest.astype("int64"),
+                "last_registered": records["last_registered"].mask(records["registered"], today),
             }
-        ),
+        )[records["key_id"] != OTHER_KEYS],
         {"key_id": TEXT, **KNOWN},
     )
 
@@ -294,7 +336,7 @@ def _assemble(base: pd.DataFrame, measured: pd.DataFrame, end: datetime) -> pd.D
     revoked = (records["revoked_at"] <= end).fillna(False).astype(bool)
     # An unregistered key is active if there is no register, or on days on which the key is used.
     belongs = records["registered"] | (not records["registered"].any()) | (records["request_count"] > 0)
-    records["active"] = belongs & ~revoked
+    records["active"] = belongs & ~revoked & (records["key_id"] != OTHER_KEYS)
     return conform(records, RECORD_COLUMNS)
 
 

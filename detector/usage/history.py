@@ -1,6 +1,6 @@
 """The stored days: one Parquet file per day, which is always replaced as a whole.
 
-The file of a day holds every key known by the end of the day, and what was known about each key *before* the day
+The file of a day holds the keys known by the end of the day, and what was known about each key *before* the day
 (first use, last use, longest silence). A replay of an old day therefore needs only the files up to this day, and
 never uses later data. What is known on the next day follows from this file alone (``aggregation.known_after``).
 The state database has no second copy that could differ.
@@ -49,6 +49,8 @@ from detector.usage.aggregation import complete_day, conform, empty, known_after
 VERSION = 2
 FORMER_COLUMNS = {"source_count": "client_count"}
 """The names of columns in files of version 1, and their names since version 2."""
+ADDED_DAYS = frozenset({"last_registered"})
+"""The columns of days that files of version 1 do not have."""
 FORMER_REASONS = {"no file of the night": MISSING_FILE}
 """Reasons of faults in notes of version 1 that decide whether a day is complete: what they are since version 2."""
 CACHE_BYTES = 256 * 1024 * 1024
@@ -90,6 +92,8 @@ class Notes:
     day, and its growth belongs to the accounting."""
     oldest: date | None = None
     """The oldest stored day at that pull; ``undated`` also counts the records before it."""
+    strangers: int = 0
+    """The number of the keys that count together (``usage.strangers``)."""
 
     def to_json(self) -> str:
         """The notes as JSON for the metadata of the file."""
@@ -116,6 +120,7 @@ class Notes:
             accounting=None if accounting is None else Accounting.from_plain(accounting),
             undated={reason: Amount(**amount) for reason, amount in stored.get("undated", {}).items()},
             oldest=date.fromisoformat(stored["oldest"]) if stored.get("oldest") else None,
+            strangers=stored.get("strangers", 0),
             **times,
         )
 
@@ -257,7 +262,10 @@ class History:
             file = pq.ParquetFile(self.path(day), page_checksum_verification=True)
             former = {new: old for old, new in FORMER_COLUMNS.items() if old in file.schema_arrow.names}
             table = file.read(names and [former.get(name, name) for name in names])
-            return table.rename_columns({old: new for new, old in former.items() if old in table.column_names})
+            table = table.rename_columns({old: new for new, old in former.items() if old in table.column_names})
+            for name in sorted(ADDED_DAYS.intersection(names or RECORD_COLUMNS).difference(table.column_names)):
+                table = table.append_column(name, pa.nulls(len(table), pa.date32()))
+            return table
 
     @contextmanager
     def _reading(self, day: date) -> Iterator[None]:

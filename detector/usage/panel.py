@@ -15,10 +15,11 @@ from scipy.sparse import csr_array
 
 from detector.model.day import Day, each_day
 from detector.model.panel import DailyCounts, Panel
-from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Accounting, Fault, Revision
+from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Accounting, Fault, Revision, Strangers
 from detector.usage.aggregation import complete_day, empty
 from detector.usage.gaps import missing_days
 from detector.usage.history import History, Notes
+from detector.usage.strangers import OTHER_KEYS
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class _Counts:
 def load_panel(history: History, day: date, depth: int) -> Panel:
     """The evaluated day and the ``depth`` days before it, for the keys that are active or have requests."""
     records, notes = _judged(history, day)
-    records = records[records["active"] | (records["request_count"] > 0)].reset_index(drop=True)
+    together = records[records["key_id"] == OTHER_KEYS]
+    records = records[records["active"] | (records["request_count"] > 0)]
+    records = records[records["key_id"] != OTHER_KEYS].reset_index(drop=True)
     days = list(each_day(day - timedelta(days=depth), day))
     available = set(history.days())
     stored = np.array([past in available for past in days], dtype=np.bool_)
@@ -70,7 +73,13 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
     )
     if notes is None:
         return panel
-    return replace(panel, watermark=notes.watermark, pulled_at=notes.pulled_at, faults=notes.faults)
+    return replace(
+        panel,
+        watermark=notes.watermark,
+        pulled_at=notes.pulled_at,
+        faults=notes.faults,
+        strangers=Strangers(notes.strangers, int(together["request_count"].sum())),
+    )
 
 
 def _judged(history: History, day: date) -> tuple[pd.DataFrame, Notes | None]:

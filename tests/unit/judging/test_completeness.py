@@ -9,7 +9,7 @@ import pytest
 from detector.judging.completeness import NOT_PULLED, DataProblem, assess, is_complete, is_unusable
 from detector.model.finding import Severity
 from detector.model.panel import Panel
-from detector.model.usage import MISSING_FILE, Accounting, Amount, Fault
+from detector.model.usage import MISSING_FILE, Accounting, Amount, Fault, Strangers
 from tests.panels import panel
 
 COUNTS = {"a": [20] * 30}
@@ -18,6 +18,30 @@ COUNTS = {"a": [20] * 30}
 def assess_day(judged: Panel) -> list[DataProblem]:
     """The problems of a day, with late rows usual for three days."""
     return assess(judged, settle_days=3)
+
+
+def test_the_busiest_unregistered_key_is_named_first() -> None:
+    """The key that leaked comes before names that somebody invented, and those that count together are counted."""
+    counts = {
+        "mine": [20] * 30,
+        "zz-leaked": [0] * 29 + [9],
+        **{f"junk{index}": [0] * 29 + [1] for index in range(7)},
+    }
+    crowded = replace(panel(counts, registered=["mine"]), strangers=Strangers(keys=1000, requests=1200))
+    (problem,) = assess_day(crowded)
+    assert problem.text == (
+        "1,216 requests came from 1,008 keys that are not in the key register: "
+        "zz-leaked, junk0, junk1, junk2, junk3 and 1,003 more."
+    )
+    assert is_complete([problem])
+
+
+def test_new_keys_that_count_together_are_told_without_a_register() -> None:
+    """Nobody is told that all keys were judged where some have no record of their own."""
+    crowded = replace(panel(COUNTS, registered=[]), strangers=Strangers(keys=3, requests=4))
+    (problem,) = assess_day(crowded)
+    assert problem.text.startswith("3 new keys with 4 requests count together: ")
+    assert assess_day(panel(COUNTS, registered=[])) == []
 
 
 def test_a_missing_file_makes_the_data_incomplete() -> None:

@@ -14,12 +14,14 @@ from detector.config.config import Config
 from detector.config.load import load
 from detector.model.day import Day
 from detector.model.errors import ConfigError, SourceError
-from detector.model.usage import Amount, Fault, Revision
+from detector.model.usage import Amount, Fault, Revision, Strangers
 from detector.sources import pull as pulling
+from detector.sources.pull import MOST_DEPLOYMENTS
 from detector.sources.timeline import Timeline
 from detector.usage.aggregation import clean_register
 from detector.usage.history import History
 from detector.usage.panel import load_panel
+from detector.usage.strangers import MOST_STRANGERS, OTHER_KEYS
 from tests.fakes import FakeSource, groups
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -296,6 +298,52 @@ def test_a_day_that_is_pulled_late_changes_what_later_days_know(config: Config, 
     pull(config, source, history, 1, 2)
     pull(config, source, history, 0, 0)
     assert known(history, 2, "once")["first_seen"] == day(0)
+
+
+def invented(number: int) -> pd.DataFrame:
+    """The usage of names that nobody issued, one request each."""
+    return groups(**{f"junk{index:04d}": 1 for index in range(number)})
+
+
+def test_invented_names_are_one_record_and_leave(config: Config, history: History) -> None:
+    """The leaked key is seen among them, no request is missing, and the next day has no row of theirs."""
+    crowded = pd.concat([groups(mine=5, leaked=3), invented(400)])
+    source = FakeSource({day(0): crowded, day(1): groups(mine=5)}, register=[{"key_id": "mine"}])
+    pull(config, source, history, 0, 1)
+    first = history.read(day(0))
+    assert first["request_count"].sum() == 408
+    assert len(first) == MOST_STRANGERS + 2
+    assert {"leaked", OTHER_KEYS} <= set(first["key_id"])
+    assert history.notes(day(0)).strangers == 401 - MOST_STRANGERS
+    assert history.read(day(1))["key_id"].tolist() == ["mine"]
+    panel = load_panel(history, day(0), depth=3)
+    assert panel.strangers == Strangers(301, 301)
+    assert OTHER_KEYS not in panel.keys
+    pull(config, source, history, 0, 1, now=NOW + timedelta(days=1))
+    assert history.read(day(0)).equals(first), "a second pull gives the same record"
+
+
+def test_invented_names_do_not_come_back_when_days_are_frozen_anew(config: Config, history: History) -> None:
+    """A day that is pulled later changes what later days know, and brings no name back."""
+    days = {day(0): invented(400), day(1): groups(mine=5), day(2): pd.concat([groups(mine=1), invented(400)])}
+    source = FakeSource(days, register=[{"key_id": "mine"}])
+    pull(config, source, history, 1, 2)
+    later = history.read(day(2))
+    pull(config, source, history, 0, 2)
+    assert history.read(day(1))["key_id"].tolist() == ["mine"]
+    assert history.read(day(2))["key_id"].tolist() == later["key_id"].tolist()
+
+
+def test_an_invented_deployment_hides_none_of_the_policy(config: Config, history: History) -> None:
+    """A test key in production is seen, though it names any number of busier deployments."""
+    names = [f"host{index:03d}" for index in range(200)]
+    rows = pd.concat([groups(a=9).assign(deployment=name) for name in names] + [groups(a=1)])
+    pull(config, FakeSource({day(0): rows}), history, 0, 0)
+    (deployments,) = history.read(day(0))["deployments"]
+    kept = dict(deployments)
+    assert kept["production"] == 1
+    assert kept["(other)"] == 9 * (200 - MOST_DEPLOYMENTS + 1)
+    assert len(kept) == MOST_DEPLOYMENTS + 1
 
 
 def test_a_register_of_the_day_is_used_where_the_source_has_one(config: Config, history: History) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.sources.instants import day_of, from_micros, micros_of
-from detector.sources.values import ValueRules, count_of, deployment_of, text_of, words
+from detector.sources.values import OWN_NAMES, ValueRules, count_of, deployment_of, endpoint_of, text_of, words
+from detector.usage.endpoints import fold_endpoint
 from tests.conformance.table import Batch, batches
 
 RULES = ValueRules(ZoneInfo("UTC"))
@@ -80,6 +81,16 @@ def test_no_text_stops_a_reader(text: str) -> None:
 def test_a_deployment_has_no_case_port_and_final_dot(written: str | None, meaning: str | None) -> None:
     """One host is one deployment, however a caller writes it."""
     assert deployment_of(written) == meaning
+
+
+@pytest.mark.parametrize("name", sorted(OWN_NAMES))
+def test_no_source_holds_a_name_that_is_our_own(name: str) -> None:
+    """A caller who writes it counts, and never under the record of many names or as a request without endpoint."""
+    assert RULES.key_of(name) == f"\ufffd{name}"
+    assert deployment_of(f"{name.upper()}:443") == f"\ufffd{name}"
+    assert endpoint_of(name) == f"\ufffd{name}"
+    assert fold_endpoint(endpoint_of(f"{name}?page=2") or "") not in OWN_NAMES
+    assert endpoint_of("(?P<year>)/x") == "(?P<year>)/x"
 
 
 def test_a_character_that_is_no_text_leaves_a_mark() -> None:

@@ -27,7 +27,7 @@ from detector.usage.aggregation import (
     empty,
     explode,
     known_after,
-    limit_endpoints,
+    limit_map,
     map_of,
     merge,
     period_records,
@@ -73,8 +73,9 @@ def register_of(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def known_of(*rows: tuple[str, date | None, datetime | None, int]) -> pd.DataFrame:
-    """The known facts of keys before a day."""
-    return conform(pd.DataFrame(rows, columns=list(KNOWN_COLUMNS), dtype="object"), KNOWN_COLUMNS)
+    """The known facts of keys before a day, which no register held."""
+    columns = [name for name in KNOWN_COLUMNS if name != "last_registered"]
+    return conform(pd.DataFrame(rows, columns=columns, dtype="object"), KNOWN_COLUMNS)
 
 
 def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -144,7 +145,9 @@ def test_endpoints_are_folded_and_a_query_alone_is_no_endpoint() -> None:
 def test_limiting_endpoints_keeps_the_largest_and_the_sum(rows: list[Group], most: int) -> None:
     """Requests beyond the limit count as other; all other fields stay."""
     records = by_key(frame_of(rows))
-    for before, after in zip(plain(records), plain(limit_endpoints(records, most)), strict=True):
+    for before, after in zip(
+        plain(records), plain(limit_map(records, "endpoint_distribution", most)), strict=True
+    ):
         largest = dict(list(before.pop("endpoint_distribution").items())[:most])
         limited = after.pop("endpoint_distribution")
         other = limited.pop(OTHER, 0)
@@ -221,11 +224,11 @@ def test_an_empty_register_is_a_register() -> None:
     assert (len(register), faults) == (0, ())
 
 
-def test_a_day_holds_every_key_ever_known() -> None:
-    """The day has registered, used and earlier used keys by key id; a silent key has zeros and its last use."""
+def test_a_day_holds_the_keys_that_are_known_or_used() -> None:
+    """The day has registered, used and once registered keys by key id; a silent key has zeros and its last use."""
     before = datetime(2025, 12, 30, 8, tzinfo=UTC)
     register = register_of({"key_id": "b", "environment": "live"}, {"key_id": "d"})
-    known = known_of(("c", date(2025, 12, 1), before, 4))
+    known = known_of(("c", date(2025, 12, 1), before, 4)).assign(last_registered=date(2025, 12, 31))
     day = complete_day(records_of(used("a", 3)), register, known, DAY)
     assert day.dtypes.to_dict() == RECORD_COLUMNS
     assert day["key_id"].tolist() == ["a", "b", "c", "d"]
@@ -254,6 +257,7 @@ def test_active_is_as_of_the_end_of_the_day() -> None:
         {"key_id": "revoked later", "revoked_at": "2026-01-03T00:00:01Z"},
     )
     known = known_of(("gone", date(2025, 12, 1), datetime(2025, 12, 1, tzinfo=UTC), 0))
+    known["last_registered"] = pd.Series([date(2025, 12, 31)], dtype=KNOWN["last_registered"])
     day = complete_day(records_of(used("revoked", 5), used("stray", 1)), register, known, DAY)
     assert day.set_index("key_id")["active"].to_dict() == {
         "fine": True,
@@ -304,12 +308,14 @@ def test_known_facts_are_updated_with_every_day() -> None:
         "first_seen": date(2025, 12, 1),
         "last_seen": current,
         "longest_silence": 4,
+        "last_registered": None,
     }
     assert after["quiet"] == {
         "key_id": "quiet",
         "first_seen": date(2025, 12, 1),
         "last_seen": old,
         "longest_silence": 9,
+        "last_registered": None,
     }
     assert after["often"]["longest_silence"] == 9
     assert after["new"] == {
@@ -317,6 +323,7 @@ def test_known_facts_are_updated_with_every_day() -> None:
         "first_seen": DAY.date,
         "last_seen": current,
         "longest_silence": 0,
+        "last_registered": None,
     }
 
 
