@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from detector.config.config import Config
     from detector.model.usage import Accounting
     from detector.pipeline import Job
-    from detector.state.runs import PastRun
 
 COMMANDS = {
     "chargeback": "detector.cli.chargeback:chargeback",
@@ -294,7 +293,6 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     from detector.cli.inspection import inspect, lines
     from detector.delivery import open_channels
     from detector.judging.completeness import none_usable
-    from detector.state.runs import last_run
 
     job = _job(path, overrides)
     found = inspect(job.source, job.config.zone, job.now)
@@ -306,7 +304,7 @@ def check(path: Path, overrides: Sequence[str]) -> None:
     for name, fact in lines(found):
         click.echo(f"{name:<14} {visible(fact)}")
     click.echo(f"history        {counted(len(days), 'day')}" + (f", {days[0]} to {days[-1]}" if days else ""))
-    click.echo(f"last run       {visible(_told(last_run(job.state)))}")
+    click.echo(f"last run       {visible(_last_run(job))}")
     for channel in open_channels(job.config):
         click.echo(f"delivery       {visible(channel.name)}: {visible(channel.describe())}")
     if not found.usable and found.accounting.read:
@@ -379,14 +377,19 @@ def schedule(path: Path, overrides: Sequence[str]) -> None:
 )
 @configured
 def status(path: Path, overrides: Sequence[str]) -> None:
-    """Tell the last run, the last evaluated day and the next run; exit 1 if a day is overdue."""
+    """Tell the last run, the last evaluated day and the next run; exit 1 if not all is well.
+
+    All is well if the last day whose hour has come was evaluated on complete data by a run with exit code 0. Until
+    schedule.deadline a day may wait for late data. An installation that never evaluated a day is not well from
+    its first deadline on.
+    """
+    from detector.operations.schedule.health import nightly_trigger, trouble
     from detector.operations.schedule.monthly import last_month, written
-    from detector.operations.schedule.scheduler import chargeback_trigger, is_behind, nightly_trigger
-    from detector.state.runs import last_run
+    from detector.operations.schedule.scheduler import chargeback_trigger
     from detector.state.sightings import days_judged
 
     job = _job(path, overrides)
-    click.echo(f"last run    {visible(_told(last_run(job.state)))}")
+    click.echo(f"last run    {visible(_last_run(job))}")
     day, complete = max(days_judged(job.state).items(), default=(None, True))
     interim = "" if complete else " (its data were incomplete)"
     click.echo(f"last day    {day or 'none evaluated yet'}{interim}")
@@ -395,8 +398,9 @@ def status(path: Path, overrides: Sequence[str]) -> None:
         month = last_month(job.config, job.now)
         following = _coming(chargeback_trigger(job.config), job.now)
         click.echo(f"statement   {month} {written(job.config, month)}, the next one {following}")
-    if is_behind(job.config, job.now):
-        raise DetectorError(f"behind: the last judged day is {day}; is `detector schedule` or cron running?")
+    problem = trouble(job.config, job.state, job.now)
+    if problem is not None:
+        raise DetectorError(problem)
 
 
 for name in COMMANDS:
@@ -428,12 +432,19 @@ def _coming(trigger: BaseTrigger, now: datetime) -> str:
     return f"{following:%Y-%m-%d %H:%M %Z}" if following else "never"
 
 
-def _told(run: PastRun | None) -> str:
-    """What became of a run; None where there was none."""
+def _last_run(job: Job) -> str:
+    """What became of the last run."""
+    from detector.state.runs import is_at_work, last_run
+
+    run = last_run(job.state)
     if run is None:
         return "none yet"
-    unfinished = f"did not finish (came as far as: {run.stage or 'begun'})"
-    return f"{run.day}: {run.message or unfinished}"
+    if run.exit_code is not None:
+        return f"{run.day}: exit code {run.exit_code}: {run.message}"
+    reached = f"came as far as: {run.stage or 'begun'}"
+    if is_at_work(job.state):
+        return f"{run.day}: at work since {run.started_at:%Y-%m-%d %H:%M:%S} UTC ({reached})"
+    return f"{run.day}: did not finish ({reached})"
 
 
 def _pull(job: Job, first: date, last: date) -> list[date]:

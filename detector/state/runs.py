@@ -114,10 +114,17 @@ def logged_run(state: State, day: date, started_at: datetime) -> Iterator[Run]:
             raise
 
 
-def last_run(state: State) -> PastRun | None:
-    """The run that started last; None before the first."""
+def is_at_work(state: State) -> bool:
+    """Whether a run holds the lock. To look takes the lock for an instant, so look only where a run has no end."""
+    with state.exclusively("run") as lock:
+        return not lock.held
+
+
+def last_run(state: State, day: date | None = None) -> PastRun | None:
+    """The run that started last, of one day or of any; None before the first."""
     with state.reading() as rows:
-        newest = rows.query(runs).order_by(runs.c.started_at.desc(), runs.c.day.desc()).limit(1)
+        chosen = rows.query(runs) if day is None else rows.query(runs).where(runs.c.day == day)
+        newest = chosen.order_by(runs.c.started_at.desc(), runs.c.day.desc()).limit(1)
         row = rows.execute(newest).mappings().first()
         if row is None:
             return None

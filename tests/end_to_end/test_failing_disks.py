@@ -91,7 +91,7 @@ def test_a_report_that_does_not_fit_is_recorded_and_the_others_are_written(prepa
 @pytest.mark.parametrize(
     ("change", "code", "message"),
     [
-        ("state.url=sqlite:////sys/detector/state.db", 1, "cannot make the folder of the state database"),
+        ("state.url=sqlite:////sys/detector/state.db", 1, "cannot create the state database"),
         ("history.path=/sys/detector/history", 1, "cannot store the day"),
         ("report.directory=/sys/detector/reports", 4, "the json report could not be written"),
     ],
@@ -110,11 +110,11 @@ def test_a_folder_that_cannot_be_written_is_named(
 
 
 def test_a_source_that_is_gone_is_told_and_the_day_made_up_for(prepared: Path, tmp_path: Path) -> None:
-    """Exit 4 with a report that judges nobody; with the source back it is as if it had never been away."""
+    """Exit 2 with a report that judges nobody; with the source back it is as if it had never been away."""
     folder, calm = copied(prepared, tmp_path / "run"), copied(prepared, tmp_path / "calm")
     (folder / "usage.parquet").rename(folder / "away")
     done = ran(folder)
-    assert done.returncode == 4, done.stderr
+    assert done.returncode == 2, done.stderr
     assert done.stdout.startswith("The day could not be evaluated")
     (folder / "away").rename(folder / "usage.parquet")
     finished(folder)

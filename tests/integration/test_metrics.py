@@ -144,12 +144,12 @@ def test_a_run_that_fails_keeps_the_last_success(config: Config) -> None:
     assert set(before) - set(after) == OF_THE_REPORT
 
 
-def test_a_partial_run_is_no_success(config: Config, tmp_path: Path) -> None:
-    """Its report is told: nobody could be judged."""
+def test_a_run_that_could_not_judge_is_no_success(config: Config, tmp_path: Path) -> None:
+    """Its report is told: nobody could be judged, because no file matches."""
     (tmp_path / "usage.csv").unlink()
     nightly(config, now=MORNING + timedelta(hours=8))
     told = metrics(config)
-    assert told["detector_last_run_exit_code"] == {(): 4}
+    assert told["detector_last_run_exit_code"] == {(): 2}
     assert "detector_last_success_timestamp_seconds" not in told
     assert told["detector_keys_judged"] == {(): 0}
 

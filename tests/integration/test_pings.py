@@ -80,11 +80,11 @@ def test_a_run_tells_its_start_and_its_success(tmp_path: Path, switch: Receiver)
 
 
 def test_a_failing_part_is_told_with_its_exit_code(tmp_path: Path, switch: Receiver) -> None:
-    """A source that is not there makes it 4; why stays in the house."""
+    """A file that is not there makes it 2; why stays in the house."""
     config = config_of(tmp_path, switch)
     (tmp_path / "usage.csv").unlink()
     nightly(config, now=MORNING + timedelta(hours=8))
-    assert told(switch) == ["/start", "/4"]
+    assert told(switch) == ["/start", "/2"]
     assert "usage.csv" not in switch.requests[-1].body.decode()
 
 

@@ -11,8 +11,10 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+
+import pandas as pd
 
 from detector.config.config import Config
 from detector.config.load import load
@@ -20,6 +22,7 @@ from detector.config.monitoring import MonitoringSettings
 from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, DetectorError, NotReadyError, SourceError, worst
 from detector.operations.monitoring.logs import logging_to_stderr
+from detector.operations.schedule.health import deadline_of
 from detector.operations.schedule.watching import Watch, watched_run
 from detector.operations.upkeep.leftovers import leftovers, remove
 from detector.pipeline import Job, RunResult, Sending, run_day, send_digest
@@ -41,6 +44,8 @@ def nightly(
 ) -> list[RunResult]:
     """Judge ``day``, or all days that are due: missed ones oldest first, then the one that ended last.
 
+    Raises ConfigError for a ``day`` that has not begun, or that lies before all data.
+
     Several days are told of in one digest. Raises LockedError while another run is at work on the same
     state. Where no day is named and the last one's data are incomplete before the deadline, raises NotReadyError,
     or SourceError where the source could not be read.
@@ -61,7 +66,9 @@ def nightly(
 
         sweep(config)
         if day is not None:
-            return [run_day(job(), day, sending)]
+            by_hand = job()
+            refuse_before_all_data(by_hand, day)
+            return [run_day(by_hand, day, sending)]
         judged = days_judged(state)
         _judge_all(job, sendings(due_days(config, judged, now), sending, judged), watch)
     return watch.results
@@ -74,6 +81,29 @@ def due_days(config: Config, judged: Mapping[date, bool], now: datetime) -> list
     window = each_day(last - timedelta(days=config.schedule.catch_up_days - 1), last - timedelta(days=1))
     began = min(judged, default=last)
     return [day for day in window if day > began and not judged.get(day, False)] + [last]
+
+
+def refuse_before_all_data(job: Job, day: date) -> None:
+    """Raise ConfigError for a day that lies before the first use that the history and the source know.
+
+    Such a day would be empty, and would be caught up with for a week. A source that cannot be read is no reason to
+    refuse: the run says so.
+    """
+    stored = job.history.days()
+    if stored and stored[0] <= day:
+        return
+    try:
+        if len(job.source.activity_before(day + timedelta(days=1))):
+            return
+        reach = job.source.watermark()
+        if reach is None:
+            return
+        last = reach.astimezone(job.config.zone).date()
+        uses = job.source.activity_before(last + timedelta(days=1))["first_seen"].dropna()
+    except SourceError:
+        return
+    first = min((pd.Timestamp(use).date() for use in uses), default=last)
+    raise ConfigError(f"the day {day} lies before all data: the first use of a key is on {min([first, *stored])}")
 
 
 def sweep(config: Config) -> None:
@@ -108,7 +138,7 @@ def _judge_all(job: Callable[[], Job], days: Mapping[date, Sending], watch: Watc
         for day in missed:
             _make_up_for(job(), day, days[day], watch)
         final = job()
-        watch.add(run_day(final, last, days[last], _deadline(final.config, last)))
+        watch.add(run_day(final, last, days[last], deadline_of(final.config, last)))
     except DetectorError:
         _send_digest(job, days, watch)
         raise
@@ -130,12 +160,6 @@ def _send_digest(job: Callable[[], Job], days: Mapping[date, Sending], watch: Wa
     held_back = [result for result in watch.results if days[result.report.day.date] is Sending.LATER]
     if held_back:
         watch.fail(send_digest(job(), held_back))
-
-
-def _deadline(config: Config, day: date) -> datetime:
-    """The instant from which a day is judged as it is: a time of day on the day after it."""
-    at = time.fromisoformat(config.schedule.deadline)
-    return datetime.combine(day + timedelta(days=1), at, config.zone)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Lock, Thread, Timer
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
@@ -26,12 +26,13 @@ from detector.config.config import Config
 from detector.delivery import open_channels
 from detector.delivery.outbox import Outbox
 from detector.model.day import Day
-from detector.model.errors import TRY_LATER, ConfigError, DetectorError
+from detector.model.errors import FAILURE, TRY_LATER, ConfigError, DetectorError, worst
+from detector.operations.schedule.health import hour_of, nightly_trigger
 from detector.operations.schedule.monthly import Written, last_month, monthly, written
 from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.retention import remove_old
 from detector.operations.schedule.trigger import CronLineTrigger
-from detector.operations.schedule.watching import all_is_well
+from detector.operations.schedule.watching import nothing_to_do
 from detector.state.database import State
 from detector.state.sightings import days_judged
 from detector.usage.history import History
@@ -70,6 +71,7 @@ class Service:
         self._read = read
         self._scheduler = scheduler
         self._clock = clock
+        self._turn = Lock()
         self._config = read()
         scheduler.add_listener(_tell_missed, EVENT_JOB_MISSED)
         self._plan()
@@ -92,13 +94,19 @@ class Service:
         return timedelta(minutes=self._config.schedule.grace_minutes)
 
     def run(self) -> None:
-        """Judge the days that are due, then charge the month that is due."""
-        self._attempt("the nightly run", self._judge)
-        self.charge()
+        """Judge the days that are due, then charge the month that is due. A run at work is waited for."""
+        with self._turn:
+            self._attempt("the nightly run", self._judge)
+            self._attempt("the statement of last month", self._charge)
 
     def charge(self) -> None:
-        """Write the statement of the month that ended last, where one is due."""
-        self._attempt("the statement of last month", self._charge)
+        """Write the statement of the month that ended last, where one is due. A run at work does so at its end."""
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            self._attempt("the statement of last month", self._charge)
+        finally:
+            self._turn.release()
 
     def _attempt(self, name: str, task: Callable[[], None]) -> None:
         """What fails is logged and not left until tomorrow: whatever was in the way may be gone by then."""
@@ -112,13 +120,15 @@ class Service:
         self._soon(timedelta(minutes=self._config.schedule.retry_minutes))
 
     def _judge(self) -> None:
-        """Judge days once each: an hour that the clocks repeat comes twice."""
+        """Judge days once each: an hour that the clocks repeat comes twice. Ask a source that is away again."""
         if not has_work(self._config, self._clock()):
             log.info("the last day was judged already")
-            all_is_well(self._config)
+            nothing_to_do(self._config, self._clock())
             return
         log.info("judging what is due")
-        nightly(self._config, now=self._clock())
+        results = nightly(self._config, now=self._clock())
+        if worst(result.exit_code for result in results) == FAILURE:
+            self._soon(timedelta(minutes=self._config.schedule.retry_minutes))
         old = remove_old(self._config, self._clock())
         if old.days or old.reports:
             log.info("%d days, %d reports before %s taken away", len(old.days), len(old.reports), old.before)
@@ -207,28 +217,23 @@ def _leave(reason: str) -> NoReturn:
     os._exit(TRY_LATER)
 
 
-def nightly_trigger(config: Config) -> CronLineTrigger:
-    """When the nightly job runs, in the configured time zone."""
-    return CronLineTrigger(config.schedule.nightly, config.zone)
-
-
 def chargeback_trigger(config: Config) -> CronLineTrigger:
-    """When last month's statement is written, alike."""
+    """When last month's statement is written, in the configured time zone."""
     return CronLineTrigger(config.schedule.chargeback, config.zone)
 
 
 def has_work(config: Config, now: datetime) -> bool:
-    """Whether the day that ended last is still to be judged."""
-    return Day.last_complete(now, config.zone).date not in _judged(config)
+    """Whether the day that ended last is still to be judged on complete data."""
+    return not _judged(config).get(Day.last_complete(now, config.zone).date, False)
 
 
 def is_behind(config: Config, now: datetime) -> bool:
     """Whether a day whose hour has come was not judged, as after a day without power."""
-    day = Day.last_complete(now, config.zone)
+    day = Day.last_complete(now, config.zone).date
     judged = _judged(config)
-    planned = nightly_trigger(config).get_next_fire_time(None, day.end)
+    planned = hour_of(config, day)
     came = planned is not None and planned <= now
-    return came and bool(judged) and day.date not in judged
+    return came and bool(judged) and day not in judged
 
 
 def is_statement_due(config: Config, now: datetime) -> bool:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.config.monitoring import MonitoringSettings
+from detector.model.day import Day
 from detector.model.errors import DONE, FAILURE, TRY_LATER, DetectorError, worst
 from detector.operations.monitoring import metrics
 from detector.operations.monitoring.pings import Pings
 from detector.pipeline import RunResult
+from detector.state.database import State
+from detector.state.runs import last_run
 
 
 class Watch:
@@ -89,6 +92,11 @@ def watched_run(config: Config, settings: MonitoringSettings, now: datetime) -> 
     watch.end(worst(result.exit_code for result in watch.results))
 
 
-def all_is_well(config: Config) -> None:
-    """At the hour of a run there was nothing left to do, which is a success too."""
-    Pings(config.monitoring).end(DONE, "nothing to do: the last day was judged already")
+def nothing_to_do(config: Config, now: datetime) -> None:
+    """At the hour of a run the last day was judged already. The switch hears how the run of that day ended."""
+    day = Day.last_complete(now, config.zone).date
+    with closing(State.of(config)) as state:
+        run = last_run(state, day)
+    exit_code = DONE if run is None else run.exit_code
+    text = f"nothing to do: the day {day} was judged already"
+    Pings(config.monitoring).end(FAILURE if exit_code is None else exit_code, text)
