@@ -70,7 +70,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(path_type=Path),
         multiple=True,
         default=(Path("config.yaml"),),
-        show_default="config.yaml",
+        show_default=True,
         callback=_only_one,
         help="The configuration file.",
     )(command)
