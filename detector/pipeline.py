@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 
+from detector.boundary.masking import without_secrets
 from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.delivery import open_channels
@@ -86,8 +87,8 @@ class Job:
         return cls(config, source, history, state, now, progress)
 
     def fail(self, *failures: str) -> None:
-        """Record what failed, and log it; the run goes on."""
-        self.failures += failures
+        """Record what failed, without the secrets that a library may quote, and log it; the run goes on."""
+        self.failures += map(without_secrets, failures)
         warn(*failures)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
+import traceback
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from detector.boundary.masking import without_secrets
 from detector.boundary.plugins import load_plug_in
 from detector.boundary.suggestions import did_you_mean
 from detector.boundary.text import visible
@@ -98,8 +103,6 @@ def run(
     it also evaluates the days that earlier runs missed. It does not evaluate a day with incomplete data before
     schedule.deadline; it then ends with exit code 75: try again later.
     """
-    import logging
-
     from detector.operations.monitoring.logs import logging_to_stderr
     from detector.operations.schedule.nightly import nightly
     from detector.pipeline import Sending
@@ -331,8 +334,6 @@ def check(path: Path, overrides: Sequence[str]) -> None:
 )
 def demo(out: Path) -> None:
     """Make a seeded organization of about 300 keys with planted incidents, and evaluate one day of it."""
-    import logging
-
     from detector.cli.demo import JUDGED_DAY, make
     from detector.operations.monitoring.logs import logging_to_stderr
     from detector.operations.schedule.nightly import nightly
@@ -360,8 +361,6 @@ def schedule(path: Path, overrides: Sequence[str]) -> None:
     process at once. SIGHUP reads the configuration again. While the data of a day are incomplete, the process
     tries again every schedule.retry_minutes until schedule.deadline.
     """
-    import logging
-
     from detector.operations.monitoring.logs import logging_to_stderr
     from detector.operations.schedule.scheduler import run_scheduler
 
@@ -409,6 +408,7 @@ for name in COMMANDS:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error the operator can act on becomes one line and its exit code."""
+    _mask_what_python_prints()
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="python -m detector")
     except DetectorError as error:
@@ -417,8 +417,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.filename is None:
             raise
-        click.echo(f"detector: {error.strerror}: {visible(str(error.filename))}", err=True)
+        text = without_secrets(f"{error.strerror}: {error.filename}")
+        click.echo(f"detector: {visible(text)}", err=True)
         sys.exit(FAILURE)
+
+
+class _WithoutSecrets(logging.Formatter):
+    """The format of warnings where a command has set up no log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(without_secrets(super().format(record)))
+
+
+def _mask_what_python_prints() -> None:
+    """Tracebacks of faults, and warnings of commands that have no log, show no secret."""
+
+    def show(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        text = "".join(traceback.format_exception(kind, error, trace))
+        click.echo("\n".join(visible(line) for line in without_secrets(text).split("\n")), err=True, nl=False)
+
+    sys.excepthook = show
+    threading.excepthook = lambda fault: show(fault.exc_type, fault.exc_value, fault.exc_traceback)
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_WithoutSecrets())
 
 
 def _job(path: Path, overrides: Sequence[str]) -> Job:

@@ -16,6 +16,8 @@ from yaml.error import Mark, MarkedYAMLError
 from yaml.nodes import MappingNode, Node, ScalarNode
 from yaml.reader import ReaderError
 
+from detector.boundary.words import counted
+
 LARGEST = 1_000_000
 """Characters of a document."""
 DEEPEST = 40
@@ -33,7 +35,7 @@ class DocumentError(Exception):
 def parse(text: str) -> Any:
     """The plain values of a document. Raises DocumentError."""
     if len(text) > LARGEST:
-        raise DocumentError(f"the document has more than {LARGEST:,} characters")
+        raise DocumentError(f"the document has more than {counted(LARGEST, 'character')}")
     loader: _Loader | None = None
     try:
         loader = _Loader(text)
@@ -77,7 +79,9 @@ class _Loader(yaml.SafeLoader):
             raise self._error("an alias stands inside of what it repeats", mark)
         self._values += self._sizes[id(node)] if is_alias else 1
         if self._values > MOST_VALUES:
-            raise self._error(f"the document has more than {MOST_VALUES:,} values; aliases repeat them", mark)
+            raise self._error(
+                f"the document has more than {counted(MOST_VALUES, 'value')}; aliases repeat them", mark
+            )
         if not is_alias:
             self._sizes[id(node)] = self._values - before
         if isinstance(node, MappingNode) and not is_alias and not is_key:
@@ -118,7 +122,8 @@ def _name(index: Any) -> str:
 
 def _number(loader: _Loader, node: ScalarNode) -> Any:
     if len(node.value) > LONGEST_NUMBER:
-        raise ConstructorError(None, None, f"a number with more than {LONGEST_NUMBER} characters", node.start_mark)
+        problem = f"a number with more than {counted(LONGEST_NUMBER, 'character')}"
+        raise ConstructorError(None, None, problem, node.start_mark)
     is_whole = node.tag == "tag:yaml.org,2002:int"
     return loader.construct_yaml_int(node) if is_whole else loader.construct_yaml_float(node)
 

@@ -10,10 +10,12 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from detector.boundary.masking import remember_secret
 from detector.boundary.suggestions import did_you_mean_or_all
 from detector.config.config import Config, _absolute, _absolute_url, _siblings
 from detector.config.document import LARGEST, DocumentError, parse
 from detector.config.source import SOURCE_KINDS, FilesSource, HttpSource, SourceSettings, SqlSource
+from detector.config.urls import VARIABLE, filled_in
 from detector.model.errors import ConfigError
 
 DEFAULT_PATH = Path("config.yaml")
@@ -28,6 +30,9 @@ FORMER_KEYS = {
     "serve.most_nights": "serve.most_days",
 }
 """Keys of earlier versions: what they are called now."""
+
+_IS_ADDRESS = re.compile(r"(?:^|[._])url$")
+"""The end of the path of a setting that is an address."""
 
 
 def load(path: Path, overrides: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> Config:
@@ -86,13 +91,17 @@ def _substitute(value: Any, environment: Mapping[str, str], path: str) -> Any:
     if not isinstance(value, str):
         return value
 
-    def read(match: re.Match[str]) -> str:
-        name = match.group(1)
+    def read(name: str) -> str:
         if name not in environment:
             raise ConfigError(f"{path}: the environment variable {name} is not set")
+        if is_parameter:
+            remember_secret(environment[name])
         return environment[name]
 
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", read, value)
+    is_parameter = path.startswith("source.parameters.")
+    if _IS_ADDRESS.search(path) and not is_parameter:
+        return filled_in(value, read)
+    return VARIABLE.sub(lambda found: read(found[1]), value)
 
 
 def _explain(problem: Any) -> str:

@@ -5,18 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, SecretStr, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from detector.boundary.masking import remember_address, remember_secret
 from detector.boundary.suggestions import did_you_mean_or_all
 
 
 class Section(BaseModel):
-    """A part of the configuration; unknown keys and wrong types are errors."""
+    """A part of the configuration; unknown keys and wrong types are errors.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Its secrets, and those in its addresses, are masked from then on wherever they would be shown.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="after")
+    def _remember_secrets(self) -> Self:
+        for value in vars(self).values():
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, SecretStr):
+                    remember_secret(text.get_secret_value())
+                elif isinstance(text, str):
+                    remember_address(text)
+        return self
 
 
 @dataclass(frozen=True, eq=False)

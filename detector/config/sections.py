@@ -42,7 +42,7 @@ class StateSettings(Section):
     """Where runs and findings are remembered."""
 
     url: DatabaseUrl = Field(
-        "sqlite:///var/state.db", description="SQLAlchemy URL: SQLite, or PostgreSQL for teams."
+        "sqlite:///var/state.db", repr=False, description="SQLAlchemy URL: SQLite, or PostgreSQL for teams."
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from detector.boundary.masking import remember_parameters, remember_secret
 from detector.boundary.suggestions import did_you_mean
 from detector.config.plugins import PRESETS
 from detector.config.section import OneOf, Section, plain_line
@@ -27,7 +28,19 @@ REGISTER_FIELDS = (
     "revoked_at",
 )
 
-BearerToken = Annotated[str, AfterValidator(plain_line)]
+
+def _bearer_token(token: str) -> str:
+    remember_secret(plain_line(token))
+    return token
+
+
+def _parameters(parameters: dict[str, str]) -> dict[str, str]:
+    remember_parameters(parameters.items())
+    return parameters
+
+
+BearerToken = Annotated[str, AfterValidator(_bearer_token)]
+Parameters = Annotated[dict[str, str], AfterValidator(_parameters)]
 
 
 class SourceBase(Section):
@@ -106,7 +119,7 @@ class SqlSource(SourceBase):
     """Tables of a database, through SQLAlchemy. The section source.url lists the known databases."""
 
     kind: Literal["sql"] = "sql"
-    url: DatabaseUrl = Field(description="SQLAlchemy URL; take the password from ${NAME}.")
+    url: DatabaseUrl = Field(repr=False, description="SQLAlchemy URL; take the password from ${NAME}.")
     usage: str = Field(description="Table with the usage, as name or schema.name.")
     keys: str | None = Field(None, description="Table or view with the key register, as name or schema.name.")
     keys_query: str | None = Field(
@@ -138,8 +151,8 @@ class HttpSource(Section):
         description="How a day is written: from its first instant to the next day's (RFC 3339), the same as "
         "dates, or its own date twice.",
     )
-    parameters: dict[str, str] = Field(
-        default_factory=dict, description="More query parameters; every request has them."
+    parameters: Parameters = Field(
+        default_factory=dict, repr=False, description="More query parameters; every request has them."
     )
     deployment: str | None = Field(
         None, description="Where all traffic of this source was seen, if the endpoint does not tell."

@@ -1,13 +1,19 @@
-"""Addresses in the configuration. An error never repeats the address: it may hold a secret."""
+"""Addresses in the configuration. An error never repeats the address: it may hold a secret.
+
+A value that comes from the environment into the user, the password or the query of an address is percent-encoded,
+so that a ``@`` or ``/`` of a password does not end it.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Callable
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, SecretStr
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from detector.config.section import plain_line
@@ -15,6 +21,54 @@ from detector.config.section import plain_line
 BY_KEY_PATH = "/v1/analytics/usage/by-key"
 FILE_DATABASES = ("sqlite", "duckdb")
 """First parts of the URLs whose database is the path of a file."""
+
+
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""The name of a variable of the environment."""
+
+_ADDRESS = re.compile(
+    r"(?P<scheme>[A-Za-z][\w+.-]*://)(?P<user>[^/?#]*@)?(?P<place>[^?]*)(?P<query>.*)", re.DOTALL
+)
+_ENCODED_USER = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+_ENCODED_VALUE = re.compile(r"(?:[A-Za-z0-9._~!$'()*,=-]|%[0-9A-Fa-f]{2})*")
+
+
+def filled_in(address: str, read: Callable[[str], str]) -> str:
+    """The address with the value of each variable in the place of its name; ``read`` gives the value of a name.
+
+    In the user, the password and the query a value is percent-encoded, unless it is already. An address that is a
+    variable as a whole stays as the variable has it.
+    """
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None:
+        return VARIABLE.sub(lambda name: read(name[1]), address)
+    user = parts["user"] or ""
+    whole = VARIABLE.fullmatch(user[:-1])
+    if whole is not None:
+        # The variable may hold both, and the first colon ends the user.
+        user = ":".join(_encoded(text, _ENCODED_USER) for text in read(whole[1]).split(":", 1)) + "@"
+    else:
+        user = VARIABLE.sub(lambda name: _encoded(read(name[1]), _ENCODED_USER), user)
+    place = VARIABLE.sub(lambda name: read(name[1]), parts["place"])
+    query = re.sub(
+        rf"(?P<start>[?&]?){VARIABLE.pattern}",
+        # A variable that begins a parameter may hold its name too, or several parameters.
+        lambda found: (
+            found["start"] + (read(found[2]) if found["start"] else _encoded(read(found[2]), _ENCODED_VALUE))
+        ),
+        parts["query"],
+    )
+    return f"{parts['scheme']}{user}{place}{query}"
+
+
+def _encoded(value: str, encoded: re.Pattern[str]) -> str:
+    """A value as a part of an address. One that is encoded by hand has nothing that would end the part."""
+    return value if encoded.fullmatch(value) else quote(value, safe="")
+
+
+def shown_database(url: str | URL) -> str:
+    """The URL of a database without its password and its query, which may hold another one."""
+    return make_url(url).set(query={}).render_as_string(hide_password=True)
 
 
 def is_loopback(host: str) -> bool:
@@ -67,9 +121,14 @@ def _secret_url(url: SecretStr) -> SecretStr:
 
 def _database_url(url: str) -> str:
     try:
-        make_url(url)
-    except ArgumentError:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
         raise ValueError("not a SQLAlchemy URL, such as sqlite:///var/state.db") from None
+    if parsed.username is not None and url.count("@") > 1 and parsed.get_backend_name() not in FILE_DATABASES:
+        raise ValueError(
+            "holds more than one @, so that its password ends too early: write the @ of a password as %40, "
+            "or take the password alone from ${NAME}, which is encoded"
+        )
     return url
 
 

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from detector.boundary.masking import mask_secrets
 from detector.boundary.text import inert
 from detector.config.channels import ChatDelivery
 from detector.delivery import Origin
@@ -79,8 +78,7 @@ class ChatChannel:
             raise DeliveryError(f"{self.describe()}: Apprise does not know this address", permanent=False)
         content = json.loads(message.payload or b"{}")
         if not service.notify(body=content["body"], title=content["title"], body_format=NotifyFormat.TEXT):
-            text = mask_secrets(f"{self.describe()}: the service did not take it", url)
-            raise DeliveryError(text, permanent=False)
+            raise DeliveryError(f"{self.describe()}: the service did not take it", permanent=False)
 
 
 def _line(finding: Finding) -> str:

@@ -61,22 +61,21 @@ class ElasticsearchChannel:
         headers = {"content-type": "application/x-ndjson"}
         if secret:
             headers["authorization"] = secret.get_secret_value()
-        answer = post(self._url, b"".join(pairs), headers, self._settings.timeout, secret)
+        answer = post(self._url, b"".join(pairs), headers, self._settings.timeout)
         if not answer.accepted:
-            raise answer.error(host_of(self._url), secret)
+            raise answer.error(host_of(self._url))
         self._check(pairs, _results(answer.body))
 
     def _check(self, pairs: Sequence[bytes], results: Sequence[tuple[int, str]] | None) -> None:
         """Accept, or say what is left (for now) or was refused (for good)."""
         where = host_of(self._url)
-        secret = self._settings.authorization
         if results is None or len(results) not in (0, len(pairs)):
             raise DeliveryError(f"{where}: the answer is not one of _bulk", permanent=False)
         bad = [(pair, *result) for pair, result in zip(pairs, results, strict=False) if _failed(result[0])]
         busy = [pair for pair, status, _ in bad if status in BUSY]
         if not bad:
             return
-        says = mask_secrets(bad[0][2], secret)
+        says = mask_secrets(bad[0][2])
         if busy:
             rest = b"".join(pair for pair, _, _ in bad)
             raise DeliveryError(

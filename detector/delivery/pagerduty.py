@@ -69,9 +69,9 @@ class PagerDutyChannel:
         key = self._settings.routing_key
         event = {"routing_key": key.get_secret_value(), **json.loads(message.payload or b"{}")}
         headers = {"content-type": "application/json"}
-        answer = post(self._settings.url, compact(event), headers, self._settings.timeout, key)
+        answer = post(self._settings.url, compact(event), headers, self._settings.timeout)
         if not answer.accepted:
-            raise answer.error(host_of(self._settings.url), key)
+            raise answer.error(host_of(self._settings.url))
 
     def _of(self, report: RunReport) -> list[Message]:
         teams = self._settings.teams

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import SecretStr
-
 from detector.boundary.http import Client, NoAnswerError, is_accepted, seconds_asked, status_in_words
 from detector.boundary.masking import host_of, mask_secrets
 from detector.model.errors import DeliveryError
@@ -31,25 +29,23 @@ class ReceiverAnswer:
         """Whether it took the request."""
         return is_accepted(self.status)
 
-    def error(self, where: str, *secrets: SecretStr | None, rest: bytes | None = None) -> DeliveryError:
+    def error(self, where: str, rest: bytes | None = None) -> DeliveryError:
         """The refusal as an error, with the beginning of what it says."""
-        says = mask_secrets(self.body[:2000].decode(errors="replace"), *secrets)
+        says = mask_secrets(self.body[:2000].decode(errors="replace"))
         advice = ", configure the address it leads to" if 300 <= self.status < 400 else ""
         text = f"{where}: {status_in_words(self.status)}{advice}{f': {says}' if says else ''}"
         permanent = self.status in FOR_GOOD
         return DeliveryError(text, permanent=permanent, retry_after=self.retry_after, rest=rest)
 
 
-def post(
-    url: str, content: bytes, headers: Mapping[str, str], timeout: float, *secrets: SecretStr | None
-) -> ReceiverAnswer:
-    """Post once. DeliveryError, not for good, where no answer comes; ``secrets`` are masked in its text."""
+def post(url: str, content: bytes, headers: Mapping[str, str], timeout: float) -> ReceiverAnswer:
+    """Post once. DeliveryError, not for good, where no answer comes."""
     where = host_of(url)
     try:
         with Client(timeout) as client:
             answer = client.request("POST", url, content, headers, most=LARGEST_ANSWER)
     except NoAnswerError as error:
-        text = mask_secrets(error.explanation, *secrets)
+        text = mask_secrets(error.explanation)
         raise DeliveryError(f"{where}: {text}", permanent=False) from None
     return ReceiverAnswer(answer.status, answer.body, _pause(answer.retry_after))
 

@@ -61,7 +61,7 @@ class SplunkChannel:
                 break
             bad = _invalid_line(answer)
             if bad is None or bad >= len(lines):
-                raise answer.error(host_of(self._url), self._settings.token, rest=b"\n".join(lines))
+                raise answer.error(host_of(self._url), rest=b"\n".join(lines))
             refused.append(lines[bad])
             lines = lines[bad + 1 :]
         if refused:
@@ -71,7 +71,7 @@ class SplunkChannel:
     def _post(self, lines: Sequence[bytes]) -> ReceiverAnswer:
         token = self._settings.token
         headers = {"authorization": f"Splunk {token.get_secret_value()}", "content-type": "application/json"}
-        return post(self._url, b"\n".join(lines), headers, self._settings.timeout, token)
+        return post(self._url, b"\n".join(lines), headers, self._settings.timeout)
 
     def _of(self, report: RunReport) -> list[Message]:
         day = {**day_of(report, self._origin), "summary": summary_of(report)}

@@ -57,9 +57,9 @@ class WebhookChannel:
             "webhook-signature": signature(secret.get_secret_value(), message.message_id, sent_at, payload),
         }
         url = self._settings.url
-        answer = post(url.get_secret_value(), payload, headers, self._settings.timeout, url, secret)
+        answer = post(url.get_secret_value(), payload, headers, self._settings.timeout)
         if not answer.accepted:
-            raise answer.error(host_of(url.get_secret_value()), url, secret)
+            raise answer.error(host_of(url.get_secret_value()))
 
     def _of(self, report: RunReport) -> list[Message]:
         records = [finding_record(finding) for finding in findings_of(report, self._settings)]

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from detector.boundary.masking import without_secrets
+
 DONE = 0
 FAILURE = 1
 BAD_USAGE = 2
@@ -29,6 +31,10 @@ class DetectorError(Exception):
     """A failure that the operator can act on. Its text says what failed, where, and what to do."""
 
     exit_code: ClassVar[int] = FAILURE
+
+    def __str__(self) -> str:
+        """The text without secrets: it goes into reports, mails, logs and the state."""
+        return without_secrets(super().__str__())
 
 
 class ConfigError(DetectorError):

@@ -21,6 +21,7 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 
+from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.model.day import Day, each_day
 from detector.model.errors import ConfigError, MissingDayError, SourceError
@@ -118,8 +119,8 @@ def _require_plausible(source: str, day: date, measured: pd.DataFrame) -> None:
     requests = int(measured["request_count"].sum())
     if requests > LARGEST_DAY:
         raise SourceError(
-            f"source {source}: the day {day} has {requests:,} requests; at most {LARGEST_DAY:,} can be counted; "
-            "correct the counts in the source"
+            f"source {source}: the day {day} has {counted(requests, 'request')}; "
+            f"at most {LARGEST_DAY:,} can be counted; correct the counts in the source"
         )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from detector.boundary.disk import make_folder, touch_private
+from detector.config.urls import shown_database
 from detector.model.errors import StateError
 from detector.model.owner import Owner
 from detector.state.locks import Lock, exclusively
@@ -45,7 +46,8 @@ class State:
         try:
             migrate(self._engine, owner)
         except SQLAlchemyError as error:
-            raise StateError(f"cannot use the state database {_shown(url)}: {first_line(error)}") from error
+            place = shown_database(url)
+            raise StateError(f"cannot use the state database {place}: {first_line(error)}") from error
 
     @classmethod
     def of(cls, config: Config) -> State:
@@ -91,10 +93,6 @@ def _engine(url: str) -> Engine:
     except OSError as error:
         raise StateError(f"cannot create the state database: {error}") from error
     return create_engine(parsed, poolclass=NullPool, connect_args={"timeout": PATIENCE})
-
-
-def _shown(url: str) -> str:
-    return make_url(url).render_as_string(hide_password=True)
 
 
 def first_line(error: SQLAlchemyError) -> str:

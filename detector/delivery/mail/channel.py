@@ -204,7 +204,7 @@ class MailChannel:
             permanent = error.smtp_code >= 500
         elif isinstance(error, ssl.SSLCertVerificationError):
             text = f"{where}: the certificate is not trusted ({error.verify_message})"
-        return DeliveryError(mask_secrets(text, self._settings.password), permanent=permanent)
+        return DeliveryError(mask_secrets(text), permanent=permanent)
 
 
 def _part(reports: Sequence[RunReport]) -> str:

@@ -6,7 +6,8 @@ way. The id and the day of a run are context variables that ``logged_run`` binds
 A part that fails is logged once, where it is recorded (``Job.fail``).
 
 Every logged value may hold a name that a customer chose. One processor replaces characters that change how
-others are shown, and only the renderer begins a line.
+others are shown, and only the renderer begins a line. The same processor masks the secrets of the configuration,
+which a library may quote.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from detector.boundary.masking import without_secrets
 from detector.boundary.text import spelled_out, visible
 from detector.config.monitoring import LogFormat
 from detector.model.errors import FAILURE, DetectorError
@@ -94,11 +96,12 @@ def formatter(form: LogFormat) -> logging.Formatter:
 
 
 def _harmless(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Values that can neither begin a line of their own nor hide anything."""
+    """Values that can neither begin a line of their own nor hide anything, and that hold no secret."""
     exception = event.pop("exception", None)
     shown: EventDict = {spelled_out(name): _value(value) for name, value in event.items()}
     if exception is not None:
-        shown["exception"] = "\n".join(f"    {visible(line)}" for line in exception.split("\n")[-MOST_LINES:])
+        lines = without_secrets(exception).split("\n")[-MOST_LINES:]
+        shown["exception"] = "\n".join(f"    {visible(line)}" for line in lines)
     return shown
 
 
@@ -109,7 +112,12 @@ def _value(value: Any) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, Mapping):
-        return {spelled_out(str(name)): _value(item) for name, item in value.items()}
+        return {_text(name): _value(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_value(item) for item in value]
-    return spelled_out(str(value))
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    # Masked first: a text that is cut may end within a secret.
+    return spelled_out(without_secrets(str(value)))

@@ -27,7 +27,7 @@ from detector.boundary.http import (
     TooLargeError,
     waiting,
 )
-from detector.boundary.masking import mask_tokens, without
+from detector.boundary.masking import mask_tokens
 from detector.boundary.retries import attempts
 from detector.boundary.words import counted
 from detector.config.source import HttpSource
@@ -113,9 +113,9 @@ class Endpoint:
             url = self._next(url, page, query)
 
     def error(self, problem: str, advice: str = "ask the operator of the endpoint") -> SourceError:
-        """The error with the source, the URL, the problem and the advice. It never holds the token."""
+        """The error with the source, the URL, the problem and the advice."""
         text = f"source {self.config.name}: {self.config.url}: {problem}; {advice}"
-        return SourceError(without(text, self.config.token))
+        return SourceError(text)
 
     def wrong(self, problem: str, advice: str) -> SourceError:
         """The same error where the configuration is wrong, so that another attempt does not help."""

@@ -23,11 +23,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, OperationalError, SQLAlchemyError
 
 from detector.boundary.instants import Clock, utc_now
-from detector.boundary.masking import mask_tokens, without
+from detector.boundary.masking import mask_tokens
 from detector.boundary.retries import Attempt, attempts
 from detector.boundary.suggestions import did_you_mean
 from detector.config.source import SqlSource
-from detector.config.urls import FILE_DATABASES
+from detector.config.urls import FILE_DATABASES, shown_database
 from detector.model.day import Day
 from detector.model.errors import MisconfiguredSourceError, SourceError
 from detector.model.usage import REGISTER, Accounting, Fault
@@ -336,8 +336,7 @@ class SqlReader:
         """The error for users: the first line of the driver's text, without the statement and the password."""
         cause = error.orig if isinstance(error, DBAPIError) else error
         problem = str(cause).strip().split("\n")[0]
-        problem = without(problem, str(engine.url.password or ""))
-        url = engine.url.render_as_string(hide_password=True)
+        url = shown_database(engine.url)
         shown = mask_tokens(problem)[:300]
         if isinstance(error, DBAPIError) and self._dialect.is_misconfigured(error):
             return MisconfiguredSourceError(

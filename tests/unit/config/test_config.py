@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from detector.boundary.masking import without_secrets
 from detector.config.load import FORMER_KEYS, load
 from detector.config.source import FilesSource, SqlSource
 from detector.model.errors import ConfigError
@@ -90,6 +91,56 @@ def test_secrets_come_from_the_environment(write) -> None:
     assert "s3cret" in config.source.url
     with pytest.raises(ConfigError, match=r"source\.url: the environment variable DB_PASSWORD is not set"):
         load(path, environment={})
+
+
+def test_a_password_is_encoded_where_it_lands_in_an_address(write) -> None:
+    """In those of channels too; elsewhere a value stays as it is."""
+    more = (
+        "source: {kind: sql, url: 'postgresql+psycopg://me:${PW}@db/usage', usage: requests}\n"
+        "state: {url: 'postgresql+psycopg://me:${PW}@db/state'}\n"
+        "delivery: {chat: [{url: 'mailtos://me:${PW}@mail.example'}]}\n"
+        "organization: '${PW}'\n"
+    )
+    config = load(write(more), environment={"PW": "a@b/c"})
+    assert isinstance(config.source, SqlSource)
+    assert config.source.url == "postgresql+psycopg://me:a%40b%2Fc@db/usage"
+    assert config.state.url == "postgresql+psycopg://me:a%40b%2Fc@db/state"
+    assert config.delivery.chat[0].url.get_secret_value() == "mailtos://me:a%40b%2Fc@mail.example"
+    assert config.organization == "a@b/c"
+
+
+SECRET_PLACES = {
+    "password of a database": "source: {kind: sql, url: 'postgresql+psycopg://me:${S}@db/u', usage: r}",
+    "query of a database": "source: {kind: sql, url: 'postgresql+psycopg://db/u?password=${S}', usage: r}",
+    "state": MINIMAL + "state: {url: 'postgresql+psycopg://me:${S}@db/u'}",
+    "salt": "source: {kind: files, usage: a.csv, key_salt: '${S}'}",
+    "token": "source: {kind: http, url: 'https://api.internal', token: '${S}'}",
+    "parameter": "source: {kind: http, url: 'https://api.internal', token: t, parameters: {account: '${S}'}}",
+    "literal": "source: {kind: http, url: 'https://api.internal', token: t, parameters: {api_key: canary-77}}",
+    "mail": MINIMAL
+    + "delivery: {mail: {host: h, username: u, password: '${S}', from: a@b.example, to: [c@d.example]}}",
+    "chat": MINIMAL + "delivery: {chat: [{url: 'json://me:${S}@chat.example'}]}",
+    "splunk": MINIMAL + "delivery: {splunk: [{url: 'https://s.example', token: '${S}'}]}",
+    "elasticsearch": MINIMAL
+    + "delivery: {elasticsearch: [{url: 'https://e.example', authorization: 'ApiKey ${S}'}]}",
+    "pagerduty": MINIMAL + "delivery: {pagerduty: [{routing_key: '${S}'}]}",
+    "ping": MINIMAL + "monitoring: {ping_url: 'https://hc-ping.com/${S}'}",
+    "object store": "source: {kind: files, usage: 's3://id:${S}@bucket/*.csv'}",
+}
+
+
+@pytest.mark.parametrize("place", SECRET_PLACES)
+def test_the_secret_of_every_place_is_masked_from_then_on(write, place: str) -> None:
+    """In messages of whatever library."""
+    load(write(SECRET_PLACES[place] + "\n"), environment={"S": "canary-77"})
+    assert without_secrets("a library says canary-77") == "a library says ***"
+
+
+def test_the_configuration_shows_no_secret_of_its_own(write) -> None:
+    """Where a library logs its arguments."""
+    for text in SECRET_PLACES.values():
+        if "s3://" not in text:
+            assert "canary-77" not in repr(load(write(text + "\n"), environment={"S": "canary-77"}))
 
 
 def test_an_error_never_repeats_a_value(write) -> None:

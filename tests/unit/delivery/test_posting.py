@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from pydantic import SecretStr
 
+from detector.boundary.masking import remember_secret
 from detector.delivery.posting import LONGEST_PAUSE, ReceiverAnswer, post
 from detector.model.errors import DeliveryError
 from tests.receiver import Receiver, receiver
-
-SECRET = SecretStr("s3cr3t-token-1234")
 
 
 @pytest.fixture
@@ -25,7 +23,7 @@ def server() -> Iterator[Receiver]:
 
 def posted(server: Receiver) -> ReceiverAnswer:
     """The answer to one POST."""
-    return post(f"{server.url}/hook", b"{}", {"content-type": "application/json"}, 5, SECRET)
+    return post(f"{server.url}/hook", b"{}", {"content-type": "application/json"}, 5)
 
 
 def test_what_is_posted_arrives(server: Receiver) -> None:
@@ -48,7 +46,8 @@ def test_a_refusal_is_permanent_only_where_nothing_can_be_mended(status: int, pe
 
 def test_a_refusal_repeats_no_secret() -> None:
     """Where the receiver sends it back."""
-    error = ReceiverAnswer(401, b"unknown token s3cr3t-token-1234", None).error("https://siem.example", SECRET)
+    remember_secret("s3cr3t-token-1234")
+    error = ReceiverAnswer(401, b"unknown token s3cr3t-token-1234", None).error("https://siem.example")
     assert str(error) == "https://siem.example: HTTP 401: unknown token ***"
 
 
@@ -70,8 +69,9 @@ def test_no_answer_is_tried_again() -> None:
     """The error names the host alone."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    remember_secret(f"{url}/path-token-1234")
     with pytest.raises(DeliveryError) as error:
-        post(f"{url}/path-token-1234", b"", {}, 5, SecretStr(f"{url}/path-token-1234"))
+        post(f"{url}/path-token-1234", b"", {}, 5)
     assert str(error.value).startswith(f"{url}: ConnectError: ")
     assert "path-token-1234" not in str(error.value)
     assert not error.value.permanent

@@ -105,7 +105,7 @@ def test_errors_of_the_database_do_not_quote_the_input() -> None:
     assert "Could not convert" in PlainKeys().problem(error)
 
 
-@pytest.mark.parametrize("salt", [None, "", "short"])
+@pytest.mark.parametrize("salt", [None, "", "0123456789abcde"])
 @pytest.mark.parametrize("options", [{"preset": "nginx"}, {"protect_keys": True}])
 def test_without_a_salt_keys_in_clear_are_not_read(salt: str | None, options: dict[str, object]) -> None:
     """The error names the missing salt, how to make it and where to set it."""

@@ -15,6 +15,7 @@ import stamina
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
+from detector.config.source import SqlSource
 from detector.model.errors import SourceError
 from detector.model.usage import Accounting
 from detector.sources.faults import BAD_STATUS
@@ -446,7 +447,8 @@ def test_the_columns_that_are_read_are_told(tmp_path: Path) -> None:
 
 def test_an_error_of_the_driver_is_shown_without_the_password(tmp_path: Path) -> None:
     """Some drivers repeat the password in their text."""
-    engine = create_engine("postgresql+psycopg://reader:opensesame@127.0.0.1/usage")
+    configured = SqlSource(url="postgresql+psycopg://reader:opensesame@127.0.0.1/usage", usage="requests")
+    engine = create_engine(configured.url)
     error = OperationalError("SELECT 1", {}, RuntimeError("login with opensesame was refused"))
     url = sqlite(tmp_path, EVENTS, [])
     text = str(reader(url)._failure(error, engine))
