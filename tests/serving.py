@@ -133,7 +133,9 @@ def serving(folder: Path, settings: str = "", days: int = 3) -> Iterator[Served]
     )
     with closing(State.of(config)) as state:
         served = Served(None, config, history, state, time)  # type: ignore[arg-type]
-        served.app = make_app(config, history, state, log=served.log, clock=time.clock, monotonic=time.monotonic)
+        served.app = make_app(
+            config, history, state, log=served.log, clock=time.clock, monotonic=time.monotonic, pause=0
+        )
         yield served
 
 

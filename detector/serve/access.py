@@ -6,8 +6,10 @@ them in constant time.
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from cachetools import LRUCache
@@ -39,6 +41,20 @@ class Buckets:
         wait = 0.0 if left >= 1 else (1 - left) / self._per_second
         self._buckets[caller] = (left if wait else left - 1, now)
         return wait
+
+
+class Turns:
+    """Keeps the requests of one token from filling the event loop: each token does one thing at a time."""
+
+    def __init__(self) -> None:
+        self._locks: LRUCache[str, asyncio.Lock] = LRUCache(REMEMBERED)
+
+    @asynccontextmanager
+    async def of(self, token: ApiToken) -> AsyncIterator[None]:
+        """A turn of a token. Other tokens come before its next one."""
+        async with self._locks.setdefault(token.hash, asyncio.Lock()):
+            await asyncio.sleep(0)
+            yield
 
 
 class Doorkeeper:

@@ -2,8 +2,10 @@
 
 A question includes the organization that a token may see. A prepared answer holds every key as JSON, and a page
 is a slice of it. The version of an answer follows from the file status of its days, so an ETag costs one ``stat``
-per day. A cursor holds the version, so that a caller never gets pages of two versions. One thread prepares all
-answers: expensive questions wait for each other and use only one core.
+per day. A cursor holds the version, so that a caller never gets pages of two versions.
+
+Small and large questions are prepared apart, one of each at a time, so that a question of a day never waits for
+one of a quarter. Among themselves the callers take turns.
 """
 
 from __future__ import annotations
@@ -13,49 +15,32 @@ import binascii
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
-import pandas as pd
+import pyarrow.compute as pc
 from cachetools import LRUCache
 
 from detector.config.urls import BY_KEY_PATH
-from detector.model.day import Day, each_day
+from detector.model.day import each_day
+from detector.serve.lanes import Lane
+from detector.serve.preparation import Preparation, Question
 from detector.serve.problems import ProblemError, invalid, too_busy
-from detector.usage.aggregation import by_key_answer, format_instant, in_answer_order, map_of, period_records
 from detector.usage.history import History
 
 MEGABYTE = 1024 * 1024
-MOST_WAITING = 16
+MOST_DAYS = 1000
+"""The organizations of so many days are remembered."""
+SMALL_DAYS = 3
+"""The most days of a small question."""
 WORTH_COMPRESSING = 1024
 VERSION = 1
 """The version of the JSON of an answer. It is part of every ETag."""
-TEXTS = ("team", "application", "organization")
-
-
-@dataclass(frozen=True)
-class Question:
-    """The question of a request. ``organization`` restricts the answer to its keys; None allows all keys."""
-
-    first: date
-    last: date
-    environment: str | None
-    organization: str | None
-    detail: bool
-
-    def parameters(self) -> dict[str, str]:
-        """The question as query parameters."""
-        parameters = {"from": self.first.isoformat(), "to": self.last.isoformat()}
-        if self.environment:
-            parameters["environment"] = self.environment
-        if self.detail:
-            parameters["detail"] = "true"
-        return parameters
 
 
 @dataclass(frozen=True)
@@ -84,16 +69,22 @@ class Body:
 
 
 class Answers:
-    """Prepares one answer at a time in a thread of its own, and caches the latest ones up to a number of bytes."""
+    """Has answers prepared, and caches the latest ones up to a number of bytes.
 
-    def __init__(self, history: History, cache_mb: int) -> None:
+    ``small`` and ``large`` prepare the small and the large questions.
+    """
+
+    def __init__(self, history: History, cache_mb: int, small: Preparation, large: Preparation) -> None:
         half = max(cache_mb * MEGABYTE // 2, 1)
         self._history = history
         self._prepared: LRUCache[str, Prepared] = LRUCache(half, getsizeof=lambda prepared: prepared.size)
         self._bodies: LRUCache[tuple[str, int, int], Body] = LRUCache(half, getsizeof=lambda body: body.size)
-        self._pending: dict[str, Future[Prepared]] = {}
+        self._organizations: LRUCache[tuple[date, str | None], frozenset[str]] = LRUCache(MOST_DAYS)
         self._lock = Lock()
-        self._worker = ThreadPoolExecutor(1, "answers")
+        self._small = small
+        self._large = large
+        self._small_lane: Lane[Prepared] = Lane()
+        self._large_lane: Lane[Prepared] = Lane()
 
     def version(self, question: Question) -> str:
         """The version of the answer to a question: 32 hex digits that change with the question and its days.
@@ -112,16 +103,18 @@ class Answers:
         document = json.dumps([VERSION, asdict(question), versions], default=str)
         return hashlib.sha256(document.encode()).hexdigest()[:32]
 
-    def prepared(self, question: Question, version: str) -> Prepared | Future[Prepared]:
-        """The answer, or a future of it. Raises ProblemError if too many answers are being prepared."""
-        with self._lock:
-            if (known := self._prepared.get(version)) is not None:
-                return known
-            if version not in self._pending:
-                if len(self._pending) >= MOST_WAITING:
-                    raise too_busy("Too many answers are being prepared.")
-                self._pending[version] = self._worker.submit(self._prepare, question, version)
-            return self._pending[version]
+    def prepared(self, caller: str, question: Question, version: str) -> Prepared | Future[Prepared]:
+        """The answer, or a future of it. Raises ProblemError if too many answers are prepared for the caller."""
+        known = self._known(version)
+        if known is not None:
+            return known
+        if not self._sees_keys(question):
+            return Prepared(())
+        if question.days <= SMALL_DAYS:
+            work = partial(self._prepare, self._small, question, version)
+            return self._small_lane.submit(caller, question.days, work)
+        work = partial(self._prepare, self._large, question, version)
+        return self._large_lane.submit(caller, question.days, work)
 
     def page(self, question: Question, version: str, prepared: Prepared, offset: int, limit: int) -> Body:
         """One page of a prepared answer."""
@@ -137,33 +130,35 @@ class Answers:
                 self._bodies[place] = body
         return body
 
-    def _prepare(self, question: Question, version: str) -> Prepared:
-        try:
-            prepared = Prepared(tuple(_encoded(self._records(question), question.detail)))
-            # A day that is stored again during the preparation would mix two versions in one answer.
-            if self.version(question) != version:
-                raise too_busy("A day was stored again while the answer was prepared.")
-            with self._lock:
-                if prepared.size <= self._prepared.maxsize:
-                    self._prepared[version] = prepared
-            return prepared
-        finally:
-            with self._lock:
-                self._pending.pop(version, None)
+    def _known(self, version: str) -> Prepared | None:
+        with self._lock:
+            return self._prepared.get(version)
 
-    def _records(self, question: Question) -> pd.DataFrame:
-        """The records of the period, without the use of a key while it belonged to another organization."""
-        days = [self._scoped(day, question) for day in each_day(question.first, question.last)]
-        records = period_records(days, Day(question.last, self._history.timezone).end)
-        if question.environment is None:
-            return records
-        return records[records["environment"] == question.environment]
-
-    def _scoped(self, day: date, question: Question) -> pd.DataFrame:
-        records = self._history.read(day)
+    def _sees_keys(self, question: Question) -> bool:
+        """Whether the organization of a question has a key. An answer has the keys of its last day only."""
         if question.organization is None:
-            return records
-        return records[(records["organization"] == question.organization).fillna(False).astype(bool)]
+            return True
+        day = (question.last, self._history.version(question.last))
+        if day not in self._organizations:
+            # The job may have stored the day again, so nothing that was read before may count.
+            fresh = History(self._history.root, self._history.timezone)
+            column = fresh.column(question.last, "organization")
+            self._organizations[day] = frozenset(pc.unique(column).to_pylist())
+        return question.organization in self._organizations[day]
+
+    def _prepare(self, prepare: Preparation, question: Question, version: str) -> Prepared:
+        # Another caller may have asked the same question before.
+        known = self._known(version)
+        if known is not None:
+            return known
+        prepared = Prepared(prepare(question))
+        # A day that is stored again during the preparation would mix two versions in one answer.
+        if self.version(question) != version:
+            raise too_busy("A day was stored again while the answer was prepared.")
+        with self._lock:
+            if prepared.size <= self._prepared.maxsize:
+                self._prepared[version] = prepared
+        return prepared
 
 
 def cursor(version: str, offset: int) -> str:
@@ -193,30 +188,3 @@ def _page(question: Question, version: str, prepared: Prepared, offset: int, lim
         query = urlencode({**question.parameters(), "limit": limit, "cursor": following})
         rest |= {"next_cursor": following, "next": f"{BY_KEY_PATH}?{query}"}
     return body + json.dumps(rest)[1:].encode() + b"\n"
-
-
-def _encoded(records: pd.DataFrame, detail: bool) -> Iterator[bytes]:
-    """Every active key as JSON in plain ASCII, so that a terminal shows every name safely."""
-    keys = by_key_answer(records)["keys"]
-    details = _details(in_answer_order(records)) if detail else ({} for _ in keys)
-    for key, more in zip(keys, details, strict=True):
-        yield json.dumps({**key, **more}, allow_nan=False).encode()
-
-
-def _details(active: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The further known properties of each key."""
-    texts = active[list(TEXTS)].astype("object").itertuples(index=False)
-    others = active[["created_at", "deployments", "client_count"]].astype("object").itertuples(index=False)
-    for named, (created, deployments, clients) in zip(texts, others, strict=True):
-        known: dict[str, Any] = {}
-        for name, text in zip(TEXTS, named, strict=True):
-            if isinstance(text, str):
-                known[name] = text
-        if (instant := format_instant(created)) is not None:
-            known["created_at"] = instant
-        if not pd.isna(clients):
-            known["client_count"] = int(clients)
-        places = map_of(deployments)
-        if places:
-            known["deployments"] = places
-        yield known

@@ -21,9 +21,10 @@ from detector.boundary.suggestions import did_you_mean_or_all
 from detector.config.config import Config
 from detector.config.urls import BY_KEY_PATH
 from detector.serve import reports
-from detector.serve.access import Doorkeeper
-from detector.serve.answers import Answers, Prepared, Question, offset_of
+from detector.serve.access import Doorkeeper, Turns
+from detector.serve.answers import Answers, Prepared, offset_of
 from detector.serve.middleware import OutermostLayer
+from detector.serve.preparation import Preparation, Question, prepared_here
 from detector.serve.problems import Problem, ProblemError, documented, install, invalid, too_busy
 from detector.serve.questions import days
 from detector.state.database import State
@@ -33,6 +34,7 @@ from detector.usage.history import History
 REPORTS_PATH = "/v1/reports"
 PATIENCE = 30.0
 """Seconds that a request waits for the preparation of its answer. A later request finds the answer cached."""
+PAUSE = 1.0
 MOST_KEYS = 1000
 LONGEST_CURSOR = 200
 PARAMETERS = ("from", "to", "environment", "detail", "limit", "cursor")
@@ -84,11 +86,14 @@ class Parts:
         state: State,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
+        small: Preparation,
+        large: Preparation,
     ) -> None:
         self.config = config
         self.history = history
-        self.answers = Answers(history, config.serve.cache_mb)
+        self.answers = Answers(history, config.serve.cache_mb, small, large)
         self.doorkeeper = Doorkeeper(state, config.serve, clock, monotonic)
+        self.turns = Turns()
         self.directory = Path(config.report.directory)
 
 
@@ -100,16 +105,24 @@ def make_app(
     log: IO[str] = sys.stderr,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     monotonic: Callable[[], float] = time.monotonic,
+    small: Preparation | None = None,
+    large: Preparation | None = None,
+    pause: float = PAUSE,
 ) -> ASGIApp:
-    """The application over a history and the tokens of a state database."""
-    parts = Parts(config, history, state, clock, monotonic)
+    """The application over a history and the tokens of a state database.
+
+    ``small`` and ``large`` prepare the answers to small and to large questions; by default this process does.
+    ``pause`` is the number of seconds before a refusal that asks the caller to come back later.
+    """
+    here = prepared_here(history)
+    parts = Parts(config, history, state, clock, monotonic, small or here, large or here)
     app = FastAPI(
         title="API usage by key", version="1", docs_url=None, redoc_url=None,
         description="Usage per API key over the days that detector has stored, and its reports.",
     )  # fmt: skip
     app.state.parts = parts
     app.include_router(router)
-    install(app)
+    install(app, pause)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return OutermostLayer(app, log, clock)
 
@@ -136,7 +149,7 @@ DAY_TEXT = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "
     BY_KEY_PATH,
     response_model=ByKeyPage,
     summary="Usage by key",
-    responses=documented(401, 404, 409, 413, 414, 422, 429, 500, 503) | {304: {"description": "Unchanged."}},
+    responses=documented(401, 404, 409, 413, 414, 422, 429, 431, 500, 503) | {304: {"description": "Unchanged."}},
 )
 async def by_key(
     request: Request,
@@ -165,12 +178,15 @@ async def by_key(
     most = parts.config.serve.most_days
     first, last = days(start, end, parts.history.latest(), parts.history.timezone, most)
     question = Question(first, last, environment, token.organization, detail)
-    version = parts.answers.version(question)
+    async with parts.turns.of(token):
+        version = parts.answers.version(question)
     offset = offset_of(cursor, version) if cursor else 0
     headers = _headers(f"{version}.{offset}.{limit}")
     if _is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    body = parts.answers.page(question, version, await _ready(parts.answers, question, version), offset, limit)
+    prepared = await _ready(parts.answers, token, question, version)
+    async with parts.turns.of(token):
+        body = parts.answers.page(question, version, prepared, offset, limit)
     if body.compressed is not None and _takes_gzip(request):
         headers["Content-Encoding"] = "gzip"
         return Response(body.compressed, headers=headers, media_type="application/json")
@@ -181,7 +197,7 @@ async def by_key(
     REPORTS_PATH,
     response_model=reports.ReportIndex,
     summary="Days with a report",
-    responses=documented(401, 403, 413, 414, 429, 503),
+    responses=documented(401, 403, 413, 414, 429, 431, 503),
 )
 async def report_index(request: Request, token: Admitted) -> reports.ReportIndex:
     """The days that have a report, newest first."""
@@ -193,7 +209,7 @@ async def report_index(request: Request, token: Admitted) -> reports.ReportIndex
     REPORTS_PATH + "/{day}/{name}",
     response_class=Response,
     summary="The report of a day",
-    responses=documented(401, 403, 404, 413, 414, 422, 429, 503)
+    responses=documented(401, 403, 404, 413, 414, 422, 429, 431, 503)
     | {
         200: {"content": {form.media_type.split(";")[0]: {"schema": {}} for form in reports.formats().values()}},
         304: {"description": "Unchanged."},
@@ -237,8 +253,8 @@ def _require_known(request: Request) -> None:
             raise invalid(f"unknown parameter {written}{did_you_mean_or_all(written, PARAMETERS)}")
 
 
-async def _ready(answers: Answers, question: Question, version: str) -> Prepared:
-    prepared = answers.prepared(question, version)
+async def _ready(answers: Answers, token: ApiToken, question: Question, version: str) -> Prepared:
+    prepared = answers.prepared(token.hash, question, version)
     if isinstance(prepared, Prepared):
         return prepared
     try:

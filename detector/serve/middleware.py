@@ -14,6 +14,8 @@ from detector.boundary.instants import rfc_3339
 from detector.serve.problems import ProblemError
 
 LONGEST_QUERY = 4096
+LARGEST_HEADERS = 16 * 1024
+"""Bytes of the request line and the headers."""
 SHOWN = 200
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -72,7 +74,14 @@ class OutermostLayer:
 
 
 def refused(scope: Scope) -> ProblemError | None:
-    """The reason to refuse a request by its headers, a body or a very long query; None if it has neither."""
+    """The reason to refuse a request: large headers, a body or a very long query; None if it has none of them."""
+    size = len(scope.get("raw_path", b"")) + len(scope["query_string"])
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
+    if size > LARGEST_HEADERS:
+        # The server itself refuses headers that grow beyond this before they end. These came at once.
+        detail = f"At most {LARGEST_HEADERS} bytes together."
+        return ProblemError(431, "large-headers", "The headers are too large", detail, {"Connection": "close"})
     headers: dict[bytes, bytes] = dict(scope["headers"])
     if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
         detail = "Send the request without a body."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,6 +66,7 @@ DESCRIPTIONS = {
     414: "A very long query.",
     422: "A parameter that is not valid.",
     429: "Too many requests; Retry-After says when to come back.",
+    431: "Large headers.",
     500: "The history cannot be read.",
     503: "Too busy, or the answer takes too long; Retry-After says when to come back.",
 }
@@ -79,13 +82,21 @@ def invalid(detail: str) -> ProblemError:
     return ProblemError(422, "invalid-parameter", "Invalid parameter", detail)
 
 
-def install(app: FastAPI) -> None:
-    """Turn every error of the application into a problem."""
+def install(app: FastAPI, pause: float) -> None:
+    """Turn every error of the application into a problem.
 
-    def problem(_: Request, error: Exception) -> Response:
+    One that says "come back later" is sent after about ``pause`` seconds: a caller who comes back at once would
+    keep the server busy with refusals.
+    """
+
+    async def problem(_: Request, error: Exception) -> Response:
         if isinstance(error, DetectorError):
             _LOG.error("%s", error)
-        return _as_problem(error).response()
+        found = _as_problem(error)
+        if found.status in (429, 503):
+            # Not all at the same time, or those who come back would come together.
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+        return found.response()
 
     for kind in (ProblemError, RequestValidationError, HTTPException, DetectorError, Exception):
         app.add_exception_handler(kind, problem)

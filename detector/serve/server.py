@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import json
 import logging
@@ -17,11 +18,12 @@ from starlette.types import ASGIApp
 from detector.config.config import Config
 from detector.model.errors import ConfigError
 from detector.serve.app import make_app
+from detector.serve.middleware import LARGEST_HEADERS
+from detector.serve.preparation import PreparingProcess
 from detector.state.database import State
 from detector.usage.history import History
 
 MOST_CONNECTIONS = 256
-LARGEST_HEADER = 16 * 1024
 IDLE_SECONDS = 15
 GRACE_SECONDS = 10
 _LOG = logging.getLogger(__name__)
@@ -33,8 +35,17 @@ def run_server(config: Config, host: str, port: int) -> None:
     The first line on stderr says where, as JSON like the access log after it.
     """
     history = History(Path(config.history.path), config.zone)
-    with closing(State.of(config)) as state, closing(_listener(host, port)) as listener:
-        server = uvicorn.Server(_settings(config, make_app(config, history, state)))
+    with (
+        closing(State.of(config)) as state,
+        closing(_listener(host, port)) as listener,
+        closing(PreparingProcess(history)) as small,
+        closing(PreparingProcess(history)) as large,
+    ):
+        small.start()
+        large.start()
+        server = uvicorn.Server(_settings(config, make_app(config, history, state, small=small, large=large)))
+        # What was imported lives as long as the server. Looking through it again and again would hold up requests.
+        gc.freeze()
         for ending in (signal.SIGTERM, signal.SIGINT):
             signal.signal(ending, _stopped)  # uvicorn raises the signal once more when it has stopped
         address = listener.getsockname()
@@ -58,7 +69,7 @@ def _settings(config: Config, app: ASGIApp) -> uvicorn.Config:
         proxy_headers=True,
         forwarded_allow_ips=list(config.serve.trusted_proxies),
         limit_concurrency=MOST_CONNECTIONS,
-        h11_max_incomplete_event_size=LARGEST_HEADER,
+        h11_max_incomplete_event_size=LARGEST_HEADERS,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

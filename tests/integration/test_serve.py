@@ -427,7 +427,7 @@ def test_the_description_tells_every_problem(served: Served) -> None:
     """In one shape."""
     document = served.get("/openapi.json").json()
     responses = document["paths"][BY_KEY_PATH]["get"]["responses"]
-    assert set(responses) == {"200", "304", "401", "404", "409", "413", "414", "422", "429", "500", "503"}
+    assert set(responses) == {"200", "304", "401", "404", "409", "413", "414", "422", "429", "431", "500", "503"}
     assert set(document["components"]["schemas"]["Problem"]["required"]) == {"type", "title", "status", "detail"}
     assert "ValidationError" not in json.dumps(document)
 

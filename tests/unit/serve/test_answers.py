@@ -7,7 +7,8 @@ from datetime import date
 
 import pytest
 
-from detector.serve.answers import Prepared, Question, _page, cursor, offset_of
+from detector.serve.answers import Prepared, _page, cursor, offset_of
+from detector.serve.preparation import Question
 from detector.serve.problems import ProblemError
 
 QUESTION = Question(date(2026, 3, 11), date(2026, 3, 17), "live", None, detail=True)

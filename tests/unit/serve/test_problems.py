@@ -15,7 +15,7 @@ from tests.serving import asked
 def application() -> FastAPI:
     """An application with a parameter that must be a number, and a path for each kind of error."""
     app = FastAPI()
-    install(app)
+    install(app, pause=0)
 
     @app.get("/pages")
     async def pages(limit: int) -> int:
