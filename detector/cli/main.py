@@ -21,7 +21,15 @@ from detector.boundary.text import visible
 from detector.boundary.words import counted
 from detector.cli.options import DAY, Command, Group, configured, day_option, load_config
 from detector.config.plugins import REPORTERS
-from detector.model.errors import FAILURE, FINDINGS, ConfigError, DetectorError, worst
+from detector.model.errors import (
+    FAILURE,
+    FINDINGS,
+    ConfigError,
+    DetectorError,
+    MisconfiguredSourceError,
+    NotReadyError,
+    worst,
+)
 from detector.model.finding import Severity
 
 if TYPE_CHECKING:
@@ -291,32 +299,35 @@ def explain(path: Path, overrides: Sequence[str], key: str, day: date | None) ->
 def check(path: Path, overrides: Sequence[str]) -> None:
     """Check the configuration, the source, the history and the state, and tell what they hold.
 
-    `check` lists the configured channels and sends nothing; `deliver --test` sends.
+    `check` lists the configured channels and sends nothing; `deliver --test` sends. The exit code is 0 if all is
+    well, 1 if the source or the state cannot be reached, 2 if the configuration is wrong or none of the records
+    can be used with it, and 75 if the source holds no record yet.
     """
     from detector.cli.inspection import inspect, lines
     from detector.delivery import open_channels
     from detector.judging.completeness import none_usable
 
     job = _job(path, overrides)
+    click.echo(f"configuration  {path}: valid")
     found = inspect(job.source, job.config.zone, job.now)
     days = job.history.days()
-    click.echo(f"configuration  {path}: valid")
     click.echo(
         f"source         {job.config.source.name} ({job.config.source.kind}, {job.config.source.shape}): readable"
     )
-    for name, fact in lines(found):
+    for name, fact in lines(found, job.config.detection):
         click.echo(f"{name:<14} {visible(fact)}")
     click.echo(f"history        {counted(len(days), 'day')}" + (f", {days[0]} to {days[-1]}" if days else ""))
     click.echo(f"last run       {visible(_last_run(job))}")
     for channel in open_channels(job.config):
         click.echo(f"delivery       {visible(channel.name)}: {visible(channel.describe())}")
     if not found.usable and found.accounting.read:
-        raise DetectorError(none_usable(found.accounting, found.faults))
+        raise MisconfiguredSourceError(none_usable(found.accounting, found.faults))
+    if found.watermark is None and found.usable:
+        raise MisconfiguredSourceError("the source does not tell when a key was used; its keys need last_activity")
     if found.watermark is None:
-        advice = "source.usage and source.columns"
-        if job.config.source.kind == "http":
-            advice = "that its keys carry last_activity"
-        raise DetectorError(f"the source is readable but holds no usable request; check {advice}")
+        raise NotReadyError(
+            "the source is readable and holds no record yet; check that source.usage is the right one"
+        )
 
 
 @cli.command(

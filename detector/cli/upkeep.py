@@ -96,10 +96,10 @@ def _mend(job: Job, problems: Sequence[Defect]) -> int:
     remaining = 0
     for result in repair(job, problems):
         if result.mended:
-            mended += 1
+            mended += result.problems
             click.echo(f"mended: {visible(result.text)}")
         else:
-            remaining += 1
+            remaining += result.problems
             click.echo(f"NOT MENDED: {visible(result.text)}")
     click.echo(f"{mended:,} mended, {remaining:,} not mended.")
     return remaining

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from detector.boundary.disk import make_folder, touch_private
 from detector.config.urls import shown_database
-from detector.model.errors import StateError
+from detector.model.errors import ConfigError, StateError
 from detector.model.owner import Owner
 from detector.state.locks import Lock, exclusively
 from detector.state.rows import OwnRows
@@ -84,7 +84,13 @@ class State:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, poolclass=NullPool)
+        try:
+            return create_engine(parsed, poolclass=NullPool)
+        except (NoSuchModuleError, ModuleNotFoundError) as error:
+            raise ConfigError(
+                f"state.url: no driver for this url: {error}; write sqlite:///, or postgresql+psycopg:// and "
+                "pip install 'key-usage-detector[postgresql]'"
+            ) from None
     if parsed.database in (None, "", ":memory:"):
         return create_engine(parsed, poolclass=StaticPool)
     try:

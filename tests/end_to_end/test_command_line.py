@@ -216,6 +216,7 @@ def test_check_says_what_is_there(organization: Path, detector: Console) -> None
         (("run", "--config", "none.yaml"), "no configuration at none.yaml"),
         (("run", "--day", "yesterday"), "write it as YYYY-MM-DD"),
         (("run", "--day", "2999-01-01"), "has not begun yet"),
+        (("run", "--day", "2020-01-01"), "lies before all data: the first use of a key is on"),
         (("usage", "--from", "2026-03-02", "--to", "2026-03-01"), "lies after"),
         (("run", "--set", "detection.methd=zscore"), "did you mean method?"),
         (("report", "2020-01-01"), "is not in the history"),
@@ -232,10 +233,12 @@ def test_bad_usage_is_one_clear_line_and_exit_2(
     assert "Traceback" not in detector.error
 
 
-def test_a_source_that_is_not_there_is_partial_and_says_so(organization: Path, detector: Console) -> None:
-    """Exit 4: a report was written, but nobody could be judged."""
+def test_a_file_that_is_not_there_is_a_wrong_configuration_and_says_so(
+    organization: Path, detector: Console
+) -> None:
+    """Exit 2: a report was written, but nobody could be judged."""
     (organization / "usage.csv").unlink()
-    output = detector("run", "--day", str(DAY), code=4)
+    output = detector("run", "--day", str(DAY), code=2)
     assert output.startswith("The day could not be evaluated.")
     assert "usage.csv" in detector.error
 

@@ -307,6 +307,20 @@ def test_the_command_says_what_is_wrong_and_ends_with_one_until_it_is_mended(tmp
     assert CliRunner().invoke(cli, ["doctor", *told]).exit_code == 0
 
 
+def test_problems_that_are_mended_together_are_counted_each(tmp_path: Path) -> None:
+    """Both reports of a day are made again at once, and are two problems."""
+    rows = [f"{day},k{key},{10 + key}" for day in DAYS for key in range(4)]
+    (tmp_path / "usage.csv").write_text("day,key_id,request_count\n" + "\n".join(rows) + "\n")
+    path = tmp_path / "config.yaml"
+    path.write_text("source: {kind: files, shape: daily, usage: usage.csv}\nhistory: {first_pull_days: 9}\n")
+    told = ["--config", str(path)]
+    CliRunner().invoke(cli, ["run", "--day", str(LAST), *told])
+    for name in ("report.html", "report.json"):
+        (tmp_path / "var/reports" / str(LAST) / name).unlink()
+    assert "2 problems in 10 days" in CliRunner().invoke(cli, ["doctor", *told]).stdout
+    assert "2 mended, 0 not mended." in CliRunner().invoke(cli, ["doctor", "--repair", *told]).stdout
+
+
 def test_nobody_examines_while_a_run_is_at_work(job: Job, tmp_path: Path) -> None:
     """Exit 75 for the caller."""
     with only_run(job.state):

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
+from detector.cli.main import cli
 from detector.config.load import load
 from detector.model.errors import (
     BAD_USAGE,
     FAILURE,
     PARTIAL,
+    DetectorError,
     MisconfiguredSourceError,
     NotReadyError,
     SourceError,
@@ -287,3 +290,44 @@ def test_mistakes_in_a_sqlite_source_are_told(tmp_path: Path) -> None:
         failure_of(url.set(database=f"{tmp_path}/nothing.db")),
     ]
     assert [type(error) for error in mistakes] == [MisconfiguredSourceError] * 5, mistakes
+
+
+def checked(path: Path) -> tuple[int, str]:
+    """The exit code of `check`, and all that it says."""
+    done = CliRunner().invoke(cli, ["check", "--config", str(path)])
+    error = done.exception
+    assert isinstance(error, DetectorError | SystemExit | None), done.exc_info
+    return (error.exit_code if isinstance(error, DetectorError) else done.exit_code), f"{done.output}{error or ''}"
+
+
+def test_check_has_a_code_for_each_cause(
+    configured: Callable[..., Path], tmp_path: Path, closed_port: int
+) -> None:
+    """Away is 1, wrong is 2, empty is 75, and only what can be judged is 0."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    usable = configured(kind="files", usage=log_of(tmp_path, 2, yesterday))
+    code, output = checked(usable)
+    assert (code, "24 requests of 1 key" in output) == (0, True), output
+    (columns,) = [line.split(maxsplit=1)[1] for line in output.splitlines() if line.startswith("columns")]
+    assert set(columns.split(", ")) == {"endpoint", "status", "timestamp", "key_id"}
+    away = configured(kind="http", url=f"http://127.0.0.1:{closed_port}", token="t0ken", attempts=1)
+    assert checked(away)[0] == FAILURE
+    for wrong in (
+        {"columns": {"key_id": "kee"}},
+        {"usage": "nothing.jsonl"},
+        {"columns": {"timestamp": "key_id"}},
+    ):
+        code, output = checked(configured(**{"kind": "files", "usage": "app.jsonl", **wrong}))
+        assert code == BAD_USAGE, output
+    (tmp_path / "empty.jsonl").write_text("")
+    code, output = checked(configured(kind="files", usage="empty.jsonl"))
+    assert (code, "holds no record yet" in output) == (75, True), output
+
+
+def test_check_says_why_every_row_is_unusable(configured: Callable[..., Path], tmp_path: Path) -> None:
+    """Exactly where no row is good the reason is needed."""
+    (tmp_path / "usage.csv").write_text("day,key_id,request_count\n03/04/2026,a,5\n03/04/2026,b,7\n")
+    code, output = checked(configured(kind="files", usage="usage.csv", shape="daily"))
+    assert code == BAD_USAGE
+    assert "None of the 2 records could be used: " in output
+    assert "03/04/2026" in output

@@ -15,11 +15,10 @@ import pytest
 import stamina
 from apscheduler.schedulers.background import BackgroundScheduler
 from pydantic import SecretStr
-from sqlalchemy.exc import NoSuchModuleError
 
 from detector.config.config import Config
 from detector.config.monitoring import MonitoringSettings
-from detector.model.errors import DetectorError, LockedError, NotReadyError
+from detector.model.errors import ConfigError, DetectorError, LockedError, NotReadyError
 from detector.operations.monitoring.pings import Pings
 from detector.operations.schedule.nightly import nightly
 from detector.operations.schedule.scheduler import Service
@@ -120,9 +119,9 @@ def test_a_failure_that_keeps_the_metrics_away_too_is_told(tmp_path: Path, switc
     """Such as a state whose driver is not installed."""
     config = config_of(tmp_path, switch, ", metrics_file: detector.prom")
     state = config.state.model_copy(update={"url": "postgresql+nodriver://127.0.0.1/state"})
-    with pytest.raises(NoSuchModuleError):
+    with pytest.raises(ConfigError, match=r"no driver for this url: .*write postgresql\+psycopg://"):
         nightly(config.model_copy(update={"state": state}), now=MORNING)
-    assert told(switch) == ["/1"]
+    assert told(switch) == ["/2"]
 
 
 def test_a_fault_of_the_program_is_a_failure_and_goes_on(tmp_path: Path, switch: Receiver) -> None:

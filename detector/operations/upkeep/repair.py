@@ -26,10 +26,11 @@ from detector.usage.history import History
 
 @dataclass(frozen=True)
 class Repair:
-    """What became of a problem, in words."""
+    """What became of a problem, in words, or of several ``problems`` that are mended together."""
 
     mended: bool
     text: str
+    problems: int = 1
 
 
 def repair(job: Job, problems: Iterable[Defect]) -> Iterator[Repair]:
@@ -108,9 +109,9 @@ def _write_anew(job: Job, problems: list[Defect]) -> Iterator[Repair]:
                 reporter(form).write(report, directory / day.isoformat(), shared=shared)
             index.update(directory, report, shared=shared)
         except (DetectorError, OSError) as error:
-            yield Repair(False, f"day {day}: its reports could not be made: {error}")
+            yield Repair(False, f"day {day}: its reports could not be made: {error}", len(forms))
             continue
-        yield Repair(True, f"day {day}: made again from the history: {', '.join(forms)}")
+        yield Repair(True, f"day {day}: made again from the history: {', '.join(forms)}", len(forms))
 
 
 def _sweep(leftover: Path) -> Repair:

@@ -36,7 +36,7 @@ from detector.sources.files.counts import (
     rejected,
     undated_rows,
 )
-from detector.sources.files.formats import JSON_LINES, Table, available, pointer, table_name, tables
+from detector.sources.files.formats import JSON_LINES, JsonTable, Table, available, pointer, table_name, tables
 from detector.sources.files.locations import MARGIN, Locations, MissingDay, SourceFile, download_batches
 from detector.sources.files.parsed_rows import (
     NO_ROWS,
@@ -87,8 +87,13 @@ class FilesReader:
         names: dict[str, str] = {}
         with self._database(next(self._usage.newest_first())) as (connection, plain):
             for table in self._tables(connection, plain.paths):
+                columns = self._columns(table, connection)
+                if isinstance(table, JsonTable):
+                    # An optional member that no line has can be asked for, and is no column.
+                    absent = {our for our, theirs in columns.items() if not table.has_member(theirs, connection)}
+                    columns = {our: theirs for our, theirs in columns.items() if our not in absent}
                 # The names of the first table win.
-                names = self._columns(table, connection) | names
+                names = columns | names
         return names
 
     def keys(self) -> pd.DataFrame:

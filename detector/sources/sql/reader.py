@@ -34,7 +34,7 @@ from detector.model.usage import REGISTER, Accounting, Fault
 from detector.sources.columns import register_columns, usage_columns
 from detector.sources.faults import FaultLog, sample
 from detector.sources.reading import each, read_groups, read_register
-from detector.sources.sql.dialects import dialect_of
+from detector.sources.sql.dialects import dialect_of, driver_advice
 from detector.sources.sql.statements import (
     UNKNOWN_DATE,
     UNKNOWN_DAY,
@@ -322,9 +322,7 @@ class SqlReader:
         try:
             engine = self._dialect.engine(self._url, self._rules)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
-            extra = self._dialect.extra
-            package = f"pip install 'key-usage-detector[{extra}]'" if extra else "install it"
-            text = f"source {self._config.name}: no driver for this url: {error}; {package}"
+            text = f"source {self._config.name}: no driver for this url: {error}; {driver_advice(self._url)}"
             raise MisconfiguredSourceError(text) from None
         database = engine.url.database
         if self._dialect.name in FILE_DATABASES and database and not Path(database).is_file():

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+import pytest
+
 from detector.cli.inspection import inspect, lines
+from detector.config.sections import DetectionSettings
 from detector.model.usage import Fault
 from detector.sources.timeline import Timeline
 from tests.fakes import FakeSource, groups
@@ -16,9 +21,9 @@ NOW = datetime(2026, 3, 18, 6, tzinfo=UTC)
 SECRET = "sk_live_51HxQ2eZvKYlo2C0a1b2c3d4"
 
 
-def told(source: FakeSource, now: datetime = NOW) -> dict[str, str]:
+def told(source: FakeSource, now: datetime = NOW, **detection: Any) -> dict[str, str]:
     """The facts by what they are about."""
-    return dict(lines(inspect(source, UTC_ZONE, now)))
+    return dict(lines(inspect(source, UTC_ZONE, now), DetectionSettings(**detection)))
 
 
 def usage(reach: datetime = datetime(2026, 3, 17, 23, 50, tzinfo=UTC), **options: object) -> FakeSource:
@@ -74,12 +79,71 @@ def test_a_note_is_not_called_unusable() -> None:
     assert facts["records"] == "11 records read, all counted"
 
 
-def test_a_last_day_of_errors_alone_is_told() -> None:
+@pytest.mark.parametrize(
+    ("requests", "errors", "text"),
+    [
+        (
+            101,
+            101,
+            "101 of 101 requests (100.0%) in 7 days. All 101 requests count as errors. Check source.columns",
+        ),
+        (101, 0, "0 of 101 requests (0.0%) in 7 days. No request counts as an error. Check source.columns.status"),
+        (100, 0, "0 of 100 requests (0.0%) in 7 days"),
+        (200, 3, "3 of 200 requests (1.5%) in 7 days"),
+    ],
+)
+def test_the_share_of_errors_is_told(requests: int, errors: int, text: str) -> None:
     """Before the first run one sees that the status is read wrongly."""
-    failing = groups(a=101).assign(error_count=101)
-    source = FakeSource({LAST: failing}, watermark=datetime(2026, 3, 17, 23, tzinfo=UTC))
-    assert told(source)["errors"].startswith("All 101 requests count as errors. Check source.columns.status")
-    assert "errors" not in told(usage())
+    records = groups(a=requests).assign(error_count=errors)
+    source = FakeSource({LAST: records}, watermark=datetime(2026, 3, 17, 23, tzinfo=UTC))
+    assert told(source)["errors"].startswith(text)
+    assert ("Check" in told(source)["errors"]) == ("Check" in text)
+
+
+def key(environment: str) -> dict[str, object]:
+    """A row of the register."""
+    return {"key_id": f"a key of {environment}", "environment": environment}
+
+
+@pytest.mark.parametrize(
+    ("register", "deployment", "deployments", "reason"),
+    [
+        ([], "production", {}, "no key register tells the environment of a key"),
+        ([key("blue")], "production", {}, "the key register tells no environment of any key"),
+        ([key("live"), key("test")], None, {}, "the source does not tell in which deployment a request was made"),
+        (
+            [key("live"), key("test")],
+            "prod",
+            {},
+            "no request was seen in a deployment that is live: detection.deployments calls production live, and "
+            "the source has prod",
+        ),
+        ([key("live"), key("test")], "prod", {"pr*": "live"}, None),
+        ([key("live"), key("test")], "production", {}, None),
+    ],
+)
+def test_why_a_test_key_in_production_cannot_be_found_is_told(
+    register: list[dict[str, object]], deployment: str | None, deployments: dict[str, str], reason: str | None
+) -> None:
+    """The reason is in words, before the first run."""
+    records = groups(a=10).assign(deployment=deployment)
+    source = FakeSource({LAST: records}, register, watermark=datetime(2026, 3, 17, 23, tzinfo=UTC))
+    facts = told(source, **({"deployments": deployments} if deployments else {}))
+    if reason is None:
+        assert "not judged" not in facts
+    else:
+        assert facts["not judged"].startswith(f"test keys in production cannot be judged, because {reason}")
+
+
+def test_deployments_and_environments_are_told() -> None:
+    """And the deployments that the policy does not name."""
+    records = pd.concat([groups(a=10), groups(b=3).assign(deployment="canary")], ignore_index=True)
+    register = [key("live"), key("test"), {"key_id": "b", "environment": "blue"}]
+    source = FakeSource({LAST: records}, register, watermark=datetime(2026, 3, 17, 23, tzinfo=UTC))
+    facts = told(source)
+    assert facts["environments"] == "live: 1 key, test: 1 key, unknown: 1 key"
+    assert facts["deployments"] == "production: 10 requests, canary: 3 requests"
+    assert facts["not judged"] == "requests in canary: detection.deployments does not name them"
 
 
 def test_the_last_hours_show_where_the_data_end() -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from detector.config.source import SqlSource
-from detector.model.errors import SourceError
+from detector.model.errors import MisconfiguredSourceError, SourceError
 from detector.model.usage import Accounting
 from detector.sources.faults import BAD_STATUS
 from detector.sources.sql import reader as reading
@@ -204,10 +204,20 @@ def test_the_register_is_read_from_its_table(tmp_path: Path) -> None:
     }
 
 
-def test_a_missing_driver_is_an_error_that_says_so() -> None:
-    """The URL is right, but no driver for that database is installed."""
-    with pytest.raises(SourceError, match="no driver"):
-        reader("nosuchdatabase://somewhere/usage").watermark()
+@pytest.mark.parametrize(
+    ("scheme", "advice"),
+    [
+        ("nosuchdatabase", "install its driver; the known databases are postgresql+psycopg, sqlite, "),
+        ("postgres", "write postgresql+psycopg://, and pip install 'key-usage-detector[postgresql]'"),
+        ("mysql", "write mysql+pymysql://, and pip install 'key-usage-detector[mysql]'"),
+        ("mariadb", "write mysql+pymysql://, and pip install 'key-usage-detector[mysql]'"),
+    ],
+)
+def test_a_missing_driver_is_an_error_that_says_what_to_write(scheme: str, advice: str) -> None:
+    """SQLAlchemy names a module that nobody wants, or none."""
+    with pytest.raises(MisconfiguredSourceError, match="no driver for this url") as caught:
+        reader(f"{scheme}://somewhere/usage").watermark()
+    assert advice in str(caught.value)
 
 
 def test_the_register_may_come_from_a_query(tmp_path: Path) -> None:
