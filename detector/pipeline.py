@@ -156,11 +156,10 @@ def may_become_complete(job: Job, judged: Judged) -> bool:
 
 
 def exit_code_of(job: Job, report: RunReport, failures: Sequence[str]) -> int:
-    """The exit code of a run that has written a report. A day that could not be judged is never a success."""
+    """The exit code of a run that has written a report. A day that was not wholly evaluated is never a success."""
     if job.source_error is not None:
         return job.source_error.exit_code
-    is_judged = report.coverage.complete or report.summary.outcome != "not_judged"
-    return DONE if is_judged and not failures else PARTIAL
+    return DONE if report.summary.outcome.is_judged and not failures else PARTIAL
 
 
 def not_ready(job: Job, judged: Judged) -> DetectorError:
@@ -212,7 +211,8 @@ def judge_day(job: Job, day: date) -> Judged:
     """Judge a day from the history, the earlier findings and the verdicts of people on them."""
     panel = load_panel(job.history, day, panel_depth(job.config))
     verdicts = triage.precision(triage_log(job.state), day - timedelta(days=1))
-    return judge(panel, job.config, earlier_sightings(job.state, day), verdicts)
+    unread = str(job.source_error) if job.source_error else None
+    return judge(panel, job.config, earlier_sightings(job.state, day), verdicts, unread=unread)
 
 
 def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:

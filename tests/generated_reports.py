@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from detector.judging.finding_types import finding_type, finding_types
 from detector.model.finding import Finding, Severity, Status
-from detector.model.report import RunReport
+from detector.model.report import Outcome, RunReport
 from tests import report_examples
 from tests.report_examples import DAY, assemble, finding, ordinary_keys
 
@@ -33,7 +33,7 @@ def _report(choices: list[tuple]) -> RunReport:
     order = {Status.MUTED: 1, Status.RESOLVED: 2}
     findings.sort(key=lambda f: (order.get(f.status, 0), -f.severity.rank, f.finding_id))
     opened = any(f.status not in order for f in findings)
-    outcome, verdict = ("findings", "Keys need a look") if opened else ("clear", "Nothing to look at")
+    outcome, verdict = (Outcome.FINDINGS, "Keys need a look") if opened else (Outcome.CLEAR, "Nothing to look at")
     return assemble(KEYS, tuple(findings), outcome=outcome, verdict=verdict)
 
 

@@ -20,7 +20,17 @@ import pandas as pd
 from detector.judging import triage
 from detector.model.day import Day
 from detector.model.finding import Finding, Severity, Status, Technique
-from detector.model.report import Budget, Coverage, Fleet, NotJudged, RunReport, SourceStatus, Summary, Trends
+from detector.model.report import (
+    Budget,
+    Coverage,
+    Fleet,
+    NotJudged,
+    Outcome,
+    RunReport,
+    SourceStatus,
+    Summary,
+    Trends,
+)
 from detector.model.triage import MuteInForce, TriageEntry
 from detector.model.usage import RECORD_COLUMNS, Accounting, Amount, Fault, Revision
 from detector.usage.aggregation import conform
@@ -57,14 +67,14 @@ def findings_day() -> RunReport:
     """Six open findings on five keys, one resolved; one day of the past is missing."""
     keys = fleet_keys()
     findings = example_findings()
-    return assemble(keys, findings, outcome="findings", verdict="Five keys need a look, three of them today")
+    return assemble(keys, findings, outcome=Outcome.FINDINGS, verdict="Five keys need a look, three of them today")
 
 
 def triaged_day() -> RunReport:
     """The findings day with one finding acknowledged, one muted, verdicts, and a mute that covers nothing."""
     entries = example_entries()
     findings = tuple(triage.apply(example_findings(), entries, DAY))
-    report = assemble(fleet_keys(), findings, outcome="findings", verdict="Four keys need a look")
+    report = assemble(fleet_keys(), findings, outcome=Outcome.FINDINGS, verdict="Four keys need a look")
     summary = replace(report.summary, precision=triage.precision(entries, DAY))
     return replace(report, summary=summary, mutes=triage.mutes_in_force(findings, entries, DAY))
 
@@ -96,7 +106,7 @@ def said(action: str, target_kind: str, target: str, **facts: Any) -> TriageEntr
 
 def clear_day() -> RunReport:
     """Everything judged, nothing to report."""
-    report = assemble(ordinary_keys(), (), outcome="clear", verdict="Nothing to look at")
+    report = assemble(ordinary_keys(), (), outcome=Outcome.CLEAR, verdict="Nothing to look at")
     coverage = replace(
         report.coverage, not_judged=(), unregistered_keys=(), revoked_keys_in_use=(), missing_days=()
     )
@@ -114,12 +124,18 @@ def not_judged_day() -> RunReport:
         replace(key, requests=(*key.requests[:-1], 0), last_used=before if key.current else key.last_used)
         for key in ordinary_keys()
     ]
-    report = assemble(keys, (), outcome="not_judged", verdict="The day could not be evaluated")
+    report = assemble(
+        keys,
+        (),
+        outcome=Outcome.COULD_NOT_JUDGE,
+        verdict="The day could not be judged, because the source could not be read",
+    )
     problem = "The source main did not answer; nothing of 22 November was read."
     coverage = replace(
         report.coverage,
         complete=False,
         problems=(problem,),
+        shortfalls=(problem,),
         keys_judged=0,
         not_judged=(NotJudged("usage_spike", "no data for the day", len(keys), ids(keys)),),
         withheld=("resolution",),
@@ -481,7 +497,7 @@ def finding(
     )
 
 
-def assemble(keys: list[Key], findings: tuple[Finding, ...], *, outcome: str, verdict: str) -> RunReport:
+def assemble(keys: list[Key], findings: tuple[Finding, ...], *, outcome: Outcome, verdict: str) -> RunReport:
     """A whole report around keys and findings, with counts that follow from them."""
     keys = sorted(keys, key=lambda key: (-key.current, key.key_id))
     usage = usage_frame(keys)
@@ -553,7 +569,7 @@ def example_coverage(keys: list[Key]) -> Coverage:
     )
 
 
-def summary_of(findings: tuple[Finding, ...], usage: pd.DataFrame, outcome: str, verdict: str) -> Summary:
+def summary_of(findings: tuple[Finding, ...], usage: pd.DataFrame, outcome: Outcome, verdict: str) -> Summary:
     opened = [f for f in findings if f.status not in (Status.RESOLVED, Status.MUTED)]
     total = int(usage["request_count"].sum())
     return Summary(

@@ -20,6 +20,7 @@ from detector.model.panel import Panel
 from detector.model.usage import MISSING_FILE, WHOLE_FILE, Accounting, Fault
 
 NOT_PULLED = "The day was not read from the source, so nothing is known of it."
+REPAIR = "Run `doctor --repair`, which pulls the day anew, then run this day again."
 STATUS_ACTION = "Check source.columns.status or source.success."
 FEWEST_ERRORS = 100
 """A day with more requests hardly has errors alone."""
@@ -45,13 +46,18 @@ DATA_QUALITY = FindingType(
 
 @dataclass(frozen=True)
 class DataProblem:
-    """One problem of the day's data. A ``withholding`` problem makes the data incomplete, so that no key is called
-    silent and no finding ends."""
+    """One problem of the day's data, or of their evaluation.
+
+    A ``withholding`` problem makes the data incomplete, so that no key is called silent and no finding ends.
+    ``shortfall`` says in a few words that the problem left something unseen or not evaluated, for "partly
+    judged, because ..."; it is empty for a problem that left nothing out.
+    """
 
     text: str
     severity: Severity
     action: str = "Check the source and its export, then run the day again."
     withholding: bool = True
+    shortfall: str = "the data are incomplete"
 
 
 def assess(panel: Panel, settle_days: int) -> list[DataProblem]:
@@ -79,6 +85,16 @@ def busiest(records: pd.DataFrame) -> list[str]:
     """The key ids of records, most requests first, ties by key id."""
     ranked = records.reset_index(drop=True).sort_values(["request_count", "key_id"], ascending=[False, True])
     return [str(key) for key in ranked["key_id"]]
+
+
+def remark(text: str, severity: Severity, action: str) -> DataProblem:
+    """A problem that left nothing out."""
+    return DataProblem(text, severity, action, withholding=False, shortfall="")
+
+
+def gap(text: str, severity: Severity, action: str, shortfall: str) -> DataProblem:
+    """A problem that left something not evaluated though the day's data are complete."""
+    return DataProblem(text, severity, action, withholding=False, shortfall=shortfall)
 
 
 def is_complete(problems: list[DataProblem]) -> bool:
@@ -121,17 +137,28 @@ def _empty(panel: Panel) -> list[DataProblem]:
     if not panel.missing[-1]:
         return []
     if panel.pulled_at is None:
-        return [DataProblem(NOT_PULLED, Severity.HIGH)]
+        return [_unread(panel)]
     accounting = panel.accounting
     if accounting is not None and accounting.read and not accounting.counted:
         action = "Compare the sampled records below with the settings of the source, then run the day again."
-        return [DataProblem(none_usable(accounting, panel.faults), Severity.HIGH, action)]
+        text = none_usable(accounting, panel.faults)
+        return [DataProblem(text, Severity.HIGH, action, shortfall="no record could be used")]
     text = "The source holds no request for this day"
     if panel.requests[:, :-1].any():
-        return [DataProblem(f"{text}, though it usually has some.", Severity.HIGH)]
-    read = sum(accounting is not None for accounting in panel.accountings[:-1])
-    earlier = f", nor for the {counted(read, 'day')} before it that {singular_or_plural(read, 'was', 'were')} read"
-    return [DataProblem(f"{text}{earlier if read else ''}.", Severity.HIGH)]
+        text = f"{text}, though it usually has some."
+    else:
+        read = sum(accounting is not None for accounting in panel.accountings[:-1])
+        were = singular_or_plural(read, "was", "were")
+        text = f"{text}, nor for the {counted(read, 'day')} before it that {were} read." if read else f"{text}."
+    return [DataProblem(text, Severity.HIGH, shortfall="the source holds no request")]
+
+
+def _unread(panel: Panel) -> DataProblem:
+    """The problem of a day of which nothing is known."""
+    damage = panel.unreadable().get(panel.day.date)
+    if damage is None:
+        return DataProblem(NOT_PULLED, Severity.HIGH, shortfall="the source was not read")
+    return DataProblem(damage, Severity.HIGH, REPAIR, shortfall="the stored day cannot be read")
 
 
 def _late(panel: Panel) -> list[DataProblem]:
@@ -140,7 +167,8 @@ def _late(panel: Panel) -> list[DataProblem]:
         return []
     end = panel.day.end
     if panel.pulled_at is not None and panel.pulled_at < end:
-        return [DataProblem("The data were pulled before the day was over.", Severity.MEDIUM)]
+        text = "The data were pulled before the day was over."
+        return [DataProblem(text, Severity.MEDIUM, shortfall="the day was not over")]
     if panel.watermark is not None and panel.watermark >= end:
         return []
     # The last uses are in UTC and the days in local time. The offset between the two is that of the last day.
@@ -152,7 +180,7 @@ def _late(panel: Panel) -> list[DataProblem]:
     hours = gaps[-1] / np.timedelta64(1, "h")
     usual_days = f"any of the last {counted(len(usual), 'day')}"
     text = f"The data end {hours:.1f} hours before the day does, earlier than on {usual_days}."
-    return [DataProblem(text, Severity.MEDIUM)]
+    return [DataProblem(text, Severity.MEDIUM, shortfall="the data end early")]
 
 
 def _holes(panel: Panel, *, is_late: bool) -> list[DataProblem]:
@@ -160,13 +188,17 @@ def _holes(panel: Panel, *, is_late: bool) -> list[DataProblem]:
     if panel.missing[-1]:
         return []
     found = [hole for hole in holes(panel) if not (is_late and hole.last == LAST_HOUR)]
-    return [DataProblem(hole.text, Severity.MEDIUM) for hole in found]
+    return [DataProblem(hole.text, Severity.MEDIUM, shortfall="hours are missing") for hole in found]
 
 
 def _unseen(panel: Panel) -> list[DataProblem]:
     """One problem per share of records that nobody saw and that has jumped. The day is partly unseen."""
     action = "Look at the sampled records below, mend their source, and run the day again."
-    return [DataProblem(f"Partly unseen: {jump.text}", Severity.MEDIUM, action) for jump in jumps(panel)]
+    problems = []
+    for jump in jumps(panel):
+        text = f"Partly unseen: {jump.text}"
+        problems.append(DataProblem(text, Severity.MEDIUM, action, shortfall="many records were not counted"))
+    return problems
 
 
 def _grown(panel: Panel, settle_days: int) -> list[DataProblem]:
@@ -178,7 +210,7 @@ def _grown(panel: Panel, settle_days: int) -> list[DataProblem]:
         is_settled = (panel.day.date - revision.day).days > settle_days
         if is_settled and grown > 0:
             text = f"{counted(grown, 'request')} came for {revision.day}, which was judged without them."
-            problems.append(DataProblem(text, Severity.MEDIUM, action, withholding=False))
+            problems.append(remark(text, Severity.MEDIUM, action))
     return problems
 
 
@@ -204,7 +236,7 @@ def _partial(panel: Panel) -> list[DataProblem]:
         f"{counted(len(chosen), 'comparable day')} had {least_requests:,} from {least_keys:,}. "
         "The data may be partial."
     )
-    return [DataProblem(text, Severity.MEDIUM)]
+    return [DataProblem(text, Severity.MEDIUM, shortfall="the data may be partial")]
 
 
 def _unregistered(panel: Panel) -> list[DataProblem]:
@@ -220,7 +252,7 @@ def _unregistered(panel: Panel) -> list[DataProblem]:
             "are kept, and no finding is about one of these."
         )
         action = "Find out who makes so many keys. With a register, detector knows which keys are yours."
-        return [DataProblem(text, Severity.MEDIUM, action, withholding=False)]
+        return [remark(text, Severity.MEDIUM, action)]
     unknown = records[~records["registered"] & (records["request_count"] > 0)]
     number = len(unknown) + together.keys
     if not number:
@@ -229,22 +261,23 @@ def _unregistered(panel: Panel) -> list[DataProblem]:
     requests = counted(int(unknown["request_count"].sum()) + together.requests, "request")
     text = f"{requests} came from {keys} not in the key register: {_some(busiest(unknown), number)}."
     action = "Find out who issued these keys; add them to the register, or revoke them."
-    return [DataProblem(text, Severity.MEDIUM, action, withholding=False)]
+    return [remark(text, Severity.MEDIUM, action)]
 
 
 def _errors_alone(panel: Panel) -> list[DataProblem]:
     """A problem if all of many requests are errors."""
     text = errors_alone(int(panel.requests[:, -1].sum()), int(panel.errors[:, -1].sum()))
-    return [] if text is None else [DataProblem(text, Severity.LOW, STATUS_ACTION, withholding=False)]
+    return [] if text is None else [remark(text, Severity.LOW, STATUS_ACTION)]
 
 
 def _missing_files(panel: Panel) -> list[DataProblem]:
     """One problem per fault about missing files of the day. The missing files may hold requests."""
-    return [
-        DataProblem(f"{fault.count:,} of the day's files not found: {', '.join(fault.samples)}.", Severity.MEDIUM)
-        for fault in panel.faults
-        if fault.reason.startswith(MISSING_FILE)
-    ]
+    problems = []
+    for fault in panel.faults:
+        if fault.reason.startswith(MISSING_FILE):
+            text = f"{fault.count:,} of the day's files not found: {', '.join(fault.samples)}."
+            problems.append(DataProblem(text, Severity.MEDIUM, shortfall="files are missing"))
+    return problems
 
 
 def _unreadable(panel: Panel) -> list[DataProblem]:
@@ -260,7 +293,7 @@ def _unreadable(panel: Panel) -> list[DataProblem]:
         became = "with a defect" if fault.kind == "note" else "left out"
         text = f"{counted(fault.count, unit)} {became}: {fault.reason}."
         action = f"Look at the sampled {unit}s below and mend their source."
-        problems.append(DataProblem(text, severity, action, withholding=False))
+        problems.append(remark(text, severity, action))
     return problems
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from detector.config.config import Config
-from detector.detectors import detector_classes
 from detector.judging.completeness import busiest
 from detector.judging.judging import Judged
 from detector.model.panel import Panel
@@ -27,7 +25,7 @@ def coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Cover
         complete=judged.extent.complete,
         problems=tuple(problem.text for problem in judged.problems),
         keys_active=int(records["active"].sum()),
-        keys_judged=_keys_judged(judged),
+        keys_judged=judged.keys_judged,
         not_judged=tuple(_not_judged(judged)),
         baseline_days=int((~panel.missing[window]).sum()),
         missing_days=tuple(day.item() for day in _gaps(panel, window)),
@@ -36,6 +34,7 @@ def coverage(judged: Judged, config: Config, failures: tuple[str, ...]) -> Cover
         withheld=judged.withheld,
         failures=failures,
         revisions=panel.revisions,
+        shortfalls=tuple(problem.text for problem in judged.problems if problem.shortfall),
     )
 
 
@@ -45,23 +44,6 @@ def _gaps(panel: Panel, window: slice) -> np.ndarray[Any, np.dtype[np.datetime64
     gaps = panel.missing & (np.arange(len(panel.missing)) >= first_present)
     days: np.ndarray[Any, np.dtype[np.datetime64]] = panel.days[window][gaps[window]]
     return days
-
-
-def volume_judgement(judged: Judged) -> pd.DataFrame | None:
-    """The scores of the first volume detector of the configured method; None if all of them failed.
-
-    A key counts as evaluated if it has a score in this frame.
-    """
-    volume = [kind for kind, detector in detector_classes().items() if detector.methods]
-    return next((judged.judgements[kind] for kind in volume if kind in judged.judgements), None)
-
-
-def _keys_judged(judged: Judged) -> int:
-    volume = volume_judgement(judged)
-    if volume is None:
-        return 0
-    scored = volume["score"].notna()
-    return int((scored & judged.panel.records["active"].to_numpy()).sum())
 
 
 def _not_judged(judged: Judged) -> list[NotJudged]:

@@ -1,32 +1,38 @@
 """The evaluation of one day, from the panel to the findings.
 
-The pipeline, the backtest and ``explain`` share this pure code.
+The pipeline, the backtest and ``explain`` share this pure code. Every part of it fails alone: what a failed part
+leaves out is a problem of the day, and the findings of the other parts stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from detector.boundary.words import counted
 from detector.config.config import Config
-from detector.detectors import all_detectors
+from detector.detectors import Detector, all_detectors, detector_classes
 from detector.detectors.description import Description
 from detector.detectors.judgement import Judgement
-from detector.judging import fleet
+from detector.judging import fleet, shortfalls
 from detector.judging.budget import shares
 from detector.judging.completeness import DATA_QUALITY, DataProblem, assess, is_complete
-from detector.judging.explanation import changes
+from detector.judging.explanation import NO_CHANGE, Change, changes
+from detector.judging.finding_types import finding_type
 from detector.judging.findings import EarlierFindings, Evidence, absent, build, order, resolved
 from detector.judging.thresholds import Threshold, calibrate, keys_above
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Sighting
 from detector.model.panel import Panel, row_of
 from detector.model.triage import Precision
+
+Explanation = TypeVar("Explanation")
 
 SILENCE = "silence"
 RESOLUTION = "resolution"
@@ -36,8 +42,9 @@ RESOLUTION = "resolution"
 class Judged:
     """The result of the evaluation of one day; ``judgements`` and ``thresholds`` are by detector.
 
-    ``withheld`` names the conclusions that incomplete data or a failed detector did not allow: ``SILENCE``,
-    ``RESOLUTION``.
+    ``problems`` are those of the data and of the evaluation, the most severe first. ``keys_judged`` is the number
+    of active keys with a score of volume. ``withheld`` names the conclusions that incomplete data or a failed
+    detector did not allow: ``SILENCE``, ``RESOLUTION``.
     """
 
     panel: Panel
@@ -46,8 +53,35 @@ class Judged:
     thresholds: Mapping[str, Threshold]
     findings: list[Finding]
     extent: Extent
+    keys_judged: int
     withheld: tuple[str, ...] = ()
     failures: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Evaluation:
+    """What the detectors have said of a day until now, and what failed."""
+
+    judgements: dict[str, pd.DataFrame] = field(default_factory=dict)
+    thresholds: dict[str, Threshold] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    held_back: list[Finding] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    unjudged: set[str] = field(default_factory=set)
+    """The types of finding about which the day says nothing."""
+    failed: list[str] = field(default_factory=list)
+    """The names of the parts that evaluated nothing."""
+
+    def add(self, found: Sequence[Finding]) -> None:
+        """Add findings. When several detectors report the same one, the first stays."""
+        already = {finding.finding_id for finding in self.findings}
+        self.findings += [finding for finding in found if finding.finding_id not in already]
+
+    def fail(self, part: str, types: frozenset[str], error: Exception) -> None:
+        """Record a part that could not evaluate the day."""
+        self.failed.append(part)
+        self.unjudged |= types
+        self.failures.append(f"{part} failed: {type(error).__name__}: {error}")
 
 
 def judge(
@@ -55,53 +89,104 @@ def judge(
     config: Config,
     earlier: Mapping[str, Sighting],
     verdicts: Mapping[str, Precision] = MappingProxyType({}),
+    *,
+    judged_before: Mapping[date, int] = MappingProxyType({}),
+    unread: str | None = None,
 ) -> Judged:
     """Score, decide and explain the panel's last day.
 
     ``earlier`` holds the latest sighting of every finding before that day by finding id. ``verdicts`` holds by
-    type how many findings of earlier days people confirmed. A detector that fails is recorded in ``failures``,
-    and the other detectors still run.
+    type how many findings of earlier days people confirmed. ``judged_before`` holds the number of evaluated keys
+    of the last complete days. ``unread`` is the reason why the source could not be read for this run, if so.
     """
-    problems = assess(panel, config.history.settle_days)
+    # The source that could not be read is the reason for all other problems, so it comes first.
+    problems = [*shortfalls.of_source(panel, unread), *assess(panel, config.history.settle_days)]
     complete = is_complete(problems)
-    judgements: dict[str, pd.DataFrame] = {}
-    thresholds: dict[str, Threshold] = {}
     before = EarlierFindings(config.source.name, config.organization, earlier)
-    findings = _data_quality(panel, problems, before) + _fleet_shift(panel, config, before)
-    failures: list[str] = []
-    unjudged: set[str] = set()
-    held_back: list[Finding] = []
     detectors = all_detectors(config.detection)
+    evaluation = _Evaluation()
+    _evaluate_fleet(evaluation, panel, config, before)
     budgets = shares(detectors, config.detection, verdicts)
     for detector in detectors:
-        try:
-            judgement = detector.judge(panel)
-            judgements[detector.kind] = judgement.scores
-            if judgement.past is not None:
-                thresholds[detector.kind] = calibrate(judgement.past, budgets[detector.kind])
-            found = _findings(detector.kind, panel, judgement, thresholds.get(detector.kind), before)
-            if detector.needs_complete_data and not complete:
-                judgement.scores["eligible"] = False
-                held_back += found
-                continue
-            already = {finding.finding_id for finding in findings}
-            findings += [finding for finding in found if finding.finding_id not in already]
-        except Exception as error:  # one failing detector must not silence the others
-            failures.append(f"{detector.kind} failed: {type(error).__name__}: {error}")
-            unjudged |= detector.named_types()
-    extent = Extent(complete, frozenset(unjudged))
-    gone = absent(before, {finding.finding_id for finding in (*findings, *held_back)})
+        _evaluate(evaluation, detector, panel, budgets.get(detector.kind), before, complete=complete)
+    judged_keys = keys_judged(evaluation.judgements, panel)
+    problems += shortfalls.of_evaluation(
+        panel, evaluation.failures, evaluation.failed, all_failed=not evaluation.judgements
+    )
+    problems += shortfalls.of_keys(panel, judged_keys, judged_before, config.detection.minimum_days)
+    problems.sort(key=lambda problem: -problem.severity.rank)
+    findings = _data_quality(panel, problems, before) + evaluation.findings
+    extent = Extent(complete, frozenset(evaluation.unjudged))
+    gone = absent(before, {finding.finding_id for finding in (*findings, *evaluation.held_back)})
     findings += resolved(gone, panel, extent)
     return Judged(
         panel=panel,
         problems=problems,
-        judgements=judgements,
-        thresholds=thresholds,
+        judgements=evaluation.judgements,
+        thresholds=evaluation.thresholds,
         findings=order(findings),
         extent=extent,
-        withheld=_withheld(held_back, gone, extent),
-        failures=failures,
+        keys_judged=judged_keys,
+        withheld=_withheld(evaluation.held_back, gone, extent),
+        failures=list(dict.fromkeys(evaluation.failures)),
     )
+
+
+def volume_judgement(judgements: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    """The scores of the first volume detector of the configured method; None if all of them failed.
+
+    A key counts as evaluated if it has a score in this frame.
+    """
+    volume = [kind for kind, detector in detector_classes().items() if detector.methods]
+    return next((judgements[kind] for kind in volume if kind in judgements), None)
+
+
+def keys_judged(judgements: Mapping[str, pd.DataFrame], panel: Panel) -> int:
+    """The number of active keys with a score of volume."""
+    volume = volume_judgement(judgements)
+    if volume is None:
+        return 0
+    scored = volume["score"].notna().to_numpy()
+    return int((scored & panel.records["active"].to_numpy()).sum())
+
+
+def _evaluate(
+    evaluation: _Evaluation,
+    detector: Detector,
+    panel: Panel,
+    budget: float | None,
+    before: EarlierFindings,
+    *,
+    complete: bool,
+) -> None:
+    """Add what one detector says of the day."""
+    try:
+        judgement = detector.judge(panel)
+        threshold = None
+        if judgement.past is not None and budget is not None:
+            threshold = calibrate(judgement.past, budget)
+        keys = keys_above(judgement.scores, threshold.score if threshold else 0.0)
+    except Exception as error:  # one failing detector must not silence the others
+        evaluation.fail(detector.kind, detector.named_types(), error)
+        return
+    evaluation.judgements[detector.kind] = judgement.scores
+    if threshold is not None:
+        evaluation.thresholds[detector.kind] = threshold
+    found = _findings(evaluation, detector.kind, panel, judgement, keys, before)
+    if detector.needs_complete_data and not complete:
+        judgement.scores["eligible"] = False
+        evaluation.held_back += found
+        return
+    evaluation.add(found)
+
+
+def _evaluate_fleet(evaluation: _Evaluation, panel: Panel, config: Config, before: EarlierFindings) -> None:
+    """Add what is said of the fleet as a whole."""
+    try:
+        evaluation.add(_fleet_shift(panel, config, before))
+    except Exception as error:  # the fleet must not silence the keys
+        kind = fleet.FLEET_SHIFT.kind
+        evaluation.fail(kind, frozenset({kind}), error)
 
 
 def _withheld(held_back: Sequence[Finding], gone: Sequence[Sighting], extent: Extent) -> tuple[str, ...]:
@@ -115,26 +200,51 @@ def _withheld(held_back: Sequence[Finding], gone: Sequence[Sighting], extent: Ex
 
 
 def _findings(
+    evaluation: _Evaluation,
     detector: str,
     panel: Panel,
     judgement: Judgement,
-    threshold: Threshold | None,
+    keys: list[str],
     earlier: EarlierFindings,
 ) -> list[Finding]:
-    scores = judgement.scores
-    keys = keys_above(scores, threshold.score if threshold else 0.0)
+    """The findings of a detector on some keys. They survive a failure of their explanation."""
     if not keys:
         return []
-    descriptions = judgement.describe(keys)
-    changed = changes(panel, keys)
+    scores = judgement.scores
+    threshold = evaluation.thresholds.get(detector)
+    kinds = {key: str(row_of(scores, key).get("type", detector)) for key in keys}
+
+    def described() -> Mapping[str, Description]:
+        return judgement.describe(keys)
+
+    def changed() -> Mapping[str, Change]:
+        return changes(panel, keys)
+
+    without_description = {key: shortfalls.unexplained(finding_type(kind)) for key, kind in kinds.items()}
+    descriptions = _or_else(evaluation, f"the explanation of {detector}", described, without_description)
+    changes_of = _or_else(evaluation, "the comparison of endpoints", changed, dict.fromkeys(keys, NO_CHANGE))
     found = []
     for key in keys:
         row = row_of(scores, key)
-        kind = str(row.get("type", detector))
         prevalence = _prevalence(len(keys), len(scores), threshold, float(row["score"]))
-        evidence = Evidence(row, changed[key], prevalence)
-        found.append(build(panel, earlier, kind, key, descriptions[key], evidence))
+        evidence = Evidence(row, changes_of[key], prevalence)
+        found.append(build(panel, earlier, kinds[key], key, descriptions[key], evidence))
     return found
+
+
+def _or_else(
+    evaluation: _Evaluation,
+    part: str,
+    explain: Callable[[], Mapping[str, Explanation]],
+    otherwise: Mapping[str, Explanation],
+) -> Mapping[str, Explanation]:
+    """The explanations of keys, or others in their place where a fault keeps them from being made."""
+    try:
+        explanations = explain()
+        return {key: explanations[key] for key in otherwise}
+    except Exception as error:  # a finding must survive the failure of its explanation
+        evaluation.failures.append(f"{part} failed: {type(error).__name__}: {error}")
+        return otherwise
 
 
 def _prevalence(count: int, keys: int, threshold: Threshold | None, score: float) -> str:
@@ -153,7 +263,7 @@ def _data_quality(panel: Panel, problems: list[DataProblem], earlier: EarlierFin
         return []
     worst, *others = problems
     description = Description(
-        title="Data incomplete" if not is_complete(problems) else "Data quality",
+        title=_title(problems),
         reason=worst.text,
         severity=worst.severity,
         severity_reasons=("a key cannot be evaluated without its data",) if worst.withholding else (),
@@ -162,6 +272,12 @@ def _data_quality(panel: Panel, problems: list[DataProblem], earlier: EarlierFin
         changes=tuple(problem.text for problem in others),
     )
     return [_on_fleet(panel, earlier, DATA_QUALITY.kind, description)]
+
+
+def _title(problems: list[DataProblem]) -> str:
+    if not is_complete(problems):
+        return "Data incomplete"
+    return "Evaluation incomplete" if any(problem.shortfall for problem in problems) else "Data quality"
 
 
 def _fleet_shift(panel: Panel, config: Config, earlier: EarlierFindings) -> list[Finding]:

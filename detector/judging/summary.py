@@ -16,7 +16,7 @@ from detector.judging.budget import spent
 from detector.judging.coverage import coverage
 from detector.judging.fleet import fleet_total
 from detector.judging.judging import Judged
-from detector.model.finding import Finding, Severity, Status
+from detector.model.finding import Finding, Status
 from detector.model.panel import Panel
 from detector.model.report import Coverage, RunReport, SourceStatus, Summary, Trends
 from detector.model.triage import Precision, TriageEntry
@@ -56,14 +56,18 @@ def assemble(
     )
 
 
+def verdict_on(judged: Judged, covered: Coverage) -> verdict.Verdict:
+    """The verdict on an evaluated day, whose findings have their triage."""
+    return verdict.conclude(judged.findings, judged.problems, covered, total_is_usual=True)
+
+
 def _summary(judged: Judged, config: Config, coverage: Coverage, precision: Mapping[str, Precision]) -> Summary:
     active = [finding for finding in judged.findings if finding.status not in (Status.RESOLVED, Status.MUTED)]
-    above_info = [finding for finding in active if finding.severity is not Severity.INFO]
-    outcome = verdict.outcome_of(above_info, coverage)
+    concluded = verdict_on(judged, coverage)
     return Summary(
-        outcome=outcome,
-        verdict=verdict.headline(outcome, above_info, coverage),
-        subline=verdict.subline(outcome, above_info, coverage, _with(judged.findings, Status.MUTED)),
+        outcome=concluded.outcome,
+        verdict=concluded.headline,
+        subline=concluded.subline,
         open=len(active),
         raised=sum(finding.status.raised for finding in active),
         resolved=_with(judged.findings, Status.RESOLVED),

@@ -1,16 +1,19 @@
 """The verdict on a day: one word for programs, and a headline with a second line for people.
 
-``above_info`` are the open findings with a severity above info.
+It is computed once, from the findings, the problems of the day and the fleet's total. Reports, mails, exit codes,
+pings and metrics repeat it. Only ``clear`` is an all-clear.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from detector.boundary.words import counted, singular_or_plural
-from detector.judging.completeness import NOT_PULLED
-from detector.model.finding import Finding
-from detector.model.report import Coverage
+from detector.judging.completeness import DataProblem
+from detector.model.finding import Finding, Severity, Status
+from detector.model.report import Coverage, Outcome
 
 _WORDS = (
     "No",
@@ -29,52 +32,78 @@ _WORDS = (
 )
 
 
-def outcome_of(above_info: list[Finding], coverage: Coverage) -> str:
-    """The outcome of a day: ``findings``, ``clear`` or ``not_judged``."""
-    if any(finding.key_id is not None for finding in above_info):
-        return "findings"
-    # A day without findings is clear only if its data were complete and keys were evaluated.
-    if not coverage.complete or coverage.keys_judged == 0:
-        return "not_judged"
-    return "findings" if above_info else "clear"
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of a day, the verdict in a few words, and the reason for it."""
+
+    outcome: Outcome
+    headline: str
+    subline: str
 
 
-def headline(outcome: str, above_info: list[Finding], coverage: Coverage) -> str:
-    """The verdict in a few words."""
-    if outcome == "clear":
-        return "Nothing to look at"
-    if outcome == "not_judged":
-        return "The day could not be evaluated"
-    on_keys = [finding for finding in above_info if finding.key_id is not None]
-    keys = {finding.key_id for finding in on_keys}
+def conclude(
+    findings: Sequence[Finding], problems: Sequence[DataProblem], coverage: Coverage, *, total_is_usual: bool
+) -> Verdict:
+    """The verdict on a day.
+
+    ``findings`` are all findings of the day, with their triage. ``problems`` are sorted by severity, the most
+    severe first. ``total_is_usual`` says whether the fleet's total lies where an ordinary day has it.
+    """
+    active = [finding for finding in findings if finding.status not in (Status.RESOLVED, Status.MUTED)]
+    above_info = [finding for finding in active if finding.severity is not Severity.INFO]
+    shortfalls = [problem for problem in problems if problem.shortfall]
+    outcome = _outcome(above_info, shortfalls, coverage, total_is_usual=total_is_usual)
+    muted = sum(finding.status is Status.MUTED for finding in findings)
+    if outcome is Outcome.CLEAR:
+        return Verdict(outcome, "Nothing to look at", _clear_subline(above_info, coverage, muted))
+    said = _said_of(above_info)
+    if outcome.is_judged:
+        return Verdict(outcome, _headline(outcome, above_info), said or "The total of the fleet is unusual.")
+    because = f"because {shortfalls[0].shortfall}"
+    reason = shortfalls[0].text
+    if outcome is Outcome.COULD_NOT_JUDGE:
+        return Verdict(outcome, f"The day could not be judged, {because}", reason)
+    on_keys = [finding for finding in above_info if finding.type != "data_quality"]
+    partly = f"partly judged, {because}"
+    headline = f"{_headline(Outcome.FINDINGS, on_keys)}; {partly}" if on_keys else f"The day was {partly}"
+    return Verdict(outcome, headline, " ".join(filter(None, (reason, _said_of(on_keys)))))
+
+
+def _outcome(
+    above_info: Sequence[Finding], shortfalls: Sequence[DataProblem], coverage: Coverage, *, total_is_usual: bool
+) -> Outcome:
+    if shortfalls:
+        has_evaluated = coverage.keys_judged > 0 or any(finding.key_id is not None for finding in above_info)
+        return Outcome.PARTLY_JUDGED if has_evaluated else Outcome.COULD_NOT_JUDGE
+    if any(finding.status.raised for finding in above_info) or not total_is_usual:
+        return Outcome.FINDINGS
+    if any(finding.acknowledged is None for finding in above_info):
+        return Outcome.NOTHING_NEW
+    return Outcome.CLEAR
+
+
+def _headline(outcome: Outcome, above_info: Sequence[Finding]) -> str:
+    """The verdict on an evaluated day in a few words."""
+    if outcome is Outcome.NOTHING_NEW:
+        return f"Nothing new, {len(above_info):,} still open"
+    keys = {finding.key_id for finding in above_info if finding.key_id is not None}
     if not keys:
-        return "The data need a look"
-    new_keys = {finding.key_id for finding in on_keys if finding.status.raised}
+        return "The fleet needs a look" if _is_of_fleet(above_info) else "The data need a look"
+    new_keys = {finding.key_id for finding in above_info if finding.key_id is not None and finding.status.raised}
     need = f"{_number(len(keys))} {singular_or_plural(len(keys), 'key needs', 'keys need')} a look"
     if not new_keys:
         return f"{need}, none of them new" if len(keys) > 1 else f"{need}, not new"
     if len(new_keys) < len(keys):
         need += f", {_number(len(new_keys)).lower()} of them new"
-    return need if coverage.complete else f"{need}, and the data are incomplete"
+    return need
 
 
-def subline(outcome: str, above_info: list[Finding], coverage: Coverage, muted: int) -> str:
-    """The reason for the verdict; ``muted`` is the number of muted findings."""
-    if outcome == "not_judged":
-        if coverage.problems and not coverage.complete:
-            # Why a day was not read is what its reader can mend.
-            is_read = coverage.problems[0] != NOT_PULLED
-            return coverage.problems[0] if is_read or not coverage.failures else coverage.failures[0]
-        if coverage.failures:
-            return coverage.failures[0]
-        if coverage.keys_active == 0:
-            return "There is no active key."
-        return f"None of {counted(coverage.keys_active, 'active key')} has enough history yet."
-    if outcome == "clear":
-        judged = f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')}"
-        were = singular_or_plural(coverage.keys_judged, "was", "were")
-        days = counted(coverage.baseline_days, "day")
-        return f"{judged} {were} evaluated against {days}, and {_standing_out(muted)}."
+def _is_of_fleet(above_info: Sequence[Finding]) -> bool:
+    return any(finding.type != "data_quality" for finding in above_info) or not above_info
+
+
+def _said_of(above_info: Sequence[Finding]) -> str:
+    """The new and the ongoing findings by title."""
     parts = []
     if raised := _titles([finding for finding in above_info if finding.status.raised]):
         parts.append(f"New: {raised}.")
@@ -83,14 +112,23 @@ def subline(outcome: str, above_info: list[Finding], coverage: Coverage, muted: 
     return " ".join(parts)
 
 
-def _standing_out(muted: int) -> str:
-    """The end of the sentence of a clear day, with the number of muted findings."""
-    if not muted:
-        return "none stands out"
-    return f"nothing stands out but {_number(muted).lower()} {singular_or_plural(muted, 'muted finding')}"
+def _clear_subline(acknowledged: Sequence[Finding], coverage: Coverage, muted: int) -> str:
+    judged = f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')}"
+    were = singular_or_plural(coverage.keys_judged, "was", "were")
+    days = counted(coverage.baseline_days, "day")
+    return f"{judged} {were} evaluated against {days}, and {_standing_out(len(acknowledged), muted)}."
 
 
-def _titles(findings: list[Finding]) -> str:
+def _standing_out(acknowledged: int, muted: int) -> str:
+    """The end of the sentence of a clear day, with its muted and acknowledged findings."""
+    counts = {"muted finding": muted, "acknowledged finding": acknowledged}
+    parts = [
+        f"{_number(count).lower()} {singular_or_plural(count, name)}" for name, count in counts.items() if count
+    ]
+    return f"nothing stands out but {' and '.join(parts)}" if parts else "none stands out"
+
+
+def _titles(findings: Sequence[Finding]) -> str:
     counts = Counter(finding.title for finding in findings)
     return ", ".join(
         f"{title.lower()} ({count:,})" if count > 1 else title.lower() for title, count in counts.items()

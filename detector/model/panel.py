@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -51,9 +51,11 @@ class Panel:
     ``records`` holds the rows of the evaluated day in the order of ``keys``. ``last_uses`` holds the fleet's last
     use within each day in UTC, NaT for a day without use.
 
-    Three functions read on demand. ``maps`` reads the endpoint and deployment maps of earlier days,
+    These functions read on demand. ``maps`` reads the endpoint and deployment maps of earlier days,
     ``endpoint_counts(count)`` the endpoint counts of all keys on the last ``count`` days, and
-    ``deployment_counts(count)`` their deployment counts.
+    ``deployment_counts(count)`` their deployment counts. ``active_before(day)`` reads the ids of the keys that
+    were active on an earlier stored day. ``unreadable()`` gives the stored days that could not be read until now,
+    each with the reason; a day is read as if it were not stored where its file is damaged.
 
     ``watermark``, ``pulled_at`` and ``faults`` are notes from the pull of the evaluated day. ``revisions`` lists
     the changes that this pull made to days stored before.
@@ -71,6 +73,8 @@ class Panel:
     maps: MapReader
     endpoint_counts: Callable[[int], DailyCounts]
     deployment_counts: Callable[[int], DailyCounts]
+    unreadable: Callable[[], Mapping[date, str]] = dict
+    active_before: Callable[[date], frozenset[str]] = lambda day: frozenset()
     watermark: datetime | None = None
     pulled_at: datetime | None = None
     faults: tuple[Fault, ...] = ()

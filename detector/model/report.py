@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,26 @@ from detector.model.day import Day
 from detector.model.finding import Finding
 from detector.model.triage import MuteInForce, Precision
 from detector.model.usage import Accounting, Fault, Revision
+
+
+class Outcome(StrEnum):
+    """The verdict on a day as one word for programs."""
+
+    CLEAR = "clear"
+    """All was evaluated, and no finding above info is open but acknowledged and muted ones."""
+    NOTHING_NEW = "nothing_new"
+    """All was evaluated, and the open findings were raised on earlier days."""
+    FINDINGS = "findings"
+    """All was evaluated, and something needs a look."""
+    PARTLY_JUDGED = "partly_judged"
+    """A part of the day was not seen or not evaluated. The findings of the other parts stand."""
+    COULD_NOT_JUDGE = "could_not_judge"
+    """No key was evaluated."""
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the whole day was evaluated."""
+        return self not in (Outcome.PARTLY_JUDGED, Outcome.COULD_NOT_JUDGE)
 
 
 @dataclass(frozen=True)
@@ -43,7 +64,12 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was evaluated on a day, and what was not."""
+    """What was evaluated on a day, and what was not.
+
+    ``problems`` are the problems of the day's data and of its evaluation. ``shortfalls`` are those of them that
+    left something unseen or not evaluated, the most severe first; with one, the day is never clear. ``failures``
+    are all parts of the run that failed.
+    """
 
     complete: bool
     problems: tuple[str, ...]
@@ -57,6 +83,7 @@ class Coverage:
     withheld: tuple[str, ...]
     failures: tuple[str, ...] = ()
     revisions: tuple[Revision, ...] = ()
+    shortfalls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,12 +118,12 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Summary:
-    """The verdict on a day and its counts. ``outcome`` is findings, clear or not_judged.
+    """The verdict on a day and its counts.
 
     Only ``by_status`` counts muted findings. ``precision`` comes from people's verdicts, by type of finding.
     """
 
-    outcome: str
+    outcome: Outcome
     verdict: str
     subline: str
     open: int

@@ -15,11 +15,13 @@ import pandas as pd
 
 from detector.boundary.disk import whole_file, write_atomically
 from detector.config.config import Config
-from detector.judging.coverage import volume_judgement
-from detector.judging.judging import Judged, judge
+from detector.judging.coverage import coverage
+from detector.judging.judging import Judged, judge, volume_judgement
+from detector.judging.summary import verdict_on
 from detector.judging.thresholds import keys_above
 from detector.model.day import each_day
 from detector.model.finding import Finding, Severity
+from detector.model.report import Outcome
 from detector.pipeline import open_findings, panel_depth
 from detector.reports.exports.json import finding_record
 from detector.sources.pull import Progress, no_progress
@@ -40,11 +42,13 @@ class Tally:
     by_type: Counter[str] = field(default_factory=Counter)
     by_day: Counter[str] = field(default_factory=Counter)
     by_budget: Counter[float] = field(default_factory=Counter)
+    by_outcome: Counter[Outcome] = field(default_factory=Counter)
     incomplete: list[str] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
 
-    def add(self, judged: Judged, raised: list[Finding]) -> None:
+    def add(self, judged: Judged, raised: list[Finding], outcome: Outcome) -> None:
         """Count one day."""
+        self.by_outcome[outcome] += 1
         day = judged.panel.day.date.isoformat()
         self.days += 1
         self.by_type.update(finding.type for finding in raised)
@@ -52,7 +56,7 @@ class Tally:
         self.failures.update(judged.failures)
         if not judged.extent.complete:
             self.incomplete.append(day)
-        volume = volume_judgement(judged)
+        volume = volume_judgement(judged.judgements)
         self.key_days += 0 if volume is None else int(volume["score"].notna().sum())
         for kind, limit in judged.thresholds.items():
             frame = judged.judgements[kind]
@@ -64,6 +68,7 @@ class Tally:
         worst = max(self.by_day.items(), key=lambda entry: (entry[1], entry[0]), default=("", 0))
         return {
             "days": self.days,
+            "days_by_outcome": {outcome.value: self.by_outcome[outcome] for outcome in Outcome},
             "key_days_judged": self.key_days,
             "alarms": sum(self.by_type.values()),
             "alarms_a_day": round(sum(self.by_type.values()) / max(self.days, 1), 2),
@@ -84,7 +89,8 @@ def run_backtest(
     """Replay the days from first to last into ``out`` and return the summary.
 
     Writes ``findings.ndjson`` (one line per day, key and type while the condition holds), ``scores.csv``
-    (the volume score of every judged key-day) and ``summary.json``. The state is a scratch one.
+    (the volume score of every judged key-day), ``days.csv`` (the outcome of every day, its open findings and how
+    many of these were raised above info) and ``summary.json``. The state is a scratch one.
     """
     tally = Tally()
     budget = config.detection.alerts_per_1000_keys
@@ -92,12 +98,16 @@ def run_backtest(
         findings = stack.enter_context(whole_file(out / "findings.ndjson"))
         scores = stack.enter_context(whole_file(out / "scores.csv"))
         scores.write(b"day,key_id,score\n")
+        days = stack.enter_context(whole_file(out / "days.csv"))
+        days.write(b"day,outcome,findings,raised\n")
         for judged in _replay(config, history, first, last, progress):
             held = open_findings(judged)
             _write_findings(findings, held)
             _write_scores(scores, judged)
             raised = [item for item in held if item.status.raised and item.severity is not Severity.INFO]
-            tally.add(judged, raised)
+            outcome = verdict_on(judged, coverage(judged, config, tuple(judged.failures))).outcome
+            days.write(f"{judged.panel.day.date},{outcome},{len(held)},{len(raised)}\n".encode())
+            tally.add(judged, raised, outcome)
     summary = tally.summary(budget)
     write_atomically(out / "summary.json", (json.dumps(summary, indent=2) + "\n").encode())
     return summary
@@ -119,7 +129,7 @@ def _write_findings(file: IO[bytes], findings: list[Finding]) -> None:
 
 
 def _write_scores(file: IO[bytes], judged: Judged) -> None:
-    volume = volume_judgement(judged)
+    volume = volume_judgement(judged.judgements)
     if volume is None:
         return
     frame = volume.loc[judged.panel.records["active"].to_numpy(), ["score"]]

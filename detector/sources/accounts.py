@@ -43,7 +43,7 @@ class Accounts:
     @classmethod
     def of(cls, history: History, timeline: Timeline | None, first: date, last: date) -> Accounts:
         """The accounts of a pull of days from first to last."""
-        stored = [history.notes(day) for day in history.days()]
+        stored = history.readable_notes().values()
         is_first = all(notes.accounting is not None and notes.oldest is None for notes in stored)
         return cls(history, timeline, min([first, *history.days()]), last, is_first)
 
@@ -59,7 +59,8 @@ class Accounts:
         """The notes of the last day, with the records that came without a usable day since the day before."""
         undated = self._undated(notes.faults)
         stored = self.history.days()
-        earlier = (self.history.notes(past) for past in reversed(stored) if past < day)
+        notes_by_day = self.history.readable_notes()
+        earlier = (notes_by_day[past] for past in reversed(notes_by_day) if past < day)
         before = next((found for found in earlier if found.undated), None)
         known = {} if before is None else before.undated
         grown = {reason: _growth(known.get(reason, Amount(0)), amount) for reason, amount in undated.items()}
@@ -153,8 +154,8 @@ def grown_days(history: History, timeline: Timeline | None, before: date) -> lis
     if timeline is None:
         return []
     growth: dict[date, int] = {}
-    for day in history.days():
-        accounting = history.notes(day).accounting
+    for day, notes in history.readable_notes().items():
+        accounting = notes.accounting
         hours = timeline.hours(Day(day, history.timezone))
         if day >= before or accounting is None or accounting.hours is None or hours is None:
             continue

@@ -55,6 +55,8 @@ FORMER_REASONS = {"no file of the night": MISSING_FILE}
 """Reasons of faults in notes of version 1 that decide whether a day is complete: what they are since version 2."""
 CACHE_BYTES = 256 * 1024 * 1024
 _METADATA = b"detector"
+_DAY = b"day"
+"""The day of a file. Files of earlier versions do not have it."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ class History:
         last_use = records["last_used"].max()
         notes = replace(notes, last_use=None if pd.isna(last_use) else last_use.to_pydatetime())
         table = pa.Table.from_pandas(conform(records, RECORD_COLUMNS), preserve_index=False)
-        table = table.replace_schema_metadata({_METADATA: notes.to_json()})
+        table = table.replace_schema_metadata({_METADATA: notes.to_json(), _DAY: day.isoformat()})
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
         try:
@@ -195,13 +197,32 @@ class History:
         return conform(frame, RECORD_COLUMNS)
 
     def notes(self, day: date) -> Notes:
-        """The notes about the pull of a stored day."""
+        """The notes about the pull of a stored day. Raises HistoryError where the file is damaged or of another
+        day."""
         if day not in self._notes:
             with self._reading(day):
-                self._notes[day] = Notes.from_json(
-                    pq.ParquetFile(self.path(day)).schema_arrow.metadata[_METADATA].decode()
-                )
+                metadata = pq.ParquetFile(self.path(day)).schema_arrow.metadata
+                notes = Notes.from_json(metadata[_METADATA].decode())
+                named = metadata.get(_DAY, day.isoformat().encode()).decode()
+            if named != day.isoformat():
+                raise self._unreadable(day, f"it is of another day: {named}")
+            self._notes[day] = notes
         return self._notes[day]
+
+    def readable_notes(self) -> dict[date, Notes]:
+        """The notes of every stored day whose file can be read, oldest first.
+
+        A file that cannot be read costs its own day; judging and ``doctor`` tell it.
+        """
+        readable = {}
+        for day in self.days():
+            try:
+                readable[day] = self.notes(day)
+            except NewerHistoryError:
+                raise
+            except HistoryError:
+                continue
+        return readable
 
     def examine(self, day: date) -> StoredDay:
         """Read all of a stored day; raises HistoryError if the file is damaged or holds another day."""

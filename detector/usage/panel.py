@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from detector.model.day import Day, each_day
+from detector.model.errors import HistoryError, NewerHistoryError
 from detector.model.panel import DailyCounts, Panel
 from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Accounting, Fault, Revision, Strangers
-from detector.usage.aggregation import complete_day, empty
+from detector.usage.aggregation import complete_day, empty, known_after
 from detector.usage.gaps import missing_days
 from detector.usage.history import History, Notes
 from detector.usage.strangers import OTHER_KEYS
@@ -24,12 +25,16 @@ from detector.usage.strangers import OTHER_KEYS
 
 @dataclass(frozen=True)
 class _Window:
-    """The days of a panel, oldest first, and whether each is stored; ``key_ids`` are the panel's keys as text."""
+    """The days of a panel, oldest first, and whether each is stored; ``key_ids`` are the panel's keys as text.
+
+    ``unreadable`` collects the stored days that cannot be read, each with the reason.
+    """
 
     history: History
     days: list[date]
     stored: NDArray[np.bool_]
     key_ids: pa.Array
+    unreadable: dict[date, str]
 
 
 @dataclass(frozen=True)
@@ -43,15 +48,19 @@ class _Counts:
 
 
 def load_panel(history: History, day: date, depth: int) -> Panel:
-    """The evaluated day and the ``depth`` days before it, for the keys that are active or have requests."""
-    records, notes = _judged(history, day)
+    """The evaluated day and the ``depth`` days before it, for the keys that are active or have requests.
+
+    A stored day that cannot be read costs that day alone: the panel has it as missing, and tells it.
+    """
+    unreadable: dict[date, str] = {}
+    records, notes = _judged(history, day, unreadable)
     together = records[records["key_id"] == OTHER_KEYS]
     records = records[records["active"] | (records["request_count"] > 0)]
     records = records[records["key_id"] != OTHER_KEYS].reset_index(drop=True)
     days = list(each_day(day - timedelta(days=depth), day))
-    available = set(history.days())
+    available = _readable(history, days, unreadable)
     stored = np.array([past in available for past in days], dtype=np.bool_)
-    window = _Window(history, days, stored, _as_text(records["key_id"]))
+    window = _Window(history, days, stored, _as_text(records["key_id"]), unreadable)
     counts = _counts(window)
     keys = pd.Index(records["key_id"].to_numpy(dtype=object), name="key_id")
     panel = Panel(
@@ -70,6 +79,8 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
         maps=lambda column, wanted: _maps(window, column, wanted),
         endpoint_counts=lambda count: _daily_counts(window, count, "endpoint_distribution"),
         deployment_counts=lambda count: _daily_counts(window, count, "deployments"),
+        unreadable=lambda: dict(sorted(unreadable.items())),
+        active_before=lambda past: _active_keys(history, past),
     )
     if notes is None:
         return panel
@@ -82,18 +93,50 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
     )
 
 
-def _judged(history: History, day: date) -> tuple[pd.DataFrame, Notes | None]:
-    """The records of a day and its notes. A day that is not stored has the keys known before, without use."""
-    earlier = [stored for stored in history.days() if stored <= day]
-    if earlier and earlier[-1] == day:
-        return history.read(day), history.notes(day)
-    if not earlier:
-        return empty(RECORD_COLUMNS), None
-    before = history.read(earlier[-1])
-    known = history.known_before(day)
-    assert known is not None  # an earlier day is stored
-    register = before.loc[before["registered"], [*REGISTER]]
-    return complete_day(empty(MEASURED), register, known, Day(day, history.timezone)), None
+def _judged(history: History, day: date, unreadable: dict[date, str]) -> tuple[pd.DataFrame, Notes | None]:
+    """The records of a day and its notes. A day that is not stored, or that cannot be read, has the keys known
+    before, without use."""
+    for past in reversed([stored for stored in history.days() if stored <= day]):
+        try:
+            records = history.read(past)
+            notes = history.notes(past)
+        except NewerHistoryError:
+            raise
+        except HistoryError as error:
+            unreadable[past] = str(error)
+            continue
+        if past == day:
+            return records, notes
+        known = known_after(records, Day(past, history.timezone))
+        register = records.loc[records["registered"], [*REGISTER]]
+        return complete_day(empty(MEASURED), register, known, Day(day, history.timezone)), None
+    return empty(RECORD_COLUMNS), None
+
+
+def _readable(history: History, days: Sequence[date], unreadable: dict[date, str]) -> set[date]:
+    """Those of the days whose notes and counts can be read. The reasons of the others go into ``unreadable``."""
+    readable = set()
+    for day in sorted(set(history.days()) & set(days) - unreadable.keys()):
+        try:
+            history.notes(day)
+            for name in ("key_id", "request_count", "error_count"):
+                history.column(day, name)
+        except NewerHistoryError:
+            raise
+        except HistoryError as error:
+            unreadable[day] = str(error)
+        else:
+            readable.add(day)
+    return readable
+
+
+def _active_keys(history: History, day: date) -> frozenset[str]:
+    """The ids of the keys that were active on a stored day; none for a day that cannot be read."""
+    try:
+        ids = history.column(day, "key_id").filter(history.column(day, "active"))
+    except HistoryError:
+        return frozenset()
+    return frozenset(ids.to_pylist())
 
 
 def _counts(window: _Window) -> _Counts:
@@ -150,12 +193,13 @@ def _maps(window: _Window, column: str, wanted: Sequence[str]) -> list[dict[str,
     keys = pa.array(list(wanted), type=pa.string())
     answers: list[dict[str, dict[str, int]]] = []
     for day, stored in zip(window.days[:-1], window.stored[:-1], strict=True):
-        if not stored:
+        read = _column(window, day, column) if stored else None
+        if read is None:
             answers.append({})
             continue
         owners = window.history.column(day, "key_id")
         rows = pc.indices_nonzero(pc.is_in(owners, keys))
-        maps = window.history.column(day, column).take(rows)
+        maps = read.take(rows)
         by_key = zip(owners.take(rows).to_pylist(), maps.to_pylist(), strict=True)
         answers.append({key: dict(pairs) for key, pairs in by_key if pairs})
     return answers
@@ -189,8 +233,11 @@ class _Entries:
     requests: NDArray[np.int64]
 
 
-def _entries(window: _Window, day: date, column: str) -> _Entries:
-    maps = window.history.column(day, column)
+def _entries(window: _Window, day: date, column: str) -> _Entries | None:
+    """The entries of a day; None where the day cannot be read."""
+    maps = _column(window, day, column)
+    if maps is None:
+        return None
     offsets = maps.offsets.to_numpy()
     owners = np.repeat(_positions(window, day), np.diff(offsets))
     inside = slice(offsets[0], offsets[-1])
@@ -200,6 +247,15 @@ def _entries(window: _Window, day: date, column: str) -> _Entries:
         names=maps.keys[inside].filter(pa.array(in_panel)),
         requests=maps.items[inside].to_numpy()[in_panel],
     )
+
+
+def _column(window: _Window, day: date, name: str) -> pa.Array | None:
+    """A column of a stored day; None where it cannot be read, which the panel tells."""
+    try:
+        return window.history.column(day, name)
+    except HistoryError as error:
+        window.unreadable[day] = str(error)
+        return None
 
 
 def _positions(window: _Window, day: date) -> NDArray[np.int64]:

@@ -213,7 +213,7 @@ def test_missing_data_are_not_muted_by_a_pattern(organization: Path, detector: C
     report = rendered(detector, empty)
     (gap,) = [item for item in report["findings"] if item["type"] == "data_quality"]
     assert gap["status"] == "muted"
-    assert report["summary"]["outcome"] == "not_judged"
+    assert report["summary"]["outcome"] == "could_not_judge"
 
 
 def test_backtest_knows_nothing_of_triage(judged: Path, detector: Console) -> None:

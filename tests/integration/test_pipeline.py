@@ -129,7 +129,7 @@ def test_an_empty_day_is_an_alarm_and_not_an_all_clear(run) -> None:
         )
     )
     assert outcome.report.summary.verdict == "The day could not be evaluated"
-    assert outcome.report.summary.outcome == "not_judged"
+    assert outcome.report.summary.outcome == "could_not_judge"
     assert types(outcome) == [("data_quality", None, "new")]
     assert outcome.report.coverage.withheld == ()
 
@@ -141,7 +141,7 @@ def test_a_source_that_fails_still_gives_a_report(run) -> None:
     source.broken_from = DAY + timedelta(days=1)
     outcome = run(source, DAY + timedelta(days=1), NOW + timedelta(days=1))
     assert outcome.exit_code == PARTIAL
-    assert outcome.report.summary.outcome == "not_judged"
+    assert outcome.report.summary.outcome == "could_not_judge"
     assert document(outcome)["sources"][0]["error"] == "source main: the connection was closed"
     assert document(outcome)["usage"]["total_keys"] == 5
 

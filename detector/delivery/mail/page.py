@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,12 +11,21 @@ from detector.delivery.routing import routed, settled
 from detector.judging.finding_types import finding_type
 from detector.judging.triage import SHOWN_ID, mute_words
 from detector.model.finding import Finding, Severity, Status
-from detector.model.report import RunReport
+from detector.model.report import Outcome, RunReport
 from detector.reports import accounts, revisions, verdicts
+from detector.reports.outcomes import WORDS
 from detector.reports.page import charts
 
 DAYS_SHOWN = 42
 MOST_CHARTS = 6
+OF_SEVERAL_DAYS = {
+    Outcome.FINDINGS: "with findings",
+    Outcome.NOTHING_NEW: "with nothing new",
+    Outcome.PARTLY_JUDGED: "partly judged",
+    Outcome.COULD_NOT_JUDGE: "not judged",
+    Outcome.CLEAR: "clear",
+}
+"""The words for the number of days with an outcome."""
 MOST_LINES = 5
 """Lines of one kind in a mail; the rest is counted."""
 
@@ -146,14 +156,21 @@ def latest(reports: Sequence[RunReport], audience: Audience) -> list[Finding]:
 
 
 def tone(reports: Sequence[RunReport], audience: Audience, findings: Sequence[Finding]) -> Tone:
-    """Findings by their severity, an all-clear, or that nobody could judge: three things that look different."""
+    """The outcomes of the days as words, the worst first, and a colour. Only "All clear" is an all-clear."""
     outcomes = {report.summary.outcome for report in reports}
-    if audience.teams or "findings" in outcomes:
-        worst = max((finding.severity for finding in findings), key=lambda each: each.rank, default=Severity.INFO)
-        return Tone(f"Findings: {worst}", COLOURS[worst])
-    if "not_judged" in outcomes:
-        return Tone("Could not judge", COLOURS["not_judged"])
-    return Tone("All clear", COLOURS["clear"])
+    worst = max((finding.severity for finding in findings), key=lambda each: each.rank, default=Severity.INFO)
+    found = f"{WORDS[Outcome.FINDINGS]}: {worst}"
+    if audience.teams:
+        return Tone(found, COLOURS[worst])
+    words = [WORDS[outcome] for outcome in (Outcome.COULD_NOT_JUDGE, Outcome.PARTLY_JUDGED) if outcome in outcomes]
+    is_new = Outcome.FINDINGS in outcomes or any(finding.status.raised for finding in findings)
+    if is_new:
+        return Tone("; ".join([found, *words]), COLOURS[worst])
+    if words:
+        return Tone("; ".join(words), COLOURS["not_judged"])
+    if Outcome.NOTHING_NEW in outcomes:
+        return Tone(WORDS[Outcome.NOTHING_NEW], COLOURS[worst])
+    return Tone(WORDS[Outcome.CLEAR], COLOURS["clear"])
 
 
 def verdict(reports: Sequence[RunReport], audience: Audience, findings: Sequence[Finding]) -> str:
@@ -164,12 +181,8 @@ def verdict(reports: Sequence[RunReport], audience: Audience, findings: Sequence
         return f"{counted(keys, 'key')} of team {who} {singular_or_plural(keys, 'needs', 'need')} a look"
     if len(reports) == 1:
         return reports[0].summary.verdict
-    judged = {report.day.date: report.summary.outcome for report in reports}
-    parts = [
-        f"{amount:,} {words}"
-        for outcome, words in (("findings", "with findings"), ("not_judged", "not evaluated"), ("clear", "clear"))
-        if (amount := sum(each == outcome for each in judged.values()))
-    ]
+    amounts = Counter(report.summary.outcome for report in reports)
+    parts = [f"{amounts[outcome]:,} {words}" for outcome, words in OF_SEVERAL_DAYS.items() if amounts[outcome]]
     return f"{counted(len(reports), 'day')} caught up: {', '.join(parts)}"
 
 
@@ -190,7 +203,7 @@ def _alarms(reports: Sequence[RunReport], team: bool) -> list[str]:
     for report in reports:
         coverage = report.coverage
         about = f"{charts.short_day(report.day.date)}: " if len(reports) > 1 else ""
-        lines += [f"{about}{problem}" for problem in (() if coverage.complete else coverage.problems)]
+        lines += [f"{about}{problem}" for problem in coverage.shortfalls]
         lines += [f"{about}{failure}" for failure in coverage.failures]
         if coverage.withheld:
             lines.append(f"{about}Not reported for this day: {', '.join(coverage.withheld)}.")

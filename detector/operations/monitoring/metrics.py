@@ -26,7 +26,7 @@ from detector.judging.finding_types import finding_types
 from detector.model.day import Day
 from detector.model.errors import StateError
 from detector.model.finding import Severity, Status
-from detector.model.report import RunReport
+from detector.model.report import Outcome, RunReport
 from detector.model.usage import Accounting
 from detector.state import outbox
 from detector.state.database import State
@@ -89,6 +89,9 @@ def _of_state(registry: CollectorRegistry, state: State, zone: ZoneInfo) -> None
 
 
 def _of_report(registry: CollectorRegistry, report: RunReport) -> None:
+    outcomes = Gauge("detector_outcome", "1 for the outcome of the last day.", ["outcome"], registry=registry)
+    for outcome in Outcome:
+        outcomes.labels(outcome.value).set(outcome is report.summary.outcome)
     judged = report.coverage.keys_judged
     _gauge(registry, "keys_judged", "Keys judged in the last day.", judged)
     _gauge(registry, "keys_not_judged", "Active keys not judged in it.", report.coverage.keys_active - judged)

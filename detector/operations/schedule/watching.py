@@ -71,7 +71,7 @@ class Watch:
             summary = result.report.summary
             judged = f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'key')} judged"
             lines.append(
-                f"day {result.report.day.date}: exit code {result.exit_code}, "
+                f"day {result.report.day.date}: {summary.outcome}, exit code {result.exit_code}, "
                 f"{judged}, {counted(summary.open, 'finding')}"
             )
         return "\n".join(lines)

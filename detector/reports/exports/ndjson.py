@@ -10,7 +10,7 @@ from detector.reports.exports.json import finding_record, line
 class NdjsonReporter(Reporter):
     """Writes ``report.ndjson``: the records of ``report.json: findings``, in the same order.
 
-    A day without findings is an empty file. ``report.json`` says whether the day was evaluated.
+    Only a clear day can be an empty file: whatever keeps a day from being clear is a finding itself.
     """
 
     filename = "report.ndjson"

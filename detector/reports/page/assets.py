@@ -16,7 +16,7 @@ from markupsafe import Markup
 from detector.boundary.text import visible
 from detector.boundary.words import counted, long_day
 from detector.judging.finding_types import finding_type
-from detector.reports import verdicts
+from detector.reports import outcomes, verdicts
 from detector.reports.page import charts
 from detector.reports.templates import template_folder
 
@@ -39,6 +39,7 @@ def environment() -> Environment:
         "kind": _title,
         "counted": counted,
         "verdict": verdicts.WORDS.get,
+        "outcome": outcomes.WORDS.get,
     }
     return templates
 

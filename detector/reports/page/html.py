@@ -57,6 +57,7 @@ def page(report: RunReport) -> dict[str, Any]:
         "facts": list(_facts(report)),
         "facets": [facet for facet in all_facets if len(facet.values) > 1],
         "cards": cards(report, alarms, all_facets),
+        "warnings": _warnings(report),
         "alarms": len(alarms),
         "records": records(alarms),
         "heat": heat_map(report, alarms),
@@ -82,7 +83,19 @@ def _banner(report: RunReport) -> str:
     """The title of the warning at the top of the page; empty if there is no warning."""
     if not report.coverage.complete:
         return "The data are incomplete"
+    if not report.summary.outcome.is_judged:
+        return "Not everything was evaluated"
     return "A part of the run failed" if report.coverage.failures else ""
+
+
+def _warnings(report: RunReport) -> list[str]:
+    """The lines of the warning: what is wrong with the day, and what else failed."""
+    coverage = report.coverage
+    others = [f"Failed: {failure}" for failure in coverage.failures if failure not in coverage.problems]
+    lines = [*coverage.problems, *others]
+    if coverage.withheld:
+        lines.append(f"Not reported for this day: {', '.join(coverage.withheld)}.")
+    return lines
 
 
 # Facts under the verdict

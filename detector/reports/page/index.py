@@ -16,7 +16,7 @@ from typing import Any
 from detector.boundary.disk import write_atomically
 from detector.config.plugins import REPORTERS
 from detector.model.finding import Severity, Status
-from detector.model.report import RunReport
+from detector.model.report import Outcome, RunReport
 from detector.reports import reporter
 from detector.reports.exports.json import line, plain
 from detector.reports.folders import day_folders
@@ -27,6 +27,8 @@ from detector.reports.statement import statement_format
 RECORDS = "days.ndjson"
 FORMER_RECORDS = "nights.ndjson"
 """The file name in version 1, whose records have the field ``night`` in place of ``day``."""
+FORMER_OUTCOMES = {"not_judged": Outcome.COULD_NOT_JUDGE}
+"""The words for outcomes in reports of version 1, and their words since."""
 MOST_DAYS = 400
 """The page lists this many days. It only counts the older days, which stay in their folders."""
 VISIBLE_DAYS = 31
@@ -34,11 +36,11 @@ VISIBLE_DAYS = 31
 
 @dataclass(frozen=True)
 class DayRecord:
-    """The facts of one day on the page. ``outcome`` is findings, clear or not_judged."""
+    """The facts of one day on the page."""
 
     day: date
     organization: str | None
-    outcome: str
+    outcome: Outcome
     verdict: str
     complete: bool
     keys_judged: int
@@ -173,4 +175,5 @@ def _record_from_report(directory: Path, day: date) -> DayRecord | None:
 def _record(values: Mapping[str, Any]) -> DayRecord:
     """Build a record from plain JSON types; fields that a record does not have are ignored."""
     selected = {field.name: values[field.name] for field in fields(DayRecord)}
-    return DayRecord(**{**selected, "day": date.fromisoformat(selected["day"])})
+    outcome = Outcome(FORMER_OUTCOMES.get(selected["outcome"], selected["outcome"]))
+    return DayRecord(**{**selected, "day": date.fromisoformat(selected["day"]), "outcome": outcome})

@@ -16,7 +16,7 @@ from detector.boundary.words import long_day
 from detector.judging.finding_types import finding_type
 from detector.model.day import Day
 from detector.model.finding import Finding, Severity, Status
-from detector.model.report import RunReport
+from detector.model.report import Outcome, RunReport
 from detector.reports.page import charts
 from detector.reports.page.cards import data_block
 from detector.reports.page.formatting import instant_in, local_time, silence, text_in
@@ -89,7 +89,7 @@ def usage_table(report: RunReport) -> dict[str, Any]:
 
 def has_data(report: RunReport) -> bool:
     """Whether the evaluated day has data. Without data, zero requests do not mean that a key is silent."""
-    return report.summary.outcome != "not_judged" and not report.trends.missing[-1:].any()
+    return report.summary.outcome is not Outcome.COULD_NOT_JUDGE and not report.trends.missing[-1:].any()
 
 
 def unused_keys(report: RunReport) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from markupsafe import Markup
 
 from detector.boundary.words import counted, long_day
 from detector.model.finding import Severity
+from detector.model.report import Outcome
+from detector.reports.outcomes import WORDS
 from detector.reports.page.charts import HEADROOM, short_day, ticks
 
-Day = tuple[date, str, Mapping[str, int]]
+Day = tuple[date, Outcome, Mapping[str, int]]
 """A day, its outcome and its open findings by severity."""
 HEIGHT = 110
 TYPE_SIZE = 12
@@ -42,23 +44,26 @@ def _drawing(recorded: Sequence[Day], name: str, count: int) -> Markup:
     ).format(name, HEADROOM + HEIGHT + TYPE_SIZE + 10, TYPE_SIZE, _description(days, known), _trusted(drawing))
 
 
-def _description(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, int]]]) -> str:
+def _description(days: Sequence[date], known: Mapping[date, tuple[Outcome, Mapping[str, int]]]) -> str:
     """Describe the chart for screen readers; the table below the chart has all numbers."""
     counts = [sum(known[day][1].values()) for day in days if day in known]
-    not_judged = sum(known[day][0] == "not_judged" for day in days if day in known)
+    not_judged = sum(not known[day][0].is_judged for day in days if day in known)
     period = f"{counted(len(days), 'day')} to {long_day(days[-1])}"
     description = f"{period}: {min(counts)} to {counted(max(counts), 'open finding')} per day."
-    return description + (f" Not evaluated: {not_judged}." if not_judged else "")
+    return description + (f" Not wholly evaluated: {not_judged}." if not_judged else "")
 
 
-def _bars(days: Sequence[date], known: Mapping[date, tuple[str, Mapping[str, int]]], top: int) -> Iterator[str]:
+def _bars(
+    days: Sequence[date], known: Mapping[date, tuple[Outcome, Mapping[str, int]]], top: int
+) -> Iterator[str]:
     width = 100 / max(len(days), FEWEST_SLOTS)
     for i, day in enumerate(days, start=max(FEWEST_SLOTS - len(days), 0)):
-        outcome, counts = known.get(day, ("none", {}))
-        if outcome == "none":
+        if day not in known:
             yield _gap(width * (i + 0.5), day, "no report")
-        elif outcome == "not_judged":
-            yield _gap(width * (i + 0.5), day, "not evaluated")
+            continue
+        outcome, counts = known[day]
+        if not outcome.is_judged:
+            yield _gap(width * (i + 0.5), day, WORDS[outcome].lower())
         yield _stack(width * (i + 0.1), width * 0.8, day, counts, top)
 
 

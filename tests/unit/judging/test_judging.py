@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -14,6 +14,7 @@ from detector.config.sections import DetectionSettings
 from detector.detectors import DETECTORS, all_detectors
 from detector.detectors.judgement import Judgement
 from detector.detectors.name_mismatch import NameMismatch
+from detector.judging.finding_types import finding_type
 from detector.judging.judging import Judged, judge
 from detector.model.extent import Extent
 from detector.model.finding import Severity, Sighting
@@ -88,17 +89,86 @@ def test_an_incomplete_day_ends_no_finding() -> None:
     assert held_back.withheld == ("resolution",)
 
 
-@pytest.mark.parametrize("faulty", [fails_to_judge, fails_to_describe])
-def test_a_failed_detector_neither_ends_nor_raises_findings(
-    monkeypatch: pytest.MonkeyPatch, faulty: Callable[..., Judgement]
-) -> None:
-    """Findings of the other types end as ever."""
+def test_a_failed_detector_neither_ends_nor_raises_findings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Findings of the other types end as ever, and the failure itself is a finding about the day."""
     earlier = {"f1": open_sighting("name_mismatch"), "f2": open_sighting("usage_spike", "f2")}
-    monkeypatch.setattr(NameMismatch, "judge", faulty)
+    monkeypatch.setattr(NameMismatch, "judge", fails_to_judge)
     judged = judge(name_mismatch.one("checkout-staging", "live"), CONFIG, earlier)
-    assert statuses(judged) == {"f2": "resolved"}
+    quality = next(finding for finding in judged.findings if finding.type == "data_quality")
+    assert statuses(judged) == {"f2": "resolved", quality.finding_id: "new"}
+    assert quality.reason == "name_mismatch failed: ZeroDivisionError: "
     assert judged.extent == Extent(complete=True, unjudged=frozenset({"name_mismatch"}))
     assert judged.withheld == ("resolution",)
+
+
+def test_a_finding_survives_the_failure_of_its_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the highest severity of its type, because nobody knows better, and the day says what failed."""
+    monkeypatch.setattr(NameMismatch, "judge", fails_to_describe)
+    judged = judge(name_mismatch.one("checkout-staging", "live"), CONFIG, {})
+    (named,) = [finding for finding in judged.findings if finding.type == "name_mismatch"]
+    assert named.key_id == "key"
+    assert named.severity is finding_type("name_mismatch").severities[-1]
+    assert judged.failures == ["the explanation of name_mismatch failed: KeyError: 'key'"]
+    assert [problem.shortfall for problem in judged.problems] == ["a part of the evaluation failed"]
+
+
+def test_findings_survive_a_failure_of_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison with earlier days is told as failed once, though several detectors asked for it."""
+
+    def fails(panel: Panel, keys: list[str]) -> None:
+        raise OSError("disk")
+
+    monkeypatch.setattr("detector.judging.judging.changes", fails)
+    judged = judge(name_mismatch.one("checkout-staging", "live"), CONFIG, {})
+    assert "name_mismatch" in {finding.type for finding in judged.findings}
+    assert judged.failures == ["the comparison of endpoints failed: OSError: disk"]
+
+
+def test_the_failure_of_every_detector_is_said_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key is judged, and the first problem is the failure."""
+    for detector in all_detectors(DetectionSettings()):
+        monkeypatch.setattr(type(detector), "judge", fails_to_judge)
+    judged = judge(panel({"key": [9] * 40}), CONFIG, {})
+    assert judged.keys_judged == 0
+    assert judged.problems[0].shortfall == "every detector failed"
+
+
+def test_a_past_day_that_cannot_be_read_costs_that_day_alone() -> None:
+    """The detectors run, and the day says which one it lacks."""
+    quiet = panel({"key": [9] * 40})
+    damaged = replace(quiet, unreadable=lambda: {DAY - timedelta(days=7): "cannot read the stored day"})
+    judged = judge(damaged, CONFIG, {})
+    assert judged.keys_judged == 1
+    assert [(problem.text, problem.shortfall) for problem in judged.problems] == [
+        ("cannot read the stored day", "a past day cannot be read")
+    ]
+
+
+def test_fewer_judged_keys_than_on_any_day_before_are_told() -> None:
+    """Keys that were revoked, or that left the history, need no evaluation."""
+    quiet = panel({"key": [9] * 40})
+    before = {DAY - timedelta(days=1): 3, DAY - timedelta(days=2): 2}
+    (told,) = judge(quiet, CONFIG, {}, judged_before=before).problems
+    assert told.text.startswith("1 key was evaluated, fewer than the 2 of 2026-03-15")
+    gone = replace(quiet, active_before=lambda day: frozenset({"key", "revoked"}))
+    assert judge(gone, CONFIG, {}, judged_before=before).problems == []
+    assert judge(quiet, CONFIG, {}, judged_before={DAY: 1}).problems == []
+
+
+def test_a_source_that_could_not_be_read_comes_first() -> None:
+    """A day that an earlier run has stored is judged, and still the source is the reason."""
+    quiet = panel({"key": [9] * 40})
+    judged = judge(quiet, CONFIG, {}, unread="The database did not answer.")
+    assert judged.problems[0].text.startswith("The database did not answer. The day was evaluated with")
+    assert judged.extent.complete
+
+
+def test_a_fleet_too_young_for_any_baseline_says_so() -> None:
+    """As information, because there is nothing to mend."""
+    judged = judge(panel({"key": [9] * 3}), CONFIG, {})
+    assert judged.keys_judged == 0
+    assert [problem.severity for problem in judged.problems] == [Severity.INFO]
+    assert judged.problems[0].shortfall == "no key has enough history yet"
 
 
 @pytest.mark.parametrize("kind", DETECTORS)

@@ -9,7 +9,7 @@ import pytest
 
 from detector.boundary.text import UNSEEN, visible
 from detector.model.finding import Severity, Status
-from detector.model.report import RunReport
+from detector.model.report import Outcome, RunReport
 from detector.reports.page import html, tables
 from detector.reports.page.assets import assets
 from detector.reports.page.html import HtmlReporter
@@ -155,7 +155,7 @@ def test_an_all_clear_over_muted_findings_says_so():
     """The page says that findings exist and are muted."""
     report = report_examples.triaged_day()
     muted = tuple(finding for finding in report.findings if finding.status is Status.MUTED)
-    text = rendered(replace(report, findings=muted, summary=replace(report.summary, outcome="clear"))).text
+    text = rendered(replace(report, findings=muted, summary=replace(report.summary, outcome=Outcome.CLEAR))).text
     assert "All findings are muted" in text
     assert "No key deviates" not in text
 
@@ -194,7 +194,7 @@ def test_all_clear_and_could_not_judge_cannot_be_confused():
     assert "This is not an all-clear" not in clear.text
     assert "The data are incomplete" in unknown.text
     assert "The data are incomplete" not in clear.text
-    assert ("body", "class", "not_judged") in unknown.attributes
+    assert ("body", "class", "could_not_judge") in unknown.attributes
     assert ("body", "class", "clear") in clear.attributes
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from detector.model.day import Day
@@ -137,3 +138,58 @@ def test_a_panel_has_the_revisions_that_came_with_its_day(history: History) -> N
     store(history, 0, {"a": 8}, revisions=(earlier, with_day))
     store(history, 2, {"a": 1})
     assert load_panel(history, day(2), depth=2).revisions == (with_day,)
+
+
+def test_a_damaged_day_is_missing_and_named(history: History) -> None:
+    """The other days are read, and the damage of the evaluated day leaves its keys known."""
+    for number in range(4):
+        store(history, number, {"a": 5})
+    history.path(day(1)).write_bytes(b"no Parquet")
+    panel = load_panel(history, day(3), 3)
+    assert panel.missing.tolist() == [False, True, False, False]
+    assert list(panel.unreadable()) == [day(1)]
+    history.path(day(3)).write_bytes(b"no Parquet")
+    evaluated = load_panel(history, day(3), 3)
+    assert evaluated.missing[-1]
+    assert list(evaluated.keys) == ["a"]
+    assert day(3) in evaluated.unreadable()
+
+
+def test_damage_that_only_a_map_has_is_named_once_the_map_is_read(history: History) -> None:
+    """The counts of the day stay."""
+    for number in range(4):
+        store(history, number, {"a": 5})
+    path = history.path(day(1))
+    pages = pq.ParquetFile(path).metadata.row_group(0)
+    maps = next(
+        pages.column(index)
+        for index in range(pages.num_columns)
+        if pages.column(index).path_in_schema.startswith("endpoint_distribution")
+    )
+    content = bytearray(path.read_bytes())
+    content[maps.data_page_offset + maps.total_compressed_size // 2] ^= 1
+    path.write_bytes(content)
+    panel = load_panel(History(history.root, UTC_ZONE), day(3), 3)
+    assert panel.unreadable() == {}
+    assert requests(panel.endpoint_counts(4))[1] == {}
+    assert list(panel.unreadable()) == [day(1)]
+    assert panel.requests[0].tolist() == [5, 5, 5, 5]
+
+
+def test_the_file_of_another_day_is_refused(history: History) -> None:
+    """It would be judged under a wrong date."""
+    for number in range(3):
+        store(history, number, {"a": 5 + number})
+    history.path(day(2)).write_bytes(history.path(day(0)).read_bytes())
+    panel = load_panel(History(history.root, UTC_ZONE), day(2), 2)
+    assert panel.missing[-1]
+    assert "it is of another day: 2026-01-01" in panel.unreadable()[day(2)]
+
+
+def test_the_keys_of_an_earlier_day_are_those_active_on_it(history: History) -> None:
+    """A day that is not stored has none."""
+    store(history, 0, {"a": 5, "b": 1})
+    store(history, 1, {"a": 5})
+    panel = load_panel(history, day(1), 1)
+    assert panel.active_before(day(0)) == {"a", "b"}
+    assert panel.active_before(day(9)) == frozenset()
