@@ -40,7 +40,7 @@ from detector.state.ledger import StateLedger
 from detector.state.messages import Outgoing, StoredMessage
 from detector.state.outbox import queue
 from detector.state.runs import Stage, logged_run
-from detector.state.sightings import days_judged, earlier_sightings, record_day
+from detector.state.sightings import days_judged, earlier_sightings, keys_judged_before, record_day
 from detector.state.triage import triage_log
 from detector.usage.history import History
 from detector.usage.panel import load_panel
@@ -132,7 +132,7 @@ def run_day(
         run.reach(Stage.REPORTED, files=len(files))
         amended = judged.extent.complete and days_judged(job.state).get(day) is False
         outgoing = prepare_messages(job, [report], sending, undelivered, again=amended)
-        record_day(job.state, day, judged.extent, open_findings(judged), outgoing)
+        record_day(job.state, day, judged.extent, open_findings(judged), outgoing, keys_judged=judged.keys_judged)
         run.reach(Stage.RECORDED, messages=len(list(outgoing.messages)) if outgoing else 0)
         if sending in (Sending.NOW, Sending.AGAIN):
             delivered = send_waiting(job)
@@ -212,7 +212,10 @@ def judge_day(job: Job, day: date) -> Judged:
     panel = load_panel(job.history, day, panel_depth(job.config))
     verdicts = triage.precision(triage_log(job.state), day - timedelta(days=1))
     unread = str(job.source_error) if job.source_error else None
-    return judge(panel, job.config, earlier_sightings(job.state, day), verdicts, unread=unread)
+    before = dict(keys_judged_before(job.state, day))
+    return judge(
+        panel, job.config, earlier_sightings(job.state, day), verdicts, judged_before=before, unread=unread
+    )
 
 
 def build_report(job: Job, judged: Judged, run_id: str) -> RunReport:
@@ -241,6 +244,7 @@ def facts_of(report: RunReport) -> dict[str, object]:
         "keys_judged": judged,
         "keys_not_judged": report.coverage.keys_active - judged,
         "findings": report.summary.open,
+        "outcome": report.summary.outcome.value,
         "verdict": report.summary.verdict,
     }
 

@@ -128,7 +128,7 @@ def not_judged_day() -> RunReport:
         keys,
         (),
         outcome=Outcome.COULD_NOT_JUDGE,
-        verdict="The day could not be judged, because the source could not be read",
+        verdict="The day could not be evaluated, because the source could not be read",
     )
     problem = "The source main did not answer; nothing of 22 November was read."
     coverage = replace(

@@ -24,6 +24,7 @@ from detector.config.plugins import REPORTERS
 from detector.model.errors import (
     FAILURE,
     FINDINGS,
+    PARTIAL,
     ConfigError,
     DetectorError,
     MisconfiguredSourceError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
     from detector.config.config import Config
+    from detector.model.report import Outcome
     from detector.model.usage import Accounting
     from detector.pipeline import Job
 
@@ -223,7 +225,8 @@ def backfill(path: Path, overrides: Sequence[str], first: date, last: date) -> N
 def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out: Path) -> None:
     """Replay past days, each with only what was known on that day.
 
-    The results are findings.ndjson, scores.csv and summary.json. The state database does not change.
+    The results are findings.ndjson, scores.csv, days.csv and summary.json. The state database does not change.
+    If a part failed on any day, the exit code is 4.
     """
     import json
 
@@ -235,6 +238,10 @@ def backtest(path: Path, overrides: Sequence[str], first: date, last: date, out:
     with _watched("Judging") as progress:
         summary = run_backtest(job.config, job.history, first, last, out, progress)
     click.echo(json.dumps(summary, indent=2))
+    for failure, days in summary["failures"].items():
+        click.echo(f"detector: on {counted(days, 'day')}: {visible(failure)}", err=True)
+    if summary["failures"]:
+        sys.exit(PARTIAL)
 
 
 @cli.command(
@@ -255,12 +262,14 @@ def report(path: Path, overrides: Sequence[str], day: date, form: str, out: Path
 
     job = _job(path, overrides)
     _require_stored(job, day)
-    text = reporter(form).render(build_report(job, judge_day(job, day), run_id="report"))
+    made = build_report(job, judge_day(job, day), run_id="report")
+    text = reporter(form).render(made)
     if out is None:
         click.echo(text, nl=False)
-        return
-    write_atomically(out, text.encode(), shared=job.config.report.shared)
-    click.echo(out)
+    else:
+        write_atomically(out, text.encode(), shared=job.config.report.shared)
+        click.echo(out)
+    _exit_unless_judged(made.summary.outcome, made.summary.verdict, made.summary.subline)
 
 
 @cli.command(
@@ -273,6 +282,8 @@ def report(path: Path, overrides: Sequence[str], day: date, form: str, out: Path
 @configured
 def explain(path: Path, overrides: Sequence[str], key: str, day: date | None) -> None:
     """Show what is known of a key, its baseline, and why each detector fired or did not."""
+    from detector.judging.coverage import coverage
+    from detector.judging.summary import verdict_on
     from detector.pipeline import judge_day
     from detector.reports.terminal.explain import render
 
@@ -288,6 +299,15 @@ def explain(path: Path, overrides: Sequence[str], key: str, day: date | None) ->
             f"no key {visible(key)!r} is active or in use on {day}{did_you_mean(key, list(judged.panel.keys))}"
         )
     click.echo(render(judged, key))
+    concluded = verdict_on(judged, coverage(judged, job.config, tuple(judged.failures)))
+    _exit_unless_judged(concluded.outcome, concluded.headline, concluded.subline)
+
+
+def _exit_unless_judged(outcome: Outcome, headline: str, subline: str) -> None:
+    """Exit as partial, with the reason, for a day that was not wholly evaluated."""
+    if not outcome.is_judged:
+        click.echo(f"detector: {visible(headline)}: {visible(subline)}", err=True)
+        sys.exit(PARTIAL)
 
 
 @cli.command(

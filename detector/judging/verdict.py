@@ -62,9 +62,9 @@ def conclude(
     because = f"because {shortfalls[0].shortfall}"
     reason = shortfalls[0].text
     if outcome is Outcome.COULD_NOT_JUDGE:
-        return Verdict(outcome, f"The day could not be judged, {because}", reason)
+        return Verdict(outcome, f"The day could not be evaluated, {because}", reason)
     on_keys = [finding for finding in above_info if finding.type != "data_quality"]
-    partly = f"partly judged, {because}"
+    partly = f"partly evaluated, {because}"
     headline = f"{_headline(Outcome.FINDINGS, on_keys)}; {partly}" if on_keys else f"The day was {partly}"
     return Verdict(outcome, headline, " ".join(filter(None, (reason, _said_of(on_keys)))))
 

@@ -26,7 +26,7 @@ from detector.pipeline import open_findings, panel_depth
 from detector.reports.exports.json import finding_record
 from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
-from detector.state.sightings import earlier_sightings, record_day
+from detector.state.sightings import earlier_sightings, keys_judged_before, record_day
 from detector.usage.history import History
 from detector.usage.panel import load_panel
 
@@ -53,7 +53,7 @@ class Tally:
         self.days += 1
         self.by_type.update(finding.type for finding in raised)
         self.by_day[day] += len(raised)
-        self.failures.update(judged.failures)
+        self.failures.update([*judged.failures, *judged.panel.unreadable().values()])
         if not judged.extent.complete:
             self.incomplete.append(day)
         volume = volume_judgement(judged.judgements)
@@ -117,8 +117,10 @@ def _replay(config: Config, history: History, first: date, last: date, progress:
     total = (last - first).days + 1
     with closing(State("sqlite://", config.owner)) as state:
         for done, day in enumerate(each_day(first, last), start=1):
-            judged = judge(load_panel(history, day, panel_depth(config)), config, earlier_sightings(state, day))
-            record_day(state, day, judged.extent, open_findings(judged))
+            panel = load_panel(history, day, panel_depth(config))
+            before = dict(keys_judged_before(state, day))
+            judged = judge(panel, config, earlier_sightings(state, day), judged_before=before)
+            record_day(state, day, judged.extent, open_findings(judged), keys_judged=judged.keys_judged)
             progress(day, done, total)
             yield judged
 

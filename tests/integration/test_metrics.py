@@ -30,6 +30,7 @@ from tests.report_examples import findings_day, triaged_day
 LAST = date(2026, 3, 17)
 MORNING = datetime(2026, 3, 18, 2, 30, tzinfo=UTC)
 OF_THE_REPORT = {
+    "detector_outcome",
     "detector_keys_judged",
     "detector_keys_not_judged",
     "detector_findings",

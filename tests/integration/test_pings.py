@@ -74,7 +74,7 @@ def test_a_run_tells_its_start_and_its_success(tmp_path: Path, switch: Receiver)
     runs = {re.fullmatch(r".*\?rid=([0-9a-f-]{36})", request.path).group(1) for request in switch.requests}  # type: ignore[union-attr]
     assert len(runs) == 1
     text = switch.requests[-1].body.decode()
-    assert text == "exit code 0\nday 2026-03-17: exit code 0, 4 of 4 keys judged, 0 findings"
+    assert text == "exit code 0\nday 2026-03-17: clear, exit code 0, 4 of 4 keys judged, 0 findings"
     assert not any(key in text for key in KEYS)
 
 

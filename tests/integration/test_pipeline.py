@@ -17,7 +17,7 @@ from detector import detectors
 from detector.config.load import load
 from detector.config.plugins import REPORTERS
 from detector.detectors.judgement import Judgement
-from detector.model.errors import DONE, PARTIAL, DeliveryError
+from detector.model.errors import DONE, FAILURE, PARTIAL, DeliveryError
 from detector.model.panel import Panel
 from detector.pipeline import (
     Job,
@@ -128,20 +128,21 @@ def test_an_empty_day_is_an_alarm_and_not_an_all_clear(run) -> None:
             REGISTER,
         )
     )
-    assert outcome.report.summary.verdict == "The day could not be evaluated"
+    assert outcome.report.summary.verdict == "The day could not be evaluated, because the source holds no request"
     assert outcome.report.summary.outcome == "could_not_judge"
     assert types(outcome) == [("data_quality", None, "new")]
     assert outcome.report.coverage.withheld == ()
 
 
 def test_a_source_that_fails_still_gives_a_report(run) -> None:
-    """Exit 4, could not judge, and the source's error in it."""
+    """The exit code of the source, could not judge, and the source's error in it."""
     source = FakeSource(history_of(STEADY), REGISTER)
     run(source)
     source.broken_from = DAY + timedelta(days=1)
     outcome = run(source, DAY + timedelta(days=1), NOW + timedelta(days=1))
-    assert outcome.exit_code == PARTIAL
+    assert outcome.exit_code == FAILURE
     assert outcome.report.summary.outcome == "could_not_judge"
+    assert outcome.report.summary.subline == "source main: the connection was closed"
     assert document(outcome)["sources"][0]["error"] == "source main: the connection was closed"
     assert document(outcome)["usage"]["total_keys"] == 5
 
@@ -213,9 +214,9 @@ def test_a_format_that_fails_does_not_cost_the_others(run, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("usage", "register", "verdict"),
     [
-        ({}, [], "The day could not be evaluated"),
-        ({}, REGISTER, "The day could not be evaluated"),
-        ({DAY: groups(k0=5)}, [], "The day could not be evaluated"),
+        ({}, [], "The day could not be evaluated, because the source holds no request"),
+        ({}, REGISTER, "The day could not be evaluated, because the source holds no request"),
+        ({DAY: groups(k0=5)}, [], "The day could not be evaluated, because no key has enough history yet"),
         (history_of({"k0": [20] * 91}), [], "Nothing to look at"),
         (history_of({"k0": [20] * 90 + [300]}), [], "One key needs a look"),
         (history_of({"k0": [20] * 40 + [0] + [20] * 50}), [], "Nothing to look at"),

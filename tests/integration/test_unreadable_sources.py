@@ -92,7 +92,7 @@ def test_a_run_tells_why_no_record_could_be_used(tmp_path: Path, write: WriteRec
     """The report is written, and the run is no success. It does not wait for data that have come."""
     result = run(configuration(tmp_path, write))
     assert result.exit_code == PARTIAL
-    assert result.report.summary.outcome == "not_judged"
+    assert result.report.summary.outcome == "could_not_judge"
     assert result.report.summary.subline.startswith(reason)
     page = next(file for file in result.files if file.name == "report.html").read_text()
     assert "could be used" in page

@@ -21,8 +21,8 @@ MOST_CHARTS = 6
 OF_SEVERAL_DAYS = {
     Outcome.FINDINGS: "with findings",
     Outcome.NOTHING_NEW: "with nothing new",
-    Outcome.PARTLY_JUDGED: "partly judged",
-    Outcome.COULD_NOT_JUDGE: "not judged",
+    Outcome.PARTLY_JUDGED: "partly evaluated",
+    Outcome.COULD_NOT_JUDGE: "not evaluated",
     Outcome.CLEAR: "clear",
 }
 """The words for the number of days with an outcome."""

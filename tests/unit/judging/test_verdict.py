@@ -103,9 +103,14 @@ def test_the_headline_counts_keys_and_not_findings(above_info: list[Finding], ex
 @pytest.mark.parametrize(
     ("findings", "problems", "coverage", "expected"),
     [
-        ([DATA, finding("a")], [EARLY], SEEN, "One key needs a look; partly judged, because the data end early"),
-        ([DATA], [EARLY, DIRT], SEEN, "The day was partly judged, because the data end early"),
-        ([DATA], [FAILED, EARLY], BLIND, "The day could not be judged, because usage_spike failed"),
+        (
+            [DATA, finding("a")],
+            [EARLY],
+            SEEN,
+            "One key needs a look; partly evaluated, because the data end early",
+        ),
+        ([DATA], [EARLY, DIRT], SEEN, "The day was partly evaluated, because the data end early"),
+        ([DATA], [FAILED, EARLY], BLIND, "The day could not be evaluated, because usage_spike failed"),
     ],
 )
 def test_the_first_line_names_the_true_reason(
