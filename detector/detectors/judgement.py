@@ -20,6 +20,9 @@ TERM = "term "
 
 JUDGEMENT_COLUMNS = ("score", "observed", "expected", "low", "high", "eligible", "not_judged")
 
+ABSOLUTE = "absolute"
+"""The column of the keys that are reported whatever their score and the threshold, if they are eligible."""
+
 NO_DATA = "no data for the day"
 REVOKED = "revoked"
 
@@ -35,7 +38,8 @@ class Judgement:
     """The result of one detector for the last day of a panel.
 
     ``scores`` is a frame from ``score_frame``. Its optional column ``type`` gives the type of each key's
-    finding, if that is not the detector's kind. ``describe`` returns the description of each given key; only
+    finding, if that is not the detector's kind, and its optional column ``ABSOLUTE`` flags the keys that no
+    threshold excuses. ``describe`` returns the description of each given key; only
     reported keys are passed to it. ``past`` holds the scores of evaluated key-days before the last day, in no
     particular order, and is None for a rule.
     """

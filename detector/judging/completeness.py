@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from detector.boundary.words import counted, singular_or_plural
+from detector.judging.missing_parts import missing_parts
 from detector.judging.unseen import holes, is_usual, jumps
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
@@ -71,6 +72,7 @@ def assess(panel: Panel, settle_days: int) -> list[DataProblem]:
         *late,
         *_holes(panel, is_late=bool(late)),
         *_unseen(panel),
+        *_missing_parts(panel),
         *_grown(panel, settle_days),
         *_partial(panel),
         *_missing_files(panel),
@@ -198,6 +200,19 @@ def _unseen(panel: Panel) -> list[DataProblem]:
     for jump in jumps(panel):
         text = f"Partly unseen: {jump.text}"
         problems.append(DataProblem(text, Severity.MEDIUM, action, shortfall="many records were not counted"))
+    return problems
+
+
+def _missing_parts(panel: Panel) -> list[DataProblem]:
+    """One problem per part of the fleet without requests. If they are gone, its keys may have been used."""
+    action = "Check whether this part was switched off, or whether its records are missing from the source."
+    problems = []
+    for part in missing_parts(panel):
+        if part.lost:
+            shortfall = "a part of the fleet is missing"
+            problems.append(DataProblem(part.text, Severity.MEDIUM, action, shortfall=shortfall))
+        else:
+            problems.append(remark(part.text, Severity.LOW, action))
     return problems
 
 

@@ -1,13 +1,24 @@
-"""The fleet as a whole: its total, and one finding for a day on which many keys rise or fall together."""
+"""The fleet as a whole: its total, and one finding for a day on which many keys, or the total, rise or fall."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 
 from detector.boundary.words import counted
 from detector.config.sections import DetectionSettings
 from detector.detectors.description import Description
-from detector.detectors.statistics.baseline import Floats, anscombe, baseline, counts_of, expect_day, sampled
+from detector.detectors.statistics.baseline import (
+    Flags,
+    Floats,
+    anscombe,
+    baseline,
+    counts_of,
+    expect_day,
+    sampled,
+)
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
@@ -32,16 +43,38 @@ SAMPLE = 20_000
 TOTAL_BAND = 2.0
 """The usual range of the total, in SD on either side of its mean."""
 FEWEST_SAME_WEEKDAY = 4
+RECENT = 28
+FEWEST_DAYS = 14
+FEWEST_RECENT = 7
+TAIL_FROM = 0.7
+TAIL_TO = 0.9
+RARE = 1e-3
+TAIL_MARGIN = 1.3
+RECORD_MARGIN = 1.2
+LEAST_DEVIATION = 0.1
+"""The total of a large fleet may always deviate by a tenth."""
+POISSON_DEVIATION = 4.0
+"""The total of a small fleet may always deviate by this many SD of a Poisson count."""
 
 
-def fleet_shift(panel: Panel, settings: DetectionSettings) -> tuple[Description, float] | None:
-    """The description of a day on which at least a fifth of the keys moved the same way, and that share.
+def fleet_shift(
+    panel: Panel, settings: DetectionSettings, named: Collection[str] = ()
+) -> tuple[Description, float] | None:
+    """The description of a day on which the fleet moved, and how far; ``named`` are the keys with a finding.
 
-    The share is that of at most ``SAMPLE`` keys at even steps. The result is None for an ordinary day, for a day
-    with missing data and for a small fleet.
+    The fleet moved if at least a fifth of the reference keys, and ten of them, lie far from their own history on
+    the same side, or if the total leaves a range that an ordinary day leaves once in 1,000. The result is None for
+    an ordinary day, for a day with missing data, and where the named keys alone explain a high total.
     """
+    if panel.missing[-1]:
+        return None
+    return _moved_together(panel, settings) or _unusual_total(panel, named)
+
+
+def _moved_together(panel: Panel, settings: DetectionSettings) -> tuple[Description, float] | None:
+    """The description of a day on which many keys moved the same way, and their share."""
     z = _distances(panel, settings)
-    if panel.missing[-1] or len(z) < LEAST_KEYS / LEAST_SHARE:
+    if len(z) < LEAST_KEYS / LEAST_SHARE:
         return None
     up = float(np.mean(z > FAR))
     down = float(np.mean(z < -FAR))
@@ -67,6 +100,52 @@ def fleet_shift(panel: Panel, settings: DetectionSettings) -> tuple[Description,
     ), share
 
 
+def _unusual_total(panel: Panel, named: Collection[str]) -> tuple[Description, float] | None:
+    """The description of a total that an ordinary day hardly ever has, and its ratio to the expected one.
+
+    The total of the trusted keys comes first: what strangers add must not hide what is missing.
+    """
+    for rows in (panel.trusted, panel.records["active"].to_numpy(dtype=bool)):
+        usual = total_range(panel, rows)
+        if usual is None:
+            continue
+        total = int(panel.requests[rows, -1].sum())
+        rest = total - _excess(panel, rows & panel.keys.isin(named))
+        if total < usual.lowest or rest > usual.highest:
+            return _describe_total(panel, total, usual), max(total, 1) / max(usual.expected, 1)
+    return None
+
+
+def _excess(panel: Panel, rows: Flags) -> int:
+    """The requests of some keys beyond their usual ones, the median of the last four weeks."""
+    recent = panel.requests[rows, -1 - RECENT : -1]
+    if not recent.size:
+        return 0
+    return int(np.maximum(panel.requests[rows, -1] - np.median(recent, axis=1), 0).sum())
+
+
+def _describe_total(panel: Panel, total: int, usual: TotalRange) -> Description:
+    fell = total < usual.lowest
+    action = (
+        "Look for keys, hours or files that are missing from the data, and run the day again once they are there."
+    )
+    if not fell:
+        action = (
+            "Look for the keys with most requests: a new customer, a retry storm, an attack, rows that came twice."
+        )
+    return Description(
+        title="Far fewer requests than usual" if fell else "Far more requests than usual",
+        reason=(
+            f"{counted(total, 'request')} in all; an ordinary day like this has {usual.expected:,.0f} "
+            f"(once in 1,000 days fewer than {usual.lowest:,.0f} or more than {usual.highest:,.0f})."
+        ),
+        severity=Severity.MEDIUM if fell else Severity.LOW,
+        severity_reasons=("data may be missing",) if fell else ("no key with a finding explains it",),
+        confidence="medium",
+        actions=(action,),
+    )
+
+
 def _distances(panel: Panel, settings: DetectionSettings) -> Floats:
     """The distance of each reference key from the mean of its own history, in SD."""
     sample = sampled(panel.reference, SAMPLE)
@@ -78,24 +157,72 @@ def _distances(panel: Panel, settings: DetectionSettings) -> Floats:
     return distances[enough]
 
 
+@dataclass(frozen=True)
+class TotalRange:
+    """The expected total of some keys on a day, and the range that an ordinary day leaves once in 1,000."""
+
+    expected: float
+    lowest: float
+    highest: float
+
+
+def total_range(panel: Panel, rows: Flags) -> TotalRange | None:
+    """The range of the total of some keys on the evaluated day; None with too little past.
+
+    Each past day deviates from the median of the four weeks before it, by the weekday and by chance. The range is
+    an exponential tail through the 70th and 90th percentile of the rests, on the logarithmic scale, and beyond all
+    past days but the strangest one. So neither a holiday nor a past attack decides.
+    """
+    totals = np.log1p(panel.requests[rows].sum(axis=0))
+    past = np.flatnonzero(~panel.missing[:-1])
+    recent = [past[(past >= day - RECENT) & (past < day)] for day in past]
+    judged = np.array([len(days) >= FEWEST_RECENT for days in recent], dtype=bool)
+    if judged.sum() < FEWEST_DAYS:
+        return None
+    levels = np.array([np.median(totals[days]) for days in recent if len(days) >= FEWEST_RECENT])
+    deviations = totals[past[judged]] - levels
+    effects = np.zeros(7)
+    weekdays = panel.weekdays[past[judged]]
+    for weekday in range(7):
+        same = deviations[weekdays == weekday]
+        if len(same) >= FEWEST_SAME_WEEKDAY:
+            effects[weekday] = np.median(same)
+    rests = np.sort(abs(deviations - effects[weekdays]))
+    low, high = np.quantile(rests, [TAIL_FROM, TAIL_TO])
+    slope = (high - low) / np.log((1 - TAIL_FROM) / (1 - TAIL_TO))
+    tail = high + slope * np.log((1 - TAIL_TO) / RARE)
+    level = np.median(totals[past[past >= len(totals) - 1 - RECENT]]) + effects[panel.weekdays[-1]]
+    expected = float(np.expm1(level))
+    chance = POISSON_DEVIATION / np.sqrt(expected + 1)
+    deviation = max(TAIL_MARGIN * tail, RECORD_MARGIN * rests[-2], LEAST_DEVIATION, chance)
+    return TotalRange(
+        expected=expected,
+        lowest=max(float(np.expm1(level - deviation)), 0.0),
+        highest=float(np.expm1(level + deviation)),
+    )
+
+
 def fleet_total(panel: Panel) -> Fleet:
     """The requests of all active keys, and the usual range on the same weekday.
 
     While the panel has data of fewer than ``FEWEST_SAME_WEEKDAY`` such days, the range is that of all days.
     """
-    active = panel.records["active"].to_numpy()
+    active = panel.records["active"].to_numpy(dtype=bool)
     requests = panel.requests[active].sum(axis=0)
     errors = panel.errors[active].sum(axis=0)
     present = ~panel.missing[:-1]
     same_weekday = present & (panel.weekdays[:-1] == panel.weekdays[-1])
     chosen = same_weekday if same_weekday.sum() >= FEWEST_SAME_WEEKDAY else present
     usual = baseline(requests[None, :-1], chosen[None, :])
+    rare = total_range(panel, active)
     return Fleet(
         requests=int(requests[-1]),
         errors=int(errors[-1]),
         expected=_count(usual.mean),
         low=_count(usual.mean - TOTAL_BAND * usual.spread),
         high=_count(usual.mean + TOTAL_BAND * usual.spread),
+        lowest=None if rare is None else round(rare.lowest, 1),
+        highest=None if rare is None else round(rare.highest, 1),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ from detector.judging.completeness import DATA_QUALITY, DataProblem, assess, is_
 from detector.judging.explanation import NO_CHANGE, Change, changes
 from detector.judging.finding_types import finding_type
 from detector.judging.findings import EarlierFindings, Evidence, absent, build, order, resolved
+from detector.judging.key_group import KEY_GROUP, key_group
 from detector.judging.thresholds import Threshold, calibrate, keys_above
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Sighting
@@ -105,10 +107,10 @@ def judge(
     before = EarlierFindings(config.source.name, config.organization, earlier)
     detectors = all_detectors(config.detection)
     evaluation = _Evaluation()
-    _evaluate_fleet(evaluation, panel, config, before)
     budgets = shares(detectors, config.detection, verdicts)
     for detector in detectors:
         _evaluate(evaluation, detector, panel, budgets.get(detector.kind), before, complete=complete)
+    _evaluate_fleet(evaluation, panel, config, before)
     judged_keys = keys_judged(evaluation.judgements, panel)
     problems += shortfalls.of_evaluation(
         panel, evaluation.failures, evaluation.failed, all_failed=not evaluation.judgements
@@ -182,11 +184,20 @@ def _evaluate(
 
 def _evaluate_fleet(evaluation: _Evaluation, panel: Panel, config: Config, before: EarlierFindings) -> None:
     """Add what is said of the fleet as a whole."""
-    try:
-        evaluation.add(_fleet_shift(panel, config, before))
-    except Exception as error:  # the fleet must not silence the keys
-        kind = fleet.FLEET_SHIFT.kind
-        evaluation.fail(kind, frozenset({kind}), error)
+    named = {finding.key_id for finding in evaluation.findings if finding.key_id is not None}
+    parts: dict[str, Callable[[], tuple[Description, float] | None]] = {
+        KEY_GROUP.kind: partial(key_group, panel, config.detection),
+        fleet.FLEET_SHIFT.kind: partial(fleet.fleet_shift, panel, config.detection, named),
+    }
+    for kind, said in parts.items():
+        try:
+            answer = said()
+        except Exception as error:  # the fleet must not silence the keys
+            evaluation.fail(kind, frozenset({kind}), error)
+            continue
+        if answer is not None:
+            description, score = answer
+            evaluation.add([_on_fleet(panel, before, kind, description, score)])
 
 
 def _withheld(held_back: Sequence[Finding], gone: Sequence[Sighting], extent: Extent) -> tuple[str, ...]:
@@ -278,15 +289,6 @@ def _title(problems: list[DataProblem]) -> str:
     if not is_complete(problems):
         return "Data incomplete"
     return "Evaluation incomplete" if any(problem.shortfall for problem in problems) else "Data quality"
-
-
-def _fleet_shift(panel: Panel, config: Config, earlier: EarlierFindings) -> list[Finding]:
-    """One finding on the fleet for a day on which many keys moved the same way."""
-    shift = fleet.fleet_shift(panel, config.detection)
-    if shift is None:
-        return []
-    description, share = shift
-    return [_on_fleet(panel, earlier, fleet.FLEET_SHIFT.kind, description, share)]
 
 
 def _on_fleet(

@@ -58,7 +58,8 @@ def assemble(
 
 def verdict_on(judged: Judged, covered: Coverage) -> verdict.Verdict:
     """The verdict on an evaluated day, whose findings have their triage."""
-    return verdict.conclude(judged.findings, judged.problems, covered, total_is_usual=True)
+    total_is_usual = fleet_total(judged.panel).is_usual
+    return verdict.conclude(judged.findings, judged.problems, covered, total_is_usual=total_is_usual)
 
 
 def _summary(judged: Judged, config: Config, coverage: Coverage, precision: Mapping[str, Precision]) -> Summary:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector.detectors.judgement import ABSOLUTE
+
 DEFAULT_THRESHOLD = 4.0
 """The threshold while the fleet's own past is too short. On five real fleets it gave 0 to 2.3 false alarms per
 1,000 key-days."""
@@ -67,8 +69,14 @@ def calibrate(past: NDArray[np.float64], alerts_per_1000_keys: float) -> Thresho
 
 
 def keys_above(judged: pd.DataFrame, threshold: float) -> list[str]:
-    """The eligible keys with a score above the threshold, highest score first, ties by key id."""
-    rows = judged[(judged["score"] > threshold) & judged["eligible"]]
+    """The eligible keys with a score above the threshold, highest score first, ties by key id.
+
+    A key in the column ``ABSOLUTE`` needs a score, and no certain one.
+    """
+    above = judged["score"] > threshold
+    if ABSOLUTE in judged:
+        above |= judged[ABSOLUTE] & judged["score"].notna()
+    rows = judged[above & judged["eligible"]]
     return (
         rows.rename_axis("key_id")
         .reset_index()

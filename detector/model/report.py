@@ -107,13 +107,24 @@ class Budget:
 
 @dataclass(frozen=True)
 class Fleet:
-    """The totals of all active keys; ``expected``, ``low`` and ``high`` are None without a history."""
+    """The totals of all active keys; ``expected``, ``low`` and ``high`` are None without a history.
+
+    An ordinary day leaves the range from ``lowest`` to ``highest`` once in 1,000; both are None with too little
+    past.
+    """
 
     requests: int
     errors: int
     expected: float | None
     low: float | None
     high: float | None
+    lowest: float | None = None
+    highest: float | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether the total lies inside that range, or nobody can say."""
+        return self.lowest is None or self.highest is None or self.lowest <= self.requests <= self.highest
 
 
 @dataclass(frozen=True)

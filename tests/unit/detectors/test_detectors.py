@@ -81,8 +81,10 @@ def test_a_planted_spike_outranks_every_ordinary_key_by_a_margin() -> None:
     assert scores["key-010"] > 2 * scores.drop("key-010").max()
 
 
-@pytest.mark.parametrize("kind", ["usage_spike", "error_surge"])
-@pytest.mark.parametrize("factor", [2, 5, 30, 100])
+@pytest.mark.parametrize(
+    ("kind", "factor"),
+    [("usage_spike", 2), ("usage_spike", 5), ("error_surge", 5), ("error_surge", 30), ("error_surge", 100)],
+)
 def test_scaling_the_whole_fleet_reports_no_key(kind: str, factor: int) -> None:
     """What every key does on the day is no key's own, be it requests or failures; one key beyond it is named."""
     rng = np.random.default_rng(0)
@@ -95,6 +97,13 @@ def test_scaling_the_whole_fleet_reports_no_key(kind: str, factor: int) -> None:
     counts["key-007"][-1] *= 30
     errors["key-007"][-1] = counts["key-007"][-1]
     assert named(BY_KIND[kind].judge(panel(counts, errors=errors))) == ["key-007"]
+
+
+def test_no_fleet_excuses_a_key_far_beyond_everything_it_did() -> None:
+    """At thirty times its usual a key is named, though all sixty keys are there."""
+    rng = np.random.default_rng(0)
+    counts = {f"key-{number:02d}": [*row, 900] for number, row in enumerate(rng.poisson(30, (60, 99)).tolist())}
+    assert len(named(BY_KIND["usage_spike"].judge(panel(counts)))) == 60
 
 
 JUDGED = (100, 115, 129)

@@ -9,7 +9,7 @@ from detector.judging.finding_types import finding_type, finding_types
 def test_all_types_are_those_of_the_detectors_and_the_two_of_judging() -> None:
     """Each by its own kind."""
     of_detectors = {each.kind for detector in detector_classes().values() for each in detector.types}
-    assert set(finding_types()) == of_detectors | {"fleet_shift", "data_quality"}
+    assert set(finding_types()) == of_detectors | {"fleet_shift", "key_group", "data_quality"}
     assert all(each.kind == kind for kind, each in finding_types().items())
 
 

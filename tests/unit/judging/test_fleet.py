@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from detector.config.sections import DetectionSettings
@@ -25,8 +26,12 @@ def test_an_ordinary_day_is_no_shift() -> None:
 
 
 def test_one_busy_key_is_no_shift() -> None:
-    """It is that key's finding."""
-    assert fleet_shift(panel(moved(50, 0.01)), SETTINGS) is None
+    """It is that key's finding; where it has none, the total tells its requests."""
+    subject = panel(moved(50, 0.01))
+    assert fleet_shift(subject, SETTINGS, {"key-000"}) is None
+    shift = fleet_shift(subject, SETTINGS)
+    assert shift is not None
+    assert shift[0].title == "Far more requests than usual"
 
 
 def test_a_third_of_the_fleet_rising_is_one_finding() -> None:
@@ -44,9 +49,60 @@ def test_a_fall_of_the_whole_fleet_is_one_finding() -> None:
     assert shift[0].title == "The fleet fell together"
 
 
-def test_a_small_fleet_has_no_fleet_shift() -> None:
-    """With twenty keys a fifth is four."""
-    assert fleet_shift(panel({f"k{index}": [40] * 60 + [400] for index in range(20)}), SETTINGS) is None
+@pytest.mark.parametrize(("last", "title"), [(400, "Far more requests"), (12, "Far fewer requests")])
+def test_a_small_fleet_is_judged_by_its_total(last: int, title: str) -> None:
+    """With twenty keys a fifth is four; but where 70 % of the rows are gone, the total says so."""
+    shift = fleet_shift(panel({f"k{index}": [40] * 60 + [last] for index in range(20)}), SETTINGS)
+    assert shift is not None
+    assert shift[0].title == f"{title} than usual"
+
+
+def test_the_total_of_an_ordinary_day_lies_inside_its_range() -> None:
+    """Through a whole year of days with a weekly rhythm, growth and a holiday."""
+    rng = np.random.default_rng(4)
+    days = np.arange(365)
+    rates = 20 * np.where(days % 7 < 5, 1, 0.4) * 1.002**days
+    rates[180] /= 5
+    counts = rng.poisson(rates * rng.gamma(60, 1 / 60, 365), (30, 365))
+    outside = []
+    for last in range(85, 365):
+        subject = panel({f"k{row:02d}": counts[row, last - 84 : last + 1].tolist() for row in range(30)})
+        if fleet_shift(subject, SETTINGS) is not None:
+            outside.append(last)
+    assert outside == [180]
+
+
+def test_strangers_do_not_fill_the_gap_that_missing_keys_leave() -> None:
+    """The keys of the register have a range of their own."""
+    counts = {f"k{index}": [40] * 60 + [8] for index in range(20)} | {"stranger": [0] * 60 + [700]}
+    subject = panel(counts, registered=[f"k{index}" for index in range(20)])
+    assert fleet_total(subject).requests == 860
+    shift = fleet_shift(subject, SETTINGS)
+    assert shift is not None
+    assert shift[0].reason.startswith("160 requests in all")
+
+
+def test_requests_of_strangers_are_told_by_the_total_of_all() -> None:
+    """The range of all active keys."""
+    counts = {f"k{index}": [40] * 60 + [40] for index in range(20)} | {"stranger": [0] * 60 + [70_000]}
+    subject = panel(counts, registered=[f"k{index}" for index in range(20)])
+    shift = fleet_shift(subject, SETTINGS)
+    assert shift is not None
+    assert shift[0].reason.startswith("70,800 requests in all")
+    total = fleet_total(subject)
+    assert total.highest is not None
+    assert total.highest < 70_800
+
+
+def test_an_attack_in_the_past_does_not_widen_the_range() -> None:
+    """One day at twenty times the usual is left out."""
+    counts = [100] * 40 + [2_000] + [100] * 40 + [20]
+    assert fleet_shift(panel({"key": counts}), SETTINGS) is not None
+
+
+def test_two_weeks_give_no_range() -> None:
+    """With so little past nothing is rare."""
+    assert fleet_total(panel({"key": [100] * 20 + [1]})).lowest is None
 
 
 def test_a_day_with_missing_data_is_no_fall() -> None:
