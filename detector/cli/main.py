@@ -500,10 +500,15 @@ def _last_run(job: Job) -> str:
 
 
 def _pull(job: Job, first: date, last: date) -> list[date]:
-    """Pull as a run does, and not beside one. Where nothing is to be pulled, nobody is in the way."""
+    """Pull as a run does, and not beside one. Where nothing is to be pulled, nobody is in the way.
+
+    Raises ConfigError where the last day has not begun, or lies before all data.
+    """
+    from detector.operations.schedule.nightly import require_possible
     from detector.sources.pull import days_to_pull, pull
     from detector.state.runs import only_run
 
+    require_possible(job, last)
     if not days_to_pull(job.config, job.history, first, last, job.now):
         return []
     with only_run(job.state), _watched("Pulling") as progress:

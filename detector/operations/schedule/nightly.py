@@ -50,8 +50,6 @@ def nightly(
     state. Where no day is named and the last one's data are incomplete before the deadline, raises NotReadyError,
     or SourceError where the source could not be read.
     """
-    if day is not None and Day(day, config.zone).start > now:
-        raise ConfigError(f"the day {day} has not begun yet")
     # A day judged by hand tells nobody: it says nothing of those that are due.
     monitoring = config.monitoring if day is None else MonitoringSettings()
     with (
@@ -67,7 +65,7 @@ def nightly(
         sweep(config)
         if day is not None:
             by_hand = job()
-            refuse_before_all_data(by_hand, day)
+            require_possible(by_hand, day)
             return [run_day(by_hand, day, sending)]
         judged = days_judged(state)
         _judge_all(job, sendings(due_days(config, judged, now), sending, judged), watch)
@@ -83,12 +81,14 @@ def due_days(config: Config, judged: Mapping[date, bool], now: datetime) -> list
     return [day for day in window if day > began and not judged.get(day, False)] + [last]
 
 
-def refuse_before_all_data(job: Job, day: date) -> None:
-    """Raise ConfigError for a day that lies before the first use that the history and the source know.
+def require_possible(job: Job, day: date) -> None:
+    """Raise ConfigError for a day that has not begun, or that lies before the first use that anybody knows.
 
-    Such a day would be empty, and would be caught up with for a week. A source that cannot be read is no reason to
-    refuse: the run says so.
+    Such a day would be stored as an empty one, and the run would catch up with the days after it. A source that
+    cannot be read is no reason to refuse: the run says so.
     """
+    if Day(day, job.config.zone).start > job.now:
+        raise ConfigError(f"the day {day} has not begun yet")
     stored = job.history.days()
     if stored and stored[0] <= day:
         return
