@@ -281,7 +281,7 @@ def report(path: Path, overrides: Sequence[str], day: date, form: str, out: Path
 @day_option("The day to explain; the latest in the history by default.")
 @configured
 def explain(path: Path, overrides: Sequence[str], key: str, day: date | None) -> None:
-    """Show what is known of a key, its baseline, and why each detector fired or did not."""
+    """Show what is known of a key, its baseline, and why each detector has a finding or none."""
     from detector.judging.coverage import coverage
     from detector.judging.summary import verdict_on
     from detector.pipeline import judge_day

@@ -81,7 +81,12 @@ class EndpointShift(Detector):
             expected=requests * usual,
             low=0.0,
             high=requests * highest,
-            eligible=(requests >= LEAST_REQUESTS) & (moved >= np.maximum(usual, LEAST_MOVED)),
+            not_raised=excuses(
+                panel,
+                (moved < usual, "no more of its requests than usual went to other endpoints"),
+                (moved < LEAST_MOVED, f"fewer than {LEAST_MOVED:.0%} of its requests went to other endpoints"),
+                (requests < LEAST_REQUESTS, f"fewer than {LEAST_REQUESTS} requests"),
+            ),
             not_judged=self._excuses(panel, measured),
         )
         return Judgement(scores, partial(_describe_keys, panel, scores), _past_scores(panel, of_days, measured))

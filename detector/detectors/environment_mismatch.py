@@ -1,4 +1,4 @@
-"""Test keys in production and live keys in staging: requests in the wrong environment."""
+"""Test keys in live deployments and live keys in test ones: requests in the wrong environment."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel, row_of
 from detector.usage.aggregation import ENVIRONMENTS, OTHER, explode
+
+MOST_NAMED = 3
+"""So many deployments are named in a sentence."""
 
 
 class EnvironmentMismatch(Detector):
@@ -69,7 +72,37 @@ class EnvironmentMismatch(Detector):
                 (without_stray & unknown, "environment of the key unknown"),
             ),
         )
-        return Judgement(scores, partial(_describe_keys, panel, scores, rows[rows["stray"]]))
+        return Judgement(scores, partial(self._describe_keys, panel, scores, rows))
+
+    def _describe_keys(
+        self, panel: Panel, scores: pd.DataFrame, rows: pd.DataFrame, keys: list[str]
+    ) -> dict[str, Description]:
+        """Describe in which deployments each key was used, how often, and since when."""
+        earlier = panel.maps("deployments", keys)
+        answers = {}
+        for key in keys:
+            strays = rows[rows["stray"] & (rows["key_id"] == key)]
+            places = strays.sort_values("request_count", ascending=False)["deployments"].tolist()
+            used_before = []
+            for day, maps in zip(panel.days[:-1], earlier, strict=True):
+                counts = maps.get(key, {})
+                if any(counts.get(place, 0) for place in places):
+                    used_before.append(day.item())
+            stray_count = int(row_of(scores, key)["observed"])
+            record = panel.record(key)
+            homes = self._homes(rows, record["environment"])
+            answers[key] = _describe_key(record, places, homes, stray_count, used_before)
+        return answers
+
+    def _homes(self, rows: pd.DataFrame, environment: str) -> list[str]:
+        """The deployments for the keys of an environment.
+
+        Those in use on the day, the busiest first, or else those that the policy names.
+        """
+        used = rows[rows["belongs"] == environment].groupby("deployments")["request_count"].sum()
+        if len(used):
+            return used.sort_index().sort_values(ascending=False, kind="stable").index.tolist()
+        return [name for name, kind in self.settings.deployments.items() if kind == environment]
 
     def _requests_by_deployment(self, panel: Panel) -> pd.DataFrame:
         """The evaluated day's requests as rows of key_id, deployments, request_count, belongs, stray."""
@@ -82,32 +115,15 @@ class EnvironmentMismatch(Detector):
         return rows.assign(belongs=belongs, stray=judged & (belongs != environment))
 
 
-def _describe_keys(
-    panel: Panel, scores: pd.DataFrame, stray_rows: pd.DataFrame, keys: list[str]
-) -> dict[str, Description]:
-    """Describe in which deployments each key was used, how often, and since when."""
-    earlier = panel.maps("deployments", keys)
-    answers = {}
-    for key in keys:
-        strays = stray_rows[stray_rows["key_id"] == key]
-        places = strays.sort_values("request_count", ascending=False)["deployments"].tolist()
-        used_before = []
-        for day, maps in zip(panel.days[:-1], earlier, strict=True):
-            counts = maps.get(key, {})
-            if any(counts.get(place, 0) for place in places):
-                used_before.append(day.item())
-        stray_count = int(row_of(scores, key)["observed"])
-        answers[key] = _describe_key(panel.record(key), places, stray_count, used_before)
-    return answers
-
-
-def _describe_key(record: pd.Series[Any], places: list[str], strays: int, used_before: list[date]) -> Description:
+def _describe_key(
+    record: pd.Series[Any], places: list[str], homes: list[str], strays: int, used_before: list[date]
+) -> Description:
     total = int(record["request_count"])
     environment = record["environment"]
     share = strays / max(total, 1)
     severity, reasons = _severity(environment, strays, share, first=not used_before)
-    where = " and ".join(places[:3])
-    home = "staging" if environment == "test" else "production"
+    where = " and ".join(places[:MOST_NAMED])
+    other = "live" if environment == "test" else "test"
     if used_before:
         change = f"First seen in {where} on {long_day(used_before[0])}."
     else:
@@ -121,10 +137,15 @@ def _describe_key(record: pd.Series[Any], places: list[str], strays: int, used_b
         changes=(change,),
         actions=(
             f"Ask {owner_of(record)} which service sends this key to {where}.",
-            f"Give that service its own {'live' if environment == 'test' else 'test'} key; "
-            f"this one belongs in {home} only.",
+            f"Give that service a {other} key of its own; {_belongs(homes)}.",
         ),
     )
+
+
+def _belongs(homes: list[str]) -> str:
+    if not homes:
+        return "the policy has no deployment for this one"
+    return f"this one belongs in {' or '.join(homes[:MOST_NAMED])} only"
 
 
 def _severity(environment: str, strays: int, share: float, first: bool) -> tuple[Severity, tuple[str, ...]]:

@@ -83,7 +83,12 @@ class ErrorSurge(Detector):
             expected=expected,
             low=np.maximum(expected - band, 0),
             high=np.minimum(expected + band, requests),
-            eligible=(requests >= LEAST_REQUESTS) & (errors >= LEAST_ERRORS) & (errors >= LEAST_RISE * expected),
+            not_raised=excuses(
+                panel,
+                (errors < LEAST_RISE * expected, f"fewer than {LEAST_RISE:g} times the errors to expect"),
+                (errors < LEAST_ERRORS, f"fewer than {LEAST_ERRORS} errors"),
+                (requests < LEAST_REQUESTS, f"fewer than {LEAST_REQUESTS} requests"),
+            ),
             not_judged=excuses(panel, *young_or_revoked(panel, young, self.settings.minimum_days)),
         )
         return Judgement(scores, key_by_key(panel, scores, _describe_key), past)

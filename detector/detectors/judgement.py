@@ -18,7 +18,7 @@ from detector.model.panel import Panel, row_of
 TERM = "term "
 """The prefix of the columns that hold the terms of a score. The score is the sum of its terms."""
 
-JUDGEMENT_COLUMNS = ("score", "observed", "expected", "low", "high", "eligible", "not_judged")
+JUDGEMENT_COLUMNS = ("score", "observed", "expected", "low", "high", "eligible", "not_raised", "not_judged")
 
 ABSOLUTE = "absolute"
 """The column of the keys that are reported whatever their score and the threshold, if they are eligible."""
@@ -57,15 +57,16 @@ def score_frame(
     expected: Floats | float = np.nan,
     low: Floats | float = np.nan,
     high: Floats | float = np.nan,
-    eligible: Flags | bool = True,
+    not_raised: Excuses | None = None,
     not_judged: Excuses,
     terms: Mapping[str, Floats] | None = None,
 ) -> pd.DataFrame:
     """A frame indexed by key id with ``JUDGEMENT_COLUMNS``.
 
     A higher ``score`` means a stranger key. A key with a reason in ``not_judged`` gets NaN. ``observed``,
-    ``expected``, ``low`` and ``high`` have the unit of the observation. A key whose ``eligible`` flag is False
-    never raises a finding. ``terms`` maps a name to a part of the score; the parts add up to the score.
+    ``expected``, ``low`` and ``high`` have the unit of the observation. A key with a reason in ``not_raised``
+    never raises a finding: its ``eligible`` flag is False. ``terms`` maps a name to a part of the score; the
+    parts add up to the score.
     """
     columns = {
         "score": np.where(pd.isna(not_judged), score, np.nan),
@@ -73,7 +74,8 @@ def score_frame(
         "expected": expected,
         "low": low,
         "high": high,
-        "eligible": eligible,
+        "eligible": True if not_raised is None else pd.isna(not_raised),
+        "not_raised": pd.Series(not_raised, index=panel.keys, dtype=object),
         "not_judged": not_judged,
     }
     for name, values in (terms or {}).items():

@@ -121,6 +121,7 @@ class UnusualPattern(Detector):
         current = self._features(panel, maps, 0, slice(None))
         enough: Flags = ~np.isnan(current.sum(axis=1))
         count = panel.requests[:, -1].astype(float)
+        least = self.settings.minimum_requests
         standing = np.zeros(current.shape)
         terms = {name: np.full(len(panel.keys), np.nan) for name in TERMS}
         past_scores = np.empty(0)
@@ -136,7 +137,7 @@ class UnusualPattern(Detector):
             panel,
             sum(terms.values(), np.zeros(len(panel.keys))),
             observed=count,
-            eligible=count >= self.settings.minimum_requests,
+            not_raised=excuses(panel, (count < least, f"fewer than {counted(least, 'request')}")),
             not_judged=excuses(
                 panel,
                 *young_or_revoked(panel, ~enough, self.settings.minimum_days),

@@ -100,6 +100,8 @@ class UsageSpike(Detector):
         distances = self._distances(panel, last, ALL_KEYS, usual)
         terms = _terms(distances, _Levels.of(distances, panel.reference).limited_by(past_levels))
         young = usual.days < self.settings.minimum_days
+        dormant = self.settings.dormant_after_days
+        least = self.settings.minimum_requests
         scores = score_frame(
             panel,
             sum_of(terms),
@@ -108,7 +110,11 @@ class UsageSpike(Detector):
             expected=counts_of(usual.mean),
             low=counts_of(usual.mean - BAND * usual.spread),
             high=counts_of(usual.mean + BAND * usual.spread),
-            eligible=self._recently_used(panel) & (panel.requests[:, last] >= self.settings.minimum_requests),
+            not_raised=excuses(
+                panel,
+                (~self._recently_used(panel), f"not used in the {counted(dormant, 'day')} before"),
+                (panel.requests[:, last] < least, f"fewer than {counted(least, 'request')}"),
+            ),
             not_judged=excuses(panel, *young_or_revoked(panel, young, self.settings.minimum_days)),
         )
         scores[ABSOLUTE] = _far_beyond_everything(panel.requests[:, last], usual)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
+import numpy as np
 
 from detector.boundary.words import counted
 from detector.model.panel import Panel
@@ -15,6 +15,8 @@ from detector.usage.aggregation import NO_ENDPOINT, OTHER, map_of
 MOST_ENDPOINTS = 6
 MOST_NAMED = 3
 ENUMERATION = 5
+NOTABLE_CHANGE = 0.02
+"""A change of the share of errors below this is none."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def changes(panel: Panel, keys: list[str]) -> dict[str, Change]:
 def _change(panel: Panel, key: str, usual: Counter[str], places: Counter[str]) -> Change:
     record = panel.record(key)
     current = map_of(record["endpoint_distribution"])
-    sentences = [*_endpoint_sentences(usual, current), *_error_sentences(panel, key, record)]
+    sentences = [*_endpoint_sentences(usual, current), *_error_sentences(panel, key)]
     new = [name for name in map_of(record["deployments"]) if name not in places]
     if places and new:
         sentences.append(f"Never seen in {' and '.join(new[:MOST_NAMED])} before.")
@@ -62,18 +64,18 @@ def _endpoint_sentences(usual: Counter[str], current: Mapping[str, int]) -> list
     return [f"{name} never used before: {counted(current[name], 'request')}." for name in new[:MOST_NAMED]]
 
 
-def _error_sentences(panel: Panel, key: str, record: pd.Series) -> list[str]:
+def _error_sentences(panel: Panel, key: str) -> list[str]:
     row = panel.keys.get_loc(key)
-    before_requests = panel.requests[row, :-1].sum()
-    before_errors = panel.errors[row, :-1].sum()
-    if not record["request_count"] or not before_requests:
+    used = panel.requests[row] > 0
+    if not used[-1] or not used[:-1].any():
         return []
-    now = record["error_count"] / record["request_count"]
-    before = before_errors / before_requests
-    if not record["error_count"] and not before_errors:
+    shares = panel.errors[row, used] / panel.requests[row, used]
+    now = float(shares[-1])
+    # The median: a surge on one of the days before is not usual.
+    usual = float(np.median(shares[:-1]))
+    if abs(now - usual) < NOTABLE_CHANGE:
         return []
-    usual = "as usual" if abs(now - before) < 0.02 else f"usually {before:.1%}"
-    return [f"Errors on {now:.1%} of requests, {usual}."]
+    return [f"Errors on {now:.1%} of requests, usually {usual:.1%}."]
 
 
 def _sum(days: list[dict[str, dict[str, int]]], key: str) -> Counter[str]:

@@ -189,9 +189,9 @@ def test_explain_shows_why_a_key_fired_and_why_another_did_not(organization: Pat
     """Every detector has its say."""
     detector("run", "--day", str(DAY))
     fired = detector("explain", "hot", "--day", str(DAY))
-    assert "usage_spike: FIRED" in fired
-    assert "environment_mismatch: did not fire" in fired
-    assert "usage_spike: did not fire" in detector("explain", "key1")
+    assert "Usage spike: a finding" in fired
+    assert "Environment mismatch: no finding, the rule does not apply" in fired
+    assert "Usage spike: no finding, score " in detector("explain", "key1")
 
 
 def test_explain_of_a_mistyped_key_names_the_nearest(organization: Path, detector: Console) -> None:

@@ -8,9 +8,12 @@ import pandas as pd
 from detector.boundary.text import visible
 from detector.boundary.words import counted
 from detector.detectors.judgement import terms_of
+from detector.judging.finding_types import finding_type
 from detector.judging.judging import Judged
+from detector.judging.thresholds import Threshold, keys_above
 from detector.model.finding import Finding, Status
 from detector.model.panel import Panel, row_of
+from detector.reports.page.formatting import instant_in, local_time
 
 BARS = " ▁▂▃▄▅▆▇█"
 DAYS = 56
@@ -34,10 +37,15 @@ def _record(panel: Panel, record: pd.Series) -> list[str]:
         f"{record['key_id']} on {panel.day.date}",
         f"  name {text('name')}, environment {record['environment']}, team {text('team')}, "
         f"{'active' if record['active'] else 'revoked'}",
-        f"  first seen {text('first_seen')}, last seen before {text('last_seen')}, "
+        f"  first seen {text('first_seen')}, last seen before {_last_seen(panel, record)}, "
         f"longest silence {counted(record['longest_silence'], 'day')}",
         f"  {counted(record['request_count'], 'request')}, {counted(record['error_count'], 'error')}",
     ]
+
+
+def _last_seen(panel: Panel, record: pd.Series) -> str:
+    instant = instant_in(record["last_seen"])
+    return "unknown" if instant is None else f"{local_time(instant, panel.day)} ({panel.day.timezone.key})"
 
 
 def _chart(panel: Panel, row: int) -> list[str]:
@@ -51,26 +59,37 @@ def _chart(panel: Panel, row: int) -> list[str]:
 
 
 def _detector(judged: Judged, kind: str, row: pd.Series, key: str) -> list[str]:
-    limit = judged.thresholds[kind].score if kind in judged.thresholds else 0.0
-    fired = bool(row["score"] > limit and row["eligible"])
-    title = f"{kind}: {'FIRED' if fired else 'did not fire'}"
+    """The finding of a detector with the numbers behind it, or the one reason why it has none."""
+    title = finding_type(kind).title
     if pd.isna(row["score"]):
-        return [title, f"  not evaluated: {row['not_judged']}", ""]
-    comparison = "above" if row["score"] > limit else "not above"
-    lines = [title, f"  score {row['score']:.2f}, {comparison} {limit:.2f}"]
-    if pd.notna(row["expected"]):
+        return [f"{title}: not evaluated, {row['not_judged']}"]
+    threshold = judged.thresholds.get(kind)
+    limit = 0.0 if threshold is None else threshold.score
+    if key not in keys_above(judged.judgements[kind], limit):
+        return [f"{title}: no finding, {_reason(row, threshold)}"]
+    lines = [f"{title}: a finding"]
+    finding = _finding(judged, row.get("type", kind), key)
+    if finding is not None:
+        episode = "" if finding.episode == 1 else f", episode {finding.episode}"
+        lines.append(f"  {finding.severity}, {finding.status}{episode}: {finding.reason}")
+        lines += [f"  {change}" for change in finding.changes]
+    if threshold is not None:
+        lines.append(f"  score {row['score']:.2f}, threshold {limit:.2f}")
+    if pd.notna(row["high"]) and row["high"] > 0:
         lines.append(
             f"  observed {row['observed']:,.0f}, expected {row['expected']:,.1f}, "
             f"usual range {row['low']:,.1f} to {row['high']:,.1f}"
         )
-    lines += [f"    {value:+7.2f}  {name}" for name, value in terms_of(row).items()]
-    if not row["eligible"]:
-        lines.append("  not raised at any score: too few requests or errors, or no recent use")
-    finding = _finding(judged, row.get("type", kind), key)
-    if fired and finding is not None:
-        lines.append(f"  {finding.severity}: {finding.reason}")
-        lines += [f"  {change}" for change in finding.changes]
-    return [*lines, ""]
+    return [*lines, *(f"    {value:+7.2f}  {name}" for name, value in terms_of(row).items())]
+
+
+def _reason(row: pd.Series, threshold: Threshold | None) -> str:
+    """Why a key with a score has no finding."""
+    if threshold is not None and row["score"] <= threshold.score:
+        return f"score {row['score']:.2f}, not above {threshold.score:.2f}"
+    if threshold is None and row["score"] <= 0:
+        return "the rule does not apply"
+    return str(row["not_raised"] or "the data of the day are incomplete")
 
 
 def _finding(judged: Judged, kind: str, key: str) -> Finding | None:
