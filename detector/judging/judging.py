@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from detector.boundary.masking import without_secrets
 from detector.boundary.words import counted
 from detector.config.config import Config
 from detector.detectors import Detector, all_detectors, detector_classes
@@ -83,7 +84,7 @@ class _Evaluation:
         """Record a part that could not evaluate the day."""
         self.failed.append(part)
         self.unjudged |= types
-        self.failures.append(f"{part} failed: {type(error).__name__}: {error}")
+        self.failures.append(_sentence(part, error))
 
 
 def judge(
@@ -200,6 +201,11 @@ def _evaluate_fleet(evaluation: _Evaluation, panel: Panel, config: Config, befor
             evaluation.add([_on_fleet(panel, before, kind, description, score)])
 
 
+def _sentence(part: str, error: Exception) -> str:
+    """What failed and why, without the secrets that a library may quote."""
+    return without_secrets(f"{part} failed: {type(error).__name__}: {error}")
+
+
 def _withheld(held_back: Sequence[Finding], gone: Sequence[Sighting], extent: Extent) -> tuple[str, ...]:
     """The conclusions that incomplete data or a failed detector did not allow."""
     withheld = []
@@ -254,7 +260,7 @@ def _or_else(
         explanations = explain()
         return {key: explanations[key] for key in otherwise}
     except Exception as error:  # a finding must survive the failure of its explanation
-        evaluation.failures.append(f"{part} failed: {type(error).__name__}: {error}")
+        evaluation.failures.append(_sentence(part, error))
         return otherwise
 
 
