@@ -66,17 +66,21 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
     fewer, the day stays missing.
     """
     from detector.cli.progress import watched
-    from detector.operations.upkeep.examination import examine
+    from detector.operations.upkeep.examination import DefectKind, examine
     from detector.pipeline import Job
     from detector.state.database import State
     from detector.state.runs import only_run
 
     config = load_config(path, overrides)
     problems = []
+    earlier = []
     with closing(State.of(config)) as state, only_run(state):
         job = Job.assemble(config, datetime.now(UTC), state=state)
         with watched("Checking") as progress:
             for problem in examine(job, progress):
+                if problem.kind is DefectKind.EARLIER:
+                    earlier.append(problem)
+                    continue
                 click.echo(visible(problem.text))
                 problems.append(problem)
         days = counted(len(job.history.days()), "day")
@@ -84,7 +88,13 @@ def doctor(path: Path, overrides: Sequence[str], mend: bool) -> None:
             click.echo(f"Sound: the state, {days} and their reports.")
         elif not mend:
             click.echo(f"{counted(len(problems), 'problem')} in {days}; --repair mends what can be mended.")
-        remaining = _mend(job, problems) if mend and problems else len(problems)
+        if earlier and not mend:
+            click.echo(
+                f"{counted(len(earlier), 'day')} of the history from before this state can be read; "
+                "--repair notes their checksums."
+            )
+        to_mend = [*earlier, *problems]
+        remaining = _mend(job, to_mend) if mend and to_mend else len(problems)
     sys.exit(FAILURE if remaining else DONE)
 
 

@@ -218,10 +218,31 @@ def test_a_history_from_before_the_ledger_is_adopted_once_it_is_known_to_be_soun
     with job.state.transaction() as rows:
         rows.connection.execute(delete(stored_days))
     swap(job.history.path(DAYS[5]))
-    assert [kind for kind, _ in found(job)].count(DefectKind.UNNOTED) == len(DAYS) - 1
+    assert [kind for kind, _ in found(job)].count(DefectKind.EARLIER) == len(DAYS) - 1
     assert all(mended for mended, _ in mend(job))
     assert found(job) == []
     assert set(StateLedger(job.state).noted()) == set(DAYS)
+
+
+def test_days_from_before_the_state_are_no_damage(job: Job, tmp_path: Path) -> None:
+    """A state that is new to an installation knows the days since then; --repair notes the others."""
+    told = ["doctor", "--config", str(tmp_path / "config.yaml")]
+    for day in DAYS[:6]:
+        StateLedger(job.state).forget(day)
+    assert found(job) == [(DefectKind.EARLIER, day) for day in DAYS[:6]]
+    calm = CliRunner().invoke(cli, told)
+    assert calm.exit_code == 0
+    assert "Sound: the state, 10 days and their reports." in calm.stdout
+    assert "6 days of the history from before this state can be read" in calm.stdout
+    assert "6 mended, 0 not mended." in CliRunner().invoke(cli, [*told, "--repair"]).stdout
+    assert found(job) == []
+
+
+def test_a_day_that_the_state_lost_is_told(job: Job) -> None:
+    """It knows of earlier days."""
+    StateLedger(job.state).forget(DAYS[4])
+    assert found(job) == [(DefectKind.UNNOTED, DAYS[4])]
+    assert [mended for mended, _ in mend(job)] == [True]
 
 
 def test_a_file_with_other_columns_is_damage(job: Job) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -24,13 +24,18 @@ from detector.usage.history import StoredDay
 
 
 class DefectKind(Enum):
-    """The kind of a defect, on which its repair depends."""
+    """The kind of a defect, on which its repair depends.
+
+    EARLIER is no damage: the day lies before all days that the state knows of. Such days exist where the state is
+    new to the installation.
+    """
 
     STATE = "state"
     NEWER = "newer"
     DAMAGED = "damaged"
     GONE = "gone"
     UNNOTED = "unnoted"
+    EARLIER = "earlier"
     REPORT = "report"
     LEFTOVER = "leftover"
 
@@ -70,7 +75,8 @@ def _of_history(job: Job, progress: Progress) -> Iterator[Defect]:
             text = f"day {day}: noted in the state, but its file is not there"
             yield Defect(DefectKind.GONE, text, day)
         elif (problem := of_day(job, day, entries.get(day))) is not None:
-            yield problem
+            is_earlier = problem.kind is DefectKind.UNNOTED and day < min(entries, default=date.max)
+            yield replace(problem, kind=DefectKind.EARLIER) if is_earlier else problem
         progress(day, done, len(days))
 
 

@@ -39,7 +39,7 @@ def repair(job: Job, problems: Iterable[Defect]) -> Iterator[Repair]:
     yield from (
         Repair(False, problem.text) for kind in (DefectKind.STATE, DefectKind.NEWER) for problem in of[kind]
     )
-    yield from (_adopt(job, problem) for problem in of[DefectKind.UNNOTED])
+    yield from (_adopt(job, problem) for kind in (DefectKind.EARLIER, DefectKind.UNNOTED) for problem in of[kind])
     yield from _pull_anew(job, of[DefectKind.DAMAGED], of[DefectKind.GONE])
     yield from _write_anew(job, of[DefectKind.REPORT])
     yield from (_sweep(Path(problem.subject)) for problem in of[DefectKind.LEFTOVER])
