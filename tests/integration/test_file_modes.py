@@ -66,7 +66,7 @@ def test_state_history_reports_and_metrics_are_private(tmp_path: Path, umask: in
     assert readable_by_others(tmp_path) == ["config.yaml", "usage.csv"]
     names = set(modes(tmp_path))
     assert {"var/state.db", f"var/history/day={LAST}/usage.parquet"} <= names
-    assert any(name.startswith("var/state.db.") and name.endswith("run") for name in names)
+    assert any(name.startswith("var/state.db.run-") for name in names)
     assert {f"pages/reports/{LAST}/report.html", "pages/reports/index.html", "metrics/detector.prom"} <= names
 
 
