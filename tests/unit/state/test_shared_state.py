@@ -57,7 +57,7 @@ class Installation:
         """Record a day, with messages or without."""
         found = [
             finding(day, finding_id=f"f{number}", key_id=f"k{number}", days=chance.randint(1, 9))
-            for number in chance.sample(range(2), chance.randint(0, 4))
+            for number in chance.sample(range(4), chance.randint(0, 4))
         ]
         failed = frozenset(chance.sample(["usage_spike", "error_surge"], chance.randint(0, 1)))
         extent = Extent(chance.random() < 0.8, failed)
@@ -163,6 +163,8 @@ class Installation:
             "unreported": [replace(stored, id=0) for stored in outbox.failed(state, unreported=True)],
             "counts": [outbox.count(state, status) for status in (WAITING, SENT, FAILED)],
             "last run": runs.last_run(state),
+            "run of the day": runs.last_run(state, day),
+            "at work": runs.is_at_work(state),
             "success": success and success.date(),
             "entries": [replace(entry, id=0) for entry in triage.triage_log(state)],
             "tokens": tokens.all_tokens(state),
@@ -213,7 +215,7 @@ CALLED = {
     "ledger": {"StateLedger"},
     "outbox": {"queue", "waiting", "failed", "payload", "mark_sent", "mark_failed", "postpone", "count"},
     "pruning": {"prune_state"},
-    "runs": {"Run", "only_run", "begin", "logged_run", "last_run", "last_success"},
+    "runs": {"Run", "only_run", "begin", "logged_run", "is_at_work", "last_run", "last_success"},
     "sightings": {"record_day", "earlier_sightings", "days_judged", "keys_judged_before"},
     "tokens": {"all_tokens", "add_token", "revoke_tokens"},
     "triage": {"triage_log", "add_entry", "end_entries"},
