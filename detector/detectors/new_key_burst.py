@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.boundary.words import counted
+from detector.config.sections import DetectionSettings
 from detector.detectors import Detector, techniques
 from detector.detectors.description import LEVELS, Description, graded, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame
@@ -60,27 +62,53 @@ class NewKeyBurst(Detector):
     def judge(self, panel: Panel) -> Judgement:
         """Score every active key that is too young to have a history."""
         current = panel.requests[:, -1].astype(np.float64)
-        ages = panel.observed[:, :-1].sum(axis=1)
-        old = ages >= self.settings.minimum_days
-        young = panel.records["active"].to_numpy() & panel.known[:, -1] & ~old
-        grown = panel.reference & old
-        heavy = _heavy(panel, grown)
-        much = young & (current >= self.settings.minimum_requests)
-        burst = much & (current > heavy)
-        crowded = _crowded(panel, burst, grown)
+        bursts = _Bursts.of(panel, self.settings)
         scores = score_frame(
             panel,
-            np.where(burst, current / max(heavy, 1.0), 0.0),
+            np.where(bursts.heavy_use, current / max(bursts.limit, 1.0), 0.0),
             observed=current,
             low=0.0,
-            high=heavy,
+            high=bursts.limit,
             not_judged=excuses(
                 panel,
-                (much & (not grown.any()), "no key with a history to compare a young key with"),
-                (crowded, "many young keys in heavy use at once: many keys made at once, and not one of them"),
+                (bursts.much & np.isinf(bursts.limit), "no key with a history to compare a young key with"),
+                (
+                    bursts.crowded,
+                    "many young keys in heavy use at once: many keys made at once, and not one of them",
+                ),
             ),
         )
-        return Judgement(scores, partial(_describe_keys, panel, scores, ages))
+        return Judgement(scores, partial(_describe_keys, panel, scores, bursts.ages))
+
+
+def crowd_of_young_keys(panel: Panel, settings: DetectionSettings) -> NDArray[np.int64]:
+    """The positions of trusted young keys in heavy use of which there are too many to report each."""
+    return np.flatnonzero(_Bursts.of(panel, settings).crowded & panel.trusted)
+
+
+@dataclass(frozen=True)
+class _Bursts:
+    """Per key its observed days, and whether it is young with many requests, in heavy use, one of too many."""
+
+    ages: NDArray[np.int64]
+    much: Flags
+    heavy_use: Flags
+    crowded: Flags
+    limit: float
+    """The number of requests that only heavy keys exceed; infinite without a grown key."""
+
+    @classmethod
+    def of(cls, panel: Panel, settings: DetectionSettings) -> _Bursts:
+        """Compare the young keys of the evaluated day with the grown ones."""
+        current = panel.requests[:, -1]
+        ages = panel.observed[:, :-1].sum(axis=1)
+        old = ages >= settings.minimum_days
+        young = panel.records["active"].to_numpy() & panel.known[:, -1] & ~old
+        grown = panel.reference & old
+        limit = _heavy(panel, grown)
+        much = young & (current >= settings.minimum_requests)
+        heavy_use = much & (current > limit)
+        return cls(ages, much, heavy_use, _crowded(panel, heavy_use, grown), limit)
 
 
 def _heavy(panel: Panel, grown: Flags) -> float:

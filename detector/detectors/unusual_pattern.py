@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -18,7 +19,7 @@ from detector.detectors import Detector
 from detector.detectors.description import Description, live_or_not, owner_of
 from detector.detectors.judgement import Judgement, excuses, score_frame, young_or_revoked
 from detector.detectors.statistics.baseline import Flags, Floats, Rows, anscombe, expect_day, sampled
-from detector.detectors.statistics.fleet_levels import level_of
+from detector.detectors.statistics.fleet_levels import Level, level_of, limited
 from detector.model.errors import ConfigError
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
@@ -117,8 +118,8 @@ class UnusualPattern(Detector):
     def judge(self, panel: Panel) -> Judgement:
         """Score the last day of every active key, and the past key-days that the estimator is fitted on."""
         maps = _Maps.of(panel, self.settings.baseline_days)
-        past = self._past(panel, maps)
-        current = self._features(panel, maps, 0, slice(None))
+        past, levels = self._past(panel, maps)
+        current, _ = self._features(panel, maps, 0, slice(None), levels)
         enough: Flags = ~np.isnan(current.sum(axis=1))
         count = panel.requests[:, -1].astype(float)
         least = self.settings.minimum_requests
@@ -148,18 +149,27 @@ class UnusualPattern(Detector):
         scores["type"] = np.where(np.isin(leading, VOLUME_FEATURES), "usage_spike", self.kind)
         return Judgement(scores, partial(_describe_keys, panel, scores, standing), past_scores)
 
-    def _past(self, panel: Panel, maps: _Maps) -> Floats:
-        """Features of past key-days of reference keys: rows x features, from at most ``PAST_DAYS`` days."""
+    def _past(self, panel: Panel, maps: _Maps) -> tuple[Floats, list[Level]]:
+        """Features of past key-days of reference keys (rows x features), and the volume levels of the days.
+
+        There are at most ``PAST_DAYS`` days.
+        """
         sample = sampled(panel.reference, PAST_KEYS)
         length = panel.requests.shape[1]
         ago = [back for back in range(1, length) if not panel.missing[-1 - back]][:PAST_DAYS]
         days = [self._features(panel, maps, back, sample) for back in ago]
-        past: Floats = np.concatenate([np.empty((0, len(FEATURES))), *days])
+        past: Floats = np.concatenate([np.empty((0, len(FEATURES))), *(features for features, _ in days)])
         judged: Floats = past[~np.isnan(past.sum(axis=1))]
-        return judged[np.lexsort(judged.T)]  # a forest depends on the order of its training rows
+        # A forest depends on the order of its training rows.
+        return judged[np.lexsort(judged.T)], [level for _, level in days]
 
-    def _features(self, panel: Panel, maps: _Maps, ago: int, rows: Rows) -> Floats:
-        """Keys x features for the day ``ago`` days before the evaluated one; NaN for keys without a score."""
+    def _features(
+        self, panel: Panel, maps: _Maps, ago: int, rows: Rows, past: Sequence[Level] = ()
+    ) -> tuple[Floats, Level]:
+        """Keys x features for the day ``ago`` days before the evaluated one, and its level of volume.
+
+        A key without a score has NaN. The ``past`` levels limit that of the day.
+        """
         day = panel.requests.shape[1] - 1 - ago
         window = slice(max(day - self.settings.baseline_days, 0), day)
         counts = panel.requests[rows, window]
@@ -168,7 +178,7 @@ class UnusualPattern(Detector):
         today = panel.requests[rows, day]
         errors = panel.errors[rows, day]
         volume = (anscombe(today) - usual.mean) / usual.spread
-        level = level_of(volume[panel.reference[rows]])
+        level = limited(level_of(volume[panel.reference[rows]]), past)
         used = np.where(observed, counts > 0, False).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
         mix, new = maps.mix(ago, rows)
         last_week = panel.requests[rows, max(day - 7, 0)]
@@ -187,7 +197,7 @@ class UnusualPattern(Detector):
         # Shares of few requests vary by chance, so the mix features grow with the number of requests.
         active = panel.records["active"].to_numpy()[rows] & panel.observed[rows, day]
         features[(usual.days < self.settings.minimum_days) | ~active] = np.nan
-        return features
+        return features, level
 
 
 @dataclass(frozen=True)

@@ -240,8 +240,10 @@ def _partial(panel: Panel) -> list[DataProblem]:
         chosen = np.flatnonzero(present)[-LOOK_BACK:]
     if len(chosen) < 3:
         return []
-    requests = panel.requests.sum(axis=0)
-    keys = (panel.requests > 0).sum(axis=0)
+    # Strangers must not fill the gap that missing keys leave.
+    trusted = panel.requests[panel.trusted]
+    requests = trusted.sum(axis=0)
+    keys = (trusted > 0).sum(axis=0)
     least_requests = requests[:-1][chosen].min()
     least_keys = keys[:-1][chosen].min()
     if requests[-1] >= PARTIAL_SHARE * least_requests or keys[-1] >= PARTIAL_SHARE * least_keys:

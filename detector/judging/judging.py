@@ -240,10 +240,13 @@ def _findings(
     without_description = {key: shortfalls.unexplained(finding_type(kind)) for key, kind in kinds.items()}
     descriptions = _or_else(evaluation, f"the explanation of {detector}", described, without_description)
     changes_of = _or_else(evaluation, "the comparison of endpoints", changed, dict.fromkeys(keys, NO_CHANGE))
+    # What strangers are named for says nothing about how rare a finding on a key of the register is.
+    fleet_keys = panel.keys[panel.trusted]
     found = []
     for key in keys:
         row = row_of(scores, key)
-        prevalence = _prevalence(len(keys), len(scores), threshold, float(row["score"]))
+        others = int(fleet_keys.isin(keys).sum()) - (key in fleet_keys)
+        prevalence = _prevalence(others, len(fleet_keys), threshold, float(row["score"]))
         evidence = Evidence(row, changes_of[key], prevalence)
         found.append(build(panel, earlier, kinds[key], key, descriptions[key], evidence))
     return found
@@ -264,14 +267,14 @@ def _or_else(
         return otherwise
 
 
-def _prevalence(count: int, keys: int, threshold: Threshold | None, score: float) -> str:
-    others = "no other key" if count == 1 else f"{count:,} of {counted(keys, 'key')}"
+def _prevalence(others: int, keys: int, threshold: Threshold | None, score: float) -> str:
+    also = f"{others + 1:,} of {counted(keys, 'key')}" if others else "no other key"
     if threshold is None or not threshold.calibrated:
-        return f"{others} on this day"
+        return f"{also} on this day"
     days = 1 / max(threshold.rate(score), 1 / threshold.past)
     rounded = round(days, 1 - int(np.floor(np.log10(days))))
     words = "rarer than once in" if days >= threshold.past else "about once in"
-    return f"{words} {counted(rounded, 'key-day')}; {others} on this day"
+    return f"{words} {counted(rounded, 'key-day')}; {also} on this day"
 
 
 def _data_quality(panel: Panel, problems: list[DataProblem], earlier: EarlierFindings) -> list[Finding]:

@@ -9,8 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import pdtrc
 
+from detector.boundary.words import counted
 from detector.config.sections import DetectionSettings
 from detector.detectors.description import Description
+from detector.detectors.new_key_burst import crowd_of_young_keys
 from detector.detectors.statistics.baseline import Flags, Floats, sampled
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
@@ -60,11 +62,42 @@ class _Shared:
 def key_group(panel: Panel, settings: DetectionSettings) -> tuple[Description, float] | None:
     """The description of a day on which more keys rose far than past days explain, and the ratio to that number.
 
-    Only reference keys count. The result is None for an ordinary day and for a day with missing data.
+    Only reference keys rise. Many young keys in heavy use at once are a group too. The result is None for an
+    ordinary day and for a day with missing data.
     """
-    last = len(panel.days) - 1
     if panel.missing[-1]:
         return None
+    return _risen_together(panel, settings) or _young_together(panel, settings)
+
+
+def _young_together(panel: Panel, settings: DetectionSettings) -> tuple[Description, float] | None:
+    """The description of a day with too many young keys in heavy use to report each, and their number."""
+    young = crowd_of_young_keys(panel, settings)
+    if not len(young):
+        return None
+    requests = panel.requests[young, -1]
+    most_first = young[np.argsort(-requests, kind="stable")]
+    shared = [_sentence(each, len(young)) for each in _shared(panel, young, np.flatnonzero(panel.trusted))]
+    return Description(
+        title="Many new keys in heavy use",
+        reason=(
+            f"{len(young):,} keys of less than {counted(settings.minimum_days, 'day')} made {requests.sum():,} "
+            "requests, each more than hardly a key with a history makes."
+        ),
+        severity=Severity.MEDIUM,
+        severity_reasons=("many keys were made at once",),
+        confidence="medium",
+        actions=(
+            "Ask who made these keys, for what, and whether so many requests are planned.",
+            "If nobody claims them, disable them and look who made them.",
+        ),
+        changes=(*shared, _names(panel, most_first)),
+    ), float(len(young))
+
+
+def _risen_together(panel: Panel, settings: DetectionSettings) -> tuple[Description, float] | None:
+    """The description of a day on which more reference keys rose far than past days explain."""
+    last = len(panel.days) - 1
     rows = np.flatnonzero(panel.reference)
     risen = rows[_risen(panel, rows, last, settings)]
     limit = _limit(panel, settings)

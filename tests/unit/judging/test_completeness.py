@@ -143,3 +143,12 @@ def test_a_day_of_errors_alone_is_told(errors: int, texts: list[str]) -> None:
 def test_a_hundred_errors_are_no_wrong_setting() -> None:
     """A small fleet may have a bad day."""
     assert assess_day(panel({"a": [100] * 30}, errors={"a": [100] * 30})) == []
+
+
+def test_strangers_do_not_fill_the_gap_of_a_partial_day() -> None:
+    """Half of the keys of the register are missing, and as many invented ones made their requests."""
+    counts = {f"key-{row}": [40] * 30 + [0 if row < 12 else 40] for row in range(20)}
+    strangers = {f"stranger-{row}": [0] * 30 + [40] for row in range(20)}
+    partial = panel(counts | strangers, registered=list(counts))
+    texts = [problem.text for problem in assess_day(partial)]
+    assert any(text.startswith("Only 320 requests from 8 keys;") for text in texts)

@@ -20,7 +20,9 @@ from detector.model.extent import Extent
 from detector.model.finding import Severity, Sighting
 from detector.model.panel import Panel
 from tests.cases import name_mismatch
+from tests.cases.usage_spike import fleet, with_last
 from tests.cases.went_silent import silent
+from tests.laws import with_strangers
 from tests.panels import DAY, panel
 
 CONFIG = Config.model_validate({"source": {"kind": "files", "usage": "usage.csv"}})
@@ -50,6 +52,17 @@ def fails_to_judge(detector: NameMismatch, panel: Panel) -> Judgement:
 def fails_to_describe(detector: NameMismatch, panel: Panel, judge=NameMismatch.judge) -> Judgement:
     """A detector that scores, and has a fault where it explains."""
     return replace(judge(detector, panel), describe=lambda keys: {}[keys[0]])
+
+
+def test_strangers_change_no_word_about_the_keys_of_the_register() -> None:
+    """Neither the finding of a key nor how rare it is called depends on what strangers do."""
+    spikes = panel(with_last(fleet(), key_003=10_000, key_009=9_000))
+    alone = judge(spikes, CONFIG, {})
+    crowded = judge(with_strangers(spikes, requests=10_000), CONFIG, {})
+    of_register = [finding for finding in crowded.findings if finding.key_id in spikes.keys]
+    assert [finding for finding in alone.findings if finding.key_id] == of_register
+    assert {str(finding.prevalence).split("; ")[-1] for finding in of_register} == {"2 of 60 keys on this day"}
+    assert alone.thresholds == crowded.thresholds
 
 
 def test_nothing_is_called_silent_on_incomplete_data() -> None:

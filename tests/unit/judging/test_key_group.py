@@ -108,6 +108,18 @@ def test_names_outside_the_register_are_no_group() -> None:
     assert key_group(with_strangers(risen(12), requests=10_000), SETTINGS) == alone
 
 
+def test_many_young_keys_in_heavy_use_are_a_group() -> None:
+    """None of them is named alone, so the group is."""
+    counts = fleet(keys=30) | {f"new-{index:02d}": [0] * 99 + [900 + index] for index in range(40)}
+    unborn = {f"new-{index:02d}": 99 for index in range(40)}
+    group = key_group(panel(counts, unborn=unborn), SETTINGS)
+    assert group is not None
+    assert group[0].severity is Severity.MEDIUM
+    assert group[0].reason.startswith("40 keys of less than 8 days made 36,780 requests")
+    assert group[0].changes[-1].startswith("The keys, by requests: new-39 (939), new-38 (938)")
+    assert key_group(panel(counts, unborn=unborn, registered=list(fleet(keys=30))), SETTINGS) is None
+
+
 def test_a_day_without_data_or_with_too_little_past_has_no_group() -> None:
     """Nothing can be compared."""
     assert key_group(risen(100, missing=[99]), SETTINGS) is None

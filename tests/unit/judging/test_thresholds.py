@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judging.thresholds import DEFAULT_THRESHOLD, calibrate
+from detector.judging.thresholds import DEFAULT_THRESHOLD, calibrate, keys_above
 
 DAY = date(2026, 3, 17)
 NORMAL = np.random.default_rng(3).normal(size=20_000)
@@ -41,3 +42,17 @@ def test_a_larger_budget_never_raises_the_threshold(one: float, other: float) ->
     """More alarms allowed, lower threshold."""
     small, large = sorted((one, other))
     assert calibrate(NORMAL, large).score <= calibrate(NORMAL, small).score
+
+
+def test_an_absolute_key_is_named_below_the_threshold() -> None:
+    """It must be eligible and have a score, as any other."""
+    judged = pd.DataFrame(
+        {
+            "score": [9.0, 1.0, 1.0, np.nan],
+            "eligible": [True, True, False, True],
+            "absolute": [False, True, True, True],
+        },
+        index=["above", "absolute", "tiny", "young"],
+    )
+    assert keys_above(judged, 4.0) == ["above", "absolute"]
+    assert keys_above(judged.drop(columns="absolute"), 4.0) == ["above"]
