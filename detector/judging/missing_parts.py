@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.boundary.words import counted
-from detector.model.panel import Panel
+from detector.model.panel import DailyCounts, Panel
 from detector.usage.aggregation import NO_ENDPOINT, OTHER
 
 WEEKS = 3
@@ -21,7 +21,6 @@ FEWEST_REQUESTS = 50
 LARGEST_SHARE = 0.02
 """A part is missing if it has at most this share of the requests of its lowest compared day."""
 MOST_PARTS = 5
-_DAYS = 7 * WEEKS + 1
 
 Counts = NDArray[np.float64]
 
@@ -79,23 +78,29 @@ def _of_register(panel: Panel, trusted: NDArray[np.int64], requests: Counts) -> 
 
 def _of_maps(panel: Panel, trusted: NDArray[np.int64], requests: Counts) -> Iterator[MissingPart]:
     """The endpoints and deployments without requests."""
-    maps = (
-        (panel.endpoint_counts(_DAYS), "to {}"),
-        (panel.deployment_counts(_DAYS), "through deployment {}"),
-    )
-    for counts, words in maps:
+    maps = ((panel.endpoint_counts, "to {}"), (panel.deployment_counts, "through deployment {}"))
+    for read, words in maps:
+        # One week is read first. On most days nothing of it is missing, and three weeks are three times the work.
+        if not len(_missing_since_last_week(read(8), trusted)):
+            continue
+        counts = read(7 * WEEKS + 1)
         # The days are in the order of the requests: the compared days, the latest first, then the evaluated one.
         days = [counts.days[-1 - 7 * weeks][trusted] for weeks in (*range(1, WEEKS + 1), 0)]
-        totals = np.column_stack([np.asarray(day.sum(axis=0)).ravel() for day in days])
-        if len(counts.names) < 2 or not totals[:, -1].any():
-            continue
-        named = ~np.isin(counts.names.to_numpy(dtype=object), [NO_ENDPOINT, OTHER])
-        silent = named & (totals[:, -1] <= LARGEST_SHARE * totals[:, :-1].min(axis=1)) & (totals[:, 0] > 0)
-        for column in np.flatnonzero(silent).tolist():
+        for column in _missing_since_last_week(counts, trusted).tolist():
             of_keys = np.column_stack([day[:, [column]].toarray().ravel() for day in days]).astype(np.float64)
             part = _part(words.format(counts.names[column]), of_keys, requests)
             if part is not None:
                 yield part
+
+
+def _missing_since_last_week(counts: DailyCounts, trusted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The positions of the endpoints or deployments that lost their requests since the same day of last week."""
+    before = np.asarray(counts.days[-8][trusted].sum(axis=0)).ravel()
+    current = np.asarray(counts.days[-1][trusted].sum(axis=0)).ravel()
+    if not current.any():  # the source does not tell them that day
+        return np.empty(0, dtype=np.int64)
+    named = ~np.isin(counts.names.to_numpy(dtype=object), [NO_ENDPOINT, OTHER])
+    return np.flatnonzero(named & (before >= FEWEST_REQUESTS) & (current <= LARGEST_SHARE * before))
 
 
 def _part(what: str, of_keys: Counts, requests: Counts) -> MissingPart | None:
