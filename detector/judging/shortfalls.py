@@ -7,7 +7,7 @@ themselves are in ``completeness``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from detector.boundary.words import counted
 from detector.detectors.description import Description
@@ -70,9 +70,12 @@ def of_keys(
         return _fewer(panel, keys_judged, judged_before) if judged_before else []
     if panel.missing[-1]:
         return []  # another problem says why
+    observed = int(panel.observed[active].sum(axis=1).max())
+    first = panel.day.date + timedelta(days=1 + max(minimum_days - observed, 0))
     text = (
-        f"None of {counted(int(active.sum()), 'active key')} has enough history yet: a key is compared with "
-        f"its own past from {counted(minimum_days, 'observed day')} on."
+        f"None of {counted(int(active.sum()), 'active key')} has enough history yet: a key is compared with its "
+        f"own past from {counted(minimum_days, 'observed day')} on. If every day has data, keys are evaluated "
+        f"from {first} on."
     )
     return [gap(text, Severity.INFO, NO_ACTION, "no key has enough history yet")]
 

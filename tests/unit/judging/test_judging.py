@@ -182,6 +182,11 @@ def test_a_fleet_too_young_for_any_baseline_says_so() -> None:
     assert judged.keys_judged == 0
     assert [problem.severity for problem in judged.problems] == [Severity.INFO]
     assert judged.problems[0].shortfall == "no key has enough history yet"
+    first = DAY + timedelta(days=6)
+    assert judged.problems[0].text.endswith(f"keys are evaluated from {first} on.")
+    grown = [9] * (3 + 5)
+    assert judge(panel({"key": grown}), CONFIG, {}).keys_judged == 0
+    assert judge(panel({"key": [*grown, 9]}), CONFIG, {}).keys_judged == 1
 
 
 @pytest.mark.parametrize("kind", DETECTORS)
