@@ -32,13 +32,14 @@ from detector.operations.upkeep.restore import restore_backup
 from detector.pipeline import Job, Sending, build_report, judge_day, run_day
 from detector.reports import reporter
 from detector.state.database import State
+from detector.state.dump import count_rows
 from detector.state.messages import Message, Outgoing
 from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
-from detector.state.outbox import queue
+from detector.state.outbox import queue, waiting
 from detector.state.runs import Stage, begin
 from detector.state.tables import TABLES, api_tokens, run_stages, stored_days
-from detector.state.tokens import ApiToken, add_token
-from detector.state.triage import add_entry
+from detector.state.tokens import ApiToken, add_token, all_tokens
+from detector.state.triage import add_entry, end_entries, triage_log
 from detector.usage.history import History
 from tests.integration.conftest import empty
 
@@ -47,7 +48,7 @@ NOW = datetime(2026, 3, 18, 3, tzinfo=UTC)
 MESSAGE = Message("m1@x", LAST, "mail", "a@example.com", "Subject \N{SNOWMAN}", bytes(range(256)))
 
 
-def configure(folder: Path, url: str | None = None, extra: str = "") -> Config:
+def configure(folder: Path, url: str | None = None, extra: str = "", source: str = "") -> Config:
     """A configuration over thirty days of a daily file in a folder of its own."""
     folder.mkdir()
     days = [LAST - timedelta(days=ago) for ago in range(29, -1, -1)]
@@ -56,7 +57,7 @@ def configure(folder: Path, url: str | None = None, extra: str = "") -> Config:
     (folder / "usage.csv").write_text("day,key_id,request_count\n" + "\n".join(rows) + "\n")
     path = folder / "config.yaml"
     path.write_text(
-        "source: {kind: files, shape: daily, usage: usage.csv}\nhistory: {first_pull_days: 29}\n"
+        f"source: {{kind: files, shape: daily, usage: usage.csv{source}}}\nhistory: {{first_pull_days: 29}}\n"
         + (f"state: {{url: '{url}'}}\n" if url else "")
         + extra
     )
@@ -503,3 +504,67 @@ def test_large_tables_go_through_in_pieces(tmp_path: Path, empty_postgres: str) 
     last = configure(tmp_path / "three")
     put_back(last, made(target, tmp_path / "two.tar"))
     assert rows(last) == rows(source)
+
+
+def shared_with_globex(folder: Path, url: str) -> tuple[Config, Config]:
+    """Two organizations over one state, each with a history of its own."""
+    configs = []
+    for name in ("acme", "globex"):
+        config = configure(folder / name, url, f"organization: {name}\n", ", keys: keys.csv")
+        register = "".join(f"k{key},{name}\n" for key in range(6))
+        (folder / name / "keys.csv").write_text(f"key_id,organization\n{register}")
+        configs.append(used(config))
+    acme, globex = configs
+    return acme, globex
+
+
+def test_a_backup_has_nothing_of_others_on_the_same_state(tmp_path: Path, state_url: str) -> None:
+    """Whoever may read the backup of one organization need not be trusted by another."""
+    acme, globex = shared_with_globex(tmp_path, state_url)
+    with closing(State.of(globex)) as state:
+        add_entry(state, TriageEntry("mute", "key", "k1", None, "of globex", "gina", LAST, None, NOW))
+    content = made(acme, tmp_path / "backup.tar").read_bytes()
+    assert content.count(b'"alex"') == 2
+    assert b"gina" not in content
+    assert b"globex" not in content
+
+
+def test_a_restore_leaves_others_on_the_same_state_alone(tmp_path: Path, state_url: str) -> None:
+    """Their rows keep even their numbers."""
+    acme, globex = shared_with_globex(tmp_path, state_url)
+    file = made(acme, tmp_path / "backup.tar")
+    with closing(State.of(globex)) as state:
+        before = triage_log(state), all_tokens(state), waiting(state)
+    with closing(State.of(acme)) as state:
+        told = [replace(entry, id=0) for entry in triage_log(state)]
+        end_entries(state, [entry.id for entry in triage_log(state)], NOW)
+    put_back(acme, file, replace=True)
+    with closing(State.of(globex)) as state:
+        assert (triage_log(state), all_tokens(state), waiting(state)) == before
+    with closing(State.of(acme)) as state:
+        assert [replace(entry, id=0) for entry in triage_log(state)] == told
+        assert add_entry(state, TriageEntry("mute", "key", "k3", None, "more", "alex", LAST, None, NOW)).id > 4
+    put_back(globex, made(globex, tmp_path / "globex.tar"), replace=True)
+    with closing(State.of(globex)) as state:
+        assert len(triage_log(state)) == 2
+
+
+def test_rows_that_claim_to_be_of_others_become_own(tmp_path: Path, state_url: str) -> None:
+    """A backup may come from anybody, and nobody restores into the rows of another."""
+    acme, globex = shared_with_globex(tmp_path, state_url)
+    file = made(acme, tmp_path / "backup.tar")
+
+    def claim(name: str, content: bytes) -> bytes:
+        if not name.startswith("state/"):
+            return content
+        lines = [json.loads(line) | {"organization": "globex", "source": "main"} for line in content.splitlines()]
+        return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+    rewritten(file, claim)
+    with closing(State.of(globex)) as state:
+        before = count_rows(state)
+    put_back(acme, file, replace=True)
+    with closing(State.of(globex)) as state:
+        assert count_rows(state) == before
+    with closing(State.of(acme)) as state:
+        assert count_rows(state) == before
