@@ -57,7 +57,7 @@ def _finding(number: int, key: Key) -> Finding:
         observed=seen, expected=usual, low=usual // 2, high=usual * 2, score=4 + number % 17,
         environment=key.environment, days=1 + number % 6,
         reason=f"{seen:,} requests, 40 times its usual {usual:,} (range {usual // 2:,} to {usual * 2:,}).",
-        changes=(f"POST /v1/{route}/bulk never used before: {seen // 2:,} requests", "Errors 1.1 %, as usual"),
+        changes=(f"POST /v1/{route}/bulk never used before: {seen // 2:,} requests",),
         actions=(f"Ask {key.team} whether a job was started on 22 November.", "If not, rotate the key."),
         prevalence="about once in 4,000 key-days", severity_reasons=("a live key", "a new endpoint"),
         endpoints_usual={f"GET /v1/{route}": 9 * usual, f"GET /v1/{route}/{{id}}": usual},

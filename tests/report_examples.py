@@ -313,7 +313,7 @@ def example_findings() -> tuple[Finding, ...]:
             high=1_668,
             score=14.2,
             reason="18,240 requests, 16 times its usual 1,150 (range 632 to 1,668). No other key did this.",
-            changes=("POST /v1/bulk/lookup never used before: 14,958 requests", "Errors 1.1 %, as usual"),
+            changes=("POST /v1/bulk/lookup never used before: 14,958 requests",),
             actions=(
                 "Ask team payments whether a job was started on 22 November.",
                 "If not, rotate the key. Revoking stops callers at once: three services use it.",
@@ -411,7 +411,7 @@ def example_findings() -> tuple[Finding, ...]:
             score=None,
             confidence="certain",
             reason="212 of 230 requests came through production; this key is for staging.",
-            changes=("First seen in production on 20 November", "Volume as usual"),
+            changes=("First seen in production on 20 November",),
             actions=("Give the service its live key; this finding then closes by itself.",),
         ),
         finding(
@@ -432,7 +432,7 @@ def example_findings() -> tuple[Finding, ...]:
             score=5.2,
             confidence="low",
             reason="880 requests on its 12th day; keys of this age usually send 90 (range 55 to 140).",
-            changes=("Endpoint mix as on its first days",),
+            changes=("GET /v1/partners never used before: 102 requests",),
             actions=("Confirm the expected volume with team growth.",),
             prevalence="2 of 65 keys in the last month",
         ),

@@ -1,4 +1,4 @@
-"""The share of findings that were real, in the words that all formats share."""
+"""What people say of findings: how to acknowledge one, and the share that was real."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from detector.boundary.words import counted
 from detector.judging.finding_types import finding_type
+from detector.judging.triage import SHOWN_ID
+from detector.model.finding import Finding
 from detector.model.report import Summary
 from detector.model.triage import Precision, Verdict
 
@@ -16,6 +18,11 @@ WORDS: dict[str, str] = {
     Verdict.PLANNED: "planned",
 }
 """Verdict to its words for people."""
+
+
+def acknowledgement(finding: Finding) -> str:
+    """The command that acknowledges a finding."""
+    return f"python -m detector triage ack --finding {finding.finding_id[:SHOWN_ID]}"
 
 
 def lines(summary: Summary) -> Iterator[str]:

@@ -11,8 +11,8 @@ from detector.delivery.routing import routed, settled
 from detector.judging.finding_types import finding_type
 from detector.judging.triage import SHOWN_ID, mute_words
 from detector.model.finding import Finding, Severity, Status
-from detector.model.report import Outcome, RunReport
-from detector.reports import accounts, revisions, verdicts
+from detector.model.report import Coverage, Outcome, RunReport
+from detector.reports import accounts, counts, revisions, verdicts
 from detector.reports.outcomes import WORDS
 from detector.reports.page import charts
 
@@ -216,11 +216,11 @@ def _day_line(report: RunReport) -> str:
 
 def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
     coverage = report.coverage
-    budget = report.summary.budget
     fleet = report.summary.fleet
     yield "Data", "complete" if coverage.complete else "incomplete"
     yield "Evaluated", f"{coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')}"
-    yield "Alarms", f"{budget.raised:,} raised, about {charts.number(budget.expected)} expected by chance"
+    yield "Findings", counts.sentence(report)
+    yield "Chance", counts.statistical(report.summary.budget)
     usual = "" if fleet.low is None else f", usually {charts.number(fleet.low)} to {charts.number(fleet.high)}"
     yield "Requests", f"{fleet.requests:,} over all keys{usual}"
     for source in report.sources:
@@ -271,6 +271,8 @@ def _finding_facts(finding: Finding) -> Iterator[tuple[str, str]]:
     if finding.verdict:
         yield "Verdict", verdicts.WORDS[finding.verdict]
     yield "Finding", finding.finding_id[:SHOWN_ID]
+    if not finding.acknowledged:
+        yield "Acknowledge", verdicts.acknowledgement(finding)
 
 
 def _chart(report: RunReport, finding: Finding, index: int) -> Chart | None:
@@ -320,17 +322,23 @@ def _subject(finding: Finding) -> str:
 
 def _notes(report: RunReport) -> list[str]:
     coverage = report.coverage
-    groups = [
-        f"{counted(group.count, 'key')} not evaluated by {group.type}: {group.reason}"
-        for group in coverage.not_judged
-    ]
     mutes = [f"Mute {mute.id}: {mute_words(mute)}" for mute in report.mutes]
     return [
         *_capped(revisions.lines(coverage)),
-        *_capped(groups),
+        *_skipped(coverage),
         *_capped(mutes),
         *_capped(verdicts.lines(report.summary)),
     ]
+
+
+def _skipped(coverage: Coverage) -> Iterator[str]:
+    """One line about the keys that a detector could not evaluate. Every mail would repeat the reasons."""
+    keys: set[str] = set()
+    for group in coverage.not_judged:
+        keys.update(group.key_ids)
+    if keys:
+        evaluated = counted(len(keys), "key was", "keys were")
+        yield f"{evaluated} not evaluated for every type of finding; the report has the reasons."
 
 
 def _closing(report: RunReport, audience: Audience) -> str:

@@ -39,6 +39,8 @@ class Entry:
     marks: str
     numbers: list[tuple[str, str]]
     triage: list[str]
+    acknowledgement: str
+    """The command that acknowledges the finding; empty where it is acknowledged."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,8 @@ def _heat_row(report: RunReport, worst: Finding, position: int) -> HeatRow:
 
 def _entry(finding: Finding, marks: Mapping[tuple[str, str], str]) -> Entry:
     own_marks = " ".join(marks[facet] for facet in _facet_values(finding))
-    return Entry(finding, _status(finding), own_marks, list(_numbers(finding)), list(_triage(finding)))
+    command = "" if finding.acknowledged else verdicts.acknowledgement(finding)
+    return Entry(finding, _status(finding), own_marks, list(_numbers(finding)), list(_triage(finding)), command)
 
 
 def _triage(finding: Finding) -> Iterator[str]:

@@ -102,7 +102,7 @@ def _warnings(report: RunReport) -> list[str]:
 
 
 def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
-    """Four facts: whether the data are complete, the evaluated keys, the alarms, and the requests of the fleet."""
+    """Four facts: whether the data are complete, the evaluated keys, the findings of statistics, all requests."""
     yield ("Complete" if report.coverage.complete else "Incomplete", _reach(report))
     yield _judged(report)
     yield _budget(report)
@@ -140,10 +140,8 @@ def _judged(report: RunReport) -> tuple[str, str]:
 
 def _budget(report: RunReport) -> tuple[str, str]:
     budget = report.summary.budget
-    note = f"from statistical detectors; about {charts.number(budget.expected)} expected by chance"
-    if not budget.calibrated:
-        note += "; default thresholds while the history is short"
-    return counted(budget.raised, "alarm"), note
+    found = singular_or_plural(budget.raised, "new finding rests", "new findings rest")
+    return f"{budget.raised:,}", f"{found} on statistics; {counts.by_chance(budget)}"
 
 
 def _fleet_comparison(report: RunReport) -> str:
@@ -204,7 +202,7 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
     """The facts that are needed to repeat the run: data, versions, settings and thresholds."""
     day = report.day
     budget = report.summary.budget
-    yield "Findings", counts.sentence(report.summary)
+    yield "Findings", counts.sentence(report)
     yield "Day", f"{plain(day.start)} to {plain(day.end)} ({day.timezone.key})"
     yield "Generated", str(plain(report.generated_at))
     yield "Version", f"detector {tool_version()}"
@@ -216,7 +214,7 @@ def _receipt(report: RunReport) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(revisions.lines(report.coverage), start=1):
         yield f"Late data {number}", line
     allowed = charts.number(budget.alerts_per_1000_keys)
-    yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary day"
+    yield "Alert budget", f"{allowed} by chance per 1,000 keys on an ordinary day (detection.alerts_per_1000_keys)"
     half = counted(budget.at_half, "key")
     yield "Other budgets", f"half the budget names {half}, double the budget names {budget.at_double:,}"
     for name, limit in sorted(budget.thresholds.items()):

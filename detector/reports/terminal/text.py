@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detector.boundary.text import visible
-from detector.boundary.words import counted, singular_or_plural
+from detector.boundary.words import counted
+from detector.judging.finding_types import finding_type
 from detector.judging.triage import mute_words
 from detector.model.finding import FLEET, Finding, Severity, Status
 from detector.model.report import RunReport
@@ -37,6 +38,8 @@ def _finding(finding: Finding) -> list[str]:
         lines.append(f"         {finding.acknowledged}")
     if finding.verdict:
         lines.append(f"         Verdict: {verdicts.WORDS[finding.verdict]}")
+    if not finding.acknowledged:
+        lines.append(f"         {verdicts.acknowledgement(finding)}")
     return [*lines, ""]
 
 
@@ -59,26 +62,22 @@ def _subject(finding: Finding) -> str:
 
 def _coverage(report: RunReport) -> list[str]:
     coverage = report.coverage
-    budget = report.summary.budget
     state = "complete"
     if not coverage.complete:
         state = "incomplete: " + " ".join(coverage.problems[:1])
-    allowed = budget.alerts_per_1000_keys
     lines = [
-        f"Findings    {counts.sentence(report.summary)}",
+        f"Findings    {counts.sentence(report)}",
         f"Day         {report.day.date} ({report.day.timezone})",
         f"Data        {state}",
         f"Evaluated   {coverage.keys_judged:,} of {counted(coverage.keys_active, 'active key')} against "
         f"{counted(coverage.baseline_days, 'day')}",
-        f"Budget      {allowed:g} {singular_or_plural(allowed, 'alarm')} per 1,000 keys by chance; "
-        f"expected {budget.expected:g}, raised {budget.raised} "
-        f"(half the budget: {budget.at_half}, double the budget: {budget.at_double})",
+        f"Chance      {counts.statistical(report.summary.budget)}",
     ]
     known = [source.accounting for source in report.sources if source.accounting is not None]
     lines += [f"Records     {accounts.sentence(accounting)}" for accounting in known]
     lines += [f"Late data   {line}" for line in revisions.lines(coverage)]
     lines += [
-        f"Skipped     {counted(group.count, 'key')} by {group.type}: {group.reason}"
+        f"Skipped     {counted(group.count, 'key')} for {finding_type(group.type).title.lower()}: {group.reason}"
         for group in coverage.not_judged
     ]
     return lines

@@ -27,7 +27,8 @@ def counted(rows: list[tuple[str, str]]) -> Counts:
 
 
 def parsed(sentence: str) -> Counts:
-    """The counts in a sentence such as ``3 open: 2 high, 1 low. 1 muted, 1 resolved.``"""
+    """The counts in a sentence such as ``3 open on 2 keys: 2 high, 1 low. 1 muted, 1 resolved.``"""
+    sentence = re.sub(r" on [\d,]+ keys?:", ":", sentence)
     found = Counter(
         {word: int(number.replace(",", "")) for number, word in re.findall(r"([\d,]+) ([a-z]+)", sentence)}
     )
