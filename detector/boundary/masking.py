@@ -32,6 +32,8 @@ _known: set[str] = set()
 
 _CUTS = re.compile(r"[@/:#?&=%;+\s]")
 """What ends a part of an address. A password with such a character may be cut there."""
+_PARTS = re.compile("[/?&=@:#;]")
+"""What stands between the parts of an address."""
 _PLACES = frozenset({"services", "triggers", "workflows", "webhooks", "incoming", "integrations"})
 """Steps of the addresses of hooks that everybody knows."""
 _SECRET_NAME = re.compile(
@@ -67,7 +69,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u206
 
 def remember_secret(secret: str) -> None:
     """Mask a secret from now on: a password, a token, the value of a header, or an address as a whole."""
-    _known.update(_texts(secret))
+    for text in _texts(secret):
+        _known.update((text, *_in_base64(text)))
 
 
 def remember_address(address: str) -> None:
@@ -76,7 +79,7 @@ def remember_address(address: str) -> None:
     if found:
         password = unquote(found["password"])
         remember_secret(password)
-        _known.update(_encoded(f"{unquote(found['user'])}:{password}"))
+        _known.update(_in_base64(f"{unquote(found['user'])}:{password}"))
     if "://" in address:
         remember_parameters(parse_qsl(address.partition("?")[2]))
 
@@ -127,29 +130,47 @@ def _texts(secret: str) -> Iterator[str]:
     yield secret
     scheme, separator, address = secret.partition("://")
     if separator:
-        host = re.split("[/?#]", address, maxsplit=1)[0].rpartition("@")[2] if scheme in _WEB else ""
-        shown = {*_PLACES, *_CUTS.split(host)}
-        yield from _long(address, *(part for part in _CUTS.split(address) if part not in shown))
+        yield from _parts_of_address(scheme, address)
         return
-    yield from _encoded(secret)
     words = secret.split()
     if len(words) > 1:
         # The value of a header: the word before the secret is the scheme.
         yield from _texts(words[-1])
         yield from _texts(_decoded(words[-1]).partition(":")[2])
+    yield from _cut(secret)
+
+
+def _parts_of_address(scheme: str, address: str) -> Iterator[str]:
+    """The parts of an address that is secret, but the host and the steps that everybody knows."""
+    _, at, host = re.split("[/?#]", address, maxsplit=1)[0].rpartition("@")
+    # In an address such as slack://T0/B0/x tokens stand in the place of the host.
+    shown = {*_PLACES, *(_PARTS.split(host) if at or scheme in _WEB else ())}
+    yield from _long(address)
+    for part in _PARTS.split(address):
+        if part not in shown:
+            yield from _cut(unquote(part))
+
+
+def _cut(secret: str) -> Iterator[str]:
+    """What is left of a secret that is cut at reserved characters."""
     cuts = [found.start() for found in _CUTS.finditer(secret)]
-    yield from _long(*_CUTS.split(secret), *(secret[cut + 1 :] for cut in cuts), *(secret[:cut] for cut in cuts))
+    heads = (secret[:cut] for cut in cuts)
+    tails = (secret[cut + 1 :] for cut in cuts)
+    yield from _long(secret, *_CUTS.split(secret), *heads, *tails)
 
 
 def _long(*parts: str) -> Iterator[str]:
     return (part for part in parts if len(part) >= SHORTEST_PART)
 
 
-def _encoded(secret: str) -> Iterator[str]:
-    """A secret in base64, without the padding at the end."""
+def _in_base64(secret: str) -> Iterator[str]:
+    """A secret in base64 without the padding, and its whole groups where it stands behind other text."""
     data = secret.encode("utf-8", "surrogatepass")
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield from _long(encode(data).decode().rstrip("="))
+        for before in range(3):
+            groups = encode(bytes(before) + data).decode()
+            yield from _long(groups[4 if before else 0 : (before + len(data)) // 3 * 4])
 
 
 def _decoded(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import IO, Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from detector.boundary.instants import rfc_3339
+from detector.boundary.masking import mask_tokens
 from detector.serve.problems import ProblemError
 
 LONGEST_QUERY = 4096
@@ -63,7 +64,8 @@ class OutermostLayer:
         line = {
             "time": rfc_3339(self._clock(), "milliseconds"),
             "method": scope["method"][:SHOWN],
-            "path": scope["path"][:SHOWN],
+            # A caller may put a token into the path by mistake.
+            "path": mask_tokens(scope["path"][:LONGEST_QUERY])[:SHOWN],
             "status": status,
             "duration_ms": round(seconds * 1000, 1),
             "token": scope["state"].get("token_name"),

@@ -108,6 +108,7 @@ def test_an_address_tells_its_password_and_its_secret_parameters() -> None:
     text = "p@ss-word-1 q-s3cret-1 o-s3cret-1 require someone-else DRIVER"
     assert without_secrets(text) == "*** *** *** require someone-else DRIVER"
     assert without_secrets(base64.b64encode(b"me:p@ss-word-1").decode()) == "***="
+    assert without_secrets(base64.b64encode(b"another user:p@ss-word-1").decode()) == "YW5vdGhlciB1c2Vy***Eh"[:-2]
 
 
 def test_text_from_outside_is_one_short_line() -> None:

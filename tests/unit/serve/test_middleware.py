@@ -90,6 +90,13 @@ def test_a_request_that_fails_is_logged_too() -> None:
 def test_a_long_path_does_not_fill_the_log() -> None:
     """And one with a line end stays in its line."""
     log = io.StringIO()
-    asked(application(log), "/" + "%0A" * 300)
+    asked(application(log), "/" + "%0A/" * 300)
     assert len(json.loads(log.getvalue())["path"]) == SHOWN
     assert log.getvalue().count("\n") == 1
+
+
+def test_a_token_in_the_path_is_not_logged() -> None:
+    """A caller may put it there by mistake."""
+    log = io.StringIO()
+    asked(application(log), "/v1/dtk_4eC39HqLyjWDarjtT1zdp7dc4eC39HqLyjWDarjtT1z")
+    assert json.loads(log.getvalue())["path"] == "/v1/dtk_…"
