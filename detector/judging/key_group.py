@@ -81,8 +81,8 @@ def _young_together(panel: Panel, settings: DetectionSettings) -> tuple[Descript
     return Description(
         title="Many new keys in heavy use",
         reason=(
-            f"{len(young):,} keys of less than {counted(settings.minimum_days, 'day')} made {requests.sum():,} "
-            "requests, each more than hardly a key with a history makes."
+            f"{counted(len(young), 'key')} of less than {counted(settings.minimum_days, 'day')} made "
+            f"{counted(int(requests.sum()), 'request')}, each more than hardly a key with a history makes."
         ),
         severity=Severity.MEDIUM,
         severity_reasons=("many keys were made at once",),
@@ -111,8 +111,9 @@ def _risen_together(panel: Panel, settings: DetectionSettings) -> tuple[Descript
     return Description(
         title="Many keys rose at once",
         reason=(
-            f"{len(risen):,} keys made at least {TIMES} times the requests of their highest recent days: "
-            f"{requests.sum():,}, usually {usual.sum():,.0f}. An ordinary day has at most {limit} such keys."
+            f"{counted(len(risen), 'key')} made at least {TIMES} times the requests of their highest recent days: "
+            f"{requests.sum():,}, usually {usual.sum():,.0f}. "
+            f"An ordinary day has at most {counted(limit, 'such key')}."
         ),
         severity=Severity.HIGH if times >= MUCH else Severity.MEDIUM,
         severity_reasons=(f"half of them at {times:,.1f} times their usual or more",),

@@ -32,6 +32,7 @@ BY_HAND = {
     ("reports/statement/page.py", "per request"): "a price for one request has no number",
     ("reports/statement/focus.py", "Requests"): "a unit of FOCUS, always plural",
     ("judging/finding_types.py", "{kind} findings"): "no number: the plural that counted is given",
+    ("reports/terminal/explain.py", "episode"): "no plural: the first episode is not told",
     ("reports/exports/csv.py", "characters, too long"): "more than any cell has room for",
 }
 """Texts that look like a plural made by hand and are none, each with its reason."""
