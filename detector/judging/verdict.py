@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detector.boundary.words import counted, singular_or_plural
-from detector.judging.completeness import DataProblem
+from detector.judging.completeness import DATA_QUALITY, DataProblem
 from detector.model.finding import Finding, Severity, Status
 from detector.model.report import Coverage, Outcome
 
@@ -63,10 +63,13 @@ def conclude(
     reason = shortfalls[0].text
     if outcome is Outcome.COULD_NOT_JUDGE:
         return Verdict(outcome, f"The day could not be evaluated, {because}", reason)
-    on_keys = [finding for finding in above_info if finding.type != "data_quality"]
+    others = [finding for finding in above_info if finding.type != DATA_QUALITY.kind]
     partly = f"partly evaluated, {because}"
-    headline = f"{_headline(Outcome.FINDINGS, on_keys)}; {partly}" if on_keys else f"The day was {partly}"
-    return Verdict(outcome, headline, " ".join(filter(None, (reason, _said_of(on_keys)))))
+    headline = f"The day was {partly}"
+    if others:
+        is_new = any(finding.status.raised for finding in others)
+        headline = f"{_headline(Outcome.FINDINGS if is_new else Outcome.NOTHING_NEW, others)}; {partly}"
+    return Verdict(outcome, headline, " ".join(filter(None, (reason, _said_of(others)))))
 
 
 def _outcome(
@@ -86,20 +89,14 @@ def _headline(outcome: Outcome, above_info: Sequence[Finding]) -> str:
     """The verdict on an evaluated day in a few words."""
     if outcome is Outcome.NOTHING_NEW:
         return f"Nothing new, {len(above_info):,} still open"
-    keys = {finding.key_id for finding in above_info if finding.key_id is not None}
-    if not keys:
-        return "The fleet needs a look" if _is_of_fleet(above_info) else "The data need a look"
-    new_keys = {finding.key_id for finding in above_info if finding.key_id is not None and finding.status.raised}
-    need = f"{_number(len(keys))} {singular_or_plural(len(keys), 'key needs', 'keys need')} a look"
+    raised = [finding for finding in above_info if finding.status.raised]
+    new_keys = {finding.key_id for finding in raised if finding.key_id is not None}
     if not new_keys:
-        return f"{need}, none of them new" if len(keys) > 1 else f"{need}, not new"
-    if len(new_keys) < len(keys):
-        need += f", {_number(len(new_keys)).lower()} of them new"
-    return need
-
-
-def _is_of_fleet(above_info: Sequence[Finding]) -> bool:
-    return any(finding.type != "data_quality" for finding in above_info) or not above_info
+        is_of_data = bool(raised) and all(finding.type == DATA_QUALITY.kind for finding in raised)
+        return "The data need a look" if is_of_data else "The fleet needs a look"
+    keys = {finding.key_id for finding in above_info if finding.key_id is not None}
+    need = f"{_number(len(keys))} {singular_or_plural(len(keys), 'key needs', 'keys need')} a look"
+    return need if len(new_keys) == len(keys) else f"{need}, {_number(len(new_keys)).lower()} of them new"
 
 
 def _said_of(above_info: Sequence[Finding]) -> str:

@@ -135,6 +135,11 @@ TARGETS: dict[str, Target] = {
         },
     ),
     "detector/state/ledger.py": Target(tests=["tests/unit/state/test_ledger.py"]),
+    "detector/judging/verdict.py": Target(tests=["tests/unit/judging/test_verdict.py"]),
+    "detector/judging/shortfalls.py": Target(tests=["tests/unit/judging/test_shortfalls.py"]),
+    "detector/judging/completeness.py": Target(
+        tests=["tests/unit/judging/test_completeness.py", "tests/unit/judging/test_unseen.py"]
+    ),
 }
 """The targets by the path of their module."""
 

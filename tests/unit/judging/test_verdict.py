@@ -66,6 +66,7 @@ def verdict(
         ([finding("k"), DATA], [EARLY], SEEN, Outcome.PARTLY_JUDGED),
         ([DATA], [FAILED], SEEN, Outcome.PARTLY_JUDGED),
         ([DATA], [EARLY], BLIND, Outcome.COULD_NOT_JUDGE),
+        ([DATA], [EARLY], replace(SEEN, keys_judged=1), Outcome.PARTLY_JUDGED),
         ([DATA, finding("k")], [FAILED], BLIND, Outcome.PARTLY_JUDGED),
         ([DATA], [FAILED], BLIND, Outcome.COULD_NOT_JUDGE),
     ],
@@ -80,7 +81,9 @@ def test_the_outcome_follows_from_what_was_judged(
 def test_an_unusual_total_of_the_fleet_is_never_clear() -> None:
     """Nor is it nothing new where only known findings are open."""
     assert verdict([], total_is_usual=False).outcome is Outcome.FINDINGS
-    assert verdict([finding("k", Status.ONGOING)], total_is_usual=False).outcome is Outcome.FINDINGS
+    known = verdict([finding("k", Status.ONGOING)], total_is_usual=False)
+    assert known.outcome is Outcome.FINDINGS
+    assert known.headline == "The fleet needs a look"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,8 @@ def test_an_unusual_total_of_the_fleet_is_never_clear() -> None:
         ([finding("a", Status.ONGOING), finding("b", Status.ONGOING)], "Nothing new, 2 still open"),
         ([finding(None, type="data_quality")], "The data need a look"),
         ([finding(None, type="fleet_shift")], "The fleet needs a look"),
+        ([finding(None, type="fleet_shift"), finding("a", Status.ONGOING)], "The fleet needs a look"),
+        ([finding(None, type="fleet_shift"), finding("a")], "One key needs a look"),
         ([finding(f"k{number}") for number in range(13)], "13 keys need a look"),
     ],
 )
@@ -110,6 +115,12 @@ def test_the_headline_counts_keys_and_not_findings(above_info: list[Finding], ex
             "One key needs a look; partly evaluated, because the data end early",
         ),
         ([DATA], [EARLY, DIRT], SEEN, "The day was partly evaluated, because the data end early"),
+        (
+            [DATA, finding("a", Status.ONGOING)],
+            [EARLY],
+            SEEN,
+            "Nothing new, 1 still open; partly evaluated, because the data end early",
+        ),
         ([DATA], [FAILED, EARLY], BLIND, "The day could not be evaluated, because usage_spike failed"),
     ],
 )
