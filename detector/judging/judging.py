@@ -29,7 +29,8 @@ from detector.judging.explanation import NO_CHANGE, Change, changes
 from detector.judging.finding_types import finding_type
 from detector.judging.findings import EarlierFindings, Evidence, absent, build, order, resolved
 from detector.judging.key_group import KEY_GROUP, key_group
-from detector.judging.thresholds import Threshold, calibrate, keys_above
+from detector.judging.strangers import keys_to_tell
+from detector.judging.thresholds import Threshold, calibrate
 from detector.model.extent import Extent
 from detector.model.finding import Finding, Sighting
 from detector.model.panel import Panel, row_of
@@ -168,7 +169,7 @@ def _evaluate(
         threshold = None
         if judgement.past is not None and budget is not None:
             threshold = calibrate(judgement.past, budget)
-        keys = keys_above(judgement.scores, threshold.score if threshold else 0.0)
+        keys = keys_to_tell(panel, judgement.scores, threshold.score if threshold else 0.0)
     except Exception as error:  # one failing detector must not silence the others
         evaluation.fail(detector.kind, detector.named_types(), error)
         return
