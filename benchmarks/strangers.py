@@ -163,11 +163,12 @@ def attacks(names: Sequence[int], requests: int) -> Iterator[Attack]:
                 yield Attack(number, outcome, when, requests)
 
 
-def table(folder: Path, chosen: Sequence[Attack], registers: Sequence[bool]) -> Iterator[Row]:
+def table(folder: Path, chosen: Sequence[Attack]) -> Iterator[Row]:
     """The rows of the attacks, with and without a register."""
-    make(folder / "demo")
-    for register in registers:
-        organization = Organization(folder / "demo", folder / f"register-{register}", register=register)
+    demo = folder / "demo"
+    make(demo)
+    for register in (True, False):
+        organization = Organization(demo, folder / f"register-{register}", register=register)
         for attack in chosen:
             yield organization.under(attack)
 
@@ -204,7 +205,7 @@ def main() -> None:
         )
         print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     with TemporaryDirectory() as name:
-        for row in table(Path(name), chosen, (True, False)):
+        for row in table(Path(name), chosen):
             lost += len(row.lost)
             print(json.dumps(asdict(row)) if options.json else line(row), flush=True)
     sys.exit(bool(lost))
