@@ -467,17 +467,17 @@ def test_a_run_over_an_endpoint_finds_a_dormant_key_that_wakes(
     assert TOKEN not in output.out + output.err
 
 
-def test_a_run_over_an_endpoint_that_refuses_is_partial(
+def test_a_run_over_an_endpoint_that_refuses_is_a_wrong_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The exit code is 4, the reason stands on stderr, and the report says that nothing was judged."""
+    """The exit code is 2, the reason stands on stderr, and the report says that nothing was judged."""
     monkeypatch.chdir(tmp_path)
     with endpoint(lambda request: answer({}, 401)) as served:
         (tmp_path / "config.yaml").write_text(f"source: {{kind: http, url: '{served.url}', token: '{TOKEN}'}}\n")
         with pytest.raises(SystemExit) as ended:
             main(["run", "--day", str(DAY)])
     output = capsys.readouterr()
-    assert ended.value.code == 4
+    assert ended.value.code == 2
     assert "the token is not accepted" in output.err
     assert output.out.startswith("The day could not be evaluated")
 
@@ -500,5 +500,5 @@ def test_check_says_what_an_endpoint_holds(
         keys[:] = [key("b")]
         with pytest.raises(SystemExit) as ended:
             main(["check"])
-    assert ended.value.code == 1
-    assert "check that its keys carry last_activity" in capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "its keys need last_activity" in capsys.readouterr().err

@@ -240,7 +240,7 @@ def test_a_database_that_does_not_come_back_is_an_error(
             Interrupting(postgres)()
             read_days.append(day)
 
-    with pytest.raises(SourceError, match="did not answer"):
+    with pytest.raises(SourceError, match="is not permitted to log in"):
         lock_out_after_the_first()
     assert read_days
     assert date(2026, 1, 5) not in read_days
