@@ -23,6 +23,7 @@ from detector.model.day import each_day
 from detector.model.finding import Finding, Severity
 from detector.model.report import Outcome
 from detector.pipeline import open_findings, panel_depth
+from detector.reports.exports.csv import cell
 from detector.reports.exports.json import finding_record
 from detector.sources.pull import Progress, no_progress
 from detector.state.database import State
@@ -135,5 +136,6 @@ def _write_scores(file: IO[bytes], judged: Judged) -> None:
     if volume is None:
         return
     frame = volume.loc[judged.panel.records["active"].to_numpy(), ["score"]]
-    rows = pd.DataFrame({"day": judged.panel.day.date.isoformat(), "key_id": frame.index, "score": frame["score"]})
+    keys = frame.index.map(cell)  # a spreadsheet must not run the name of a key
+    rows = pd.DataFrame({"day": judged.panel.day.date.isoformat(), "key_id": keys, "score": frame["score"]})
     file.write(rows.to_csv(index=False, header=False, float_format="%.6g", lineterminator="\n").encode())

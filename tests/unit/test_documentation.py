@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *DOCS]
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)\s]*)\)")
 
 
@@ -69,3 +69,16 @@ def test_every_module_named_in_the_architecture_exists() -> None:
     places = (ROOT, ROOT / "detector")
     assert named
     assert [path for path in named if not any((place / path).exists() for place in places)] == []
+
+
+def test_the_samples_say_that_files_are_private() -> None:
+    """Each service of systemd and each line of cron sets the umask."""
+    services = sorted((ROOT / "deploy").glob("*.service"))
+    assert services
+    for service in services:
+        assert "\nUMask=0077\n" in service.read_text(encoding="utf-8"), service.name
+    assert "UMask=0077" in (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    crontab = (ROOT / "deploy" / "crontab").read_text(encoding="utf-8")
+    lines = [line for line in crontab.splitlines() if "python" in line and not line.startswith("#")]
+    assert lines
+    assert all("umask 077;" in line for line in lines)
