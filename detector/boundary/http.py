@@ -17,12 +17,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from threading import Thread
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import httpx
 
+from detector.boundary.deadlines import within
 from detector.boundary.instants import in_utc
 from detector.boundary.masking import mask_tokens
 
@@ -152,30 +152,25 @@ class Client:
     ) -> Answer:
         """Send one request, and read at most ``most`` bytes of the body of its answer.
 
-        Raises NoAnswerError, also where the answer is not there within the timeout. The limits of httpx cover
-        neither name servers nor headers that come byte by byte. So the request has a thread of its own, which is
-        abandoned after the timeout.
+        Raises NoAnswerError, also where the answer is not there within the timeout.
         """
         with _explained():
             connections = self._connections or _Connections(self._headers, self._timeout)
         self._connections = connections
-        outcome: list[Answer | NoAnswerError] = []
 
-        def ask() -> None:
+        def ask() -> Answer | NoAnswerError:
             try:
-                outcome.append(connections.ask(method, url, content, dict(headers or {}), most))
+                return connections.ask(method, url, content, dict(headers or {}), most)
             except NoAnswerError as error:
-                outcome.append(error)
+                return error
 
-        thread = Thread(target=ask, daemon=True)
-        thread.start()
-        thread.join(self._timeout)
-        if thread.is_alive() and not outcome:
+        try:
+            result = within(self._timeout, ask)
+        except TimeoutError:
             self._connections = None
             connections.abandon()
             cause: Cause = "answer" if connections.are_open else "connection"
-            raise NoAnswerError(cause, f"no whole answer within {self._timeout:g} s")
-        (result,) = outcome
+            raise NoAnswerError(cause, f"no whole answer within {self._timeout:g} s") from None
         if isinstance(result, NoAnswerError):
             raise result
         return result

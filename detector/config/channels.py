@@ -103,7 +103,9 @@ class MailDelivery(ChannelSettings):
     attach: Literal["json"] | None = Field(
         None, description="Attach report.json to the mail to the security list."
     )
-    timeout: float = Field(30, gt=0, le=600, description="Seconds for each step of the conversation.")
+    timeout: float = Field(
+        120, gt=0, le=600, description="Seconds for a mail, from the name server to its acceptance."
+    )
 
     @model_validator(mode="after")
     def _usable(self) -> MailDelivery:

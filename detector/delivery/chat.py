@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from detector.boundary.deadlines import within
 from detector.boundary.text import inert
 from detector.config.channels import ChatDelivery
 from detector.delivery import Origin
@@ -77,7 +78,19 @@ class ChatChannel:
         if not service.add(url.get_secret_value()):
             raise DeliveryError(f"{self.describe()}: Apprise does not know this address", permanent=False)
         content = json.loads(message.payload or b"{}")
-        if not service.notify(body=content["body"], title=content["title"], body_format=NotifyFormat.TEXT):
+        timeout = self._settings.timeout
+
+        def notify() -> bool:
+            return bool(
+                service.notify(body=content["body"], title=content["title"], body_format=NotifyFormat.TEXT)
+            )
+
+        try:
+            accepted = within(timeout, notify)
+        except TimeoutError:
+            text = f"{self.describe()}: the service did not answer within {timeout:g} s"
+            raise DeliveryError(text, permanent=False) from None
+        if not accepted:
             raise DeliveryError(f"{self.describe()}: the service did not take it", permanent=False)
 
 

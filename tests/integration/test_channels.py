@@ -36,7 +36,7 @@ from detector.state.database import State
 from detector.state.messages import Outgoing
 from detector.state.outbox import queue
 from tests.fakes import OWNER
-from tests.receiver import Receiver, receiver
+from tests.receiver import Receiver, dripping, receiver
 from tests.report_examples import DAY, clear_day, findings_day, not_judged_day
 
 NOW = datetime(2026, 11, 23, 2, 31, 7, tzinfo=UTC)
@@ -307,6 +307,15 @@ def test_chat_tells_the_verdict_and_the_worst_findings(server: Receiver) -> None
     assert content["title"].startswith("Findings: high: Five keys need a look")
     assert "HIGH Usage spike: billing-prod-07" in content["message"]
     assert content["message"].rstrip().endswith("https://reports.example.com/2026-11-22/report.html")
+
+
+def test_a_chat_service_that_drips_is_given_up() -> None:
+    """Apprise has a limit for each step only."""
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ") as slow:
+        (message,) = chat(Receiver(slow.url)).messages([findings_day()])
+        with pytest.raises(DeliveryError, match=r"did not answer within 0\.3 s") as error:
+            chat(Receiver(slow.url), timeout=0.3).send(message)
+    assert not error.value.permanent
 
 
 def test_chat_to_a_team_has_its_keys_alone(server: Receiver) -> None:

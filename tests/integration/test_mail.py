@@ -22,6 +22,7 @@ from detector.state.messages import Outgoing
 from detector.state.outbox import queue
 from tests.fakes import OWNER
 from tests.mail_server import PASSWORD, USER, Inbox, free_port, mail_server, trusted
+from tests.receiver import dripping
 from tests.report_examples import DAY, clear_day, findings_day
 
 NOW = datetime(2026, 11, 23, 2, 31, 7, tzinfo=UTC)
@@ -164,7 +165,15 @@ def test_nobody_there_and_a_server_that_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = refused(channel(silent.getsockname()[1], timeout=0.2))
         assert not error.permanent
-        assert "timed out" in str(error)
+        assert "the mail was not accepted within 0.2 s" in str(error)
+
+
+def test_a_server_that_drips_is_given_up() -> None:
+    """The timeout is for the whole conversation, not for each byte of it."""
+    with dripping(b"220 ") as server:
+        error = refused(channel(int(server.url.rpartition(":")[2]), timeout=0.3))
+    assert not error.permanent
+    assert str(error).endswith("the mail was not accepted within 0.3 s")
 
 
 def test_a_mail_counts_as_sent_once_the_server_accepted_it(

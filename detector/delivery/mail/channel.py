@@ -11,6 +11,7 @@ from datetime import datetime
 from email.utils import parseaddr
 from functools import partial
 
+from detector.boundary.deadlines import within
 from detector.boundary.masking import mask_secrets
 from detector.boundary.text import header_text
 from detector.config.channels import MailDelivery
@@ -69,11 +70,23 @@ class MailChannel:
 
     def send(self, message: Message) -> None:
         """Hand one mail to the server. It counts as sent from the moment the server has accepted it."""
+
+        def converse() -> DeliveryError | None:
+            try:
+                with self._connection() as smtp:
+                    smtp.sendmail(self._sender, [message.recipient], message.payload or b"")
+            except (smtplib.SMTPException, OSError) as error:
+                return self._error(error)
+            return None
+
         try:
-            with self._connection() as smtp:
-                smtp.sendmail(self._sender, [message.recipient], message.payload or b"")
-        except (smtplib.SMTPException, OSError) as error:
-            raise self._error(error) from None
+            error = within(self._settings.timeout, converse)
+        except TimeoutError:
+            where = f"{self._settings.host}:{self._port}"
+            text = f"{where}: the mail was not accepted within {self._settings.timeout:g} s"
+            raise DeliveryError(text, permanent=False) from None
+        if error is not None:
+            raise error
 
     def _audiences(self, reports: Sequence[RunReport]) -> Iterator[tuple[Audience, list[str]]]:
         """Who is told the same: the security list always, people of teams when there is something for them."""
@@ -172,7 +185,8 @@ class MailChannel:
         host = settings.host
         port = self._port
         me = socket.gethostname()
-        timeout = settings.timeout
+        # ``send`` is given up after the timeout in any case. This ends a conversation that was abandoned.
+        timeout = 2 * settings.timeout
         if settings.security == "tls":
             smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, port, me, timeout=timeout, context=context)
         else:

@@ -70,7 +70,7 @@ def _detector(judged: Judged, kind: str, row: pd.Series, key: str) -> list[str]:
     lines = [f"{title}: a finding"]
     finding = _finding(judged, row.get("type", kind), key)
     if finding is not None:
-        episode = "" if finding.episode == 1 else f", episode {finding.episode}"
+        episode = f", episode {finding.episode}" if finding.episode > 1 else ""
         lines.append(f"  {finding.severity}, {finding.status}{episode}: {finding.reason}")
         lines += [f"  {change}" for change in finding.changes]
     if threshold is not None:
