@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,12 @@ REPLACEMENT = "\ufffd"
 
 OWN_NAMES = frozenset({OTHER_KEYS, OTHER, NO_ENDPOINT})
 """The names that detector gives itself. A source cannot hold a key, an endpoint or a deployment of such a name."""
+
+LONGEST_NAME = 1000
+"""Characters. What is longer is cut, because callers choose what they send, and the history keeps it."""
+
+CUT = "…"
+"""Stands for the characters that were cut."""
 
 NO_TEXT = frozenset({"", "-", "\\n", "null", "nil", "none", "undefined", "nan", "(null)", "<null>"})
 """The texts, in small letters, by which programs write a missing value."""
@@ -51,6 +58,7 @@ _BLANKS = " \t\n\r\f\v\u00a0\ufeff"
 _NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.0*)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_DIGEST = 16
 _PORT = re.compile(r":\d{1,5}$", re.ASCII)
 
 
@@ -92,6 +100,10 @@ class ValueRules:
         text = text_of(value)
         if text is None or text.lower() in self.no_key:
             return None
+        if len(text) > LONGEST_NAME:
+            # Two long keys with the same beginning are two keys.
+            digest = sha256(text.encode()).hexdigest()[:_DIGEST]
+            return f"{text[: LONGEST_NAME - _DIGEST - 1]}{CUT}{digest}"
         return text.lower() if _UUID.fullmatch(text) else _not_ours(text)
 
     def outcome_of(self, value: Any) -> Outcome:
@@ -150,8 +162,15 @@ def endpoint_of(value: Any) -> str | None:
     """The endpoint that a value names; None for a missing one."""
     text = text_of(value)
     # A folded endpoint may be one of our own names, for example without its query.
-    is_ours = text is not None and text.startswith("(") and fold_endpoint(text) in OWN_NAMES
-    return f"{REPLACEMENT}{text}" if is_ours else text
+    if text is None:
+        return None
+    if text.startswith("(") and fold_endpoint(text) in OWN_NAMES:
+        return f"{REPLACEMENT}{text}"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}{CUT}"
 
 
 def _not_ours(text: str) -> str:
@@ -165,7 +184,7 @@ def deployment_of(value: Any) -> str | None:
     if text is None:
         return None
     name = _PORT.sub("", text.lower()).removesuffix(".")
-    return _not_ours(name) or None
+    return _cut(_not_ours(name)) or None
 
 
 def number_of(value: Any) -> Decimal | None:

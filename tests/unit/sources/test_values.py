@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.sources.instants import day_of, from_micros, micros_of
-from detector.sources.values import OWN_NAMES, ValueRules, count_of, deployment_of, endpoint_of, text_of, words
+from detector.sources.values import (
+    LONGEST_NAME,
+    OWN_NAMES,
+    ValueRules,
+    count_of,
+    deployment_of,
+    endpoint_of,
+    text_of,
+    words,
+)
 from detector.usage.endpoints import fold_endpoint
 from tests.conformance.table import Batch, batches
 
@@ -91,6 +100,19 @@ def test_no_source_holds_a_name_that_is_our_own(name: str) -> None:
     assert endpoint_of(name) == f"\ufffd{name}"
     assert fold_endpoint(endpoint_of(f"{name}?page=2") or "") not in OWN_NAMES
     assert endpoint_of("(?P<year>)/x") == "(?P<year>)/x"
+
+
+def test_a_name_of_any_length_is_short() -> None:
+    """A caller cannot fill the history with long names. Two long keys that differ stay two keys."""
+    long = "k" * 1_000_000
+    first = RULES.key_of(f"{long}1") or ""
+    second = RULES.key_of(f"{long}2") or ""
+    assert first != second
+    assert len(first) == len(second) == LONGEST_NAME
+    assert RULES.key_of(first) == first
+    assert RULES.key_of("k" * LONGEST_NAME) == "k" * LONGEST_NAME
+    assert endpoint_of(f"/{long}") == deployment_of(f"/{long}") == f"/{long[: LONGEST_NAME - 2]}…"
+    assert fold_endpoint(endpoint_of(f"/v1/things?page={long}") or "") == "/v1/things"
 
 
 def test_a_character_that_is_no_text_leaves_a_mark() -> None:
