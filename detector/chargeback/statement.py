@@ -100,7 +100,7 @@ class Usage:
 
     ``counts`` has the columns team, key_id, price (the position in the list of prices, -1 for none) and requests.
     ``owners`` has one row for each team and key: ``OWNER_COLUMNS``, ``requests``, and ``active`` (whether the key
-    is active at the end of the month).
+    is active at the end of the month, and in the register where there is one).
     """
 
     counts: pd.DataFrame
@@ -219,7 +219,9 @@ def measure(days: Iterator[pd.DataFrame], prices: Sequence[Price]) -> Usage:
         used = explode(records[records["request_count"] > 0], "endpoint_distribution")
         rows = pricing.assign(used.merge(keys.fillna({"application": "", "environment": ""}), on="key_id"))
         counts = _add_counts(counts, rows.rename(columns={"request_count": "requests"}))
-        current = keys.assign(requests=records["request_count"], active=records["active"])
+        # Anybody can invent a key, and an invented one must not get a share of what the keys share.
+        is_own = records["registered"] | (not records["registered"].any())
+        current = keys.assign(requests=records["request_count"], active=records["active"] & is_own)
         # Only the last day decides whether a key is active, so the earlier days lose their flag.
         owners = _update_owners(owners.assign(active=False), current)
     owners = _fill_texts(owners[(owners["requests"] > 0) | owners["active"]])

@@ -167,6 +167,7 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
     from detector.reports.accounts import sentence
     from detector.reports.terminal import usage as rendering
     from detector.sources.pull import usage_between
+    from detector.usage.strangers import OTHER_KEYS
 
     job = _job(path, overrides)
     first = first or last or _last_day(job.config)
@@ -184,7 +185,10 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
     for reason in sorted(reasons):
         click.echo(f"detector: {accounting.unusable[reason].records:,} × {visible(reason)}", err=True)
     for key in records.loc[~records["active"] & (records["request_count"] > 0), "key_id"]:
-        click.echo(f"detector: revoked key {visible(key)} has requests; it is not in the answer", err=True)
+        told = (
+            "the others of many unregistered keys have" if key == OTHER_KEYS else f"revoked key {visible(key)} has"
+        )
+        click.echo(f"detector: {told} requests that are not in the answer", err=True)
     if accounting.counted < accounting.read:
         click.echo(f"detector: {sentence(accounting)}", err=True)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.exposure import attacked, measured, prepare
 from benchmarks.strangers import Attack, Organization
+from detector.cli.main import cli
 from detector.judging.strangers import MOST_TOLD
 from detector.usage.strangers import MOST_STRANGERS
 
@@ -53,3 +56,19 @@ def test_invented_names_make_nothing_large(demo: Path, tmp_path: Path) -> None:
         assert found["history"] < without["history"] + 10_000, attack
         assert found["rows a day later"] == without["rows a day later"] == KEYS, attack
     assert sizes["keys"]["rows"] == KEYS + MOST_STRANGERS + 1
+
+
+def test_usage_tells_of_the_keys_that_count_together(tmp_path: Path) -> None:
+    """They are no key of the answer, the busiest one is, and all records are counted."""
+    names = ["mine", "leaked", "leaked", *(f"junk{number:03d}" for number in range(150))]
+    lines = [f"2026-03-17T12:00:00Z,{name},GET /v1/things,200" for name in names]
+    (tmp_path / "usage.csv").write_text("\n".join(["timestamp,key_id,endpoint,status", *lines]))
+    (tmp_path / "keys.csv").write_text("key_id,name\nmine,Mine\n")
+    config = tmp_path / "config.yaml"
+    config.write_text("source: {kind: files, usage: usage.csv, keys: keys.csv}\n")
+    told = CliRunner().invoke(cli, ["usage", "--config", str(config), "--from", "2026-03-17", "--format", "json"])
+    answer = json.loads(told.stdout)
+    assert answer["total_keys"] == 1 + MOST_STRANGERS
+    assert answer["keys"][0]["key_id"] == "leaked"
+    assert "the others of many unregistered keys have requests that are not in the answer" in told.stderr
+    assert "revoked" not in told.stderr

@@ -157,6 +157,15 @@ def test_keys_that_are_revoked_and_unused_do_not_count() -> None:
     assert [(team.team, team.keys) for team in result.teams] == [("a", 1)]
 
 
+@pytest.mark.parametrize(("registered", "expected"), [(True, {"": 0, "a": 100}), (False, {"": 75, "a": 25})])
+def test_an_invented_key_shares_no_cost(registered: bool, expected: dict[str, int]) -> None:
+    """It pays for its requests alone. Without a register all keys are alike."""
+    own = {"key_id": "own", "team": "a", "registered": registered}
+    invented = [{"key_id": f"junk{index}", "registered": False, "paths": {"GET /": 1}} for index in range(3)]
+    result = statement([day(own, *invented)], (), [Shared(name="Gateway", amount=1, split="keys")])
+    assert {team.team: team.shared for team in result.teams} == expected
+
+
 @pytest.mark.parametrize(("currency", "total"), [("JPY", "3"), ("KWD", "2.500"), ("EUR", "2.50")])
 def test_amounts_have_the_decimals_of_their_currency(currency: str, total: str) -> None:
     """Amounts have no decimals in yen and three in dinars."""
