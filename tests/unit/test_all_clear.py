@@ -180,7 +180,8 @@ def failing(kind: str, part: str) -> Callable[[Planted], None]:
     """A detector that fails to judge, or to describe what it has found."""
 
     def plant(day: Planted) -> None:
-        day.faulty[kind] = part
+        if part == "judge" or kind not in day.faulty:
+            day.faulty[kind] = part
         day.blind = day.blind or part == "judge"
 
     plant.__name__ = f"{kind}_fails_to_{part}"

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from detector.judging.shortfalls import MOST_NAMED, of_evaluation, of_keys, of_source
+from detector.judging.finding_types import finding_type
+from detector.judging.shortfalls import MOST_NAMED, of_evaluation, of_keys, of_source, unexplained
 from detector.model.finding import Severity
 from detector.model.panel import Panel
 from tests.panels import DAY, panel
@@ -69,9 +70,16 @@ def test_a_day_without_an_evaluated_key_says_why() -> None:
     """Where the data are missing, another problem says why."""
     (young,) = of_keys(SEEN, 0, {}, 8)
     assert young.text.startswith("None of 2 active keys has enough history yet")
+    (newborn,) = of_keys(panel({"a": [9] * 3, "b": [0, 9, 9]}, unborn={"b": 1}), 0, {}, 8)
+    assert "evaluated from 2026-03-23 on" in newborn.text  # five more days with data, and the day after them
     assert of_keys(UNSEEN, 0, {}, 8) == []
     nobody = replace(SEEN, records=SEEN.records.assign(active=False))
     assert [problem.text for problem in of_keys(nobody, 0, {}, 8)] == ["There is no active key."]
+
+
+def test_a_finding_without_explanation_has_the_highest_severity_of_its_type() -> None:
+    """Nobody knows better."""
+    assert unexplained(finding_type("usage_spike")).severity is Severity.HIGH
 
 
 def test_as_many_keys_as_on_the_lowest_day_are_enough() -> None:
