@@ -53,6 +53,12 @@ def test_an_unknown_key_names_its_path_and_the_nearest_allowed_one(write) -> Non
         load(write(MINIMAL + "sorce: {}\n"))
 
 
+def test_an_organization_without_a_name_is_refused(write) -> None:
+    """An empty variable would show the keys of nobody, and in the state it stands for no organization."""
+    with pytest.raises(ConfigError, match="organization"):
+        load(write("organization: ''\nsource: {kind: files, usage: u.csv}\n"))
+
+
 def test_an_unknown_column_names_the_allowed_ones(write) -> None:
     """Column maps are checked too."""
     with pytest.raises(ConfigError, match=r"columns\.timestam .* did you mean timestamp\?"):
