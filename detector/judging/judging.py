@@ -71,6 +71,8 @@ class _Evaluation:
     findings: list[Finding] = field(default_factory=list)
     held_back: list[Finding] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    """Sentences on the failed parts of the detectors."""
+    other_failures: list[str] = field(default_factory=list)
     unjudged: set[str] = field(default_factory=set)
     """The types of finding about which the day says nothing."""
     failed: list[str] = field(default_factory=list)
@@ -104,11 +106,12 @@ def judge(
     of the last complete days. ``unread`` is the reason why the source could not be read for this run, if so.
     """
     # The source that could not be read is the reason for all other problems, so it comes first.
-    problems = [*shortfalls.of_source(panel, unread), *assess(panel, config.history.settle_days)]
+    problems = shortfalls.of_source(panel, unread)
+    evaluation = _Evaluation()
+    problems += _assessed(evaluation, panel, config)
     complete = is_complete(problems)
     before = EarlierFindings(config.source.name, config.organization, earlier)
     detectors = all_detectors(config.detection)
-    evaluation = _Evaluation()
     budgets = shares(detectors, config.detection, verdicts)
     for detector in detectors:
         _evaluate(evaluation, detector, panel, budgets.get(detector.kind), before, complete=complete)
@@ -132,7 +135,7 @@ def judge(
         extent=extent,
         keys_judged=judged_keys,
         withheld=_withheld(evaluation.held_back, gone, extent),
-        failures=list(dict.fromkeys(evaluation.failures)),
+        failures=list(dict.fromkeys((*evaluation.other_failures, *evaluation.failures))),
     )
 
 
@@ -152,6 +155,16 @@ def keys_judged(judgements: Mapping[str, pd.DataFrame], panel: Panel) -> int:
         return 0
     scored = volume["score"].notna().to_numpy()
     return int((scored & panel.records["active"].to_numpy()).sum())
+
+
+def _assessed(evaluation: _Evaluation, panel: Panel, config: Config) -> list[DataProblem]:
+    """The problems of the day's data. Data that could not be checked are not called complete."""
+    try:
+        return assess(panel, config.history.settle_days)
+    except Exception as error:  # a fault of the check must not cost the findings
+        failure = _sentence("the check of the data", error)
+        evaluation.other_failures.append(failure)
+        return [shortfalls.unchecked(failure)]
 
 
 def _evaluate(

@@ -33,6 +33,11 @@ def of_source(panel: Panel, unread: str | None) -> list[DataProblem]:
     return [gap(text, Severity.MEDIUM, READ_AGAIN, shortfall)]
 
 
+def unchecked(failure: str) -> DataProblem:
+    """The problem of data whose check failed."""
+    return DataProblem(failure, Severity.HIGH, MEND, shortfall="the data could not be checked")
+
+
 def of_evaluation(
     panel: Panel, failures: Sequence[str], failed: Sequence[str], *, all_failed: bool
 ) -> list[DataProblem]:

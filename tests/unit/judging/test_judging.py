@@ -146,6 +146,21 @@ def test_the_failure_of_every_detector_is_said_as_such(monkeypatch: pytest.Monke
     assert judged.problems[0].shortfall == "every detector failed"
 
 
+def test_data_that_could_not_be_checked_are_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The detectors run, and nothing is called silent or over."""
+
+    def fails(panel: Panel, settle_days: int) -> None:
+        raise OSError("disk")
+
+    monkeypatch.setattr("detector.judging.judging.assess", fails)
+    judged = judge(silent(3), CONFIG, {"f1": open_sighting("usage_spike")})
+    assert [problem.text for problem in judged.problems] == ["the check of the data failed: OSError: disk"]
+    assert judged.failures == ["the check of the data failed: OSError: disk"]
+    assert not judged.extent.complete
+    assert judged.withheld == ("silence", "resolution")
+    assert judged.keys_judged
+
+
 def test_a_past_day_that_cannot_be_read_costs_that_day_alone() -> None:
     """The detectors run, and the day says which one it lacks."""
     quiet = panel({"key": [9] * 40})
