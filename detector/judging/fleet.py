@@ -177,7 +177,8 @@ def total_range(panel: Panel, rows: Flags) -> TotalRange | None:
     past = np.flatnonzero(~panel.missing[:-1])
     recent = [past[(past >= day - RECENT) & (past < day)] for day in past]
     judged = np.array([len(days) >= FEWEST_RECENT for days in recent], dtype=bool)
-    if judged.sum() < FEWEST_DAYS:
+    latest = past[past >= len(totals) - 1 - RECENT]
+    if judged.sum() < FEWEST_DAYS or len(latest) < FEWEST_RECENT:
         return None
     levels = np.array([np.median(totals[days]) for days in recent if len(days) >= FEWEST_RECENT])
     deviations = totals[past[judged]] - levels
@@ -191,7 +192,7 @@ def total_range(panel: Panel, rows: Flags) -> TotalRange | None:
     low, high = np.quantile(rests, [TAIL_FROM, TAIL_TO])
     slope = (high - low) / np.log((1 - TAIL_FROM) / (1 - TAIL_TO))
     tail = high + slope * np.log((1 - TAIL_TO) / RARE)
-    level = np.median(totals[past[past >= len(totals) - 1 - RECENT]]) + effects[panel.weekdays[-1]]
+    level = np.median(totals[latest]) + effects[panel.weekdays[-1]]
     expected = float(np.expm1(level))
     chance = POISSON_DEVIATION / np.sqrt(expected + 1)
     deviation = max(TAIL_MARGIN * tail, RECORD_MARGIN * rests[-2], LEAST_DEVIATION, chance)

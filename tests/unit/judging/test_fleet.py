@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detector.config.sections import DetectionSettings
-from detector.judging.fleet import fleet_shift, fleet_total
+from detector.judging.fleet import fleet_shift, fleet_total, total_range
 from tests.cases.usage_spike import fleet
 from tests.panels import panel
 
@@ -103,6 +103,13 @@ def test_an_attack_in_the_past_does_not_widen_the_range() -> None:
 def test_two_weeks_give_no_range() -> None:
     """With so little past nothing is rare."""
     assert fleet_total(panel({"key": [100] * 20 + [1]})).lowest is None
+
+
+def test_no_range_follows_from_a_level_that_nobody_saw() -> None:
+    """After weeks without data the level of before them is no level."""
+    counts = fleet(30, days=120)
+    assert total_range(panel(counts), np.ones(30, dtype=bool)) is not None
+    assert total_range(panel(counts, missing=range(80, 119)), np.ones(30, dtype=bool)) is None
 
 
 def test_a_day_with_missing_data_is_no_fall() -> None:
