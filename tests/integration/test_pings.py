@@ -119,7 +119,7 @@ def test_a_failure_that_keeps_the_metrics_away_too_is_told(tmp_path: Path, switc
     """Such as a state whose driver is not installed."""
     config = config_of(tmp_path, switch, ", metrics_file: detector.prom")
     state = config.state.model_copy(update={"url": "postgresql+nodriver://127.0.0.1/state"})
-    with pytest.raises(ConfigError, match=r"no driver for this url: .*write postgresql\+psycopg://"):
+    with pytest.raises(ConfigError, match=r"no driver for this url: .*or postgresql\+psycopg:// and pip install"):
         nightly(config.model_copy(update={"state": state}), now=MORNING)
     assert told(switch) == ["/2"]
 
