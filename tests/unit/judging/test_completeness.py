@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import numpy as np
 import pytest
 
 from detector.judging.completeness import NOT_PULLED, DataProblem, assess, is_complete, is_unusable
 from detector.model.finding import Severity
 from detector.model.panel import Panel
-from detector.model.usage import MISSING_FILE, Accounting, Amount, Fault, Strangers
-from tests.panels import panel
+from detector.model.usage import MISSING_FILE, Accounting, Amount, Fault, Revision, Strangers
+from tests.panels import DAY, panel
 
 COUNTS = {"a": [20] * 30}
 
@@ -152,3 +155,105 @@ def test_strangers_do_not_fill_the_gap_of_a_partial_day() -> None:
     partial = panel(counts | strangers, registered=list(counts))
     texts = [problem.text for problem in assess_day(partial)]
     assert any(text.startswith("Only 320 requests from 8 keys;") for text in texts)
+
+
+HOUR = np.timedelta64(1, "h")
+
+
+def ending(hours: float, past: float = 1.0, days: int = 30, **changes: Any) -> Panel:
+    """A panel whose last uses lie ``past`` hours before the end of each day, on the evaluated one ``hours``."""
+    subject = panel({"a": [20] * days})
+    ends = subject.days + np.timedelta64(1, "D")
+    gaps = np.full(days, past)
+    gaps[-1] = hours
+    last_uses = (ends - (gaps * 3600).astype("timedelta64[s]")).astype("datetime64[us]")
+    return replace(
+        subject, **({"last_uses": last_uses, "watermark": datetime(2026, 3, 17, 12, tzinfo=UTC)} | changes)
+    )
+
+
+def texts(subject: Panel) -> list[str]:
+    """The problems of a day in words."""
+    return [problem.text for problem in assess_day(subject)]
+
+
+def test_data_that_end_earlier_than_on_any_recent_day_are_late() -> None:
+    """An hour of slack, by the days that have data."""
+    assert texts(ending(2.0)) == []
+    assert texts(ending(2.5)) == [
+        "The data end 2.5 hours before the day does, earlier than on any of the last 28 days."
+    ]
+    used = ending(2.5).last_uses.copy()
+    used[5] -= 2 * HOUR
+    assert texts(ending(2.5, last_uses=used)) == []
+    missing = np.zeros(30, dtype=bool)
+    missing[5] = True
+    assert len(texts(ending(2.5, last_uses=used, missing=missing))) == 1
+
+
+def test_too_few_days_do_not_say_when_data_usually_end() -> None:
+    """A week does."""
+    assert texts(ending(9.0, days=7)) == []
+    assert texts(ending(9.0, days=8)) == [
+        "The data end 9.0 hours before the day does, earlier than on any of the last 7 days."
+    ]
+
+
+def test_a_source_with_later_data_is_not_late() -> None:
+    """A fleet may have a quiet evening."""
+    at_the_end = datetime(2026, 3, 18, tzinfo=UTC)
+    assert texts(ending(9.0, watermark=at_the_end)) == []
+    assert len(texts(ending(9.0, watermark=at_the_end - timedelta(seconds=1)))) == 1
+    assert len(texts(ending(9.0, watermark=None))) == 1
+
+
+def test_data_pulled_before_the_day_was_over_are_not_complete() -> None:
+    """Even where a record of the future makes the source look as if it went on."""
+    end = datetime(2026, 3, 18, tzinfo=UTC)
+    early = ending(1.0, pulled_at=end - timedelta(seconds=1), watermark=end + timedelta(days=9))
+    assert texts(early) == ["The data were pulled before the day was over."]
+    assert texts(replace(early, pulled_at=end)) == []
+    assert texts(replace(early, pulled_at=None)) == []
+
+
+def revised(ago: int, before: int, after: int) -> Panel:
+    """A panel whose pull changed an earlier day."""
+    revision = Revision(DAY - timedelta(days=ago), DAY, before, after, keys=1)
+    return replace(panel(COUNTS), revisions=(revision,))
+
+
+def test_requests_that_come_after_a_day_has_settled_are_told() -> None:
+    """That day was judged without them. Late rows within the days for which they are usual are none."""
+    (told,) = texts(revised(4, 20, 27))
+    assert told == "7 requests came for 2026-03-13, which was judged without them."
+    assert texts(revised(4, 20, 21)) == ["1 request came for 2026-03-13, which was judged without them."]
+    assert texts(revised(3, 20, 27)) == []
+    assert texts(revised(4, 20, 20)) == []
+    assert texts(revised(4, 20, 5)) == []
+
+
+def halved(keys: int, requests: int, weeks: int = 5, **last_week: int) -> list[str]:
+    """The problems of a day with so many of ten keys, and so many requests of each."""
+    days = 7 * weeks + 1
+    counts = {f"k{number}": [20] * (days - 1) + [requests if number < keys else 0] for number in range(10)}
+    for key, count in last_week.items():
+        counts[key][-8] = count
+    return [text for text in texts(panel(counts)) if text.endswith("The data may be partial.")]
+
+
+def test_a_day_with_less_than_half_of_keys_and_requests_may_be_partial() -> None:
+    """Half of either is enough. The lowest comparable day decides."""
+    assert halved(4, 20) == [
+        "Only 80 requests from 4 keys; the lowest of 5 comparable days had 200 from 10. The data may be partial."
+    ]
+    assert halved(5, 10) == []
+    assert halved(4, 25) == []
+    assert len(halved(4, 24)) == 1
+    assert halved(4, 20, k0=0, k1=0, k2=0) == []
+
+
+def test_comparable_days_are_those_of_the_same_weekday_where_there_are_three() -> None:
+    """Before that, all recent days are."""
+    assert "of 3 comparable days" in halved(4, 20, weeks=3)[0]
+    assert "of 14 comparable days" in halved(4, 20, weeks=2)[0]
+    assert "of 8 comparable days" in halved(4, 20, weeks=10)[0]
