@@ -149,10 +149,12 @@ class Client:
         headers: Mapping[str, str] | None = None,
         *,
         most: int,
+        seconds: float | None = None,
     ) -> Answer:
         """Send one request, and read at most ``most`` bytes of the body of its answer.
 
-        Raises NoAnswerError, also where the answer is not there within the timeout.
+        ``seconds`` is what is left of the timeout, for a request that is a part of an attempt. Raises
+        NoAnswerError, also where the answer is not there in time.
         """
         with _explained():
             connections = self._connections or _Connections(self._headers, self._timeout)
@@ -165,7 +167,7 @@ class Client:
                 return error
 
         try:
-            result = within(self._timeout, ask)
+            result = within(self._timeout if seconds is None else seconds, ask)
         except TimeoutError:
             self._connections = None
             connections.abandon()

@@ -242,7 +242,7 @@ def test_a_file_that_is_not_there_is_a_wrong_configuration_and_says_so(
     """Exit 2: a report was written, but nobody could be judged."""
     (organization / "usage.csv").unlink()
     output = detector("run", "--day", str(DAY), code=2)
-    assert output.startswith("The day could not be evaluated.")
+    assert output.startswith("The day could not be evaluated, because the source could not be read.")
     assert "usage.csv" in detector.error
 
 
@@ -275,4 +275,4 @@ def test_the_nightly_job_can_be_called_alone(organization: Path) -> None:
         check=False,
     )
     assert done.returncode == 4, done.stderr
-    assert done.stdout.endswith(": The day could not be evaluated\n")
+    assert done.stdout.endswith(": The day could not be evaluated, because the source holds no request\n")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -186,6 +187,17 @@ def test_an_answer_that_drips_is_an_error(beginning: bytes) -> None:
         pytest.raises(SourceError, match=r"broken off: no whole answer within 0\.2"),
     ):
         requests(server.url, timeout=0.2, attempts=2)
+
+
+def test_redirects_share_the_time_of_their_attempt() -> None:
+    """A server that redirects slowly, again and again, does not get the timeout for each of them."""
+    never = Event()
+
+    def behaviour(request: Request) -> Response:
+        never.wait(0.2)
+        return Response(status=302, headers={"Location": f"/v1/{request.number}"})
+
+    assert "no whole answer within 0.5 s" in failure(behaviour, timeout=0.5, attempts=1)
 
 
 def test_a_server_that_never_answers_is_an_error() -> None:

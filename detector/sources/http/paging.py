@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -142,8 +143,11 @@ class Endpoint:
         return wait
 
     def _fetch(self, url: httpx.URL, most: int) -> bytes:
+        # A server that redirects slowly has no more time than one that does not.
+        deadline = time.monotonic() + self.config.timeout
         for _ in range(MOST_REDIRECTS):
-            answer = self._client.request("GET", url, most=most)
+            left = max(deadline - time.monotonic(), 0.0)
+            answer = self._client.request("GET", url, most=most, seconds=left)
             if answer.location is not None:
                 url = self._same_host(url, answer.location, "its redirect is")
             elif answer.status == httpx.codes.OK:
