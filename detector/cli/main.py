@@ -185,10 +185,10 @@ def usage(path: Path, overrides: Sequence[str], first: date | None, last: date |
     for reason in sorted(reasons):
         click.echo(f"detector: {accounting.unusable[reason].records:,} × {visible(reason)}", err=True)
     for key in records.loc[~records["active"] & (records["request_count"] > 0), "key_id"]:
-        told = (
-            "the others of many unregistered keys have" if key == OTHER_KEYS else f"revoked key {visible(key)} has"
-        )
-        click.echo(f"detector: {told} requests that are not in the answer", err=True)
+        told = f"revoked key {visible(key)} has requests"
+        if key == OTHER_KEYS:
+            told = "the others of many unregistered keys have requests"
+        click.echo(f"detector: {told} that are not in the answer", err=True)
     if accounting.counted < accounting.read:
         click.echo(f"detector: {sentence(accounting)}", err=True)
 
