@@ -58,6 +58,13 @@ def test_few_requests_are_averaged_with_the_fleet_and_many_are_not() -> None:
     assert mean[1] == pytest.approx(0.5, abs=0.02)
 
 
+def test_without_reference_keys_a_key_keeps_its_own_rate() -> None:
+    """Half of its few requests always fail, and no fleet says otherwise."""
+    requests = np.full((3, 56), 4.0)
+    mean = usual_rates(requests, requests / 2, np.zeros(3, bool)).mean
+    assert mean == pytest.approx([0.5] * 3, abs=0.01)
+
+
 def test_one_surge_in_a_history_is_left_out() -> None:
     """The rates with and without one day of failures are almost equal."""
     requests = np.full((20, 56), 40.0)
