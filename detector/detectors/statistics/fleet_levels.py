@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,10 +17,11 @@ PAST_QUANTILE = 0.9
 
 @dataclass(frozen=True)
 class Level:
-    """Centre and scale of the scores of one day."""
+    """Centre and scale of the scores of one day, and the number of keys with a score."""
 
     centre: float
     scale: float
+    keys: int
 
     def relative(self, scores: Floats) -> Floats:
         """The scores in units of the scale, from the centre."""
@@ -38,9 +39,11 @@ def level_of(scores: Floats) -> Level:
     judged = scores[~np.isnan(scores)]
     weight = fleet_weight(len(judged))
     if weight == 0:
-        return Level(0.0, 1.0)
+        return Level(0.0, 1.0, len(judged))
     median, upper = np.quantile(judged, [0.5, 0.9])
-    return Level(weight * max(float(median), 0.0), 1 + weight * max(float(upper - median) / 1.2816 - 1, 0.0))
+    centre = weight * max(float(median), 0.0)
+    scale = 1 + weight * max(float(upper - median) / 1.2816 - 1, 0.0)
+    return Level(centre, scale, len(judged))
 
 
 def limited(level: Level, past: Sequence[Level]) -> Level:
@@ -48,10 +51,12 @@ def limited(level: Level, past: Sequence[Level]) -> Level:
 
     The limit is the 90th percentile of the past scales. Where more than half of the keys rise together, the scale
     may rise with the centre: keys that multiply their requests alike move apart on the scale of the scores.
+    Past days without a judged key do not count.
     """
-    if len(past) < FEWEST_PAST:
+    judged = [day for day in past if day.keys]
+    if len(judged) < FEWEST_PAST:
         return level
-    centre = float(np.quantile([day.centre for day in past], PAST_QUANTILE))
-    scale = float(np.quantile([day.scale for day in past], PAST_QUANTILE))
+    centre = float(np.quantile([day.centre for day in judged], PAST_QUANTILE))
+    scale = float(np.quantile([day.scale for day in judged], PAST_QUANTILE))
     allowed = scale * (1 + max(level.centre - centre, 0.0))
-    return Level(level.centre, min(level.scale, allowed))
+    return replace(level, scale=min(level.scale, allowed))
