@@ -23,8 +23,10 @@ def row_of(frame: pd.DataFrame, key: str) -> pd.Series[Any]:
     return cast("pd.Series[Any]", frame.loc[key])
 
 
-REFERENCE_DAYS = 28
-"""A key is a reference key if the history knows it for this many days, or for all days of a shorter history."""
+GROWN_DAYS = 28
+"""A reference key is known for this many days, or for all days of a shorter history."""
+REFERENCE_DAYS = 56
+"""A reference key had an accepted request within this many days."""
 
 MapReader = Callable[[str, Sequence[str]], list[dict[str, dict[str, int]]]]
 """``read(column, key_ids)`` returns one dictionary per day of the panel except the last, from key id to map. A key
@@ -117,11 +119,12 @@ class Panel:
     def reference(self) -> NDArray[np.bool_]:
         """The keys that the statistics of the fleet rest on. Nobody outside can create one within four weeks.
 
-        A reference key is trusted, the history knew it on each of the ``REFERENCE_DAYS`` before the evaluated day,
-        and it had an accepted request on one of them.
+        A reference key is trusted, the history knew it on each of the ``GROWN_DAYS`` before the evaluated day, and
+        it had an accepted request on one of the ``REFERENCE_DAYS`` before it.
         """
+        recent = slice(-1 - GROWN_DAYS, -1)
+        grown = (self.known[:, recent] | self.missing[recent]).all(axis=1)
         before = slice(-1 - REFERENCE_DAYS, -1)
-        grown = (self.known[:, before] | self.missing[before]).all(axis=1)
         accepted = ((self.requests[:, before] > self.errors[:, before]) & ~self.missing[before]).any(axis=1)
         reference: NDArray[np.bool_] = self.trusted & grown & accepted
         return reference

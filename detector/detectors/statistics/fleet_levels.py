@@ -11,8 +11,8 @@ from detector.detectors.statistics.baseline import Floats, fleet_weight
 
 FEWEST_PAST = 7
 """Fewer past levels limit no level."""
-PAST_QUANTILE = 0.9
-"""The past level that an ordinary day rarely exceeds; the highest past days may be attacks."""
+PAST_QUANTILE = 0.95
+"""The past level that an ordinary day rarely exceeds; the highest past day may be an attack."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def level_of(scores: Floats) -> Level:
 def limited(level: Level, past: Sequence[Level]) -> Level:
     """The level of a day with the scale that its past days allow, so that attacked keys do not excuse each other.
 
-    The limit is the 90th percentile of the past scales. Where more than half of the keys rise together, the scale
+    The limit is the 95th percentile of the past scales. Where more than half of the keys rise together, the scale
     may rise with the centre: keys that multiply their requests alike move apart on the scale of the scores.
     Past days without a judged key do not count.
     """

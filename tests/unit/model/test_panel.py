@@ -40,8 +40,8 @@ def test_a_key_that_is_only_refused_is_no_reference_key() -> None:
 
 
 def test_the_evaluated_day_makes_no_reference_key() -> None:
-    """Neither do the days before the last four weeks."""
-    counts = {"today": [0] * 39 + [5], "long ago": [5] * 11 + [0] * 29, "yesterday": [0] * 38 + [5, 0]}
+    """Neither do the days before the last eight weeks."""
+    counts = {"today": [0] * 69 + [5], "long ago": [5] * 13 + [0] * 57, "yesterday": [0] * 68 + [5, 0]}
     assert reference(panel(counts)) == ["yesterday"]
 
 

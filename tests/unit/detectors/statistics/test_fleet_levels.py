@@ -28,8 +28,8 @@ def test_attacked_keys_do_not_raise_the_scale_beyond_that_of_past_days() -> None
 
 
 def test_one_past_day_of_an_attack_does_not_lift_the_limit() -> None:
-    """The limit is that of nine in ten past days."""
-    past = [*CALM[:26], Level(0.0, 30.0, 60), Level(0.0, 30.0, 60)]
+    """The limit is that of 19 in 20 past days."""
+    past = [*CALM[:27], Level(0.0, 30.0, 60)]
     assert limited(Level(0.0, 30.0, 60), past).scale < 1.3
 
 
