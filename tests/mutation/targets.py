@@ -21,6 +21,7 @@ class Target:
 
 NO_PAUSES = "tests switch the pauses off, and set the number of attempts"
 KNOWN_AGAIN = "the history knows the same of a day that was just stored; to ask it only costs time"
+FEW_ENTRIES = "it only saves time where no map has too many entries"
 EQUAL_WEIGHTS = "equal weights split alike, whatever they are"
 
 TARGETS: dict[str, Target] = {
@@ -72,12 +73,13 @@ TARGETS: dict[str, Target] = {
         },
     ),
     "detector/usage/aggregation.py": Target(
-        tests=["tests/unit/usage/test_aggregation.py"],
+        tests=["tests/unit/usage/test_aggregation.py", "tests/unit/usage/test_strangers.py"],
         survivors={
             "known_after: silence > records['longest_silence'] -> silence >= records['longest_silence']": (
                 "of two equal silences either is the longest"
             ),
-            "limit_endpoints: if not beyond.any(): -> pass": "it only saves time where no endpoint is too many",
+            "limit_map: if not len(maps) or np.diff(maps.offsets.to_numpy()).max() <= most: -> pass": FEW_ENTRIES,
+            "limit_map: np.diff(maps.offsets.to_numpy()).max() <= most -> np.diff(maps.offsets.to_numpy()).max() < most": FEW_ENTRIES,
         },
     ),
     "detector/chargeback/statement.py": Target(
