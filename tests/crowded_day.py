@@ -7,7 +7,7 @@ import numpy as np
 
 from detector.judging.finding_types import finding_type
 from detector.model.finding import Finding, Severity, Status, Technique
-from detector.model.report import RunReport
+from detector.model.report import Outcome, RunReport
 from tests.report_examples import DAY, DAYS, Key, assemble, finding
 
 TEAMS = tuple(
@@ -25,7 +25,7 @@ def crowded_day(findings: int = 500, keys: int = 10_000) -> RunReport:
     made = [_finding(i, fleet[_position(i)]) for i in range(findings)]
     made.sort(key=lambda each: (-each.severity.rank, each.finding_id))
     busy = len({each.key_id for each in made})
-    return assemble(fleet, tuple(made), outcome="findings", verdict=f"{busy:,} keys need a look")
+    return assemble(fleet, tuple(made), outcome=Outcome.FINDINGS, verdict=f"{busy:,} keys need a look")
 
 
 def _position(number: int) -> int:
