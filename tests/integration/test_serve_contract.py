@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -83,6 +83,8 @@ def test_every_answer_is_one_that_was_described(
         max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck]
     )
     def check(case: schemathesis.Case) -> None:
+        # A parameter that is an empty list is not sent, so nothing is wrong with what arrives.
+        assume([] not in (case.query or {}).values())
         case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, checks=CHECKS)
 
     check()
