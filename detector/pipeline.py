@@ -132,7 +132,9 @@ def run_day(
         run.reach(Stage.REPORTED, files=len(files))
         amended = judged.extent.complete and days_judged(job.state).get(day) is False
         outgoing = prepare_messages(job, [report], sending, undelivered, again=amended)
-        record_day(job.state, day, judged.extent, open_findings(judged), outgoing, keys_judged=judged.keys_judged)
+        record_day(
+            job.state, day, judged.extent, open_findings(judged), outgoing, keys_judged=judged.trusted_keys_judged
+        )
         run.reach(Stage.RECORDED, messages=len(list(outgoing.messages)) if outgoing else 0)
         if sending in (Sending.NOW, Sending.AGAIN):
             delivered = send_waiting(job)

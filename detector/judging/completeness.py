@@ -29,6 +29,9 @@ FEWEST_ERRORS = 100
 FEWEST_UNUSABLE = 20
 """So many records of a day without a usable one are no stray lines: waiting for more does not help."""
 
+LOST_SHARE = 0.1
+"""The register may lose this share of its keys within a week."""
+FEWEST_LOST = 3
 LOOK_BACK = 28
 LAST_HOUR = 23
 FEWEST_DAYS = 7
@@ -77,6 +80,7 @@ def assess(panel: Panel, settle_days: int) -> list[DataProblem]:
         *_partial(panel),
         *_missing_files(panel),
         *_unregistered(panel),
+        *_lost_register(panel),
         *_errors_alone(panel),
         *_unreadable(panel),
     ]
@@ -278,6 +282,22 @@ def _unregistered(panel: Panel) -> list[DataProblem]:
     requests = counted(int(unknown["request_count"].sum()) + together.requests, "request")
     text = f"{requests} came from {keys} not in the key register: {_some(busiest(unknown), number)}."
     action = "Find out who issued these keys; add them to the register, or revoke them."
+    return [remark(text, Severity.MEDIUM, action)]
+
+
+def _lost_register(panel: Panel) -> list[DataProblem]:
+    """A problem if the register is empty and was not, or if it lost many keys at once."""
+    lost = panel.lost_keys
+    action = "Check source.keys and the export of the register. Revoked keys belong in it, with revoked_at."
+    if lost.keys and not panel.records["registered"].any():
+        text = f"The key register is empty. It held {counted(lost.of, 'key')} lately."
+        return [gap(text, Severity.HIGH, action, "the key register is empty")]
+    if lost.keys < FEWEST_LOST or lost.keys <= LOST_SHARE * lost.of:
+        return []
+    text = (
+        f"{counted(lost.keys, 'key')} of {lost.of:,} left the key register within a week, and it does not call "
+        "them revoked."
+    )
     return [remark(text, Severity.MEDIUM, action)]
 
 

@@ -47,8 +47,9 @@ class Judged:
     """The result of the evaluation of one day; ``judgements`` and ``thresholds`` are by detector.
 
     ``problems`` are those of the data and of the evaluation, the most severe first. ``keys_judged`` is the number
-    of active keys with a score of volume. ``withheld`` names the conclusions that incomplete data or a failed
-    detector did not allow: ``SILENCE``, ``RESOLUTION``.
+    of active keys with a score of volume, and ``trusted_keys_judged`` that of the trusted ones among them.
+    ``withheld`` names the conclusions that incomplete data or a failed detector did not allow: ``SILENCE``,
+    ``RESOLUTION``.
     """
 
     panel: Panel
@@ -58,6 +59,7 @@ class Judged:
     findings: list[Finding]
     extent: Extent
     keys_judged: int
+    trusted_keys_judged: int
     withheld: tuple[str, ...] = ()
     failures: list[str] = field(default_factory=list)
 
@@ -117,10 +119,11 @@ def judge(
         _evaluate(evaluation, detector, panel, budgets.get(detector.kind), before, complete=complete)
     _evaluate_fleet(evaluation, panel, config, before)
     judged_keys = keys_judged(evaluation.judgements, panel)
+    trusted_keys = keys_judged(evaluation.judgements, panel, trusted=True)
     problems += shortfalls.of_evaluation(
         panel, evaluation.failures, evaluation.failed, all_failed=not evaluation.judgements
     )
-    problems += shortfalls.of_keys(panel, judged_keys, judged_before, config.detection.minimum_days)
+    problems += shortfalls.of_keys(panel, trusted_keys, judged_before, config.detection.minimum_days)
     problems.sort(key=lambda problem: -problem.severity.rank)
     findings = _data_quality(panel, problems, before) + evaluation.findings
     extent = Extent(complete, frozenset(evaluation.unjudged))
@@ -134,6 +137,7 @@ def judge(
         findings=order(findings),
         extent=extent,
         keys_judged=judged_keys,
+        trusted_keys_judged=trusted_keys,
         withheld=_withheld(evaluation.held_back, gone, extent),
         failures=list(dict.fromkeys((*evaluation.other_failures, *evaluation.failures))),
     )
@@ -148,13 +152,14 @@ def volume_judgement(judgements: Mapping[str, pd.DataFrame]) -> pd.DataFrame | N
     return next((judgements[kind] for kind in volume if kind in judgements), None)
 
 
-def keys_judged(judgements: Mapping[str, pd.DataFrame], panel: Panel) -> int:
-    """The number of active keys with a score of volume."""
+def keys_judged(judgements: Mapping[str, pd.DataFrame], panel: Panel, *, trusted: bool = False) -> int:
+    """The number of active keys with a score of volume, or of the trusted ones alone."""
     volume = volume_judgement(judgements)
     if volume is None:
         return 0
     scored = volume["score"].notna().to_numpy()
-    return int((scored & panel.records["active"].to_numpy()).sum())
+    chosen = panel.trusted if trusted else panel.records["active"].to_numpy(dtype=bool)
+    return int((scored & chosen).sum())
 
 
 def _assessed(evaluation: _Evaluation, panel: Panel, config: Config) -> list[DataProblem]:

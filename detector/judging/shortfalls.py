@@ -67,7 +67,10 @@ def of_evaluation(
 def of_keys(
     panel: Panel, keys_judged: int, judged_before: Mapping[date, int], minimum_days: int
 ) -> list[DataProblem]:
-    """A problem if no key was evaluated, or fewer than on each of the last complete days."""
+    """A problem if no key was evaluated, or fewer than on each of the last complete days.
+
+    ``keys_judged`` and ``judged_before`` are numbers of trusted keys, so that no stranger stands in for one.
+    """
     active = panel.records["active"].to_numpy()
     if not active.any():
         return [gap("There is no active key.", Severity.INFO, NO_ACTION, "there is no active key")]
@@ -77,6 +80,9 @@ def of_keys(
         return []  # another problem says why
     observed = int(panel.observed[active].sum(axis=1).max())
     first = panel.day.date + timedelta(days=1 + max(minimum_days - observed, 0))
+    if observed >= minimum_days:
+        text = f"None of {counted(int(active.sum()), 'active key')} could be evaluated; the reasons are below."
+        return [gap(text, Severity.MEDIUM, MEND, "no key could be evaluated")]
     text = (
         f"None of {counted(int(active.sum()), 'active key')} has enough history yet: a key is compared with its "
         f"own past from {counted(minimum_days, 'observed day')} on. If every day has data, keys are evaluated "
@@ -87,12 +93,12 @@ def of_keys(
 
 def _fewer(panel: Panel, keys_judged: int, judged_before: Mapping[date, int]) -> list[DataProblem]:
     """A problem if fewer keys were evaluated than on the lowest of some days before."""
-    day = min(judged_before, key=lambda past: (judged_before[past], -past.toordinal()))
+    day = min(judged_before, key=lambda past: (judged_before[past], past))
     lacking = judged_before[day] - keys_judged
     if lacking > 0:
         # Keys that were revoked or left the history since then need no evaluation.
-        active = frozenset(panel.records.index[panel.records["active"]])
-        lacking -= len(panel.active_before(day) - active)
+        trusted = frozenset(panel.keys[panel.trusted])
+        lacking -= len(panel.trusted_before(day) - trusted)
     if lacking <= 0:
         return []
     were = f"{counted(keys_judged, 'key was', 'keys were')} evaluated"

@@ -34,6 +34,15 @@ without a map on a day has no entry."""
 
 
 @dataclass(frozen=True)
+class LostKeys:
+    """The keys that the register held lately and does not hold on the evaluated day, not even as revoked ones."""
+
+    keys: int
+    of: int
+    """The keys that the register held then."""
+
+
+@dataclass(frozen=True)
 class DailyCounts:
     """Requests by key and by endpoint or deployment: one sparse matrix (keys x ``names``) per day, in order.
 
@@ -55,9 +64,9 @@ class Panel:
 
     These functions read on demand. ``maps`` reads the endpoint and deployment maps of earlier days,
     ``endpoint_counts(count)`` the endpoint counts of all keys on the last ``count`` days, and
-    ``deployment_counts(count)`` their deployment counts. ``active_before(day)`` reads the ids of the keys that
-    were active on an earlier stored day. ``unreadable()`` gives the stored days that could not be read until now,
-    each with the reason; a day is read as if it were not stored where its file is damaged.
+    ``deployment_counts(count)`` their deployment counts. ``trusted_before(day)`` reads the ids of the keys that
+    were trusted on an earlier stored day. ``unreadable()`` gives the stored days that could not be read until
+    now, each with the reason; a day is read as if it were not stored where its file is damaged.
 
     ``watermark``, ``pulled_at`` and ``faults`` are notes from the pull of the evaluated day. ``revisions`` lists
     the changes that this pull made to days stored before.
@@ -75,8 +84,9 @@ class Panel:
     maps: MapReader
     endpoint_counts: Callable[[int], DailyCounts]
     deployment_counts: Callable[[int], DailyCounts]
+    lost_keys: LostKeys = LostKeys(0, 0)
     unreadable: Callable[[], Mapping[date, str]] = dict
-    active_before: Callable[[date], frozenset[str]] = lambda day: frozenset()
+    trusted_before: Callable[[date], frozenset[str]] = lambda day: frozenset()
     watermark: datetime | None = None
     pulled_at: datetime | None = None
     faults: tuple[Fault, ...] = ()

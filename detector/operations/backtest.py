@@ -121,7 +121,7 @@ def _replay(config: Config, history: History, first: date, last: date, progress:
             panel = load_panel(history, day, panel_depth(config))
             before = dict(keys_judged_before(state, day))
             judged = judge(panel, config, earlier_sightings(state, day), judged_before=before)
-            record_day(state, day, judged.extent, open_findings(judged), keys_judged=judged.keys_judged)
+            record_day(state, day, judged.extent, open_findings(judged), keys_judged=judged.trusted_keys_judged)
             progress(day, done, total)
             yield judged
 

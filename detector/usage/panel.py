@@ -15,12 +15,17 @@ from scipy.sparse import csr_array
 
 from detector.model.day import Day, each_day
 from detector.model.errors import HistoryError, NewerHistoryError
-from detector.model.panel import DailyCounts, Panel
+from detector.model.panel import DailyCounts, LostKeys, Panel
 from detector.model.usage import MEASURED, RECORD_COLUMNS, REGISTER, TEXT, Accounting, Fault, Revision, Strangers
 from detector.usage.aggregation import complete_day, empty, known_after
 from detector.usage.gaps import missing_days
 from detector.usage.history import History, Notes
 from detector.usage.strangers import OTHER_KEYS
+
+REGISTER_DAYS = 7
+"""The register is compared with that of so many days ago."""
+EMPTY_REGISTER_DAYS = 28
+"""An empty register is compared with those of so many days."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
     """
     unreadable: dict[date, str] = {}
     records, notes = _judged(history, day, unreadable)
+    registered = frozenset(records.loc[records["registered"], "key_id"])
     together = records[records["key_id"] == OTHER_KEYS]
     records = records[records["active"] | (records["request_count"] > 0)]
     records = records[records["key_id"] != OTHER_KEYS].reset_index(drop=True)
@@ -79,8 +85,9 @@ def load_panel(history: History, day: date, depth: int) -> Panel:
         maps=lambda column, wanted: _maps(window, column, wanted),
         endpoint_counts=lambda count: _daily_counts(window, count, "endpoint_distribution"),
         deployment_counts=lambda count: _daily_counts(window, count, "deployments"),
+        lost_keys=_lost_keys(window, registered),
         unreadable=lambda: dict(sorted(unreadable.items())),
-        active_before=lambda past: _active_keys(history, past),
+        trusted_before=lambda past: _trusted_keys(history, past),
     )
     if notes is None:
         return panel
@@ -119,7 +126,7 @@ def _readable(history: History, days: Sequence[date], unreadable: dict[date, str
     for day in sorted(set(history.days()) & set(days) - unreadable.keys()):
         try:
             history.notes(day)
-            for name in ("key_id", "request_count", "error_count"):
+            for name in ("key_id", "registered", "request_count", "error_count"):
                 history.column(day, name)
         except NewerHistoryError:
             raise
@@ -130,13 +137,33 @@ def _readable(history: History, days: Sequence[date], unreadable: dict[date, str
     return readable
 
 
-def _active_keys(history: History, day: date) -> frozenset[str]:
-    """The ids of the keys that were active on a stored day; none for a day that cannot be read."""
+def _lost_keys(window: _Window, registered: frozenset[str]) -> LostKeys:
+    """The keys that left the register within a week; where it is empty now, within the last four weeks."""
+    past = [day for day, stored in zip(window.days[:-1], window.stored[:-1], strict=True) if stored]
+    week = [day for day in past if day <= window.days[-1] - timedelta(days=REGISTER_DAYS)]
+    compared = week[-1:] if registered else past[-EMPTY_REGISTER_DAYS:]
+    lost = LostKeys(0, 0)
+    for day in compared:
+        before = frozenset(_flagged(window.history, day, "registered"))
+        if len(before - registered) > lost.keys:
+            lost = LostKeys(len(before - registered), len(before))
+    return lost
+
+
+def _flagged(history: History, day: date, column: str) -> list[str]:
+    """The ids of the keys of a stored day with a flag."""
+    ids: list[str] = history.column(day, "key_id").filter(history.column(day, column)).to_pylist()
+    return ids
+
+
+def _trusted_keys(history: History, day: date) -> frozenset[str]:
+    """The ids of the trusted keys of a stored day; none for a day that cannot be read."""
     try:
-        ids = history.column(day, "key_id").filter(history.column(day, "active"))
+        active = frozenset(_flagged(history, day, "active"))
+        registered = frozenset(_flagged(history, day, "registered"))
     except HistoryError:
         return frozenset()
-    return frozenset(ids.to_pylist())
+    return active & registered if registered else active
 
 
 def _counts(window: _Window) -> _Counts:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from detector.boundary.words import counted, long_day, singular_or_plural
 from detector.delivery.routing import routed, settled
+from detector.judging.completeness import DATA_QUALITY
 from detector.judging.finding_types import finding_type
 from detector.judging.triage import SHOWN_ID, mute_words
 from detector.model.finding import Finding, Severity, Status
@@ -163,8 +164,9 @@ def tone(reports: Sequence[RunReport], audience: Audience, findings: Sequence[Fi
     if audience.teams:
         return Tone(found, COLOURS[worst])
     words = [WORDS[outcome] for outcome in (Outcome.COULD_NOT_JUDGE, Outcome.PARTLY_JUDGED) if outcome in outcomes]
-    is_new = Outcome.FINDINGS in outcomes or any(finding.status.raised for finding in findings)
-    if is_new:
+    # A finding on the data repeats that a day was not judged. It is news only where there is no such day.
+    is_news = any(finding.status.raised and finding.type != DATA_QUALITY.kind for finding in findings)
+    if Outcome.FINDINGS in outcomes or (words and is_news and worst is not Severity.INFO):
         return Tone("; ".join([found, *words]), COLOURS[worst])
     if words:
         return Tone("; ".join(words), COLOURS["not_judged"])

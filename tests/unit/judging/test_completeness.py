@@ -11,7 +11,7 @@ import pytest
 
 from detector.judging.completeness import NOT_PULLED, DataProblem, assess, is_complete, is_unusable
 from detector.model.finding import Severity
-from detector.model.panel import Panel
+from detector.model.panel import LostKeys, Panel
 from detector.model.usage import MISSING_FILE, Accounting, Amount, Fault, Revision, Strangers
 from tests.panels import DAY, panel
 
@@ -45,6 +45,23 @@ def test_new_keys_that_count_together_are_told_without_a_register() -> None:
     (problem,) = assess_day(crowded)
     assert problem.text.startswith("3 new keys with 4 requests count together: ")
     assert assess_day(panel(COUNTS, registered=[])) == []
+
+
+def test_an_empty_register_is_never_all_clear() -> None:
+    """Nobody knows any key's environment, and revoked keys look like others."""
+    emptied = replace(panel(COUNTS, registered=[]), lost_keys=LostKeys(3, 3))
+    (problem,) = assess_day(emptied)
+    assert problem.text == "The key register is empty. It held 3 keys lately."
+    assert problem.shortfall == "the key register is empty"
+    assert is_complete([problem])
+
+
+@pytest.mark.parametrize(("keys", "of", "told"), [(3, 29, True), (3, 30, False), (2, 10, False), (4, 30, True)])
+def test_a_register_that_lost_many_keys_is_told(keys: int, of: int, told: bool) -> None:
+    """A few deleted keys are ordinary."""
+    problems = assess_day(replace(panel(COUNTS), lost_keys=LostKeys(keys, of)))
+    assert bool(problems) is told
+    assert all(problem.shortfall == "" for problem in problems)
 
 
 def test_a_missing_file_makes_the_data_incomplete() -> None:

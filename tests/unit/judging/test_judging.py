@@ -178,7 +178,7 @@ def test_fewer_judged_keys_than_on_any_day_before_are_told() -> None:
     before = {DAY - timedelta(days=1): 3, DAY - timedelta(days=2): 2}
     (told,) = judge(quiet, CONFIG, {}, judged_before=before).problems
     assert told.text.startswith("1 key was evaluated, fewer than the 2 of 2026-03-15")
-    gone = replace(quiet, active_before=lambda day: frozenset({"key", "revoked"}))
+    gone = replace(quiet, trusted_before=lambda day: frozenset({"key", "revoked"}))
     assert judge(gone, CONFIG, {}, judged_before=before).problems == []
     assert judge(quiet, CONFIG, {}, judged_before={DAY: 1}).problems == []
 

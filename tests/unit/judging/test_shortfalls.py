@@ -68,11 +68,13 @@ def test_damaged_days_are_named_as_long_as_they_are_few() -> None:
 
 def test_a_day_without_an_evaluated_key_says_why() -> None:
     """Where the data are missing, another problem says why."""
-    (young,) = of_keys(SEEN, 0, {}, 8)
+    (young,) = of_keys(SEEN, 0, {}, 41)
     assert young.text.startswith("None of 2 active keys has enough history yet")
     (newborn,) = of_keys(panel({"a": [9] * 3, "b": [0, 9, 9]}, unborn={"b": 1}), 0, {}, 8)
     assert "evaluated from 2026-03-23 on" in newborn.text  # five more days with data, and the day after them
     assert of_keys(UNSEEN, 0, {}, 8) == []
+    (unable,) = of_keys(SEEN, 0, {}, 40)
+    assert unable.text == "None of 2 active keys could be evaluated; the reasons are below."
     nobody = replace(SEEN, records=SEEN.records.assign(active=False))
     assert [problem.text for problem in of_keys(nobody, 0, {}, 8)] == ["There is no active key."]
 
@@ -88,7 +90,7 @@ def test_as_many_keys_as_on_the_lowest_day_are_enough() -> None:
     assert of_keys(SEEN, 3, before, 8) == []
     (told,) = of_keys(SEEN, 2, before, 8)
     assert "fewer than the 3 of 2026-03-15" in told.text
-    one_left = replace(SEEN, active_before=lambda day: frozenset({"a", "b", "gone"}))
+    one_left = replace(SEEN, trusted_before=lambda day: frozenset({"a", "b", "gone"}))
     assert of_keys(one_left, 2, before, 8) == []
     assert of_keys(one_left, 1, before, 8) != []
     assert of_keys(SEEN, 1, {}, 8) == []

@@ -191,5 +191,18 @@ def test_the_keys_of_an_earlier_day_are_those_active_on_it(history: History) -> 
     store(history, 0, {"a": 5, "b": 1})
     store(history, 1, {"a": 5})
     panel = load_panel(history, day(1), 1)
-    assert panel.active_before(day(0)) == {"a", "b"}
-    assert panel.active_before(day(9)) == frozenset()
+    assert panel.trusted_before(day(0)) == {"a", "b"}
+    assert panel.trusted_before(day(9)) == frozenset()
+
+
+def test_a_register_that_loses_keys_is_told(history: History) -> None:
+    """Against the register of a week ago, and an empty one against any of the last four weeks."""
+    for number in range(12):
+        store(history, number, {"a": 5}, registered=("a", "b", "c") if number < 10 else ("a",))
+    lost = load_panel(history, day(11), 11).lost_keys
+    assert (lost.keys, lost.of) == (2, 3)
+    assert load_panel(history, day(9), 9).lost_keys.keys == 0
+    for number in range(12, 15):
+        store(history, number, {"a": 5})
+    emptied = load_panel(history, day(14), 14).lost_keys
+    assert (emptied.keys, emptied.of) == (3, 3)
