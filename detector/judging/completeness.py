@@ -32,6 +32,9 @@ FEWEST_UNUSABLE = 20
 LOST_SHARE = 0.1
 """The register may lose this share of its keys within a week."""
 FEWEST_LOST = 3
+FEWEST_COPIED = 10
+"""Fewer keys may have the counts of an earlier day by chance."""
+MOST_EQUAL = 2
 LOOK_BACK = 28
 LAST_HOUR = 23
 FEWEST_DAYS = 7
@@ -78,6 +81,7 @@ def assess(panel: Panel, settle_days: int) -> list[DataProblem]:
         *_missing_parts(panel),
         *_grown(panel, settle_days),
         *_partial(panel),
+        *_copied(panel),
         *_missing_files(panel),
         *_unregistered(panel),
         *_lost_register(panel),
@@ -260,6 +264,23 @@ def _partial(panel: Panel) -> list[DataProblem]:
     return [DataProblem(text, Severity.MEDIUM, shortfall="the data may be partial")]
 
 
+def _copied(panel: Panel) -> list[DataProblem]:
+    """A problem if every count of the day is that of an earlier day, as where a file came twice."""
+    used = panel.requests[panel.requests[:, -1] > 0]
+    past = np.flatnonzero(~panel.missing[:-1])[-LOOK_BACK:]
+    if panel.missing[-1] or len(used) < FEWEST_COPIED or len(past) < FEWEST_DAYS:
+        return []
+    totals = panel.requests.sum(axis=0)
+    equal = past[(panel.requests[:, past] == panel.requests[:, -1:]).all(axis=0) & (totals[past] == totals[-1])]
+    # A fleet whose keys make the same requests on most days repeats itself without a fault.
+    if not len(equal) or len(equal) > MOST_EQUAL:
+        return []
+    text = (
+        f"Every key has as many requests as on {panel.days[equal[-1]].item()}: the day may be a copy of that one."
+    )
+    return [DataProblem(text, Severity.MEDIUM, shortfall="the day may be a copy of another")]
+
+
 def _unregistered(panel: Panel) -> list[DataProblem]:
     """A problem if keys outside the register have requests, or more keys than are kept are new."""
     records = panel.records
@@ -291,7 +312,7 @@ def _lost_register(panel: Panel) -> list[DataProblem]:
     action = "Check source.keys and the export of the register. Revoked keys belong in it, with revoked_at."
     if lost.keys and not panel.records["registered"].any():
         text = f"The key register is empty. It held {counted(lost.of, 'key')} lately."
-        return [gap(text, Severity.HIGH, action, "the key register is empty")]
+        return [DataProblem(text, Severity.HIGH, action, shortfall="the key register is empty")]
     if lost.keys < FEWEST_LOST or lost.keys <= LOST_SHARE * lost.of:
         return []
     text = (

@@ -39,6 +39,10 @@ direction."""
 LEAST_SHARE = 0.2
 MOST_SHARE = 0.5
 LEAST_KEYS = 10
+LEAST_KEYS_OF_SMALL = 5
+FAR_OF_SMALL = 5.0
+"""In a fleet of fewer than ``LEAST_KEYS / LEAST_SHARE`` keys at least so many, and half of all, move so far. On an
+ordinary day the keys of a small organization have much in common."""
 SAMPLE = 20_000
 TOTAL_BAND = 2.0
 """The usual range of the total, in SD on either side of its mean."""
@@ -63,8 +67,9 @@ def fleet_shift(
     """The description of a day on which the fleet moved, and how far; ``named`` are the keys with a finding.
 
     The fleet moved if at least a fifth of the reference keys, and ten of them, lie far from their own history on
-    the same side, or if the total leaves a range that an ordinary day leaves once in 1,000. The result is None for
-    an ordinary day, for a day with missing data, and where the named keys alone explain a high total.
+    the same side (in a small fleet half of them, five, and further), or if the total leaves a range that an
+    ordinary day leaves once in 1,000. The result is None for an ordinary day, for a day with missing data, and
+    where the named keys alone explain a high total.
     """
     if panel.missing[-1]:
         return None
@@ -74,12 +79,15 @@ def fleet_shift(
 def _moved_together(panel: Panel, settings: DetectionSettings) -> tuple[Description, float] | None:
     """The description of a day on which many keys moved the same way, and their share."""
     z = _distances(panel, settings)
-    if len(z) < LEAST_KEYS / LEAST_SHARE:
+    if not len(z):
         return None
-    up = float(np.mean(z > FAR))
-    down = float(np.mean(z < -FAR))
+    is_small = len(z) < LEAST_KEYS / LEAST_SHARE
+    least_share, least_keys = (MOST_SHARE, LEAST_KEYS_OF_SMALL) if is_small else (LEAST_SHARE, LEAST_KEYS)
+    far = FAR_OF_SMALL if is_small else FAR
+    up = float(np.mean(z > far))
+    down = float(np.mean(z < -far))
     share = max(up, down)
-    if share < LEAST_SHARE or share * len(z) < LEAST_KEYS:
+    if share < least_share or share * len(z) < least_keys:
         return None
     rose = up >= down
     total = panel.requests[:, -1].sum()

@@ -123,6 +123,7 @@ def judge(
     problems += shortfalls.of_evaluation(
         panel, evaluation.failures, evaluation.failed, all_failed=not evaluation.judgements
     )
+    problems += shortfalls.of_requests(panel, volume_judgement(evaluation.judgements))
     problems += shortfalls.of_keys(panel, trusted_keys, judged_before, config.detection.minimum_days)
     problems.sort(key=lambda problem: -problem.severity.rank)
     findings = _data_quality(panel, problems, before) + evaluation.findings

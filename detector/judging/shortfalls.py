@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
+import pandas as pd
+
 from detector.boundary.words import counted
 from detector.detectors.description import Description
-from detector.judging.completeness import REPAIR, DataProblem, gap
+from detector.judging.completeness import REPAIR, DataProblem, gap, remark
 from detector.model.finding import Severity
 from detector.model.finding_type import FindingType
 from detector.model.panel import Panel
@@ -20,6 +22,8 @@ MEND = "Report the fault with the lines of the log, then run the day again."
 READ_AGAIN = "Make the source readable, then run the day again."
 NO_ACTION = "There is nothing to mend; days without history are not clear."
 MOST_NAMED = 3
+LARGEST_UNSCORED_SHARE = 0.2
+"""New keys make at most this share of the requests on an ordinary day."""
 
 
 def of_source(panel: Panel, unread: str | None) -> list[DataProblem]:
@@ -105,6 +109,24 @@ def _fewer(panel: Panel, keys_judged: int, judged_before: Mapping[date, int]) ->
     text = f"{were}, fewer than the {judged_before[day]:,} of {day}, the lowest of the last days."
     action = "Look below at the keys that were not evaluated and why."
     return [gap(text, Severity.LOW, action, "fewer keys were evaluated than before")]
+
+
+def of_requests(panel: Panel, volume: pd.DataFrame | None) -> list[DataProblem]:
+    """A problem if a large part of the day's requests came from keys that were not evaluated.
+
+    ``volume`` is the frame of the scores of volume.
+    """
+    total = int(panel.requests[:, -1].sum())
+    if volume is None or not volume["score"].notna().any() or not total:
+        return []
+    unscored = panel.records["active"].to_numpy(dtype=bool) & volume["score"].isna().to_numpy()
+    requests = int(panel.requests[unscored, -1].sum())
+    if requests <= LARGEST_UNSCORED_SHARE * total:
+        return []
+    keys = counted(int((panel.requests[unscored, -1] > 0).sum()), "key")
+    text = f"{requests / total:.0%} of the requests came from {keys} without enough history to be evaluated."
+    action = "Find out whether these keys are new, or are other names of known ones."
+    return [remark(text, Severity.LOW, action)]
 
 
 def unexplained(named: FindingType) -> Description:

@@ -23,7 +23,10 @@ _HOUR = timedelta(hours=1)
 LOOK_BACK = 28
 FEWEST_DAYS = 7
 FEWEST_RECORDS = 20
-"""Fewer records than these hide nothing."""
+"""Fewer records than these hide nothing, where a record is a request."""
+
+REQUESTS_OF_ROLLUP = 2
+"""With at least so many requests a record, the records are sums."""
 
 BYTES_A_RECORD = 300
 """The size of a record in text in which records cannot be told apart: about that of a line of an access log."""
@@ -110,15 +113,21 @@ def jumps(panel: Panel) -> list[Jump]:
             known.append((entry, weekday))
     same_weekday = np.array([weekday == panel.weekdays[-1] for _, weekday in known], dtype=np.bool_)
     found = []
+    fewest = 1 if _is_rollup(panel, today) else FEWEST_RECORDS
     for what, weight in _WEIGHTS.items():
         records = weight(today)
         share = _share(today, records)
         shares = np.array([_share(entry, weight(entry)) for entry, _ in known])
         usual = _usual(shares, same_weekday)
         limit = YOUNG_SHARES[what] if usual is None else _raised(usual, _factor(shares)) + SLACK
-        if records >= FEWEST_RECORDS and share > limit:
+        if records >= fewest and share > limit:
             found.append(Jump(what, records, share, usual))
     return found
+
+
+def _is_rollup(panel: Panel, today: Accounting) -> bool:
+    """Whether a record is a sum of requests, so that one may be the whole day of a key."""
+    return int(panel.requests[:, -1].sum()) >= REQUESTS_OF_ROLLUP * max(today.counted, 1)
 
 
 def is_usual(panel: Panel, fault: Fault) -> bool:

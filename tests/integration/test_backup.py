@@ -37,7 +37,7 @@ from detector.state.messages import Message, Outgoing
 from detector.state.migrations import MIGRATIONS, RENAMED_TABLES
 from detector.state.outbox import queue, waiting
 from detector.state.runs import Stage, begin
-from detector.state.tables import TABLES, api_tokens, run_stages, stored_days
+from detector.state.tables import TABLES, api_tokens, judged_days, run_stages, stored_days
 from detector.state.tokens import ApiToken, add_token, all_tokens
 from detector.state.triage import add_entry, end_entries, triage_log
 from detector.usage.history import History
@@ -231,6 +231,8 @@ def test_a_backup_of_something_else_is_refused(tmp_path: Path, extra: str) -> No
 def test_a_backup_of_an_older_version_is_migrated_forward(tmp_path: Path, empty_postgres: str) -> None:
     """Its rows go in before the migrations that it lacks, on either database."""
     source = used(configure(tmp_path / "one"))
+    with closing(State.of(source)) as state, state.transaction() as stored:
+        stored.update(judged_days, true(), {"keys_judged": None})  # an older version did not know it
     expected = rows(source)
     with closing(State.of(source)) as state, state.transaction() as stored:
         stored.delete(stored_days, true())

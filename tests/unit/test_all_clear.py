@@ -31,7 +31,7 @@ from detector.judging.judging import Judged, judge
 from detector.judging.summary import assemble
 from detector.model.errors import DONE, PARTIAL, SourceError
 from detector.model.finding import Severity, Sighting
-from detector.model.panel import Panel
+from detector.model.panel import LostKeys, Panel
 from detector.model.report import Outcome, RunReport, SourceStatus
 from detector.model.triage import TriageEntry
 from detector.model.usage import MISSING_FILE, Accounting, Amount, Fault
@@ -149,7 +149,19 @@ def hole(day: Planted) -> None:
 
 def missing_file(day: Planted) -> None:
     """A file of the day is not there."""
-    day.panel = replace(day.panel, faults=(Fault(MISSING_FILE, 1, ("a.log",), kind="note"),))
+    day.panel = replace(day.panel, faults=(*day.panel.faults, Fault(MISSING_FILE, 1, ("a.log",), kind="note")))
+    day.blind = True
+
+
+def usual_dirt(day: Planted) -> None:
+    """Two records could not be used, as on any day."""
+    day.panel = replace(day.panel, faults=(*day.panel.faults, Fault("not a JSON object", 2)))
+
+
+def empty_register(day: Planted) -> None:
+    """The register has lost all its keys."""
+    records = day.panel.records.assign(registered=False)
+    day.panel = replace(day.panel, records=records, lost_keys=LostKeys(len(KEYS), len(KEYS)))
     day.blind = True
 
 
@@ -265,6 +277,8 @@ PLANTS: dict[str, Callable[[Planted], None]] = {
         unusable_jump,
         hole,
         missing_file,
+        usual_dirt,
+        empty_register,
         unread_source,
         damaged_past,
         fewer_keys,
@@ -332,7 +346,7 @@ def check_outcome(day: Planted, outcome: Outcome, plants: Sequence[Callable[[Pla
         assert outcome not in (Outcome.CLEAR, Outcome.NOTHING_NEW)
     if day.open:
         assert outcome is not Outcome.CLEAR
-    harmless = {as_many_keys, acknowledged_mismatch, muted_mismatch}
+    harmless = {as_many_keys, usual_dirt, acknowledged_mismatch, muted_mismatch}
     if not day.open and {*harmless, open_mismatch}.issuperset(plants):
         assert outcome is Outcome.CLEAR
     if day.open and {*harmless, open_mismatch}.issuperset(plants):

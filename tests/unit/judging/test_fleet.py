@@ -49,12 +49,14 @@ def test_a_fall_of_the_whole_fleet_is_one_finding() -> None:
     assert shift[0].title == "The fleet fell together"
 
 
-@pytest.mark.parametrize(("last", "title"), [(400, "Far more requests"), (12, "Far fewer requests")])
+@pytest.mark.parametrize(
+    ("last", "title"), [(400, "The fleet rose together"), (20, "Far fewer requests than usual")]
+)
 def test_a_small_fleet_is_judged_by_its_total(last: int, title: str) -> None:
-    """With twenty keys a fifth is four; but where 70 % of the rows are gone, the total says so."""
+    """With twenty keys a fifth is four; but where half of the rows are gone, the total says so."""
     shift = fleet_shift(panel({f"k{index}": [40] * 60 + [last] for index in range(20)}), SETTINGS)
     assert shift is not None
-    assert shift[0].title == f"{title} than usual"
+    assert shift[0].title == title
 
 
 def test_the_total_of_an_ordinary_day_lies_inside_its_range() -> None:
@@ -74,12 +76,12 @@ def test_the_total_of_an_ordinary_day_lies_inside_its_range() -> None:
 
 def test_strangers_do_not_fill_the_gap_that_missing_keys_leave() -> None:
     """The keys of the register have a range of their own."""
-    counts = {f"k{index}": [40] * 60 + [8] for index in range(20)} | {"stranger": [0] * 60 + [700]}
+    counts = {f"k{index}": [40] * 60 + [20] for index in range(20)} | {"stranger": [0] * 60 + [700]}
     subject = panel(counts, registered=[f"k{index}" for index in range(20)])
-    assert fleet_total(subject).requests == 860
+    assert fleet_total(subject).requests == 1_100
     shift = fleet_shift(subject, SETTINGS)
     assert shift is not None
-    assert shift[0].reason.startswith("160 requests in all")
+    assert shift[0].reason.startswith("400 requests in all")
 
 
 def test_requests_of_strangers_are_told_by_the_total_of_all() -> None:
@@ -139,3 +141,20 @@ def test_missing_days_do_not_lower_the_usual_total() -> None:
     counts = [100] * 29
     counts[-8] = 0
     assert fleet_total(panel({"key": counts}, missing=[-8])).expected == pytest.approx(100, rel=0.01)
+
+
+def test_half_of_a_small_fleet_moves_together_and_not_less() -> None:
+    """Five keys at least: a team of four may have the same day off."""
+    ordinary = [100, 104, 96, 101, 99] * 8
+
+    def fallen(keys: int, of: int) -> bool:
+        counts = {f"k{number:02d}": [*ordinary, 0 if number < keys else 100] for number in range(of)}
+        counts["late"] = [0] * len(ordinary) + [100 * keys]
+        subject = panel(counts, unborn={"late": len(ordinary)})
+        shift = fleet_shift(subject, DetectionSettings())
+        return shift is not None and shift[0].title == "The fleet fell together"
+
+    assert fallen(20, 40)
+    assert not fallen(19, 40)
+    assert fallen(5, 10)
+    assert not fallen(4, 8)

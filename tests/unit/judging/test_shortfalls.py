@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from detector.judging.finding_types import finding_type
-from detector.judging.shortfalls import MOST_NAMED, of_evaluation, of_keys, of_source, unexplained
+from detector.judging.shortfalls import MOST_NAMED, of_evaluation, of_keys, of_requests, of_source, unexplained
 from detector.model.finding import Severity
 from detector.model.panel import Panel
 from tests.panels import DAY, panel
@@ -94,3 +96,20 @@ def test_as_many_keys_as_on_the_lowest_day_are_enough() -> None:
     assert of_keys(one_left, 2, before, 8) == []
     assert of_keys(one_left, 1, before, 8) != []
     assert of_keys(SEEN, 1, {}, 8) == []
+
+
+def volume_of(scored: list[bool]) -> pd.DataFrame:
+    """The frame of scores of volume, with some keys without a score."""
+    return pd.DataFrame({"score": [1.0 if each else np.nan for each in scored]})
+
+
+def test_requests_of_keys_without_history_are_told_where_they_are_many() -> None:
+    """Other names of known keys would hide what these do."""
+    subject = panel({"a": [9] * 39 + [80], "b": [0] * 39 + [20]})
+    assert of_requests(subject, volume_of([True, False])) == []
+    more = panel({"a": [9] * 39 + [79], "b": [0] * 39 + [21]})
+    (told,) = of_requests(more, volume_of([True, False]))
+    assert told.text == "21% of the requests came from 1 key without enough history to be evaluated."
+    assert told.shortfall == ""
+    assert of_requests(more, volume_of([False, False])) == []
+    assert of_requests(more, None) == []

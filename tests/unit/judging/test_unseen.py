@@ -392,3 +392,14 @@ def test_a_source_most_of_whose_records_have_no_key_has_jumps_too() -> None:
     usual = Accounting(1_000, keyless=4_000)
     assert shares([usual] * 28, Accounting(1_000, keyless=5_500)) == []
     assert shares([usual] * 28, Accounting(1_000, keyless=13_000)) == ["keyless"]
+
+
+def test_one_record_of_a_rollup_may_be_the_whole_day_of_a_key() -> None:
+    """Where records are sums of requests, three of them that could not be used are no handful."""
+    subject = judged([day_with()] * 28, replace(day_with(unusable=3), counted=117))
+    requests = subject.requests.copy()
+    requests[0, -1] = 2 * 117 - 1
+    assert jumps(replace(subject, requests=requests)) == []
+    requests[0, -1] = 2 * 117
+    (jump,) = jumps(replace(subject, requests=requests))
+    assert (jump.what, jump.records) == ("unusable", 3)
