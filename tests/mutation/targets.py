@@ -142,6 +142,8 @@ TARGETS: dict[str, Target] = {
         tests=["tests/unit/judging/test_shortfalls.py"],
         survivors={"_fewer: lacking > 0 -> lacking >= 0": "it only saves time where no key is lacking"},
     ),
+    "detector/judging/fleet.py": Target(tests=["tests/unit/judging/test_fleet.py"]),
+    "detector/judging/key_group.py": Target(tests=["tests/unit/judging/test_key_group.py"]),
     "detector/judging/completeness.py": Target(
         tests=["tests/unit/judging/test_completeness.py", "tests/unit/judging/test_unseen.py"]
     ),
