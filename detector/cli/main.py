@@ -75,7 +75,7 @@ class _RunByDefault(Group):
       python -m detector usage --from 2026-11-01 --to 2026-11-22 --format csv
 
     Exit codes: 0 done, 1 failure, 2 bad usage or configuration, 3 findings at or above --fail-on,
-    4 partial (report written, a part failed or the day could not be judged), 75 try later.""",
+    4 partial (report written, a part failed or the day was not wholly judged), 75 try later.""",
 )
 @click.version_option(package_name="key-usage-detector")
 def cli() -> None:

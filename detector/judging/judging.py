@@ -85,7 +85,7 @@ class _Evaluation:
         already = {finding.finding_id for finding in self.findings}
         self.findings += [finding for finding in found if finding.finding_id not in already]
 
-    def fail(self, part: str, types: frozenset[str], error: Exception) -> None:
+    def fail(self, part: str, types: frozenset[str], error: Exception | SystemExit) -> None:
         """Record a part that could not evaluate the day."""
         self.failed.append(part)
         self.unjudged |= types
@@ -189,7 +189,7 @@ def _evaluate(
         if judgement.past is not None and budget is not None:
             threshold = calibrate(judgement.past, budget)
         keys = keys_to_tell(panel, judgement.scores, threshold.score if threshold else 0.0)
-    except Exception as error:  # one failing detector must not silence the others
+    except (Exception, SystemExit) as error:  # one failing detector must not silence the others, nor end the run
         evaluation.fail(detector.kind, detector.named_types(), error)
         return
     evaluation.judgements[detector.kind] = judgement.scores
@@ -221,7 +221,7 @@ def _evaluate_fleet(evaluation: _Evaluation, panel: Panel, config: Config, befor
             evaluation.add([_on_fleet(panel, before, kind, description, score)])
 
 
-def _sentence(part: str, error: Exception) -> str:
+def _sentence(part: str, error: Exception | SystemExit) -> str:
     """What failed and why, without the secrets that a library may quote."""
     return without_secrets(f"{part} failed: {type(error).__name__}: {error}")
 

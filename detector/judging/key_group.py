@@ -82,7 +82,7 @@ def _young_together(panel: Panel, settings: DetectionSettings) -> tuple[Descript
         title="Many new keys in heavy use",
         reason=(
             f"{counted(len(young), 'key')} of less than {counted(settings.minimum_days, 'day')} made "
-            f"{counted(int(requests.sum()), 'request')}, each more than hardly a key with a history makes."
+            f"{counted(int(requests.sum()), 'request')}, each more than almost every key with a history."
         ),
         severity=Severity.MEDIUM,
         severity_reasons=("many keys were made at once",),

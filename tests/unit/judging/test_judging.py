@@ -114,6 +114,18 @@ def test_a_failed_detector_neither_ends_nor_raises_findings(monkeypatch: pytest.
     assert judged.withheld == ("resolution",)
 
 
+def test_a_detector_that_ends_the_process_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ended with 0 and without a report would look like a success."""
+
+    def exits(detector: NameMismatch, panel: Panel) -> Judgement:
+        raise SystemExit(0)
+
+    monkeypatch.setattr(NameMismatch, "judge", exits)
+    judged = judge(panel({"key": [9] * 40}), CONFIG, {})
+    assert judged.failures == ["name_mismatch failed: SystemExit: 0"]
+    assert judged.keys_judged == 1
+
+
 def test_a_finding_survives_the_failure_of_its_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has the highest severity of its type, because nobody knows better, and the day says what failed."""
     monkeypatch.setattr(NameMismatch, "judge", fails_to_describe)
